@@ -1,0 +1,96 @@
+/**
+ * What a charge is, apart from how it travels and how it is stored.
+ *
+ * Token counts are bigint and times are microseconds since the Unix epoch as bigint: neither ever
+ * passes through a float.
+ */
+
+/** Numbers of `charge.v1.Provider` and `charge.v1.ChargeType` that rules depend on. */
+export const PROVIDER_OTHER = 100;
+export const CHARGE_TYPE_COMPLETION = 1;
+
+/** The tenant that every row belongs to until credentials exist. */
+export const DEFAULT_TENANT = 'default';
+
+/** The parts of the token counts that providers price differently; each at least 0. */
+export interface TokenDetails {
+  readonly cacheReadTokens: bigint;
+  readonly cacheWrite5mTokens: bigint;
+  readonly cacheWrite1hTokens: bigint;
+  readonly reasoningTokens: bigint;
+  readonly audioInputTokens: bigint;
+  readonly audioOutputTokens: bigint;
+}
+
+/** What the caller says about a charge. An empty text means that the caller said nothing. */
+export interface ChargeContent {
+  readonly userProfile: string;
+  readonly sessionKey: string;
+  readonly provider: number;
+  readonly otherProvider: string;
+  readonly chargeType: number;
+  readonly promptTokens: bigint;
+  readonly completionTokens: bigint;
+  /** Never 0 where the parts are not: an absent total is replaced by the sum at the border. */
+  readonly totalTokens: bigint;
+  readonly tokenDetails: TokenDetails | undefined;
+  readonly model: string;
+  readonly reference: string;
+  readonly labels: ReadonlyMap<string, string>;
+  /** When the usage happened; undefined: the caller left it to the server. */
+  readonly usageTimeMicros: bigint | undefined;
+}
+
+/** A stored charge. */
+export interface Charge extends Omit<ChargeContent, 'usageTimeMicros'> {
+  /** UUIDv7 in its 36-character text form. */
+  readonly id: string;
+  readonly usageTimeMicros: bigint;
+  readonly createTimeMicros: bigint;
+}
+
+/** A request to record a charge, valid by the contract's rules. */
+export interface ChargeRequest {
+  readonly requestId: string;
+  readonly content: ChargeContent;
+}
+
+/** A charge with its place in its tenant's book. */
+export interface JournalEntry {
+  readonly tenant: string;
+  /** 1, 2, 3 … per tenant without a gap, in commit order. */
+  readonly sequence: bigint;
+  readonly charge: Charge;
+}
+
+/** What became of one request. Rejections for invalid content happen before the domain. */
+export type RecordResult =
+  | { readonly outcome: 'created'; readonly charge: Charge }
+  | { readonly outcome: 'replayed'; readonly charge: Charge }
+  | {
+      readonly outcome: 'conflict';
+      readonly requestId: string;
+      /** The charge that the request id made. */
+      readonly chargeId: string;
+      /** The first field that differs, as a path from `Charge` in proto spelling. */
+      readonly field: string;
+    };
+
+/** Which charges are meant; undefined or empty members do not restrict. Times: start inclusive, end exclusive. */
+export interface ChargeFilter {
+  readonly userProfile?: string | undefined;
+  readonly sessionKey?: string | undefined;
+  readonly provider?: number | undefined;
+  readonly chargeType?: number | undefined;
+  readonly model?: string | undefined;
+  readonly reference?: string | undefined;
+  readonly labels?: ReadonlyMap<string, string> | undefined;
+  readonly startTimeMicros?: bigint | undefined;
+  readonly endTimeMicros?: bigint | undefined;
+}
+
+/** The place of a charge in a list: lists are ordered by usage time, then id. */
+export interface ListPosition {
+  readonly usageTimeMicros: bigint;
+  readonly id: string;
+}

@@ -1,0 +1,67 @@
+/** What the gRPC border needs from the store. Implemented in `store/`, called from `rpc/`. */
+
+import type {
+  Charge,
+  ChargeFilter,
+  ChargeRequest,
+  JournalEntry,
+  ListPosition,
+  RecordResult,
+} from './charge.ts';
+
+/** Records charges durably. The one write path of the service. */
+export interface ChargeRecorder {
+  /**
+   * Records every request, once per request id and tenant, and resolves after COMMIT with one
+   * result per request, in order. Requests of concurrent calls share statements.
+   *
+   * `signal` withdraws requests that no statement has picked up yet; what was picked up is stored
+   * whether or not anyone waits. Rejects with a {@link ServiceError}: `overloaded` before anything
+   * was stored, `database_unavailable` when PostgreSQL did not answer (some may be stored),
+   * `cancelled` when `signal` withdrew them.
+   */
+  record(
+    tenant: string,
+    requests: readonly ChargeRequest[],
+    signal?: AbortSignal,
+  ): Promise<RecordResult[]>;
+}
+
+/** A page to read. */
+export interface ListQuery {
+  readonly filter: ChargeFilter;
+  readonly order: 'newest_first' | 'oldest_first';
+  /** 1–1000. */
+  readonly limit: number;
+  /** Start behind this place; undefined: at the start. */
+  readonly after: ListPosition | undefined;
+}
+
+/** Reads charges. Rejects with a {@link ServiceError} (`database_unavailable`, `cancelled`). */
+export interface ChargeReader {
+  /** The charge with this id (UUID text), or undefined. */
+  findById(tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined>;
+  /** The charge that this request id made, or undefined. */
+  findByRequestId(tenant: string, requestId: string, options?: ReadOptions): Promise<Charge | undefined>;
+  /** At most `limit` charges in order. */
+  list(tenant: string, query: ListQuery, options?: ReadOptions): Promise<Charge[]>;
+}
+
+/** Bounds of one read. */
+export interface ReadOptions {
+  /** Becomes PostgreSQL's statement_timeout; undefined or 0: the store's own bound. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Reads a tenant's book by cursor. Rejects with a {@link ServiceError}. */
+export interface BookReader {
+  /** The number of the last committed entry; 0 for an empty book. */
+  lastSequence(tenant: string): Promise<bigint>;
+  /** Up to `limit` consecutive entries behind `afterSequence`, in order. */
+  read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]>;
+  /**
+   * Resolves as soon as the book reaches beyond `afterSequence` or after a bounded time, whichever
+   * is first; at once when `signal` is aborted. Never rejects: the caller reads again either way.
+   */
+  waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void>;
+}
