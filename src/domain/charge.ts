@@ -53,6 +53,8 @@ export interface Charge extends Omit<ChargeContent, 'usageTimeMicros'> {
 export interface ChargeRequest {
   readonly requestId: string;
   readonly content: ChargeContent;
+  /** W3C trace context of the caller, passed on with the event; not part of the content. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A charge with its place in its tenant's book. */
@@ -61,6 +63,8 @@ export interface JournalEntry {
   /** 1, 2, 3 … per tenant without a gap, in commit order. */
   readonly sequence: bigint;
   readonly charge: Charge;
+  /** W3C trace context of the call that made the charge, if it had one. */
+  readonly traceparent: string | undefined;
 }
 
 /** What became of one request. Rejections for invalid content happen before the domain. */

@@ -1,0 +1,36 @@
+/**
+ * Prints the schema that the migrations make, from a database made for the purpose. `npm run
+ * schema:dump` writes it to docs/schema.sql; `npm run schema:check` compares.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
+import { migrate } from '../src/store/migrate.ts';
+import { openDatabase } from '../src/store/orm.ts';
+import { dumpSchema } from '../src/store/schema-dump.ts';
+
+const quiet = { debug() {}, info() {}, warn: console.error, error: console.error };
+const dataDir = await mkdtemp(join(tmpdir(), 'charge-schema-'));
+const postgres = await startEmbeddedPostgres({ dataDir, logger: quiet });
+try {
+  const database = await openDatabase({
+    databaseUrl: postgres.url,
+    poolSizeMax: 2,
+    writePoolSizeMax: 1,
+    statementTimeoutMs: 30_000,
+    connectTimeoutMs: 5_000,
+    applicationName: 'schema dump',
+  });
+  try {
+    await migrate(database, 30_000);
+    process.stdout.write(await dumpSchema(database.pool));
+  } finally {
+    await database.close();
+  }
+} finally {
+  await postgres.stop();
+  await rm(dataDir, { recursive: true, force: true });
+}

@@ -1,0 +1,142 @@
+/** A pure function from the environment to a frozen configuration, or to every fault at once. */
+
+/** Where a server listens. Port 0: any free port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Everything that the outside can decide. Durations in milliseconds, sizes in bytes. */
+export interface Config {
+  readonly listen: Address;
+  readonly metricsListen: Address;
+  /** Undefined: an embedded PostgreSQL under `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  /** Undefined: an embedded nats-server under `dataDir`. */
+  readonly natsUrl: string | undefined;
+  readonly dataDir: string;
+  readonly logLevel: LogLevel;
+  /** Server processes that share the port and the data. */
+  readonly processes: number;
+  /** Groups that each server process writes at once. */
+  readonly writers: number;
+  /** Calls that each server process handles at once. */
+  readonly inFlightCallsMax: number;
+  /** Streams that each server process holds open at once. */
+  readonly streamsMax: number;
+  readonly eventFormat: 'protobuf' | 'json';
+  readonly eventMaxAgeMs: number;
+  readonly streamReplicas: number;
+  /** How long a stopping service waits for calls in hand and for the relay. */
+  readonly drainTimeoutMs: number;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The address that clients of this machine use by default. */
+export const DEFAULT_LISTEN = '127.0.0.1:50051';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Thrown with one message that names every wrong variable, its value's fault, and what to do. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The configuration is wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/** Reads the variables that the README lists. An empty variable counts as unset. */
+export function configFromEnv(env: Readonly<Record<string, string | undefined>>): Config {
+  const reader = new Reader(env);
+  const config: Config = {
+    listen: reader.address('LISTEN', DEFAULT_LISTEN),
+    metricsListen: reader.address('METRICS_LISTEN', '127.0.0.1:9464'),
+    databaseUrl: reader.urls('DATABASE_URL', ['postgres:', 'postgresql:']),
+    natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:']),
+    dataDir: reader.text('DATA_DIR', '.data'),
+    logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+    processes: reader.integer('PROCESSES', 1, 1, 64),
+    writers: reader.integer('WRITERS', 2, 1, 16),
+    inFlightCallsMax: reader.integer('IN_FLIGHT_CALLS_MAX', 10_000, 1, 1_000_000),
+    streamsMax: reader.integer('STREAMS_MAX', 1_000, 1, 100_000),
+    eventFormat: reader.oneOf('EVENT_FORMAT', ['protobuf', 'json'], 'protobuf'),
+    eventMaxAgeMs: reader.integer('EVENT_MAX_AGE_DAYS', 30, 1, 36_500) * DAY_MS,
+    streamReplicas: reader.integer('STREAM_REPLICAS', 1, 1, 5),
+    drainTimeoutMs: reader.integer('DRAIN_TIMEOUT_MS', 25_000, 0, 600_000),
+  };
+  if (reader.faults.length > 0) throw new ConfigError(reader.faults);
+  return Object.freeze(config);
+}
+
+/** `host:port`, with brackets around an IPv6 host. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Parses `host:port` and `[::1]:port`; undefined when it is neither. */
+export function parseAddress(text: string): Address | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port > 65_535 ? undefined : { host, port };
+}
+
+class Reader {
+  readonly faults: string[] = [];
+  readonly #env: Readonly<Record<string, string | undefined>>;
+
+  constructor(env: Readonly<Record<string, string | undefined>>) {
+    this.#env = env;
+  }
+
+  text(name: string, fallback: string): string {
+    return this.#env[name] || fallback;
+  }
+
+  oneOf<T extends string>(name: string, choices: readonly T[], fallback: T): T {
+    const text = this.text(name, fallback);
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice === undefined) this.#fault(name, `must be one of ${choices.join(', ')}`, text);
+    return choice ?? fallback;
+  }
+
+  integer(name: string, fallback: number, min: number, max: number): number {
+    const text = this.text(name, String(fallback));
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    this.#fault(name, `must be a whole number from ${min} to ${max}`, text);
+    return fallback;
+  }
+
+  address(name: string, fallback: string): Address {
+    const text = this.text(name, fallback);
+    const address = parseAddress(text);
+    if (address === undefined) {
+      this.#fault(name, 'must be host:port with a port from 0 to 65535, such as 127.0.0.1:50051', text);
+    }
+    return address ?? { host: '127.0.0.1', port: 0 };
+  }
+
+  /** One URL, or several with commas between them. Its text may hold a password and is never shown. */
+  urls(name: string, protocols: readonly string[]): string | undefined {
+    const text = this.#env[name];
+    if (!text) return undefined;
+    const valid = text.split(',').every((part) => {
+      const url = URL.parse(part.trim());
+      return url !== null && protocols.includes(url.protocol) && url.hostname !== '';
+    });
+    if (!valid) {
+      this.faults.push(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+    }
+    return text;
+  }
+
+  #fault(name: string, rule: string, text: string): void {
+    this.faults.push(`${name} ${rule}; it is ${JSON.stringify(text)}`);
+  }
+}

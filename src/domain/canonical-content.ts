@@ -1,0 +1,96 @@
+/** What makes two requests "the same content", and what differs where they are not. */
+
+import { hash } from 'node:crypto';
+
+import type { Charge, ChargeContent, TokenDetails } from './charge.ts';
+
+/** Bytes of a content hash: half a SHA-256 still makes an accidental match impossible in practice. */
+export const CONTENT_HASH_BYTES = 16;
+
+/**
+ * Hash of the content in a canonical form that depends on no library and no wire format: a version,
+ * then every field in the contract's order, texts with their length before them, labels sorted by
+ * key. It is stored for ever, so the form must never change; a new form gets a new version.
+ */
+export function contentHash(content: ChargeContent): Buffer {
+  return hash('sha256', canonicalContent(content), 'buffer').subarray(0, CONTENT_HASH_BYTES);
+}
+
+function canonicalContent(content: ChargeContent): string {
+  const details = content.tokenDetails;
+  return (
+    `1;${text(content.userProfile)}${text(content.sessionKey)}${content.provider};` +
+    `${text(content.otherProvider)}${content.chargeType};${content.promptTokens};` +
+    `${content.completionTokens};${content.totalTokens};${details ? tokenDetails(details) : '-;'}` +
+    `${text(content.model)}${text(content.reference)}${labels(content.labels)}` +
+    `${content.usageTimeMicros ?? '-'}`
+  );
+}
+
+function text(value: string): string {
+  return `${value.length}:${value};`;
+}
+
+function tokenDetails(details: TokenDetails): string {
+  return (
+    `${details.cacheReadTokens},${details.cacheWrite5mTokens},${details.cacheWrite1hTokens},` +
+    `${details.reasoningTokens},${details.audioInputTokens},${details.audioOutputTokens};`
+  );
+}
+
+function labels(map: ReadonlyMap<string, string>): string {
+  if (map.size === 0) return '0;';
+  const keys = [...map.keys()].sort();
+  return `${map.size};${keys.map((key) => text(key) + text(map.get(key) ?? '')).join('')}`;
+}
+
+const SCALARS = [
+  ['userProfile', 'user_profile'],
+  ['sessionKey', 'session_key'],
+  ['provider', 'provider'],
+  ['otherProvider', 'other_provider'],
+  ['chargeType', 'charge_type'],
+  ['promptTokens', 'prompt_tokens'],
+  ['completionTokens', 'completion_tokens'],
+  ['totalTokens', 'total_tokens'],
+] as const;
+
+const DETAILS = [
+  ['cacheReadTokens', 'cache_read_tokens'],
+  ['cacheWrite5mTokens', 'cache_write_5m_tokens'],
+  ['cacheWrite1hTokens', 'cache_write_1h_tokens'],
+  ['reasoningTokens', 'reasoning_tokens'],
+  ['audioInputTokens', 'audio_input_tokens'],
+  ['audioOutputTokens', 'audio_output_tokens'],
+] as const;
+
+/**
+ * The first field, in the contract's order, in which a request differs from the charge that its
+ * request id made, as a path in proto spelling. For contents whose hashes differ: where every other
+ * field agrees, it is `usage_time`, given by one and left to the server by the other.
+ */
+export function firstDifference(stored: Charge, requested: ChargeContent): string {
+  for (const [member, field] of SCALARS) {
+    if (stored[member] !== requested[member]) return field;
+  }
+  const detail = differingDetail(stored.tokenDetails, requested.tokenDetails);
+  if (detail !== undefined) return detail;
+  if (stored.model !== requested.model) return 'model';
+  if (stored.reference !== requested.reference) return 'reference';
+  return differingLabel(stored.labels, requested.labels) ?? 'usage_time';
+}
+
+function differingDetail(a: TokenDetails | undefined, b: TokenDetails | undefined): string | undefined {
+  if (a === undefined || b === undefined) return a === b ? undefined : 'token_details';
+  const pair = DETAILS.find(([member]) => a[member] !== b[member]);
+  return pair && `token_details.${pair[1]}`;
+}
+
+function differingLabel(
+  a: ReadonlyMap<string, string>,
+  b: ReadonlyMap<string, string>,
+): string | undefined {
+  const keys = [...new Set([...a.keys(), ...b.keys()])].sort();
+  const key = keys.find((candidate) => a.get(candidate) !== b.get(candidate));
+  return key === undefined ? undefined : `labels[${JSON.stringify(key)}]`;
+}

@@ -1,0 +1,28 @@
+/** Which charges a filter means, where the store does not decide it. */
+
+import type { Charge, ChargeFilter } from './charge.ts';
+
+/** Whether every member of `filter` that restricts holds for `charge`. */
+export function matches(filter: ChargeFilter, charge: Charge): boolean {
+  return (
+    (!filter.userProfile || filter.userProfile === charge.userProfile) &&
+    (!filter.sessionKey || filter.sessionKey === charge.sessionKey) &&
+    (!filter.provider || filter.provider === charge.provider) &&
+    (!filter.chargeType || filter.chargeType === charge.chargeType) &&
+    (!filter.model || filter.model === charge.model) &&
+    (!filter.reference || filter.reference === charge.reference) &&
+    (filter.startTimeMicros === undefined || charge.usageTimeMicros >= filter.startTimeMicros) &&
+    (filter.endTimeMicros === undefined || charge.usageTimeMicros < filter.endTimeMicros) &&
+    (filter.labels === undefined || hasLabels(charge.labels, filter.labels))
+  );
+}
+
+function hasLabels(
+  labels: ReadonlyMap<string, string>,
+  wanted: ReadonlyMap<string, string>,
+): boolean {
+  for (const [key, value] of wanted) {
+    if (labels.get(key) !== value) return false;
+  }
+  return true;
+}

@@ -1,0 +1,31 @@
+/** Environment → configuration → service → signals, and nothing else. */
+
+import cluster from 'node:cluster';
+
+import { type Config, ConfigError, configFromEnv } from './config.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_CONFIG = 2;
+
+function readConfig(): Config | undefined {
+  try {
+    return configFromEnv(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exitCode = EXIT_CONFIG;
+    return undefined;
+  }
+}
+
+const config = readConfig();
+if (config !== undefined) {
+  // A server process needs nothing of the supervisor and the other way round: each loads its half.
+  if (cluster.isPrimary) {
+    const { runSupervisor } = await import('./supervisor/run.ts');
+    process.exitCode = (await runSupervisor(config)) ? 0 : EXIT_FAILED;
+  } else {
+    const { runServer } = await import('./server/run.ts');
+    await runServer(config);
+  }
+}

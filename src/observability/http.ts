@@ -1,0 +1,78 @@
+/** The HTTP side: metrics for Prometheus, health for orchestrators. */
+
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { Address } from '../config.ts';
+
+/** What the endpoints report. */
+export interface HttpSources {
+  /** The exposition in Prometheus' text format, and its content type. */
+  metrics(): Promise<{ readonly body: string; readonly contentType: string }>;
+  readiness(): Readiness;
+}
+
+/** Whether charges are accepted, and the state of each part. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly checks: Readonly<Record<string, string | number>>;
+}
+
+/** An open HTTP server. */
+export interface HttpServer {
+  readonly address: Address;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves `/metrics`, `/livez` (200 while the process runs its event loop) and `/readyz` (200 or
+ * 503, with the state of each part as JSON). Rejects when the address is taken.
+ */
+export async function openHttpServer(address: Address, sources: HttpSources): Promise<HttpServer> {
+  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, (request, response) => {
+    const path = request.url?.split('?')[0];
+    if (request.method !== 'GET' && request.method !== 'HEAD') return reply(response, 405, 'use GET\n');
+    if (path === '/livez') return reply(response, 200, 'alive\n');
+    if (path === '/readyz') return replyReadiness(response, sources.readiness());
+    if (path === '/metrics') return void replyMetrics(response, sources);
+    reply(response, 404, 'try /metrics, /livez or /readyz\n');
+  });
+  server.maxConnections = 100;
+  await listen(server, address);
+  return {
+    address: { host: address.host, port: (server.address() as AddressInfo).port },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, { host, port }: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function replyReadiness(response: ServerResponse, { ready, checks }: Readiness): void {
+  const body = JSON.stringify({ status: ready ? 'ready' : 'unavailable', checks });
+  reply(response, ready ? 200 : 503, `${body}\n`, 'application/json');
+}
+
+async function replyMetrics(response: ServerResponse, sources: HttpSources): Promise<void> {
+  try {
+    const { body, contentType } = await sources.metrics();
+    reply(response, 200, body, contentType);
+  } catch {
+    reply(response, 503, 'the metrics of a server process did not arrive in time\n');
+  }
+}
+
+function reply(response: ServerResponse, status: number, body: string, contentType = 'text/plain'): void {
+  response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' }).end(body);
+}

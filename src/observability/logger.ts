@@ -1,0 +1,22 @@
+/** One logger per process: JSON lines, or readable lines where a person watches. */
+
+import { type DestinationStream, type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
+
+import type { LogLevel } from '../config.ts';
+
+export type { Logger };
+
+/** Keys under which a secret could reach a log line; their values are never printed. */
+const SECRETS = ['password', 'databaseUrl', 'natsUrl', '*.password', '*.databaseUrl', '*.natsUrl'];
+
+/**
+ * Logs to stdout: one JSON object a line, or coloured text where stdout is a terminal. `name` tells
+ * the processes of one service apart.
+ */
+export function createLogger(level: LogLevel, name: string): Logger {
+  const stream: DestinationStream = process.stdout.isTTY
+    ? pretty({ ignore: 'pid,hostname,name', translateTime: 'SYS:HH:MM:ss.l', sync: true })
+    : pino.destination({ dest: 1, sync: true });
+  return pino({ level, name, redact: SECRETS }, stream);
+}

@@ -1,0 +1,81 @@
+/** Metrics of the supervisor: the relay and the backlog that it works off. */
+
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+import type { RelayEvents } from '../relay/relay.ts';
+import type { Logger } from './logger.ts';
+
+/** State of the relay as readiness reports it. */
+export interface RelayStatus {
+  connected: boolean;
+  leading: boolean;
+}
+
+/**
+ * Counts what the relay does, keeps its status, and logs every change of it, but not every failed
+ * attempt: a broker that is away for an hour makes two lines.
+ */
+export function observeRelay(
+  registry: Registry,
+  logger: Logger,
+  connectionChanged: (connected: boolean) => void,
+): { readonly events: RelayEvents; readonly status: RelayStatus } {
+  const status: RelayStatus = { connected: false, leading: false };
+  const registers = [registry];
+  const published = new Counter({
+    name: 'charge_relay_events_published_total',
+    help: 'Events that JetStream has acknowledged.',
+    registers,
+  });
+  const aside = new Counter({
+    name: 'charge_relay_events_set_aside_total',
+    help: 'Events that the broker refuses for good; see the table relay_reject.',
+    registers,
+  });
+  const failures = new Counter({
+    name: 'charge_relay_failures_total',
+    help: 'Rounds of the relay that failed and were tried again.',
+    registers,
+  });
+  const connectedGauge = new Gauge({
+    name: 'charge_relay_nats_connected',
+    help: '1 while the relay is connected to NATS.',
+    registers,
+  });
+  const leadingGauge = new Gauge({
+    name: 'charge_relay_leading',
+    help: '1 while this replica is the one that publishes.',
+    registers,
+  });
+  let failing = false;
+
+  const events: RelayEvents = {
+    connected: (connected) => {
+      status.connected = connected;
+      connectedGauge.set(connected ? 1 : 0);
+      if (connected) logger.info({}, 'connected to NATS');
+      else logger.warn({}, 'disconnected from NATS; events wait in PostgreSQL');
+      connectionChanged(connected);
+    },
+    leading: (leading) => {
+      status.leading = leading;
+      leadingGauge.set(leading ? 1 : 0);
+      logger.info({ leading }, leading ? 'this replica publishes events' : 'another replica publishes events');
+    },
+    published: (count) => {
+      published.inc(count);
+      failing = false;
+    },
+    setAside: (tenant, sequence, reason) => {
+      aside.inc();
+      logger.error({ tenant, sequence: sequence.toString(), reason }, 'event set aside: it will not be published');
+    },
+    failed: (error, retryInMs) => {
+      failures.inc();
+      const reason = error instanceof Error ? error.message : String(error);
+      logger[failing ? 'debug' : 'warn']({ reason, retryInMs }, 'publishing failed; trying again until it succeeds');
+      failing = true;
+    },
+  };
+  return { events, status };
+}

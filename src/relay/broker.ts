@@ -1,0 +1,84 @@
+/** The connection to NATS: made, watched, and given up as a whole when it misbehaves. */
+
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+
+import { CHARGE_CREATED_SUBJECT } from './event-message.ts';
+import { JetStreamPublisher } from './publisher.ts';
+import { ensureStream, type StreamOptions } from './stream.ts';
+
+/** An open connection with its stream in place. */
+export interface Broker {
+  readonly publisher: JetStreamPublisher;
+  /** The CloudEvents id, source and sequence of the last announced charge; undefined: none. */
+  lastAnnounced(): Promise<{ id: string; sequence: bigint } | undefined>;
+  /** Resolves when the connection is lost for good. */
+  readonly closed: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How to reach NATS. */
+export interface BrokerOptions {
+  /** `nats://user:password@host:port` or `tls://…`, several separated by commas. */
+  readonly url: string;
+  readonly stream: StreamOptions;
+  readonly connectTimeoutMs: number;
+}
+
+/** Connects once and makes sure of the stream. Throws when either fails; the caller tries again. */
+export async function openBroker(options: BrokerOptions): Promise<Broker> {
+  const connection = await connect(connectionOptions(options));
+  try {
+    const manager = await jetstreamManager(connection, { timeout: options.connectTimeoutMs });
+    await ensureStream(manager, options.stream);
+    const publisher = new JetStreamPublisher(connection, options.stream.name);
+    return {
+      publisher,
+      lastAnnounced: () => lastAnnounced(manager, options.stream.name),
+      closed: connection.closed().then(() => undefined),
+      close: () => closeConnection(connection, publisher),
+    };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+function connectionOptions({ url, connectTimeoutMs }: BrokerOptions): NodeConnectionOptions {
+  const servers = url.split(',').map((part) => new URL(part.trim()));
+  const [first] = servers;
+  if (first === undefined) throw new RangeError('no NATS server given');
+  const credentials = first.password
+    ? { user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
+    : first.username
+      ? { token: decodeURIComponent(first.username) }
+      : {};
+  return {
+    servers: servers.map(({ host }) => host),
+    ...credentials,
+    ...(first.protocol === 'tls:' && { tls: {} }),
+    name: 'charge-service relay',
+    timeout: connectTimeoutMs,
+    // The relay reconnects by itself: what the client buffers while it is away would be sent twice.
+    reconnect: false,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+  };
+}
+
+async function lastAnnounced(
+  manager: JetStreamManager,
+  stream: string,
+): Promise<{ id: string; sequence: bigint } | undefined> {
+  const message = await manager.streams.getMessage(stream, { last_by_subj: CHARGE_CREATED_SUBJECT });
+  if (message === null) return undefined;
+  const sequence = message.header.get('ce-sequence');
+  return /^\d+$/.test(sequence)
+    ? { id: message.header.get('ce-id'), sequence: BigInt(sequence) }
+    : undefined;
+}
+
+async function closeConnection(connection: NatsConnection, publisher: JetStreamPublisher): Promise<void> {
+  publisher.close();
+  await connection.close();
+}

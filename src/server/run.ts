@@ -1,0 +1,56 @@
+/** One server process under the supervisor: serves, reports, drains when told, never outlives it. */
+
+import { type Config, formatAddress } from '../config.ts';
+import { createLogger } from '../observability/logger.ts';
+import {
+  isMessageOf,
+  type ServerMessage,
+  SUPERVISOR_MESSAGES,
+  type SupervisorMessage,
+} from '../supervisor/messages.ts';
+import { openServer } from './server.ts';
+
+/** Runs until the supervisor says `drain` or is gone. */
+export async function runServer(config: Config): Promise<void> {
+  const logger = createLogger(config.logLevel, 'charge-server');
+  const databaseUrl = process.env['CHARGE_SERVER_DATABASE_URL'] ?? config.databaseUrl;
+  if (databaseUrl === undefined) throw new Error('started without a supervisor');
+
+  // The terminal's Ctrl-C reaches every process of the group; the supervisor decides what follows.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+
+  let notified = false;
+  const server = await openServer(config, {
+    databaseUrl,
+    logger,
+    serving: (serving) => send({ type: 'serving', serving }),
+    committed: () => {
+      // One message for all commits of a turn: the relay looks at the journal, not at the message.
+      if (notified) return;
+      notified = true;
+      setImmediate(() => {
+        notified = false;
+        send({ type: 'committed' });
+      });
+    },
+  });
+  process.on('message', (message: unknown) => {
+    if (!isMessageOf<SupervisorMessage>(message, SUPERVISOR_MESSAGES)) return;
+    if (message.type === 'relay') return server.relayConnected(message.connected);
+    void server.drain(config.drainTimeoutMs).finally(() => process.exit(0));
+  });
+  // A supervisor that was killed can neither drain nor restart us; a new one needs the port.
+  process.on('disconnect', () => process.exit(1));
+
+  try {
+    send({ type: 'listening', port: await server.listen() });
+  } catch (error) {
+    const reason = `cannot listen on ${formatAddress(config.listen)} (LISTEN): ${(error as Error).message}`;
+    logger.fatal({}, reason);
+    process.send?.({ type: 'failed', reason } satisfies ServerMessage, () => process.exit(1));
+  }
+}
+
+function send(message: ServerMessage): void {
+  if (process.connected) process.send?.(message);
+}

@@ -1,0 +1,114 @@
+/**
+ * Tells waiting readers that a book has grown: at once for commits of this process, by polling for
+ * those of others. (NOTIFY would take a database-wide lock at every commit.)
+ */
+
+import type { Pool } from 'pg';
+
+import type { JournalEntry } from '../domain/charge.ts';
+import type { BookReader } from '../domain/ports.ts';
+import { lastSequence, lastSequences, readJournal } from './journal.ts';
+import { asServiceError } from './read-errors.ts';
+
+/** How the follower waits. */
+export interface BookFollowerOptions {
+  /** How often other processes' commits are looked for while anyone waits. */
+  readonly pollMs: number;
+  /** What a caller is told when PostgreSQL is away. */
+  readonly retryAfterMs: number;
+}
+
+interface Waiter {
+  readonly tenant: string;
+  readonly afterSequence: bigint;
+  wake(): void;
+}
+
+/** Implements {@link BookReader} on a pool that it does not own; `close()` wakes everyone. */
+export class BookFollower implements BookReader {
+  readonly #pool: Pool;
+  readonly #options: BookFollowerOptions;
+  readonly #waiters = new Set<Waiter>();
+  /** As far as each book is known to reach: a commit may come between a reader's look and its wait. */
+  readonly #known = new Map<string, bigint>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(pool: Pool, options: BookFollowerOptions) {
+    this.#pool = pool;
+    this.#options = options;
+  }
+
+  async lastSequence(tenant: string): Promise<bigint> {
+    try {
+      return await lastSequence(this.#pool, tenant);
+    } catch (error) {
+      throw asServiceError(error, this.#options.retryAfterMs);
+    }
+  }
+
+  async read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]> {
+    try {
+      return await readJournal(this.#pool, tenant, afterSequence, limit);
+    } catch (error) {
+      throw asServiceError(error, this.#options.retryAfterMs);
+    }
+  }
+
+  /** The writer of this process committed up to here. */
+  advanced(tenant: string, sequence: bigint): void {
+    if (sequence > (this.#known.get(tenant) ?? 0n)) this.#known.set(tenant, sequence);
+    for (const waiter of this.#waiters) {
+      if (waiter.tenant === tenant && waiter.afterSequence < sequence) waiter.wake();
+    }
+  }
+
+  waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void> {
+    if (this.#closed || signal.aborted) return Promise.resolve();
+    if ((this.#known.get(tenant) ?? 0n) > afterSequence) {
+      // Once only: were the book to end earlier after all (a restored backup), the caller would spin.
+      this.#known.delete(tenant);
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        tenant,
+        afterSequence,
+        wake: () => {
+          this.#waiters.delete(waiter);
+          signal.removeEventListener('abort', waiter.wake);
+          resolve();
+        },
+      };
+      signal.addEventListener('abort', waiter.wake);
+      this.#waiters.add(waiter);
+      this.#poll();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const waiter of this.#waiters) waiter.wake();
+  }
+
+  #poll(): void {
+    if (this.#timer !== undefined || this.#closed || this.#waiters.size === 0) return;
+    this.#timer = setTimeout(() => {
+      void this.#look().finally(() => {
+        this.#timer = undefined;
+        this.#poll();
+      });
+    }, this.#options.pollMs);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    try {
+      for (const [tenant, sequence] of await lastSequences(this.#pool)) this.advanced(tenant, sequence);
+    } catch {
+      // Readers meet the same failure when they read, and they report it.
+      for (const waiter of this.#waiters) waiter.wake();
+    }
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The write path: concurrent submissions become groups, groups become statements, and each caller
+ * is answered after COMMIT. A lone caller never waits for company: a group is whatever has arrived
+ * by the time a writer is free.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool, PoolClient } from 'pg';
+
+import type { ChargeRequest, RecordResult } from '../domain/charge.ts';
+import { ServiceError } from '../domain/errors.ts';
+import type { ChargeRecorder } from '../domain/ports.ts';
+import type { NewCharge } from './charge-row.ts';
+import { classifySqlError } from './sql-errors.ts';
+import { type GroupOutcome, newCharge, writeGroup } from './write-group.ts';
+
+/** Bounds of the write path. */
+export interface GroupWriterOptions {
+  /** Groups in flight at once, each on a connection of its own. */
+  readonly writers: number;
+  /** Charges in one statement; a larger submission is a group of its own. */
+  readonly groupSizeMax: number;
+  /** Charges waiting for a writer; beyond it submissions are refused. */
+  readonly queueSizeMax: number;
+  /** How long a group is tried again while PostgreSQL is away. */
+  readonly retryForMs: number;
+  /** What a refused caller is told. */
+  readonly retryAfterMs: number;
+}
+
+/** What the write path tells the outside. */
+export interface GroupWriterEvents {
+  /** After COMMIT: the tenant's book now reaches `lastSequence`. */
+  committed(tenant: string, lastSequence: bigint): void;
+  /** After each statement: its size, its duration, and whether it has to be tried again. */
+  statement(charges: number, seconds: number, error: unknown): void;
+}
+
+interface Submission {
+  readonly tenant: string;
+  readonly charges: readonly NewCharge[];
+  readonly signal: AbortSignal | undefined;
+  resolve(results: RecordResult[]): void;
+  reject(error: unknown): void;
+}
+
+const RETRY_DELAY_MIN_MS = 20;
+const RETRY_DELAY_MAX_MS = 1000;
+
+/** Implements {@link ChargeRecorder} on a pool that it does not own. */
+export class GroupWriter implements ChargeRecorder {
+  readonly #pool: Pool;
+  readonly #options: GroupWriterOptions;
+  readonly #events: GroupWriterEvents;
+  #queue: Submission[] = [];
+  #queuedCharges = 0;
+  #busyWriters = 0;
+  #scheduled = false;
+
+  constructor(pool: Pool, options: GroupWriterOptions, events: GroupWriterEvents) {
+    this.#pool = pool;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** Charges that wait for a writer. */
+  get queuedCharges(): number {
+    return this.#queuedCharges;
+  }
+
+  record(
+    tenant: string,
+    requests: readonly ChargeRequest[],
+    signal?: AbortSignal,
+  ): Promise<RecordResult[]> {
+    if (requests.length === 0) return Promise.resolve([]);
+    if (this.#queuedCharges > 0 && this.#queuedCharges + requests.length > this.#options.queueSizeMax) {
+      const { retryAfterMs } = this.#options;
+      return Promise.reject(new ServiceError({ kind: 'overloaded', limit: 'write_queue', retryAfterMs }));
+    }
+    return new Promise((resolve, reject) => {
+      const charges = requests.map(newCharge);
+      this.#queue.push({ tenant, charges, signal, resolve, reject });
+      this.#queuedCharges += charges.length;
+      this.#schedule();
+    });
+  }
+
+  /** Lets everything that arrives in this turn of the event loop join the first group. */
+  #schedule(): void {
+    if (this.#scheduled || this.#busyWriters >= this.#options.writers) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#startWriters();
+    });
+  }
+
+  #startWriters(): void {
+    while (this.#busyWriters < this.#options.writers) {
+      const group = this.#takeGroup();
+      if (group.length === 0) return;
+      this.#busyWriters++;
+      void this.#write(group).finally(() => {
+        this.#busyWriters--;
+        this.#startWriters();
+      });
+    }
+  }
+
+  /** The oldest submission, and those behind it of the same tenant that fit. */
+  #takeGroup(): Submission[] {
+    const group: Submission[] = [];
+    const rest: Submission[] = [];
+    let size = 0;
+    for (const [index, submission] of this.#queue.entries()) {
+      if (size >= this.#options.groupSizeMax) {
+        rest.push(...this.#queue.slice(index));
+        break;
+      }
+      const { length } = submission.charges;
+      if (submission.signal?.aborted) {
+        this.#queuedCharges -= length;
+        submission.reject(new ServiceError({ kind: 'cancelled' }));
+      } else if (
+        size === 0 ||
+        (submission.tenant === group[0]?.tenant && size + length <= this.#options.groupSizeMax)
+      ) {
+        group.push(submission);
+        size += length;
+      } else {
+        rest.push(submission);
+      }
+    }
+    this.#queue = rest;
+    this.#queuedCharges -= size;
+    return group;
+  }
+
+  async #write(group: readonly Submission[]): Promise<void> {
+    const tenant = group[0]?.tenant ?? '';
+    try {
+      const outcome = await this.#attempt(
+        tenant,
+        group.flatMap((submission) => submission.charges),
+      );
+      let next = 0;
+      for (const { charges, resolve } of group) {
+        resolve(outcome.results.slice(next, (next += charges.length)));
+      }
+    } catch (error) {
+      if (group.length > 1 && classifySqlError(error) !== 'retry' && !(error instanceof ServiceError)) {
+        // One submission must not take its neighbours down with it.
+        for (const submission of group) await this.#write([submission]);
+        return;
+      }
+      for (const submission of group) submission.reject(error);
+    }
+  }
+
+  async #attempt(tenant: string, charges: readonly NewCharge[]): Promise<GroupOutcome> {
+    const giveUpAt = performance.now() + this.#options.retryForMs;
+    for (let delayMs = RETRY_DELAY_MIN_MS; ; delayMs = Math.min(delayMs * 2, RETRY_DELAY_MAX_MS)) {
+      try {
+        return await this.#attemptOnce(tenant, charges);
+      } catch (error) {
+        const kind = classifySqlError(error);
+        if (kind !== 'retry' && kind !== 'timeout') throw error;
+        if (performance.now() + delayMs > giveUpAt) {
+          const { retryAfterMs } = this.#options;
+          throw new ServiceError({ kind: 'database_unavailable', retryAfterMs }, { cause: error });
+        }
+        await delay(delayMs * (0.5 + Math.random() / 2));
+      }
+    }
+  }
+
+  async #attemptOnce(tenant: string, charges: readonly NewCharge[]): Promise<GroupOutcome> {
+    const startedAt = performance.now();
+    let failure: unknown;
+    try {
+      const outcome = await withClient(this.#pool, (client) => writeGroup(client, tenant, charges));
+      if (outcome.lastSequence !== undefined) this.#events.committed(tenant, outcome.lastSequence);
+      return outcome;
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      this.#events.statement(charges.length, (performance.now() - startedAt) / 1000, failure);
+    }
+  }
+}
+
+/** Runs `work` on a pooled connection; one on which something failed is not used again. */
+async function withClient<T>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let failed = true;
+  try {
+    const result = await work(client);
+    failed = false;
+    return result;
+  } finally {
+    client.release(failed);
+  }
+}

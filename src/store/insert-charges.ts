@@ -1,0 +1,95 @@
+/** The one statement that writes charges, and the look-up of what was there before. */
+
+import { stringify as formatUuid } from 'uuid';
+import type { ClientBase } from 'pg';
+
+import {
+  CHARGE_COLUMNS,
+  chargeParameterList,
+  chargeParameters,
+  type ChargeRow,
+  type NewCharge,
+} from './charge-row.ts';
+
+/**
+ * Charges, request ids and journal entries of one group, committed together.
+ *
+ * - The tenant is a plain equality in every part, so that a distributed PostgreSQL runs all of it on
+ *   one node.
+ * - `counter` takes the lock on the tenant's one row after the charges are in, so that it is held
+ *   for the journal rows and the commit only, and numbers follow the order of commits.
+ * - A missing `book` row makes `base` NULL, which the journal's key refuses: better an error than a
+ *   charge without an event.
+ * - Ids are UUIDv7 of one process and therefore sort by arrival.
+ */
+const INSERT_CHARGES = `
+WITH inserted AS (
+  INSERT INTO charge (tenant, ${CHARGE_COLUMNS.join(', ')})
+  SELECT $1::text, input.* FROM unnest(${chargeParameterList(2)}) AS input
+  ON CONFLICT (tenant, request_id) DO NOTHING
+  RETURNING id
+), total AS (
+  SELECT count(*) AS n FROM inserted
+), counter AS (
+  UPDATE book SET last_sequence = last_sequence + total.n FROM total
+  WHERE tenant = $1::text AND total.n > 0
+  RETURNING last_sequence - total.n AS base
+), entry AS (
+  INSERT INTO journal (tenant, sequence, charge_id)
+  SELECT $1::text, (SELECT base FROM counter) + row_number() OVER (ORDER BY id), id FROM inserted
+)
+SELECT
+  (SELECT base FROM counter) AS base,
+  CASE WHEN total.n < cardinality($2::uuid[]) THEN ARRAY(SELECT id::text FROM inserted) END AS ids
+FROM total`;
+
+/** What a write did. */
+export interface InsertOutcome {
+  /** Ids (UUID text) of the charges that were inserted; undefined: all of them. */
+  readonly insertedIds: ReadonlySet<string> | undefined;
+  /** Place of the last entry in the tenant's book; undefined when nothing was inserted. */
+  readonly lastSequence: bigint | undefined;
+}
+
+/**
+ * Writes the charges whose request ids are new and leaves the others alone, in one transaction.
+ * Expects them sorted by request id, each id once: two writers that lock keys in different orders
+ * would deadlock.
+ */
+export async function insertCharges(
+  client: ClientBase,
+  tenant: string,
+  charges: readonly NewCharge[],
+): Promise<InsertOutcome> {
+  const result = await client.query<{ base: string | null; ids: string[] | null }>({
+    name: 'insert_charges',
+    text: INSERT_CHARGES,
+    values: [tenant, ...chargeParameters(charges)],
+  });
+  const row = result.rows[0];
+  if (row === undefined) throw new Error('insert_charges returned no row');
+  const insertedIds = row.ids === null ? undefined : new Set(row.ids);
+  const count = insertedIds?.size ?? charges.length;
+  const lastSequence = row.base === null ? undefined : BigInt(row.base) + BigInt(count);
+  return { insertedIds, lastSequence };
+}
+
+/** Whether this charge is among those that the write inserted. */
+export function wasInserted(outcome: InsertOutcome, charge: NewCharge): boolean {
+  return outcome.insertedIds === undefined || outcome.insertedIds.has(formatUuid(charge.id));
+}
+
+/** The rows that earlier requests with these ids made. A new snapshot: it sees what the insert waited for. */
+export async function selectByRequestIds(
+  client: ClientBase,
+  tenant: string,
+  requestIds: readonly string[],
+): Promise<ChargeRow[]> {
+  const result = await client.query<ChargeRow>({
+    name: 'select_by_request_ids',
+    text: `SELECT ${CHARGE_COLUMNS.join(', ')} FROM charge
+           WHERE tenant = $1 AND request_id = ANY ($2::text[])`,
+    values: [tenant, requestIds],
+  });
+  return result.rows;
+}

@@ -1,0 +1,87 @@
+/** Opens the store: one MikroORM per process, and the one `pg` pool below it. */
+
+import { Migrator } from '@mikro-orm/migrations';
+import { MikroORM, type PostgreSqlConnection } from '@mikro-orm/postgresql';
+import { Pool, TypeOverrides } from 'pg';
+
+import { entities } from './entities.ts';
+import { migrations } from './migrations/index.ts';
+
+const TIMESTAMPTZ_OID = 1184;
+
+/** How to reach PostgreSQL, and within which bounds. */
+export interface StoreOptions {
+  /** `postgresql://user:password@host:port/database` */
+  readonly databaseUrl: string;
+  /** Connections for reads, at most. */
+  readonly poolSizeMax: number;
+  /** Connections for writes, at most: one for each group that is written at once. */
+  readonly writePoolSizeMax: number;
+  /** How long one statement may run, unless a caller's deadline is nearer. */
+  readonly statementTimeoutMs: number;
+  /** How long to wait for a connection. */
+  readonly connectTimeoutMs: number;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+}
+
+/** An open store. */
+export interface Database {
+  readonly orm: MikroORM;
+  /** MikroORM's own pool, for set-based reads that the entity manager is too slow for. */
+  readonly pool: Pool;
+  /** Connections of its own for the write path, so that no number of readers can hold it up. */
+  readonly writePool: Pool;
+  /** Ends every connection. */
+  close(): Promise<void>;
+}
+
+/** Connects lazily: it succeeds while PostgreSQL is away, and the first statement finds out. */
+export async function openDatabase(options: StoreOptions): Promise<Database> {
+  const driverOptions = {
+    application_name: options.applicationName,
+    connectionTimeoutMillis: options.connectTimeoutMs,
+    statement_timeout: options.statementTimeoutMs,
+    keepAlive: true,
+  };
+  const orm = await MikroORM.init({
+    clientUrl: options.databaseUrl,
+    entities,
+    extensions: [Migrator],
+    migrations: { migrationsList: migrations, snapshot: false, tableName: 'migration' },
+    // Both would put row values, which are somebody's data, into the log.
+    debug: false,
+    logger: () => undefined,
+    ensureDatabase: false,
+    pool: { min: 0, max: options.poolSizeMax },
+    driverOptions,
+  });
+  const connection = orm.em.getConnection() as PostgreSqlConnection;
+  const pool = (await connection.getNativeClient()) as Pool;
+  const writePool = new Pool({
+    connectionString: options.databaseUrl,
+    max: options.writePoolSizeMax,
+    types: textTypes(),
+    ...driverOptions,
+  });
+  // A connection that breaks while idle is replaced at the next use; without a listener it would
+  // end the process.
+  writePool.on('error', () => undefined);
+  writePool.on('connect', (client) => client.on('error', () => undefined));
+  return {
+    orm,
+    pool,
+    writePool,
+    close: async () => {
+      await writePool.end();
+      await orm.close(true);
+    },
+  };
+}
+
+/** Timestamps as PostgreSQL prints them, as MikroORM's pool has them too: a Date loses microseconds. */
+function textTypes(): TypeOverrides {
+  const types = new TypeOverrides();
+  types.setTypeParser(TIMESTAMPTZ_OID, (text: string) => text);
+  return types;
+}

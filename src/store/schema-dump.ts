@@ -1,0 +1,46 @@
+/**
+ * The schema as the database itself describes it, as text that a person reads and git compares. The
+ * committed `docs/schema.sql` is this of a freshly migrated database.
+ */
+
+import type { Pool } from 'pg';
+
+const HEADER = `-- What the migrations make, as PostgreSQL describes it. Written by \`npm run schema:dump\`; not to be edited.
+`;
+
+/** Reads tables, constraints, indexes, triggers and functions of the schema `public`. */
+export async function dumpSchema(pool: Pool): Promise<string> {
+  const { rows } = await pool.query<{ section: string }>(DUMP);
+  return `${HEADER}\n${rows.map(({ section }) => section).join('\n\n')}\n`;
+}
+
+const DUMP = `
+WITH tables AS (
+  SELECT oid, relname, reloptions FROM pg_class
+  WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+), columns AS (
+  SELECT attrelid, string_agg(
+    format('  %I %s%s%s', attname, format_type(atttypid, atttypmod),
+      CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END,
+      coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '')),
+    E',\\n' ORDER BY attnum) AS list
+  FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+  WHERE attnum > 0 AND NOT attisdropped GROUP BY attrelid
+), constraints AS (
+  SELECT conrelid, string_agg(
+    format(E',\\n  CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), '' ORDER BY contype, conname) AS list
+  FROM pg_constraint WHERE contype <> 'n' GROUP BY conrelid
+), sections AS (
+  SELECT 1 AS part, relname AS name, format(E'CREATE TABLE %I (\\n%s%s\\n)%s;', relname, columns.list,
+    coalesce(constraints.list, ''), coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', '')) AS section
+  FROM tables JOIN columns ON attrelid = tables.oid LEFT JOIN constraints ON conrelid = tables.oid
+  UNION ALL
+  SELECT 2, indexname, indexdef || ';' FROM pg_indexes
+  WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)
+  UNION ALL
+  SELECT 3, proname, pg_get_functiondef(oid) || ';' FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+  UNION ALL
+  SELECT 4, relname || '.' || tgname, pg_get_triggerdef(pg_trigger.oid) || ';'
+  FROM pg_trigger JOIN tables ON tgrelid = tables.oid WHERE NOT tgisinternal
+)
+SELECT section FROM sections ORDER BY part, name COLLATE "C"`;

@@ -1,0 +1,80 @@
+/**
+ * What a failed statement means, judged by SQLSTATE: the ORM's own classes call 40001 and 40P01 a
+ * deadlock, leave lost connections unclassified, and put row values into messages.
+ */
+
+/**
+ * - `retry`: PostgreSQL is away, full, restarting, or picked this transaction as a victim; the same
+ *   statement may succeed later.
+ * - `timeout`: the statement ran into its time limit.
+ * - `data`: a value of the statement is at fault; only other values can help.
+ * - `defect`: anything else.
+ */
+export type SqlErrorKind = 'retry' | 'timeout' | 'data' | 'defect';
+
+const RETRY_CLASSES = new Set([
+  '08', // connection exception
+  '40', // transaction rollback: serialization failure, deadlock
+  '53', // insufficient resources: too many connections, disk full, out of memory
+  '57', // operator intervention: shutdown, crash recovery, starting up
+  '58', // system error: I/O
+]);
+const DATA_CLASSES = new Set(['22', '23']);
+const LOCK_TIMEOUT = '55P03';
+const QUERY_CANCELED = '57014';
+const READ_ONLY_TRANSACTION = '25006'; // a former primary after a failover
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+
+/** Classifies what `pg`, its pool or MikroORM threw. */
+export function classifySqlError(error: unknown): SqlErrorKind {
+  const state = sqlState(error);
+  if (state === undefined) return isConnectionError(error) ? 'retry' : 'defect';
+  if (state === QUERY_CANCELED) return 'timeout';
+  if (state === LOCK_TIMEOUT || state === READ_ONLY_TRANSACTION) return 'retry';
+  const category = state.slice(0, 2);
+  if (RETRY_CLASSES.has(category)) return 'retry';
+  return DATA_CLASSES.has(category) ? 'data' : 'defect';
+}
+
+/** The five-character SQLSTATE, where PostgreSQL itself refused. */
+export function sqlState(error: unknown): string | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const code = (cause as { code?: unknown }).code;
+    // Node's own codes ("EPIPE") have the same shape; only PostgreSQL's come with a severity.
+    if (typeof code === 'string' && SQLSTATE.test(code) && 'severity' in cause) return code;
+  }
+  return undefined;
+}
+
+const NETWORK_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+]);
+
+/** `pg` has no code for its own refusals, only these texts. */
+const DRIVER_TEXTS =
+  /Connection terminated|timeout exceeded when trying to connect|Client was closed|not queryable|Query read timeout|Cannot use a pool after|server closed the connection/i;
+
+function isConnectionError(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const code = (cause as { code?: unknown }).code;
+    if (typeof code === 'string' && NETWORK_CODES.has(code)) return true;
+    if (DRIVER_TEXTS.test(cause.message)) return true;
+  }
+  return false;
+}
+
+/** A description for the log that carries no row values: PostgreSQL's message without its detail. */
+export function describeSqlError(error: unknown): Record<string, unknown> {
+  const state = sqlState(error);
+  if (state === undefined) return { error: error instanceof Error ? error.message : String(error) };
+  const { routine, constraint, table } = error as Record<string, unknown>;
+  return { sqlState: state, routine, constraint, table };
+}

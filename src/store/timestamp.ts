@@ -1,0 +1,51 @@
+/** PostgreSQL's timestamptz and the microseconds that the domain counts in. */
+
+import { Type } from '@mikro-orm/core';
+
+const MICROS_PER_MILLI = 1000n;
+const ISO = /^(\d{4,6})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
+
+/**
+ * Reads a timestamptz as PostgreSQL prints it (DateStyle ISO, any time zone) without losing its
+ * microseconds. Throws a RangeError for anything else, such as `infinity` or years BC.
+ */
+export function microsFromTimestamptz(text: string): bigint {
+  const match = ISO.exec(text);
+  if (!match) throw new RangeError(`not a timestamptz: ${text}`);
+  const [, year, month, day, hour, minute, second, fraction = '', sign, ...offset] = match;
+  const date = new Date(0);
+  // Date.UTC() would read the years 0–99 as 1900–1999.
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  date.setUTCHours(Number(hour), Number(minute), Number(second));
+  const [offsetHours = 0, offsetMinutes = 0, offsetSeconds = 0] = offset.map((part) => Number(part ?? 0));
+  const offsetMillis = (offsetHours * 3600 + offsetMinutes * 60 + offsetSeconds) * 1000;
+  const utcMillis = date.getTime() + (sign === '-' ? offsetMillis : -offsetMillis);
+  return BigInt(utcMillis) * MICROS_PER_MILLI + BigInt(fraction.padEnd(6, '0'));
+}
+
+/** Writes microseconds as a timestamptz literal in UTC. */
+export function timestamptzFromMicros(micros: bigint): string {
+  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const seconds = (micros - fraction) / 1_000_000n;
+  const date = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+  return `${date}.${fraction.toString().padStart(6, '0')}+00`;
+}
+
+/** MikroORM type of a timestamptz column that is bigint microseconds in the program. */
+export class MicrosType extends Type<bigint, string> {
+  override convertToDatabaseValue(value: bigint | string): string {
+    return typeof value === 'bigint' ? timestamptzFromMicros(value) : value;
+  }
+
+  override convertToJSValue(value: string | bigint): bigint {
+    return typeof value === 'bigint' ? value : microsFromTimestamptz(value);
+  }
+
+  override getColumnType(): string {
+    return 'timestamptz(6)';
+  }
+
+  override compareAsType(): string {
+    return 'bigint';
+  }
+}

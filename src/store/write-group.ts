@@ -1,0 +1,108 @@
+/** One group of requests: what goes into the statement, and what each caller is answered. */
+
+import { v7 as uuidv7 } from 'uuid';
+import type { ClientBase } from 'pg';
+
+import { contentHash, firstDifference } from '../domain/canonical-content.ts';
+import type { ChargeRequest, RecordResult } from '../domain/charge.ts';
+import { chargeOf, type ChargeRow, fromChargeRow, type NewCharge } from './charge-row.ts';
+import { insertCharges, selectByRequestIds, wasInserted } from './insert-charges.ts';
+
+const MICROS_PER_MILLI = 1000n;
+
+/** Gives a request its id, its hash and its moment. Called once per request, in order of arrival. */
+export function newCharge(request: ChargeRequest): NewCharge {
+  return {
+    id: uuidv7(undefined, new Uint8Array(16)),
+    requestId: request.requestId,
+    contentHash: contentHash(request.content),
+    content: request.content,
+    createTimeMicros: BigInt(Date.now()) * MICROS_PER_MILLI,
+    traceparent: request.traceparent,
+  };
+}
+
+/** What a group did. */
+export interface GroupOutcome {
+  /** One per charge, in order. */
+  readonly results: readonly RecordResult[];
+  /** Place of the group's last entry in the book; undefined when nothing new was written. */
+  readonly lastSequence: bigint | undefined;
+}
+
+/**
+ * Writes a group in one transaction and resolves after COMMIT. Repeating it with the same charges
+ * is safe and gives the same results, whether or not an earlier attempt was committed.
+ */
+export async function writeGroup(
+  client: ClientBase,
+  tenant: string,
+  charges: readonly NewCharge[],
+): Promise<GroupOutcome> {
+  const firsts = firstOfEachRequestId(charges);
+  const outcome = await insertCharges(client, tenant, [...firsts.values()].sort(byRequestId));
+
+  const earlier = [...firsts.values()].filter((charge) => !wasInserted(outcome, charge));
+  const stored = await storedRows(client, tenant, earlier);
+  const results = charges.map((charge): RecordResult => {
+    const row = stored.get(charge.requestId);
+    if (row !== undefined) return resultAgainstRow(charge, row);
+    const first = firsts.get(charge.requestId) ?? charge;
+    return first === charge
+      ? { outcome: 'created', charge: chargeOf(charge) }
+      : resultAgainstFirst(charge, first);
+  });
+  return { results, lastSequence: outcome.lastSequence };
+}
+
+function firstOfEachRequestId(charges: readonly NewCharge[]): Map<string, NewCharge> {
+  const firsts = new Map<string, NewCharge>();
+  for (const charge of charges) {
+    if (!firsts.has(charge.requestId)) firsts.set(charge.requestId, charge);
+  }
+  return firsts;
+}
+
+function byRequestId(a: NewCharge, b: NewCharge): number {
+  return a.requestId < b.requestId ? -1 : 1;
+}
+
+async function storedRows(
+  client: ClientBase,
+  tenant: string,
+  earlier: readonly NewCharge[],
+): Promise<Map<string, ChargeRow>> {
+  if (earlier.length === 0) return new Map();
+  const requestIds = earlier.map((charge) => charge.requestId);
+  const rows = await selectByRequestIds(client, tenant, requestIds);
+  if (rows.length !== earlier.length) {
+    throw new Error(`${earlier.length - rows.length} request ids conflict with rows that do not exist`);
+  }
+  return new Map(rows.map((row) => [row.request_id, row]));
+}
+
+function resultAgainstRow(charge: NewCharge, row: ChargeRow): RecordResult {
+  const stored = fromChargeRow(row);
+  // The reply to an earlier attempt was lost after its COMMIT: the row is this very request.
+  if (stored.id === chargeOf(charge).id) return { outcome: 'created', charge: stored };
+  if (row.content_hash.equals(charge.contentHash)) return { outcome: 'replayed', charge: stored };
+  return {
+    outcome: 'conflict',
+    requestId: charge.requestId,
+    chargeId: stored.id,
+    field: firstDifference(stored, charge.content),
+  };
+}
+
+function resultAgainstFirst(charge: NewCharge, first: NewCharge): RecordResult {
+  const stored = chargeOf(first);
+  if (Buffer.compare(first.contentHash, charge.contentHash) === 0) {
+    return { outcome: 'replayed', charge: stored };
+  }
+  return {
+    outcome: 'conflict',
+    requestId: charge.requestId,
+    chargeId: stored.id,
+    field: firstDifference(stored, charge.content),
+  };
+}

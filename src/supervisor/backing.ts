@@ -1,0 +1,73 @@
+/** PostgreSQL and NATS: the user's own, or the embedded default. */
+
+import { lockDataDir } from '../embedded/data-dir.ts';
+import { findNatsServer, NatsServerUnavailableError } from '../embedded/nats-binary.ts';
+import { startEmbeddedNats } from '../embedded/nats-server.ts';
+import { startEmbeddedPostgres } from '../embedded/postgres.ts';
+import type { Config } from '../config.ts';
+import type { Logger } from '../observability/logger.ts';
+import { superviseProcess } from './supervised.ts';
+
+/** Programs that the embedded default had to fetch stay here, whatever DATA_DIR is. */
+const CACHE_DIR = '.cache';
+
+/** Where PostgreSQL and NATS are. Whatever was opened is on the stack that was passed in. */
+export interface Backing {
+  readonly databaseUrl: string;
+  /** Undefined when no nats-server could be had: events wait in the journal. */
+  readonly natsUrl: Promise<string | undefined>;
+}
+
+/** Locks DATA_DIR and starts what the configuration leaves to the embedded default. */
+export async function openBacking(
+  config: Config,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): Promise<Backing> {
+  const embeds = config.databaseUrl === undefined || config.natsUrl === undefined;
+  const dataDir = embeds ? lockOn(stack, config.dataDir) : config.dataDir;
+  return {
+    natsUrl:
+      config.natsUrl === undefined
+        ? openEmbeddedNats(dataDir, logger, stack)
+        : Promise.resolve(config.natsUrl),
+    databaseUrl: config.databaseUrl ?? (await openEmbeddedPostgres(dataDir, logger, stack)),
+  };
+}
+
+function lockOn(stack: AsyncDisposableStack, dataDir: string): string {
+  const lock = lockDataDir(dataDir);
+  stack.defer(() => lock.release());
+  return lock.dataDir;
+}
+
+async function openEmbeddedPostgres(
+  dataDir: string,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): Promise<string> {
+  const start = (port: number) => startEmbeddedPostgres({ dataDir, port, logger });
+  const postgres = await superviseProcess('embedded PostgreSQL', start, logger);
+  stack.defer(() => postgres.stop());
+  return postgres.first.url;
+}
+
+/** Runs beside the rest of the start: fetching the program may take a minute, and charges need no broker. */
+async function openEmbeddedNats(
+  dataDir: string,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): Promise<string | undefined> {
+  try {
+    const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger });
+    const start = (port: number) => startEmbeddedNats({ dataDir, port, logger, binary });
+    const nats = await superviseProcess('embedded nats-server', start, logger);
+    if (stack.disposed) await nats.stop();
+    else stack.defer(() => nats.stop());
+    return nats.first.url;
+  } catch (error) {
+    const reason = error instanceof NatsServerUnavailableError ? error.message : String(error);
+    logger.error({ reason }, 'no nats-server: charges are accepted, and their events wait in PostgreSQL until one is there');
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+/** Runs the service until a signal ends it. */
+
+import type { Config } from '../config.ts';
+import { createLogger } from '../observability/logger.ts';
+import { type Service, startService } from './supervisor.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const EXIT_FORCED = 130;
+
+/**
+ * Starts the service, waits for SIGINT or SIGTERM, and stops it in order. A second signal ends it
+ * at once: what was acknowledged is durable either way. Resolves to whether all went well.
+ */
+export async function runSupervisor(config: Config): Promise<boolean> {
+  const logger = createLogger(config.logLevel, 'charge-service');
+  const ending = Promise.withResolvers<boolean>();
+  let signalled = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (signalled) process.exit(EXIT_FORCED);
+    signalled = true;
+    logger.info({ signal }, 'stopping; a second signal ends the service at once');
+    ending.resolve(true);
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+
+  let service: Service;
+  try {
+    service = await startService(config, () => ending.resolve(false));
+  } catch (error) {
+    logger.fatal({ err: withoutQuery(error) }, `the service did not start: ${(error as Error).message}`);
+    return false;
+  }
+  const clean = await ending.promise;
+  await service.stop();
+  return clean;
+}
+
+/** Database errors carry the statement's values; what a person needs is the message. */
+function withoutQuery(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  return { type: error.name, message: error.message, stack: error.stack };
+}

@@ -1,0 +1,129 @@
+/** The server processes: started, watched, replaced when one dies, drained together. */
+
+import cluster, { type Worker } from 'node:cluster';
+
+import type { Logger } from '../observability/logger.ts';
+import {
+  isMessageOf,
+  SERVER_MESSAGES,
+  type ServerMessage,
+  type SupervisorMessage,
+} from './messages.ts';
+
+/** How the processes are started, and what is told of them. */
+export interface ServerPoolOptions {
+  readonly processes: number;
+  /** Environment of each process, on top of this one's. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly logger: Logger;
+  /** A charge was committed by any of them. */
+  committed(): void;
+  /** The number of processes that can record charges changed. */
+  servingChanged(serving: number): void;
+  /** Ends the service: a process said that starting again would not help. */
+  failed(reason: string): void;
+}
+
+const RESTART_DELAY_MIN_MS = 100;
+const RESTART_DELAY_MAX_MS = 5_000;
+/** A process that lived this long starts again at once. */
+const STABLE_AFTER_MS = 10_000;
+
+/** Owns its processes from `start()` to the end of `drain()`. */
+export class ServerPool {
+  readonly #options: ServerPoolOptions;
+  readonly #serving = new Set<Worker>();
+  readonly #listening = Promise.withResolvers<number>();
+  #restartDelayMs = RESTART_DELAY_MIN_MS;
+  #draining = false;
+  #relayConnected = false;
+
+  constructor(options: ServerPoolOptions) {
+    this.#options = options;
+  }
+
+  /** Starts every process and resolves with their common port as soon as one listens; rejects when one cannot. */
+  start(): Promise<number> {
+    for (let index = 0; index < this.#options.processes; index++) this.#fork();
+    return this.#listening.promise;
+  }
+
+  /** How many processes can record charges. */
+  get serving(): number {
+    return this.#serving.size;
+  }
+
+  /** Tells every process, now and in future, whether events reach NATS. */
+  relayConnected(connected: boolean): void {
+    this.#relayConnected = connected;
+    this.#broadcast({ type: 'relay', connected });
+  }
+
+  /** Lets every process finish, at most `timeoutMs`, then ends the rest. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+    const exits = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
+    this.#broadcast({ type: 'drain' });
+    const timer = setTimeout(() => {
+      for (const worker of workers) worker.process.kill('SIGKILL');
+    }, timeoutMs);
+    await Promise.all(exits);
+    clearTimeout(timer);
+  }
+
+  #fork(): void {
+    const startedAt = performance.now();
+    const worker = cluster.fork(this.#options.env);
+    worker.on('message', (message: unknown) => this.#receive(worker, message));
+    worker.on('error', (error) => this.#options.logger.warn({ err: error }, 'server process channel failed'));
+    worker.once('exit', (code, signal) => {
+      this.#setServing(worker, false);
+      if (this.#draining) return;
+      const { logger } = this.#options;
+      const livedMs = performance.now() - startedAt;
+      if (livedMs > STABLE_AFTER_MS) this.#restartDelayMs = RESTART_DELAY_MIN_MS;
+      const restartInMs = this.#restartDelayMs;
+      this.#restartDelayMs = Math.min(restartInMs * 2, RESTART_DELAY_MAX_MS);
+      logger.error({ pid: worker.process.pid, code, signal, restartInMs }, 'a server process died; starting another');
+      setTimeout(() => {
+        if (!this.#draining) this.#fork();
+      }, restartInMs);
+    });
+  }
+
+  #receive(worker: Worker, message: unknown): void {
+    if (!isMessageOf<ServerMessage>(message, SERVER_MESSAGES)) return;
+    switch (message.type) {
+      case 'committed':
+        return this.#options.committed();
+      case 'serving':
+        return this.#setServing(worker, message.serving);
+      case 'listening':
+        this.#send(worker, { type: 'relay', connected: this.#relayConnected });
+        return this.#listening.resolve(message.port);
+      case 'failed':
+        this.#draining = true;
+        this.#listening.reject(new Error(message.reason));
+        return this.#options.failed(message.reason);
+    }
+  }
+
+  #setServing(worker: Worker, serving: boolean): void {
+    const before = this.#serving.size;
+    if (serving) this.#serving.add(worker);
+    else this.#serving.delete(worker);
+    if (this.#serving.size !== before) this.#options.servingChanged(this.#serving.size);
+  }
+
+  #broadcast(message: SupervisorMessage): void {
+    for (const worker of Object.values(cluster.workers ?? {})) {
+      if (worker !== undefined) this.#send(worker, message);
+    }
+  }
+
+  #send(worker: Worker, message: SupervisorMessage): void {
+    // A process that is just dying has no channel any more; its exit is handled elsewhere.
+    if (worker.isConnected()) worker.send(message, () => undefined);
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * The process that people start. It owns the embedded servers, the migrations, the relay and the
+ * HTTP side; the gRPC servers are processes of their own, so that publishing takes nothing from
+ * them and any number of them can share the port.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { AggregatorRegistry, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+import { type Address, type Config, formatAddress } from '../config.ts';
+import { type HttpServer, openHttpServer, type Readiness } from '../observability/http.ts';
+import { createLogger, type Logger } from '../observability/logger.ts';
+import { observeRelay, type RelayStatus } from '../observability/relay-metrics.ts';
+import { createRelay } from '../relay/open-relay.ts';
+import type { Relay } from '../relay/relay.ts';
+import { migrate } from '../store/migrate.ts';
+import { type Database, openDatabase } from '../store/orm.ts';
+import { classifySqlError, describeSqlError } from '../store/sql-errors.ts';
+import { readBacklogSize } from '../store/relay-state.ts';
+import { openBacking } from './backing.ts';
+import { ServerPool } from './server-pool.ts';
+
+/** A running service. */
+export interface Service {
+  readonly grpc: Address;
+  readonly http: Address;
+  /** Ends everything in order; resolves when nothing of it runs any more. */
+  stop(): Promise<void>;
+}
+
+const MIGRATION_TIMEOUT_MS = 60_000;
+const BACKLOG_PERIOD_MS = 1_000;
+/** What the relay gets of the drain when the calls in hand have used it up. */
+const RELAY_DRAIN_MIN_MS = 2_000;
+
+/** Starts everything and resolves when charges are accepted. Whatever was opened is closed on failure. */
+export async function startService(config: Config, onFatal: (reason: string) => void): Promise<Service> {
+  const logger = createLogger(config.logLevel, 'charge-service');
+  const stack = new AsyncDisposableStack();
+  try {
+    return await start(config, logger, stack, onFatal);
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function start(
+  config: Config,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+  onFatal: (reason: string) => void,
+): Promise<Service> {
+  const startedAt = performance.now();
+  const backing = await openBacking(config, logger, stack);
+  const database = await openDatabase({
+    databaseUrl: backing.databaseUrl,
+    poolSizeMax: 6,
+    writePoolSizeMax: 1,
+    statementTimeoutMs: 30_000,
+    connectTimeoutMs: 5_000,
+    applicationName: 'charge-service supervisor',
+  });
+  stack.defer(() => database.close());
+  await migrateWhenReachable(database, logger);
+
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'supervisor_' });
+  const aggregator = new AggregatorRegistry();
+  let relay: Relay | undefined;
+  const observed = observeRelay(registry, logger, (connected) => pool.relayConnected(connected));
+  const pool = new ServerPool({
+    processes: config.processes,
+    env: { CHARGE_SERVER_DATABASE_URL: backing.databaseUrl },
+    logger,
+    committed: () => relay?.notify(),
+    servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
+    failed: onFatal,
+  });
+  const backlog = watchBacklog(registry, database, stack);
+  const http = await openHttpServer(config.metricsListen, {
+    metrics: async () => ({
+      body: `${await aggregator.clusterMetrics()}\n${await registry.metrics()}`,
+      contentType: registry.contentType,
+    }),
+    readiness: () => readiness(config, pool, observed.status, backlog()),
+  });
+  stack.defer(() => http.close());
+
+  stack.defer(() => pool.drain(config.drainTimeoutMs));
+  const port = await pool.start();
+  const natsUrl = await backing.natsUrl;
+  if (natsUrl !== undefined) {
+    relay = createRelay(config, database.pool, natsUrl, observed.events);
+    relay.start();
+  }
+  const grpc = { host: config.listen.host, port };
+  announce(logger, { grpc, http, databaseUrl: backing.databaseUrl, natsUrl, startedAt });
+  return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay, stack }) };
+}
+
+async function migrateWhenReachable(database: Database, logger: Logger): Promise<void> {
+  const giveUpAt = performance.now() + MIGRATION_TIMEOUT_MS;
+  for (;;) {
+    try {
+      const applied = await migrate(database, MIGRATION_TIMEOUT_MS);
+      if (applied.length > 0) logger.info({ applied }, 'migrated the database');
+      return;
+    } catch (error) {
+      if (classifySqlError(error) !== 'retry' || performance.now() > giveUpAt) throw error;
+      logger.warn(describeSqlError(error), 'PostgreSQL does not answer yet; trying again');
+      await delay(500);
+    }
+  }
+}
+
+/** Looks at the backlog once a second and shows it as a gauge; -1 while PostgreSQL does not answer. */
+function watchBacklog(registry: Registry, database: Database, stack: AsyncDisposableStack): () => number {
+  const gauge = new Gauge({
+    name: 'charge_relay_backlog_events',
+    help: 'Committed events that are not published yet; -1: PostgreSQL does not answer.',
+    registers: [registry],
+  });
+  let backlog = 0;
+  let looking = false;
+  const timer = setInterval(() => {
+    if (looking) return;
+    looking = true;
+    void readBacklogSize(database.pool)
+      .catch(() => -1)
+      .then((size) => {
+        looking = false;
+        backlog = size;
+        gauge.set(size);
+      });
+  }, BACKLOG_PERIOD_MS);
+  stack.defer(() => clearInterval(timer));
+  return () => backlog;
+}
+
+/** NATS away does not make the service unready: charges are accepted, and the checks say what waits. */
+function readiness(config: Config, pool: ServerPool, relay: RelayStatus, backlog: number): Readiness {
+  return {
+    ready: pool.serving > 0,
+    checks: {
+      postgresql: pool.serving > 0 ? 'ok' : 'unavailable',
+      nats: relay.connected ? 'ok' : 'unavailable',
+      relay: relay.leading ? 'leading' : 'standby',
+      events_waiting: backlog,
+      server_processes: `${pool.serving} of ${config.processes}`,
+    },
+  };
+}
+
+/** Calls in hand first, then their events; the stack then closes what is left, in reverse order. */
+async function stop(
+  config: Config,
+  logger: Logger,
+  { pool, relay, stack }: { pool: ServerPool; relay: Relay | undefined; stack: AsyncDisposableStack },
+): Promise<void> {
+  const startedAt = performance.now();
+  logger.info({}, 'stopping: finishing calls in hand');
+  await pool.drain(config.drainTimeoutMs);
+  if (relay !== undefined) {
+    const leftMs = config.drainTimeoutMs - (performance.now() - startedAt);
+    const drained = await relay.drain(Math.max(leftMs, RELAY_DRAIN_MIN_MS));
+    if (!drained) logger.warn({}, 'some events are not published yet; the next start publishes them');
+    await relay.stop();
+  }
+  await stack.disposeAsync();
+  logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'stopped');
+}
+
+/** The line that says that the service is ready names every address, and what to type next. */
+function announce(
+  logger: Logger,
+  at: {
+    readonly grpc: Address;
+    readonly http: HttpServer;
+    readonly databaseUrl: string;
+    readonly natsUrl: string | undefined;
+    readonly startedAt: number;
+  },
+): void {
+  const grpc = formatAddress(at.grpc);
+  const try_ =
+    `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
+    `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
+    `${grpc} charge.v1.ChargeService/CreateCharge`;
+  logger.info(
+    {
+      grpc,
+      http: formatAddress(at.http.address),
+      postgresql: withoutPassword(at.databaseUrl),
+      nats: at.natsUrl === undefined ? 'none' : withoutPassword(at.natsUrl),
+      startedInMs: Math.round(performance.now() - at.startedAt),
+      try: try_,
+    },
+    `ready: gRPC ${grpc}, PostgreSQL ${withoutPassword(at.databaseUrl)}, NATS ${
+      at.natsUrl === undefined ? 'none' : withoutPassword(at.natsUrl)
+    }`,
+  );
+}
+
+function withoutPassword(urls: string): string {
+  return urls
+    .split(',')
+    .map((text) => {
+      const url = new URL(text.trim());
+      return `${url.host}${url.pathname === '/' ? '' : url.pathname}`;
+    })
+    .join(',');
+}

@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import type { Charge, ChargeFilter } from '../../src/domain/charge.ts';
+import type { ListQuery } from '../../src/domain/ports.ts';
+import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+
+const TENANT = 'default';
+let store: TestStore;
+
+beforeAll(async () => {
+  store = await openTestStore();
+  await store.writer.record(
+    TENANT,
+    Array.from({ length: 200 }, (_, i) =>
+      chargeRequest(`list-${i}`, {
+        userProfile: `user-${i % 3}`,
+        sessionKey: i % 2 === 0 ? 'even' : '',
+        provider: 1 + (i % 2),
+        chargeType: 1 + (i % 3),
+        model: `model-${i % 4}`,
+        reference: i % 10 === 0 ? 'invoice' : '',
+        labels: i % 5 === 0 ? new Map([['team', 'red'], ['n', String(i % 2)]]) : new Map(),
+        // Runs of equal times: pages must not lose or repeat a charge at their borders.
+        usageTimeMicros: 1_000_000n * BigInt(Math.floor(i / 7)),
+      }),
+    ),
+  );
+});
+afterAll(() => store.close());
+
+async function pages(query: Omit<ListQuery, 'after'>, between?: () => Promise<unknown>): Promise<Charge[]> {
+  const all: Charge[] = [];
+  for (;;) {
+    const last = all.at(-1);
+    const after = last && { usageTimeMicros: last.usageTimeMicros, id: last.id };
+    const page = await store.reader.list(TENANT, { ...query, after });
+    all.push(...page);
+    if (page.length < query.limit) return all;
+    await between?.();
+  }
+}
+
+describe('listing', () => {
+  test.each(['newest_first', 'oldest_first'] as const)('pages through everything once, %s', async (order) => {
+    const all = await pages({ filter: {}, order, limit: 9 });
+    expect(new Set(all.map(({ id }) => id)).size).toBe(200);
+    const keys = all.map(({ usageTimeMicros, id }) => `${usageTimeMicros.toString().padStart(20, '0')}/${id}`);
+    expect(keys).toEqual(order === 'oldest_first' ? keys.toSorted() : keys.toSorted().reverse());
+  });
+
+  test.each<[string, ChargeFilter, (i: number) => boolean]>([
+    ['user profile', { userProfile: 'user-1' }, (i) => i % 3 === 1],
+    ['session', { sessionKey: 'even' }, (i) => i % 2 === 0],
+    ['provider', { provider: 2 }, (i) => i % 2 === 1],
+    ['charge type', { chargeType: 3 }, (i) => i % 3 === 2],
+    ['model', { model: 'model-3' }, (i) => i % 4 === 3],
+    ['reference', { reference: 'invoice' }, (i) => i % 10 === 0],
+    ['one label', { labels: new Map([['team', 'red']]) }, (i) => i % 5 === 0],
+    ['two labels', { labels: new Map([['team', 'red'], ['n', '1']]) }, (i) => i % 10 === 5],
+    [
+      'a time range, its end excluded',
+      { startTimeMicros: 2_000_000n, endTimeMicros: 5_000_000n },
+      (i) => i >= 14 && i < 35,
+    ],
+    ['everything at once', { userProfile: 'user-0', provider: 1, model: 'model-0' }, (i) => i % 12 === 0],
+  ])('filters by %s', async (_, filter, matches) => {
+    const found = await pages({ filter, order: 'oldest_first', limit: 50 });
+    const expected = Array.from({ length: 200 }, (_unused, i) => i).filter(matches);
+    expect(found).toHaveLength(expected.length);
+  });
+
+  test('neither loses nor repeats a charge while others write', async () => {
+    let written = 0;
+    const all = await pages({ filter: { userProfile: 'user-2' }, order: 'oldest_first', limit: 4 }, () =>
+      store.writer.record(
+        TENANT,
+        [0n, 10n ** 9n].map((usageTimeMicros) =>
+          chargeRequest(`while-${written++}`, { userProfile: 'user-2', usageTimeMicros }),
+        ),
+      ),
+    );
+    const ids = all.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(all.filter(({ usageTimeMicros }) => usageTimeMicros < 10n ** 9n).length).toBeGreaterThanOrEqual(66);
+  });
+
+  test('stops at the caller’s deadline', async () => {
+    const client = await store.database.pool.connect();
+    try {
+      await client.query('BEGIN; LOCK TABLE charge IN ACCESS EXCLUSIVE MODE');
+      const listing = store.reader.list(
+        TENANT,
+        { filter: {}, order: 'newest_first', limit: 1, after: undefined },
+        { timeoutMs: 50 },
+      );
+      await expect(listing).rejects.toMatchObject({ failure: { kind: 'deadline_exceeded' } });
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+  });
+});
+
+describe('the book', () => {
+  test('is read by cursor, in pages without a gap', async () => {
+    const last = await store.book.lastSequence(TENANT);
+    const sequences: bigint[] = [];
+    for (let after = 0n; after < last; ) {
+      const entries = await store.book.read(TENANT, after, 33);
+      sequences.push(...entries.map(({ sequence }) => sequence));
+      after = entries.at(-1)?.sequence ?? last;
+    }
+    expect(sequences).toEqual(Array.from({ length: Number(last) }, (_, i) => BigInt(i + 1)));
+  });
+
+  test('is empty for a tenant that never wrote', async () => {
+    expect(await store.book.lastSequence('nobody')).toBe(0n);
+    expect(await store.book.read('nobody', 0n, 10)).toEqual([]);
+  });
+
+  test('wakes a waiting reader for commits of this process and of others', async () => {
+    for (const notify of [true, false]) {
+      const last = await store.book.lastSequence(TENANT);
+      const waiting = store.book.waitForMore(TENANT, last, new AbortController().signal);
+      const woken = waiting.then(() => 'woken');
+      expect(await Promise.race([woken, delay(20, 'asleep')])).toBe('asleep');
+      const writer = notify ? store.writer : store.anotherWriter();
+      await writer.record(TENANT, [chargeRequest(`wake-${String(notify)}`)]);
+      await waiting;
+      expect(await store.book.read(TENANT, last, 10)).toHaveLength(1);
+    }
+  });
+
+  test('lets a waiting reader go when it gives up', async () => {
+    const gaveUp = new AbortController();
+    const last = await store.book.lastSequence(TENANT);
+    const waiting = store.book.waitForMore(TENANT, last + 100n, gaveUp.signal);
+    gaveUp.abort();
+    await waiting;
+  });
+});

@@ -1,0 +1,38 @@
+/** A fresh PostgreSQL database for a suite, on the server that the global set-up started. */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+/** A database of its own. */
+export interface TestDatabase {
+  /** Connection string of a superuser: row-level security does not bind it. */
+  url: string;
+  /** Drops the database and whatever connection is still open to it. Any number of calls. */
+  drop(): Promise<void>;
+}
+
+/** Creates an empty database with a random name. Throws when the global set-up has not run. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const adminUrl = process.env['TEST_POSTGRES_URL'];
+  if (adminUrl === undefined)
+    throw new Error('TEST_POSTGRES_URL is not set: run the tests through jest.config.js');
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await runAsAdmin(adminUrl, `CREATE DATABASE ${name}`);
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => runAsAdmin(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
+async function runAsAdmin(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 30_000,
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}

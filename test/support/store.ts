@@ -1,0 +1,82 @@
+/** A migrated database with the parts of the store on it, for a suite. */
+
+import type { ChargeContent, ChargeRequest } from '../../src/domain/charge.ts';
+import { BookFollower } from '../../src/store/book-follower.ts';
+import { createChargeReader } from '../../src/store/charge-reader.ts';
+import { GroupWriter, type GroupWriterEvents, type GroupWriterOptions } from '../../src/store/group-writer.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { type Database, openDatabase } from '../../src/store/orm.ts';
+import { createTestDatabase } from './database.ts';
+
+/** An open store on a database of its own. */
+export interface TestStore {
+  readonly url: string;
+  readonly database: Database;
+  readonly writer: GroupWriter;
+  readonly book: BookFollower;
+  readonly reader: ReturnType<typeof createChargeReader>;
+  /** Another writer on the same database, as another process would be: nobody here hears of its commits. */
+  anotherWriter(options?: Partial<GroupWriterOptions>): GroupWriter;
+  close(): Promise<void>;
+}
+
+/** Opens a database like a server process does. */
+export function openTestDatabase(url: string): Promise<Database> {
+  return openDatabase({
+    databaseUrl: url,
+    poolSizeMax: 6,
+    writePoolSizeMax: 4,
+    statementTimeoutMs: 10_000,
+    connectTimeoutMs: 5_000,
+    applicationName: 'test',
+  });
+}
+
+/** Creates, migrates and opens. `close()` also drops the database. */
+export async function openTestStore(): Promise<TestStore> {
+  const testDatabase = await createTestDatabase();
+  const database = await openTestDatabase(testDatabase.url);
+  await migrate(database, 30_000);
+  const book = new BookFollower(database.pool, { pollMs: 50, retryAfterMs: 100 });
+  const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
+    new GroupWriter(
+      database.writePool,
+      { writers: 2, groupSizeMax: 1000, queueSizeMax: 10_000, retryForMs: 5_000, retryAfterMs: 100, ...options },
+      { committed, statement: () => undefined },
+    );
+  return {
+    url: testDatabase.url,
+    database,
+    writer: newWriter({}, (tenant, sequence) => book.advanced(tenant, sequence)),
+    book,
+    reader: createChargeReader(database, 100),
+    anotherWriter: (options = {}) => newWriter(options, () => undefined),
+    close: async () => {
+      book.close();
+      await database.close();
+      await testDatabase.drop();
+    },
+  };
+}
+
+/** A valid request; `content` replaces what a test cares about. */
+export function chargeRequest(requestId: string, content: Partial<ChargeContent> = {}): ChargeRequest {
+  const tokens = { promptTokens: 374n, completionTokens: 44n, ...content };
+  return {
+    requestId,
+    content: {
+      userProfile: 'alice',
+      sessionKey: '',
+      provider: 1,
+      otherProvider: '',
+      chargeType: 1,
+      totalTokens: tokens.promptTokens + tokens.completionTokens,
+      tokenDetails: undefined,
+      model: 'gpt-4o',
+      reference: '',
+      labels: new Map(),
+      usageTimeMicros: undefined,
+      ...tokens,
+    },
+  };
+}
