@@ -1,0 +1,218 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+
+import { ChargeCreated } from '../../generated/charge/v1/event.ts';
+import { createRelay } from '../../src/relay/open-relay.ts';
+import type { Relay, RelayEvents } from '../../src/relay/relay.ts';
+import { acquireLease, advanceCursor, readBacklogSize } from '../../src/store/relay-state.ts';
+import { startTestNats, type TestNats } from '../support/nats.ts';
+import { readStream, type StreamMessage } from '../support/stream.ts';
+import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const TENANT = 'default';
+const CONFIG = { eventFormat: 'protobuf', eventMaxAgeMs: 3_600_000, streamReplicas: 1 } as const;
+
+let store: TestStore;
+let nats: TestNats;
+let relays: Relay[] = [];
+
+beforeEach(async () => {
+  [store, nats] = await Promise.all([openTestStore(), startTestNats()]);
+});
+afterEach(async () => {
+  await Promise.all(relays.map((relay) => relay.stop()));
+  relays = [];
+  await Promise.all([store.close(), nats.stop()]);
+});
+
+interface Log {
+  readonly published: number[];
+  readonly setAside: bigint[];
+  connected: boolean;
+  leading: boolean;
+  failures: number;
+}
+
+function startRelay(config: Partial<Parameters<typeof createRelay>[0]> = {}): { relay: Relay; log: Log } {
+  const log: Log = { published: [], setAside: [], connected: false, leading: false, failures: 0 };
+  const events: RelayEvents = {
+    connected: (connected) => (log.connected = connected),
+    leading: (leading) => (log.leading = leading),
+    published: (count) => log.published.push(count),
+    setAside: (_tenant, sequence) => log.setAside.push(sequence),
+    failed: () => log.failures++,
+  };
+  const relay = createRelay({ ...CONFIG, ...config }, store.database.pool, nats.url, events);
+  relays.push(relay);
+  relay.start();
+  return { relay, log };
+}
+
+async function record(prefix: string, count: number): Promise<void> {
+  const requests = Array.from({ length: count }, (_, i) => chargeRequest(`${prefix}-${i}`));
+  await store.writer.record(TENANT, requests);
+}
+
+async function drained(): Promise<void> {
+  await waitFor('the backlog to be empty', async () => (await readBacklogSize(store.database.pool)) === 0);
+}
+
+function expectEveryChargeOnceInOrder(messages: readonly StreamMessage[], count: number): void {
+  const sequences = messages.map(({ payload }) => ChargeCreated.decode(payload).sequence);
+  expect(sequences).toEqual(Array.from({ length: count }, (_, i) => BigInt(i + 1)));
+}
+
+describe('the relay', () => {
+  test('publishes the book in order, with message ids and CloudEvents headers', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    await store.writer.record(TENANT, [{ ...chargeRequest('traced', { reference: 'inv' }), traceparent }]);
+    await record('more', 1200);
+    const { relay } = startRelay();
+    relay.notify();
+    await drained();
+
+    const messages = await readStream(nats.url);
+    expectEveryChargeOnceInOrder(messages, 1201);
+    const [first, second] = messages;
+    const event = ChargeCreated.decode(first?.payload ?? new Uint8Array());
+    expect(event).toMatchObject({ tenant: TENANT, sequence: 1n, eventId: event.charge?.id });
+    expect(first?.subject).toBe('charge.created');
+    expect(first?.headers).toMatchObject({
+      'Nats-Msg-Id': event.eventId,
+      'ce-specversion': '1.0',
+      'ce-id': event.eventId,
+      'ce-type': 'charge.created',
+      'ce-sequence': '1',
+      'content-type': 'application/protobuf',
+      traceparent,
+    });
+    const stored = await store.reader.findByRequestId(TENANT, 'traced');
+    expect(event.charge).toMatchObject({ id: stored?.id, reference: 'inv', promptTokens: 374n });
+    expect(second?.headers['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+  });
+
+  test('publishes JSON where the configuration says so', async () => {
+    await record('json', 1);
+    startRelay({ eventFormat: 'json' });
+    await drained();
+    const [message] = await readStream(nats.url);
+    expect(message?.headers['content-type']).toBe('application/json');
+    expect(JSON.parse(Buffer.from(message?.payload ?? []).toString())).toMatchObject({
+      sequence: '1',
+      charge: { promptTokens: '374', provider: 'PROVIDER_OPENAI' },
+    });
+  });
+
+  test('works off what was committed while NATS was away, without help', async () => {
+    await nats.kill();
+    const { log } = startRelay();
+    await record('away', 700);
+    await waitFor('the relay to notice', () => log.failures > 0);
+    expect(await readBacklogSize(store.database.pool)).toBe(700);
+    await nats.restart();
+    await drained();
+    expectEveryChargeOnceInOrder(await readStream(nats.url), 700);
+  });
+
+  test('goes on where it was when NATS is killed in the middle, without a gap or a change of order', async () => {
+    startRelay();
+    await record('before', 500);
+    await waitFor('the first events', async () => (await readBacklogSize(store.database.pool)) < 500);
+    await nats.kill();
+    await record('during', 500);
+    await nats.restart();
+    await record('after', 500);
+    await drained();
+    expectEveryChargeOnceInOrder(await readStream(nats.url), 1500);
+  });
+
+  test('has one leader among several replicas, and another takes over when it stops', async () => {
+    const replicas = [startRelay(), startRelay(), startRelay()];
+    await record('leader', 50);
+    await drained();
+    expect(replicas.filter(({ log }) => log.leading)).toHaveLength(1);
+    const leader = replicas.find(({ log }) => log.leading);
+    await leader?.relay.stop();
+    await record('follower', 50);
+    await drained();
+    expect(replicas.filter((replica) => replica !== leader && replica.log.leading)).toHaveLength(1);
+    expectEveryChargeOnceInOrder(await readStream(nats.url), 100);
+  });
+
+  test('does not publish again what a killed leader published but did not mark', async () => {
+    const { relay } = startRelay();
+    await record('marked', 10);
+    await drained();
+    await relay.stop();
+    // As if the process had died between the broker's acknowledgement and the cursor.
+    await store.database.pool.query('UPDATE relay_cursor SET published_sequence = 4');
+    const { log } = startRelay();
+    await record('next', 1);
+    await drained();
+    expect(log.published).toEqual([1]);
+    expectEveryChargeOnceInOrder(await readStream(nats.url), 11);
+  });
+
+  test('sets an event aside that the broker refuses for good, and goes on', async () => {
+    const connection = await connect({ servers: nats.url });
+    const manager = await jetstreamManager(connection);
+    await manager.streams.add({ name: 'CHARGES', subjects: ['charge.>'], max_msg_size: 2_000 });
+    await connection.close();
+    const labels = new Map(Array.from({ length: 16 }, (_, i) => [`key-${i}`, 'v'.repeat(255)]));
+    await store.writer.record(TENANT, [
+      chargeRequest('small-1'),
+      chargeRequest('large', { labels }),
+      chargeRequest('small-2'),
+    ]);
+    const { log } = startRelay();
+    await drained();
+    expect(log.setAside).toEqual([2n]);
+    const { rows } = await store.database.pool.query('SELECT sequence, reason FROM relay_reject');
+    expect(rows).toEqual([{ sequence: '2', reason: expect.stringMatching(/size/) as unknown }]);
+    const sequences = (await readStream(nats.url)).map(({ payload }) => ChargeCreated.decode(payload).sequence);
+    expect(sequences).toEqual([1n, 3n]);
+  });
+
+  test('waits while the stream is full and goes on in order when there is room', async () => {
+    const connection = await connect({ servers: nats.url });
+    const manager = await jetstreamManager(connection);
+    const limits = { discard: 'new' as const, max_msgs: 3 };
+    await manager.streams.add({ name: 'CHARGES', subjects: ['charge.>'], ...limits });
+    await record('full', 10);
+    const { log } = startRelay();
+    await waitFor('the broker to refuse', () => log.failures > 0);
+    expect(await readBacklogSize(store.database.pool)).toBe(7);
+    await manager.streams.update('CHARGES', { max_msgs: -1 });
+    await drained();
+    await connection.close();
+    expectEveryChargeOnceInOrder(await readStream(nats.url), 10);
+  });
+
+  test('drains before it stops, and says so when it cannot', async () => {
+    const { relay } = startRelay();
+    await record('drain', 300);
+    expect(await relay.drain(10_000)).toBe(true);
+    await nats.kill();
+    await record('stuck', 1);
+    expect(await relay.drain(100)).toBe(false);
+  });
+});
+
+describe('the fence', () => {
+  test('keeps a leader whose term is over from moving the cursor', async () => {
+    const { relay } = startRelay();
+    await record('fence', 5);
+    await drained();
+    await relay.stop();
+    const { pool } = store.database;
+    const former = await acquireLease(pool, '00000000-0000-4000-8000-000000000001', -1);
+    const current = await acquireLease(pool, '00000000-0000-4000-8000-000000000002', 10_000);
+    if (former === undefined || current === undefined) throw new Error('no lease');
+    expect(await advanceCursor(pool, former, TENANT, 99n)).toBe(false);
+    expect(await advanceCursor(pool, current, TENANT, 3n)).toBe(true);
+    const { rows } = await pool.query('SELECT published_sequence FROM relay_cursor');
+    expect(rows).toEqual([{ published_sequence: '5' }]);
+  });
+});
