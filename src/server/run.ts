@@ -2,6 +2,7 @@
 
 import { type Config, formatAddress } from '../config.ts';
 import { createLogger } from '../observability/logger.ts';
+import { createServerMetrics } from '../observability/server-metrics.ts';
 import {
   isMessageOf,
   type ServerMessage,
@@ -23,6 +24,7 @@ export async function runServer(config: Config): Promise<void> {
   const server = await openServer(config, {
     databaseUrl,
     logger,
+    metrics: createServerMetrics(),
     serving: (serving) => send({ type: 'serving', serving }),
     committed: () => {
       // One message for all commits of a turn: the relay looks at the journal, not at the message.

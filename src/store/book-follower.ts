@@ -21,7 +21,7 @@ export interface BookFollowerOptions {
 interface Waiter {
   readonly tenant: string;
   readonly afterSequence: bigint;
-  wake(): void;
+  readonly wake: () => void;
 }
 
 /** Implements {@link BookReader} on a pool that it does not own; `close()` wakes everyone. */

@@ -27,7 +27,7 @@ export function createChargeReader(database: Database, retryAfterMs: number): Ch
     }
   };
   const byKey = (tenant: string, key: object) => (em: EntityManager) =>
-    em.createQueryBuilder(ChargeEntity).select('*').where({ tenant, ...key }).limit(1) as ChargeQuery;
+    em.createQueryBuilder(ChargeEntity).select('*').where({ tenant, ...key }).limit(1);
 
   return {
     findById: async (tenant, id, options) => (await read(byKey(tenant, { id }), options))[0],
@@ -68,7 +68,7 @@ function pageQuery(em: EntityManager, tenant: string, query: ListQuery): ChargeQ
     builder.andWhere(`(usage_time, id) ${comparison} (?::timestamptz, ?::uuid)`, place);
   }
   const direction = order === 'newest_first' ? 'desc' : 'asc';
-  return builder.orderBy({ usageTime: direction, id: direction }).limit(limit) as ChargeQuery;
+  return builder.orderBy({ usageTime: direction, id: direction }).limit(limit);
 }
 
 function equalities(filter: ChargeFilter): Record<string, string | number> {

@@ -31,17 +31,17 @@ export interface GroupWriterOptions {
 /** What the write path tells the outside. */
 export interface GroupWriterEvents {
   /** After COMMIT: the tenant's book now reaches `lastSequence`. */
-  committed(tenant: string, lastSequence: bigint): void;
+  readonly committed: (tenant: string, lastSequence: bigint) => void;
   /** After each statement: its size, its duration, and whether it has to be tried again. */
-  statement(charges: number, seconds: number, error: unknown): void;
+  readonly statement: (charges: number, seconds: number, error: unknown) => void;
 }
 
 interface Submission {
   readonly tenant: string;
   readonly charges: readonly NewCharge[];
   readonly signal: AbortSignal | undefined;
-  resolve(results: RecordResult[]): void;
-  reject(error: unknown): void;
+  readonly resolve: (results: RecordResult[]) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 const RETRY_DELAY_MIN_MS = 20;

@@ -56,8 +56,8 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
     pool: { min: 0, max: options.poolSizeMax },
     driverOptions,
   });
-  const connection = orm.em.getConnection() as PostgreSqlConnection;
-  const pool = (await connection.getNativeClient()) as Pool;
+  const connection = orm.em.getConnection();
+  const pool = (await connection.getNativeClient());
   const writePool = new Pool({
     connectionString: options.databaseUrl,
     max: options.writePoolSizeMax,

@@ -1,5 +1,7 @@
 /** PostgreSQL and NATS: the user's own, or the embedded default. */
 
+import { fileURLToPath } from 'node:url';
+
 import { lockDataDir } from '../embedded/data-dir.ts';
 import { findNatsServer, NatsServerUnavailableError } from '../embedded/nats-binary.ts';
 import { startEmbeddedNats } from '../embedded/nats-server.ts';
@@ -8,8 +10,8 @@ import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
 import { superviseProcess } from './supervised.ts';
 
-/** Programs that the embedded default had to fetch stay here, whatever DATA_DIR is. */
-const CACHE_DIR = '.cache';
+/** Programs that the embedded default had to fetch stay in the checkout, whatever DATA_DIR is. */
+const CACHE_DIR = fileURLToPath(new URL('../../.cache', import.meta.url));
 
 /** Where PostgreSQL and NATS are. Whatever was opened is on the stack that was passed in. */
 export interface Backing {

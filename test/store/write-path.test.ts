@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import type { RecordResult } from '../../src/domain/charge.ts';
-import { ServiceError } from '../../src/domain/errors.ts';
+import { type ServiceError } from '../../src/domain/errors.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 
 let store: TestStore;
@@ -171,7 +171,7 @@ describe('a failing write', () => {
       client.query = (async (...args: unknown[]) => {
         await query(...args);
         throw Object.assign(new Error('Connection terminated unexpectedly'));
-      }) as never;
+      });
       return client;
     }) as never;
     try {

@@ -1,0 +1,124 @@
+/** A gRPC server on the store: the composition root of a server process, and of tests. */
+
+import { type Config, formatAddress } from '../config.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { ServerMetrics } from '../observability/server-metrics.ts';
+import type { RpcLimits } from '../rpc/dependencies.ts';
+import { createRpcServer } from '../rpc/server.ts';
+import { BookFollower } from '../store/book-follower.ts';
+import { createChargeReader } from '../store/charge-reader.ts';
+import { GroupWriter } from '../store/group-writer.ts';
+import { openDatabase } from '../store/orm.ts';
+import { watchDatabase } from './database-watch.ts';
+
+/** What the server is given from outside. */
+export interface ServerOptions {
+  readonly databaseUrl: string;
+  readonly logger: Logger;
+  readonly metrics: ServerMetrics;
+  /** Whether charges can be recorded changed. */
+  serving(serving: boolean): void;
+  /** Something was committed. */
+  committed(): void;
+}
+
+/** An open server. */
+export interface OpenServer {
+  /** Starts to listen and resolves with the port. Rejects when the address is taken. */
+  listen(): Promise<number>;
+  /** Tells whether events reach NATS; shown by the health service under `charge.v1.events`. */
+  relayConnected(connected: boolean): void;
+  /** Refuses what is new, finishes what is in hand within `timeoutMs`, and closes everything. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+const RETRY_AFTER_MS = 250;
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** Reads of one process; writers have their own connections. */
+const READ_CONNECTIONS = 8;
+
+/** Name under which the health service says whether events reach NATS. */
+export const EVENTS_HEALTH_SERVICE = 'charge.v1.events';
+
+/** Opens the store and puts the border on it; `listen()` opens the door. */
+export async function openServer(
+  config: Pick<Config, 'listen' | 'writers' | 'inFlightCallsMax' | 'streamsMax'>,
+  options: ServerOptions,
+): Promise<OpenServer> {
+  const { logger, metrics } = options;
+  const database = await openDatabase({
+    databaseUrl: options.databaseUrl,
+    poolSizeMax: READ_CONNECTIONS,
+    writePoolSizeMax: config.writers,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    connectTimeoutMs: 5_000,
+    applicationName: 'charge-service server',
+  });
+  const book = new BookFollower(database.pool, { pollMs: 100, retryAfterMs: RETRY_AFTER_MS });
+  const recorder = new GroupWriter(
+    database.writePool,
+    {
+      writers: config.writers,
+      groupSizeMax: 1_000,
+      queueSizeMax: 50_000,
+      retryForMs: 5_000,
+      retryAfterMs: RETRY_AFTER_MS,
+    },
+    {
+      committed: (tenant, lastSequence) => {
+        book.advanced(tenant, lastSequence);
+        options.committed();
+      },
+      statement: metrics.statement,
+    },
+  );
+  const reader = createChargeReader(database, RETRY_AFTER_MS);
+  const rpc = createRpcServer({
+    recorder,
+    reader,
+    book,
+    logger,
+    metrics: metrics.rpc,
+    limits: rpcLimits(config),
+  });
+  metrics.watchLoad(rpc.load, () => recorder.queuedCharges);
+  const watch = watchDatabase(database.pool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
+    for (const service of ['', 'charge.v1.ChargeService']) rpc.setServing(service, available);
+    options.serving(available);
+    if (!available) logger.warn({}, 'PostgreSQL does not answer: charges cannot be recorded');
+  });
+  rpc.setServing(EVENTS_HEALTH_SERVICE, false);
+
+  return {
+    listen: async () => {
+      await watch.first;
+      return rpc.bind(formatAddress(config.listen));
+    },
+    relayConnected: (connected) => rpc.setServing(EVENTS_HEALTH_SERVICE, connected),
+    drain: async (timeoutMs) => {
+      watch.stop();
+      await rpc.drain(timeoutMs);
+      book.close();
+      await database.close();
+    },
+  };
+}
+
+/** The limits that reliability.md and the contract set; README lists what can be changed. */
+function rpcLimits(config: Pick<Config, 'inFlightCallsMax' | 'streamsMax'>): RpcLimits {
+  return {
+    inFlightCallsMax: config.inFlightCallsMax,
+    streamsMax: config.streamsMax,
+    unaryMessageBytesMax: 1024 * 1024,
+    batchMessageBytesMax: 4 * 1024 * 1024,
+    recordWindow: 1_000,
+    deadlineMaxMs: 30_000,
+    retryAfterMs: RETRY_AFTER_MS,
+    connectionStreamsMax: 10_000,
+    connectionAgeMaxMs: 60 * 60_000,
+    connectionAgeGraceMs: 30_000,
+    connectionIdleMaxMs: 15 * 60_000,
+    keepaliveTimeMs: 60_000,
+    keepaliveTimeoutMs: 20_000,
+  };
+}
