@@ -1,7 +1,7 @@
 /** Opens the store: one MikroORM per process, and the one `pg` pool below it. */
 
 import { Migrator } from '@mikro-orm/migrations';
-import { MikroORM, type PostgreSqlConnection } from '@mikro-orm/postgresql';
+import { MikroORM } from '@mikro-orm/postgresql';
 import { Pool, TypeOverrides } from 'pg';
 
 import { entities } from './entities.ts';
