@@ -1,0 +1,128 @@
+import { expect, test } from '@jest/globals';
+import { planColumns, type ColumnRules } from '../../src/cli/import/columns.ts';
+import { FIELD_NAMES, nameOf, targetOf } from '../../src/cli/import/fields.ts';
+import { UsageError } from '../../src/cli/import/options.ts';
+import { readOptions } from '../../src/cli/import/options.ts';
+import { planImport } from '../../src/cli/import/plan.ts';
+
+const NO_RULES: ColumnRules = {
+  map: new Map(),
+  constants: new Set(),
+  requestIdColumn: undefined,
+  unknownAsLabels: false,
+};
+
+function plan(columns: string[], rules: Partial<ColumnRules> = {}) {
+  const result = planColumns(columns, { ...NO_RULES, ...rules });
+  const pairs = columns.flatMap((column, index) =>
+    (result.targets[index] ?? []).map((target) => `${column}=${nameOf(target)}`),
+  );
+  return { ...result, pairs };
+}
+
+function importPlan(columns: string[], ...flags: string[]) {
+  const options = readOptions(['usage.csv', ...flags], undefined);
+  if (options === 'help') throw new Error('no help was asked for');
+  return planImport(columns, options);
+}
+
+test('the columns of the Azure trace are guessed', () => {
+  expect(plan(['TIMESTAMP', 'ContextTokens', 'GeneratedTokens']).pairs).toEqual([
+    'TIMESTAMP=usage_time',
+    'ContextTokens=prompt_tokens',
+    'GeneratedTokens=completion_tokens',
+  ]);
+});
+
+test('every field of the contract is found by its own name, in snake case and camel case', () => {
+  for (const field of FIELD_NAMES.filter((name) => name !== 'label.KEY')) {
+    const camel = field.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    for (const column of [field, camel, field.toUpperCase(), field.replace('token_details.', '')]) {
+      expect(plan([column]).pairs).toEqual([`${column}=${field}`]);
+    }
+    expect(targetOf(field)).toBeDefined();
+  }
+});
+
+test('a column called like the field goes before a common name', () => {
+  const { pairs, unknown } = plan(['input_tokens', 'prompt_tokens', 'user']);
+  expect(pairs).toEqual(['prompt_tokens=prompt_tokens', 'user=user_profile']);
+  expect(unknown).toEqual(['input_tokens']);
+});
+
+test('--map goes before guesses, and its column is not guessed for another field', () => {
+  const map = new Map([['reference', 'user']]);
+  expect(plan(['user', 'model'], { map }).pairs).toEqual(['user=reference', 'model=model']);
+});
+
+test('a constant keeps its field from being guessed', () => {
+  const { pairs, unknown } = plan(['model'], { constants: new Set(['model']) });
+  expect(pairs).toEqual([]);
+  expect(unknown).toEqual(['model']);
+});
+
+test('unknown columns are named, or become labels', () => {
+  expect(plan(['region', 'model', '']).unknown).toEqual(['region', '(column 3, without a name)']);
+  expect(plan(['region'], { unknownAsLabels: true }).pairs).toEqual(['region=label.region']);
+  expect(plan(['label.team', 'labels.cost.center']).pairs).toEqual([
+    'label.team=label.team',
+    'labels.cost.center=label.cost.center',
+  ]);
+});
+
+test('fields that the service sets are left out, not taken for labels', () => {
+  const { pairs, serverSet } = plan(['id', 'create_time', 'updateTime'], { unknownAsLabels: true });
+  expect(pairs).toEqual([]);
+  expect(serverSet).toEqual(['id', 'create_time', 'updateTime']);
+});
+
+test('cache counts that stand beside the input tokens are not guessed, and the warning says why', () => {
+  const { warnings, columns } = importPlan([
+    'timestamp',
+    'input_tokens',
+    'output_tokens',
+    'cache_read_input_tokens',
+  ]);
+  expect(columns.unknown).toEqual(['cache_read_input_tokens']);
+  expect(warnings.join()).toContain('prompt_tokens includes it');
+});
+
+test('what neither a column nor a constant gives has a default that is announced', () => {
+  const { announcement, template } = importPlan(
+    ['TIMESTAMP', 'ContextTokens', 'GeneratedTokens'],
+    '--set',
+    'model=gpt-4',
+  );
+  expect(template.defaults).toEqual({
+    user_profile: 'import',
+    provider: 100,
+    other_provider: 'unknown',
+    charge_type: 1,
+  });
+  expect(announcement.join('\n')).toContain(
+    'model=gpt-4, user_profile=import (default), provider=PROVIDER_OTHER (default)',
+  );
+});
+
+test('every fault that the header shows is listed at once', () => {
+  const run = () =>
+    importPlan(['a', 'b'], '--map', 'model=c', '--request-id-column', 'd', '--set', 'provider=nobody');
+  expect(run).toThrow(UsageError);
+  try {
+    run();
+  } catch (error) {
+    const text = (error as Error).message;
+    for (const part of ['no column c', 'no column d', 'provider "nobody"', 'no column holds token counts'])
+      expect(text).toContain(part);
+  }
+});
+
+test('tools need no token counts', () => {
+  expect(() => importPlan(['user'], '--set', 'charge_type=tool', '--set', 'provider=openai')).not.toThrow();
+});
+
+test('rows without time and reference get a warning about files that begin alike', () => {
+  expect(importPlan(['user', 'tokens']).warnings.join()).toContain('--source-name');
+  expect(importPlan(['user', 'tokens'], '--source-name', 'x').warnings.join()).not.toContain('--source-name');
+  expect(importPlan(['user', 'tokens', 'time']).warnings).toEqual([]);
+});

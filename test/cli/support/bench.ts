@@ -1,0 +1,91 @@
+/** The import command as a person runs it: a child process, against a service in memory on a real port. */
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { FakeService } from './fake-service.ts';
+
+export const ROOT = resolve(import.meta.dirname, '../../..');
+const HEADER = 'usage_time,user_profile,prompt_tokens,completion_tokens,model';
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A service, a folder of its own, and what runs there. Everything ends with {@link Bench.close}. */
+export class Bench {
+  readonly service = new FakeService();
+  readonly folder = mkdtempSync(join(tmpdir(), 'import-test-'));
+  readonly #children: ChildProcess[] = [];
+
+  static async open(): Promise<Bench> {
+    const bench = new Bench();
+    await bench.service.start();
+    return bench;
+  }
+
+  close(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+    this.service.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Runs a script of the project with LISTEN naming the service. */
+  spawn(script: string, ...args: string[]): { child: ChildProcess; done: Promise<Finished> } {
+    const child = spawn(process.execPath, [join(ROOT, script), ...args], {
+      cwd: this.folder,
+      env: { ...process.env, LISTEN: this.service.address, NODE_OPTIONS: '' },
+    });
+    this.#children.push(child);
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const done = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }));
+    return { child, done };
+  }
+
+  start(...args: string[]) {
+    return this.spawn('src/cli/import.ts', ...args);
+  }
+
+  /** Imports with --json and waits. */
+  async run(...args: string[]) {
+    const { code, stdout, stderr } = await this.start(...args, '--json').done;
+    const json = (stdout === '' ? {} : JSON.parse(stdout)) as Record<string, unknown>;
+    return { code, stderr, json };
+  }
+
+  write(name: string, text: string | string[]): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, Array.isArray(text) ? text.join('\n') : text);
+    return path;
+  }
+
+  /** Resolves as soon as `condition` holds. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise((resume) => setTimeout(resume, 10));
+  }
+}
+
+/** A header and `rows` rows; the prompt tokens of row n are n, its completion tokens 2n. */
+export function usage(rows: number): string[] {
+  const line = (row: number) =>
+    `2024-01-01 00:00:00.${String(row).padStart(7, '0')},user-${row % 7},${row},${row * 2},gpt-4`;
+  return [HEADER, ...Array.from({ length: rows }, (_, index) => line(index + 1))];
+}
+
+/** A file with the columns of {@link usage} and these rows. */
+export function usageOf(...rows: string[]): string[] {
+  return [HEADER, ...rows];
+}
+
+/** The lines of a reject file. */
+export function rejectsOf(path: string): Record<string, unknown>[] {
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
