@@ -2,9 +2,13 @@
 
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 
-/** The part of ts-proto's generated codecs that is used here. */
-export interface Codec<T> {
+/** The parts of ts-proto's generated codecs that are used here. */
+export interface Encoder<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
+}
+
+/** An encoder that decodes, too. */
+export interface Codec<T> extends Encoder<T> {
   decode(input: BinaryReader | Uint8Array, length?: number): T;
 }
 
@@ -50,7 +54,7 @@ let sharedWriter = new BinaryWriter();
  * does when it puts its five bytes in front. 1.5 µs a response, against 6.0 µs with a new writer
  * and ts-proto's two copies. Throws where ts-proto does (a count beyond int64).
  */
-export function encodeTransient<T>(codec: Codec<T>, message: T): Buffer {
+export function encodeTransient<T>(codec: Encoder<T>, message: T): Buffer {
   try {
     codec.encode(message, sharedWriter);
   } catch (error) {

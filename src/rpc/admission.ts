@@ -1,0 +1,57 @@
+/** Whether the server takes work on: the drain flag and the global slots of unary calls. */
+
+import type { Failure } from '../domain/errors.ts';
+import { prepareFailure } from './status.ts';
+
+/** Counts unary calls from admission until their own work is done, whatever became of the caller. */
+export class Admission {
+  readonly #inFlightCallsMax: number;
+  readonly #overloaded: Failure;
+  readonly #shuttingDown: Failure;
+  #callsInFlight = 0;
+  #draining = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(inFlightCallsMax: number, retryAfterMs: number) {
+    this.#inFlightCallsMax = inFlightCallsMax;
+    this.#overloaded = prepareFailure({ kind: 'overloaded', limit: 'in_flight_calls', retryAfterMs });
+    this.#shuttingDown = prepareFailure({ kind: 'shutting_down', retryAfterMs });
+  }
+
+  /** Unary calls whose work is not done yet. */
+  get callsInFlight(): number {
+    return this.#callsInFlight;
+  }
+
+  /** Why nothing new is taken on, or undefined. */
+  get closed(): Failure | undefined {
+    return this.#draining ? this.#shuttingDown : undefined;
+  }
+
+  /** The failure that ends whatever the drain finds open. */
+  get shuttingDown(): Failure {
+    return this.#shuttingDown;
+  }
+
+  /** Takes a slot; or says why there is none, and then nothing is to be given back. */
+  take(): Failure | undefined {
+    if (this.#callsInFlight >= this.#inFlightCallsMax) return this.#overloaded;
+    this.#callsInFlight++;
+    return undefined;
+  }
+
+  /** Gives a slot back. */
+  release(): void {
+    this.#callsInFlight--;
+    if (this.#callsInFlight === 0) this.#whenIdle?.();
+  }
+
+  /** From now on everything new is refused; resolves once no call is in flight. */
+  close(): Promise<void> {
+    this.#draining = true;
+    if (this.#callsInFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenIdle = resolve;
+    });
+  }
+}

@@ -1,0 +1,86 @@
+/** BatchCreateCharges: up to 1000 charges, each recorded or refused alone. */
+
+import {
+  BatchCreateChargesRequest,
+  type BatchCreateChargesResponse,
+  type ChargeResult,
+  CreateChargeRequest,
+} from '../../../generated/charge/v1/charge_service.ts';
+import { decodeStrictly } from '../../contract/wire.ts';
+import type { ChargeRequest, RecordResult } from '../../domain/charge.ts';
+import type { ChargeRecorder } from '../../domain/ports.ts';
+import { countItems } from '../convert/batch-items.ts';
+import {
+  fromProtoCreateChargeRequest,
+  toProtoChargeResult,
+  toProtoRejection,
+} from '../convert/charge-requests.ts';
+import type { RpcLimits, RpcMetrics } from '../dependencies.ts';
+import { traceparentOf } from '../trace-context.ts';
+import type { UnaryMethod } from '../unary.ts';
+import type { Check } from '../validate/contract-rules.ts';
+
+/** Most items of a batch by the contract. */
+export const BATCH_ITEMS_MAX = 1000;
+
+/** The checks of a batch: of the number of its items, and of each item. */
+export interface BatchChecks {
+  readonly size: Check<BatchCreateChargesRequest>;
+  readonly item: Check<CreateChargeRequest>;
+}
+
+/** The method on a recorder. */
+export function batchCreateCharges(
+  recorder: ChargeRecorder,
+  limits: RpcLimits,
+  metrics: RpcMetrics,
+  checks: BatchChecks,
+): UnaryMethod<BatchCreateChargesRequest, BatchCreateChargesResponse> {
+  return {
+    name: 'BatchCreateCharges',
+    messageBytesMax: limits.batchMessageBytesMax,
+    decode: decodeBatch,
+    validate: ({ requests }) =>
+      requests.length >= 1 && requests.length <= BATCH_ITEMS_MAX
+        ? []
+        : checks.size({ requests: requests.map(() => NO_REQUEST) }),
+    async handle({ requests }, { tenant, signal, metadata }) {
+      const traceparent = traceparentOf(metadata);
+      const accepted: ChargeRequest[] = [];
+      const rejections = requests.map((request): ChargeResult | undefined => {
+        const violations = checks.item(request);
+        if (violations.length > 0) {
+          metrics.refused('VALIDATION_FAILED');
+          return toProtoRejection({ kind: 'validation_failed', violations });
+        }
+        accepted.push(fromProtoCreateChargeRequest(request, traceparent));
+        return undefined;
+      });
+      const results = accepted.length > 0 ? await recorder.record(tenant, accepted, signal) : [];
+      return { results: inOrder(rejections, results) };
+    },
+  };
+}
+
+const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
+
+/** A batch with more items than allowed is not decoded: 4 MiB can name two million of them. */
+function decodeBatch(bytes: Buffer): BatchCreateChargesRequest | undefined {
+  const items = countItems(bytes, BATCH_ITEMS_MAX + 1);
+  if (items === undefined) return undefined;
+  if (items <= BATCH_ITEMS_MAX) return decodeStrictly(BatchCreateChargesRequest, bytes);
+  return { requests: new Array<CreateChargeRequest>(items).fill(NO_REQUEST) };
+}
+
+function inOrder(
+  rejections: readonly (ChargeResult | undefined)[],
+  results: readonly RecordResult[],
+): ChargeResult[] {
+  let next = 0;
+  return rejections.map((rejection) => {
+    if (rejection !== undefined) return rejection;
+    const result = results[next++];
+    if (result === undefined) throw new TypeError('the recorder gave too few results');
+    return toProtoChargeResult(result);
+  });
+}

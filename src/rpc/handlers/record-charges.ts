@@ -1,0 +1,229 @@
+/** RecordCharges: charges for as long as the caller likes, answered in order. */
+
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+
+import {
+  type ChargeResult,
+  type CreateChargeRequest,
+  RecordChargesRequest,
+  type RecordChargesResponse,
+} from '../../../generated/charge/v1/charge_service.ts';
+import { decodeStrictly } from '../../contract/wire.ts';
+import type { ChargeRequest, RecordResult } from '../../domain/charge.ts';
+import type { Failure } from '../../domain/errors.ts';
+import type { ChargeRecorder } from '../../domain/ports.ts';
+import type { Method } from '../call.ts';
+import {
+  fromProtoCreateChargeRequest,
+  toProtoChargeResult,
+  toProtoRejection,
+} from '../convert/charge-requests.ts';
+import type { RpcLimits } from '../dependencies.ts';
+import type { StreamCall, StreamWork } from '../stream.ts';
+import { traceparentOf } from '../trace-context.ts';
+import type { Check } from '../validate/contract-rules.ts';
+
+/** How the requests of the method become messages. */
+export function recordChargesMethod(limits: RpcLimits): Method<RecordChargesRequest> {
+  return {
+    name: 'RecordCharges',
+    messageBytesMax: limits.unaryMessageBytesMax,
+    decode: (bytes) => decodeStrictly(RecordChargesRequest, bytes),
+    // Items are checked one by one, and refused alone.
+    validate: () => [],
+  };
+}
+
+type RecordStream = StreamCall<RecordChargesRequest, RecordChargesResponse>;
+
+/** An item that was read: refused already, or to be recorded. */
+type Item = { readonly rejection: ChargeResult } | { readonly request: ChargeRequest };
+
+/** Items that are recorded together: those that had arrived when a place for them was free. */
+interface Chunk {
+  readonly items: readonly Item[];
+  answer: readonly RecordResult[] | undefined;
+  error: unknown;
+}
+
+/**
+ * Chunks with the recorder at once. More than one, because the writers work in parallel and a
+ * chunk is answered only at its commit; few, so that waiting items gather into large chunks.
+ */
+const CHUNKS_MAX = 4;
+
+const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
+
+/**
+ * The work of one stream. What is read and not answered is bounded by the window; reading stops
+ * while the window is full or the caller does not take its answers.
+ */
+export class RecordChargesWork implements StreamWork {
+  readonly #stream: RecordStream;
+  readonly #call: ServerDuplexStream<Buffer, RecordChargesResponse>;
+  readonly #recorder: ChargeRecorder;
+  readonly #check: Check<CreateChargeRequest>;
+  readonly #windowMax: number;
+  readonly #traceparent: string | undefined;
+  readonly #chunks: Chunk[] = [];
+  #arrived: Item[] = [];
+  #unanswered = 0;
+  #recording = 0;
+  #scheduled = false;
+  #writable = true;
+  /** Nothing more is read; once all is answered, the stream ends like this. */
+  #ending: 'ok' | Failure | undefined = undefined;
+
+  constructor(
+    stream: RecordStream,
+    call: ServerDuplexStream<Buffer, RecordChargesResponse>,
+    recorder: ChargeRecorder,
+    check: Check<CreateChargeRequest>,
+  ) {
+    this.#stream = stream;
+    this.#call = call;
+    this.#recorder = recorder;
+    this.#check = check;
+    this.#windowMax = stream.border.limits.recordWindow;
+    this.#traceparent = traceparentOf(stream.metadata);
+  }
+
+  /** Begins to read. */
+  start(): void {
+    this.#stream.workedOnBy(this);
+    this.#call.on('data', (bytes: Buffer) => this.#read(bytes));
+    this.#call.on('end', () => this.#endWith('ok'));
+    this.#call.on('drain', () => {
+      this.#writable = true;
+      this.#regulate();
+    });
+  }
+
+  onCancel(): void {
+    this.#arrived = [];
+    this.#closeOnceDone();
+  }
+
+  onDrain(failure: Failure): void {
+    this.#endWith(failure);
+  }
+
+  #read(bytes: Buffer): void {
+    // Pausing takes effect behind what was delivered already.
+    if (this.#ending !== undefined || this.#stream.over) return;
+    const { messageBytesMax, decode } = this.#stream.method;
+    if (bytes.length > messageBytesMax) {
+      const sizeBytes = bytes.length;
+      this.#endWith({ kind: 'message_too_large', limitBytes: messageBytesMax, sizeBytes });
+      return;
+    }
+    const message = decode(bytes);
+    if (message === undefined) {
+      this.#endWith({ kind: 'malformed_message' });
+      return;
+    }
+    this.#arrived.push(this.#itemOf(message.request ?? NO_REQUEST));
+    this.#unanswered++;
+    this.#stream.counters.streamed('received', 1);
+    this.#regulate();
+    this.#schedule();
+  }
+
+  #itemOf(request: CreateChargeRequest): Item {
+    const violations = this.#check(request);
+    if (violations.length === 0) {
+      return { request: fromProtoCreateChargeRequest(request, this.#traceparent) };
+    }
+    this.#stream.border.metrics.refused('VALIDATION_FAILED');
+    return { rejection: toProtoRejection({ kind: 'validation_failed', violations }) };
+  }
+
+  /** Lets everything that arrives in this turn of the event loop join the chunk. */
+  #schedule(): void {
+    if (this.#scheduled || this.#chunks.length >= CHUNKS_MAX) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#recordArrived();
+    });
+  }
+
+  #recordArrived(): void {
+    const items = this.#arrived;
+    if (items.length === 0 || this.#chunks.length >= CHUNKS_MAX) return;
+    this.#arrived = [];
+    const chunk: Chunk = { items, answer: undefined, error: undefined };
+    this.#chunks.push(chunk);
+    this.#recording++;
+    void this.#record(chunk).finally(() => {
+      this.#recording--;
+      this.#answer();
+      this.#closeOnceDone();
+    });
+  }
+
+  async #record(chunk: Chunk): Promise<void> {
+    const requests = chunk.items.flatMap((item) => ('request' in item ? [item.request] : []));
+    const { tenant, signal } = this.#stream;
+    try {
+      chunk.answer = requests.length === 0 ? [] : await this.#recorder.record(tenant, requests, signal);
+    } catch (error) {
+      chunk.error = error;
+    }
+  }
+
+  /** Sends the answers that are next in order. */
+  #answer(): void {
+    if (this.#stream.over) return;
+    for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
+      if (chunk.error !== undefined) {
+        this.#stream.failWith(chunk.error);
+        return;
+      }
+      if (chunk.answer === undefined) break;
+      this.#chunks.shift();
+      this.#send(chunk.items, chunk.answer);
+    }
+    if (this.#arrived.length > 0) this.#schedule();
+    this.#regulate();
+    this.#endOnceAnswered();
+  }
+
+  #send(items: readonly Item[], results: readonly RecordResult[]): void {
+    let next = 0;
+    for (const item of items) {
+      const result =
+        'rejection' in item ? item.rejection : toProtoChargeResult(results[next++] as RecordResult);
+      if (!this.#stream.write({ result })) this.#writable = false;
+    }
+    this.#unanswered -= items.length;
+    this.#stream.counters.streamed('sent', items.length);
+  }
+
+  #regulate(): void {
+    const stop =
+      this.#ending !== undefined || !this.#writable || this.#unanswered >= this.#windowMax;
+    if (stop !== this.#call.isPaused()) {
+      if (stop) this.#call.pause();
+      else this.#call.resume();
+    }
+  }
+
+  #endWith(ending: 'ok' | Failure): void {
+    this.#ending ??= ending;
+    this.#regulate();
+    this.#endOnceAnswered();
+  }
+
+  #endOnceAnswered(): void {
+    if (this.#ending === undefined || this.#unanswered > 0) return;
+    if (this.#ending === 'ok') this.#stream.end();
+    else this.#stream.fail(this.#ending);
+    this.#closeOnceDone();
+  }
+
+  /** The place of the stream is kept while the recorder works for it, also behind a cancellation. */
+  #closeOnceDone(): void {
+    if (this.#stream.over && this.#recording === 0) this.#stream.close();
+  }
+}

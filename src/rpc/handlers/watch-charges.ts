@@ -1,0 +1,119 @@
+/** WatchCharges: the book from any sequence, first what is stored, then what is written. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+
+import {
+  WatchChargesRequest,
+  type WatchChargesResponse,
+} from '../../../generated/charge/v1/charge_service.ts';
+import { toProtoChargeCreated } from '../../contract/charge-created.ts';
+import { decodeStrictly } from '../../contract/wire.ts';
+import type { JournalEntry } from '../../domain/charge.ts';
+import { matches } from '../../domain/charge-filter.ts';
+import { ServiceError } from '../../domain/errors.ts';
+import type { BookReader } from '../../domain/ports.ts';
+import type { Method } from '../call.ts';
+import { fromProtoChargeFilter } from '../convert/charge-filter.ts';
+import type { StreamCall } from '../stream.ts';
+import type { Check } from '../validate/contract-rules.ts';
+import { READ_MESSAGE_BYTES_MAX } from './read-limits.ts';
+
+/** Entries of one read of the book. */
+export const WATCH_READ_MAX = 500;
+
+const RETRIES_MAX = 5;
+const RETRY_DELAY_MIN_MS = 100;
+
+/** How the requests of the method become messages. */
+export function watchChargesMethod(check: Check<WatchChargesRequest>): Method<WatchChargesRequest> {
+  return {
+    name: 'WatchCharges',
+    messageBytesMax: READ_MESSAGE_BYTES_MAX,
+    decode: (bytes) => decodeStrictly(WatchChargesRequest, bytes),
+    validate: check,
+  };
+}
+
+type WatchStream = StreamCall<WatchChargesRequest, WatchChargesResponse>;
+
+/** Serves an admitted stream until the caller, the server or a failure ends it. Never rejects. */
+export async function watchCharges(
+  stream: WatchStream,
+  request: WatchChargesRequest,
+  book: BookReader,
+): Promise<void> {
+  // Nothing is taken in that a drain would have to finish: the caller goes on from its last sequence.
+  stream.workedOnBy({ onCancel: () => {}, onDrain: (failure) => stream.fail(failure) });
+  try {
+    let after = await startAfter(stream.tenant, request.startSequence, book);
+    // Only now: headers tell the caller that everything from here on will be delivered.
+    stream.sendHeaders();
+    const filter = fromProtoChargeFilter(request.filter);
+    while (!stream.over) {
+      const entries = await readPatiently(stream, after, book);
+      for (const entry of entries) {
+        if (!matches(filter, entry.charge)) continue;
+        if (!stream.write(toProtoResponse(entry))) await onceWritable(stream);
+        if (stream.over) return;
+        stream.counters.streamed('sent', 1);
+      }
+      after = entries.at(-1)?.sequence ?? after;
+      if (entries.length === 0) await book.waitForMore(stream.tenant, after, stream.signal);
+    }
+  } catch (error) {
+    stream.failWith(error);
+  } finally {
+    stream.close();
+  }
+}
+
+async function startAfter(
+  tenant: string,
+  startSequence: bigint | undefined,
+  book: BookReader,
+): Promise<bigint> {
+  const lastSequence = await book.lastSequence(tenant);
+  if (startSequence === undefined) return lastSequence;
+  if (startSequence > lastSequence + 1n) {
+    throw new ServiceError({ kind: 'sequence_out_of_range', startSequence, lastSequence });
+  }
+  return startSequence - 1n;
+}
+
+/** A database that restarts must not end every watch: a few tries, further and further apart. */
+async function readPatiently(
+  stream: WatchStream,
+  after: bigint,
+  book: BookReader,
+): Promise<JournalEntry[]> {
+  for (let retries = 0; ; retries++) {
+    try {
+      return await book.read(stream.tenant, after, WATCH_READ_MAX);
+    } catch (error) {
+      if (stream.over) return [];
+      if (!isDatabaseUnavailable(error) || retries === RETRIES_MAX) throw error;
+      await delay(RETRY_DELAY_MIN_MS * 2 ** retries, undefined, { signal: stream.signal }).catch(
+        () => {},
+      );
+    }
+  }
+}
+
+function isDatabaseUnavailable(error: unknown): boolean {
+  return error instanceof ServiceError && error.failure.kind === 'database_unavailable';
+}
+
+function toProtoResponse(entry: JournalEntry): WatchChargesResponse {
+  return { event: { $case: 'chargeCreated', value: toProtoChargeCreated(entry) } };
+}
+
+function onceWritable(stream: WatchStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.signal.removeEventListener('abort', done);
+      resolve();
+    };
+    stream.onceWritable(done);
+    stream.signal.addEventListener('abort', done);
+  });
+}

@@ -1,0 +1,28 @@
+/** Health watches and reflection streams: bounded, and ended by the drain like any long stream. */
+
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
+
+import type { Border } from './call.ts';
+import type { LongStream } from './long-streams.ts';
+import { toCallError } from './status.ts';
+
+type Call = ServerWritableStream<never, never> | ServerDuplexStream<never, never>;
+
+/** Takes a stream in; false: it was refused, and has its status. */
+export function trackInfrastructureStream(call: unknown, border: Border): boolean {
+  const stream = call as Call;
+  const tracked: LongStream = {
+    kind: 'infrastructure',
+    drain: (failure) => {
+      stream.emit('error', toCallError(failure));
+    },
+  };
+  const failure = border.admission.closed ?? border.streams.open(tracked);
+  if (failure !== undefined) {
+    stream.emit('error', toCallError(failure));
+    return false;
+  }
+  // Fires however the call ends.
+  stream.once('cancelled', () => border.streams.close(tracked));
+  return true;
+}

@@ -1,0 +1,75 @@
+/** Server reflection v1 and v1alpha, from the bytes that `buf build` wrote. */
+
+import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { service as healthDefinition } from 'grpc-health-check';
+
+import { filesOfImage } from '../contract/image.ts';
+import type { Border } from './call.ts';
+import { trackInfrastructureStream } from './infrastructure-stream.ts';
+
+type PackageDefinition = ConstructorParameters<typeof ReflectionService>[0];
+type Handler = (call: ServerDuplexStream<object, object>) => void;
+
+/** The parts of `@grpc/reflection` 1.0.4 that stand behind its public face. */
+interface ReflectionInternals {
+  readonly files: Record<string, object>;
+  readonly fileEncodings: Map<object, Uint8Array>;
+  handleServerReflectionRequest(message: object): object;
+}
+
+/** Adds reflection for the contract of `image`, for health, and for itself. */
+export function addReflection(server: Server, image: Uint8Array, border: Border): void {
+  const contract = filesOfImage(image);
+  const definitions = definitionsOf(new ReflectionService({}));
+  const others = [healthDefinition as object, ...definitions].flatMap(filesOfDefinition);
+  const reflection = new ReflectionService({
+    charge: { fileDescriptorProtos: [...contract, ...others].map((file) => Buffer.from(file)) },
+  } as unknown as PackageDefinition);
+  const versions = [reflection['v1'], reflection['v1Alpha']] as unknown as ReflectionInternals[];
+  for (const [index, version] of versions.entries()) {
+    keepOptions(version, contract);
+    const definition = definitions[index];
+    if (definition === undefined) throw new TypeError('reflection has changed its versions');
+    server.addService(definition, { ServerReflectionInfo: handlerOf(version, border) });
+  }
+}
+
+/**
+ * The library decodes the descriptors with protobufjs and encodes them again, which drops every
+ * option that protobufjs does not know: the labels of the enum values and the rules of the fields.
+ */
+function keepOptions({ files, fileEncodings }: ReflectionInternals, originals: Uint8Array[]): void {
+  // The files keep the order in which they were given.
+  for (const [index, file] of Object.values(files).entries()) {
+    const original = originals[index];
+    if (original !== undefined) fileEncodings.set(file, original);
+  }
+}
+
+/** The library writes without looking whether anyone reads: 100 KiB for a request of 20 bytes. */
+function handlerOf(version: ReflectionInternals, border: Border): Handler {
+  return (call) => {
+    if (!trackInfrastructureStream(call, border)) return;
+    call.on('data', (message: object) => {
+      if (call.write(version.handleServerReflectionRequest(message))) return;
+      call.pause();
+      call.once('drain', () => call.resume());
+    });
+    call.on('end', () => call.end());
+  };
+}
+
+function definitionsOf(reflection: ReflectionService): ServiceDefinition[] {
+  const definitions: ServiceDefinition[] = [];
+  reflection.addToServer({ addService: (definition) => definitions.push(definition) });
+  return definitions;
+}
+
+/** The descriptors that proto-loader keeps beside each method. */
+function filesOfDefinition(definition: object): Uint8Array[] {
+  const [method] = Object.values(definition) as {
+    readonly requestType: { readonly fileDescriptorProtos: Uint8Array[] };
+  }[];
+  return method?.requestType.fileDescriptorProtos ?? [];
+}

@@ -1,0 +1,105 @@
+/** `charge.v1.ChargeService` as grpc-js sees it: requests arrive as bytes, methods are wired up. */
+
+import type {
+  ServerDuplexStream,
+  ServerWritableStream,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+
+import * as proto from '../../generated/charge/v1/charge_service.ts';
+import { type Encoder, encodeTransient } from '../contract/wire.ts';
+import type { Failure } from '../domain/errors.ts';
+import { admit, admitStreamOfRequests, type Border } from './call.ts';
+import type { RpcDependencies } from './dependencies.ts';
+import { batchCreateCharges } from './handlers/batch-create-charges.ts';
+import { createCharge } from './handlers/create-charge.ts';
+import { getCharge } from './handlers/get-charge.ts';
+import { listCharges } from './handlers/list-charges.ts';
+import { RecordChargesWork, recordChargesMethod } from './handlers/record-charges.ts';
+import { watchCharges, watchChargesMethod } from './handlers/watch-charges.ts';
+import { StreamCall } from './stream.ts';
+import { unaryHandler } from './unary.ts';
+import { createChargeCheck } from './validate/charge-rules.ts';
+import type { ContractRules } from './validate/contract-rules.ts';
+
+type MethodName = keyof typeof proto.ChargeServiceService;
+
+const RESPONSES: { readonly [M in MethodName]: Encoder<never> } = {
+  createCharge: proto.CreateChargeResponse,
+  batchCreateCharges: proto.BatchCreateChargesResponse,
+  recordCharges: proto.RecordChargesResponse,
+  getCharge: proto.GetChargeResponse,
+  listCharges: proto.ListChargesResponse,
+  watchCharges: proto.WatchChargesResponse,
+};
+
+/**
+ * The generated definition with two changes. Requests stay bytes, so that nothing is decoded before
+ * the call is admitted, and so that what is malformed is answered by us instead of with grpc-js's
+ * INTERNAL. Responses are encoded once, into a buffer that grpc-js copies.
+ */
+export function chargeServiceDefinition(): ServiceDefinition {
+  return Object.fromEntries(
+    Object.entries(proto.ChargeServiceService).map(([name, method]) => {
+      const codec = RESPONSES[name as MethodName] as Encoder<unknown>;
+      const requestDeserialize = (bytes: Buffer): Buffer => bytes;
+      const responseSerialize = (message: unknown): Buffer => encodeTransient(codec, message);
+      return [name, { ...method, requestDeserialize, responseSerialize }];
+    }),
+  ) as unknown as ServiceDefinition;
+}
+
+/** The methods on the domain's ports. */
+export function chargeServiceImplementation(
+  dependencies: RpcDependencies,
+  border: Border,
+  rules: ContractRules,
+): UntypedServiceImplementation {
+  const { recorder, reader, limits, metrics } = dependencies;
+  const item = createChargeCheck(rules);
+  const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);
+  const getCheck = rules.checkOf('charge.v1.GetChargeRequest', proto.GetChargeRequest);
+  const listCheck = rules.checkOf('charge.v1.ListChargesRequest', proto.ListChargesRequest);
+  return {
+    createCharge: unaryHandler(createCharge(recorder, limits, item), border),
+    batchCreateCharges: unaryHandler(
+      batchCreateCharges(recorder, limits, metrics, { size, item }),
+      border,
+    ),
+    getCharge: unaryHandler(getCharge(reader, getCheck), border),
+    listCharges: unaryHandler(listCharges(reader, listCheck), border),
+    ...streamHandlers(dependencies, border, rules, item),
+  };
+}
+
+function streamHandlers(
+  { recorder, book, limits }: RpcDependencies,
+  border: Border,
+  rules: ContractRules,
+  item: ReturnType<typeof createChargeCheck>,
+): UntypedServiceImplementation {
+  const recordMethod = recordChargesMethod(limits);
+  const watchMethod = watchChargesMethod(
+    rules.checkOf('charge.v1.WatchChargesRequest', proto.WatchChargesRequest),
+  );
+  return {
+    recordCharges(call: ServerDuplexStream<Buffer, proto.RecordChargesResponse>) {
+      const stream = new StreamCall(recordMethod, 'record', border, call);
+      const failure = admitStreamOfRequests(stream);
+      if (failure === undefined) new RecordChargesWork(stream, call, recorder, item).start();
+      else refuse(stream, failure);
+    },
+    watchCharges(call: ServerWritableStream<Buffer, proto.WatchChargesResponse>) {
+      const stream = new StreamCall(watchMethod, 'watch', border, call);
+      const failure = admit(stream);
+      if (failure !== undefined || stream.request === undefined) refuse(stream, failure);
+      else void watchCharges(stream, stream.request, book);
+    },
+  };
+}
+
+function refuse(stream: StreamCall<unknown, never>, failure: Failure | undefined): void {
+  if (failure !== undefined) stream.fail(failure);
+  stream.close();
+}

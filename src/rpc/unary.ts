@@ -1,0 +1,166 @@
+/** Unary calls: from grpc-js to a handler that returns a promise, and back. */
+
+import { type handleUnaryCall, type sendUnaryData, type ServerUnaryCall, status as Code } from '@grpc/grpc-js';
+
+import type { Failure } from '../domain/errors.ts';
+import { admit, type Border, type Call, type Method } from './call.ts';
+import type { QueuedCall } from './call-queue.ts';
+import { failureOf } from './defect.ts';
+import type { MethodMetrics } from './dependencies.ts';
+import { type BorderFailure, describeFailure } from './errors.ts';
+import { toCallError } from './status.ts';
+
+/** What a handler may know about its call. */
+export interface CallContext {
+  readonly tenant: string;
+  /** Aborted when the caller gives up or the time is over. Made when it is first asked for. */
+  readonly signal: AbortSignal;
+  /** The caller's `traceparent` is in here. */
+  readonly metadata: ServerUnaryCall<Buffer, unknown>['metadata'];
+  /** What is left of the caller's deadline where it comes before the server's own; else undefined. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** A unary method: its handler converts, calls the domain, and converts back. */
+export interface UnaryMethod<Req, Res> extends Method<Req> {
+  /** Rejects or throws a domain ServiceError for everything that the contract knows. */
+  handle(request: Req, context: CallContext): Promise<Res>;
+}
+
+/** Adapts a method to grpc-js. */
+export function unaryHandler<Req, Res>(
+  method: UnaryMethod<Req, Res>,
+  border: Border,
+): handleUnaryCall<Buffer, Res> {
+  const counters = border.metrics.method(method.name);
+  return (call, callback) => new UnaryCall(method, border, counters, call, callback).run();
+}
+
+// Aborting without a reason would make an AbortError with a stack trace each time.
+const WITHDRAWN = 'withdrawn';
+
+class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
+  readonly method: UnaryMethod<Req, Res>;
+  readonly border: Border;
+  readonly counters: MethodMetrics;
+  readonly startedAtMs = performance.now();
+  request: Req | undefined = undefined;
+  tenant = '';
+  queuePrevious: QueuedCall | undefined = undefined;
+  queueNext: QueuedCall | undefined = undefined;
+  readonly #call: ServerUnaryCall<Buffer, Res>;
+  readonly #callback: sendUnaryData<Res>;
+  #controller: AbortController | undefined = undefined;
+  #holdsSlot = false;
+  #finished = false;
+
+  constructor(
+    method: UnaryMethod<Req, Res>,
+    border: Border,
+    counters: MethodMetrics,
+    call: ServerUnaryCall<Buffer, Res>,
+    callback: sendUnaryData<Res>,
+  ) {
+    this.method = method;
+    this.border = border;
+    this.counters = counters;
+    this.#call = call;
+    this.#callback = callback;
+  }
+
+  get bytes(): Buffer {
+    return this.#call.request;
+  }
+
+  get metadata(): ServerUnaryCall<Buffer, Res>['metadata'] {
+    return this.#call.metadata;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#call.cancelled) this.#controller.abort(WITHDRAWN);
+      // grpc-js tells about the end of every call here, also of those that succeeded.
+      this.#call.once('cancelled', () => {
+        if (!this.#finished) this.#controller?.abort(WITHDRAWN);
+      });
+    }
+    return this.#controller.signal;
+  }
+
+  get timeoutMs(): number | undefined {
+    const leftMs = Number(this.#call.getDeadline()) - Date.now();
+    return leftMs < this.border.limits.deadlineMaxMs ? Math.max(1, leftMs) : undefined;
+  }
+
+  run(): void {
+    const failure = admit(this);
+    if (failure !== undefined) {
+      this.#fail(failure);
+      return;
+    }
+    try {
+      this.method.handle(this.request as Req, this).then(
+        (response) => this.#succeed(response),
+        (error: unknown) => this.#fail(failureOf(error, this.method.name, this.border.logger)),
+      );
+    } catch (error) {
+      this.#fail(failureOf(error, this.method.name, this.border.logger));
+    }
+  }
+
+  /** Takes a slot, and starts the clock of the server's own time limit. */
+  hold(): Failure | undefined {
+    const failure = this.border.admission.take();
+    if (failure !== undefined) return failure;
+    this.#holdsSlot = true;
+    this.border.queue.enter(this);
+    return undefined;
+  }
+
+  /** The caller is answered; the slot stays taken until the handler is done with its work. */
+  onTimeLimit(): void {
+    this.#finish(DEADLINE_EXCEEDED);
+    this.#controller?.abort(WITHDRAWN);
+  }
+
+  #succeed(response: Res): void {
+    this.#release();
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#count(this.#call.cancelled ? this.#codeOfCancel() : Code.OK);
+    this.#callback(null, response);
+  }
+
+  #fail(failure: BorderFailure): void {
+    this.#release();
+    this.#finish(failure);
+  }
+
+  #finish(failure: BorderFailure): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const { code, reason } = describeFailure(failure);
+    this.#count(this.#call.cancelled ? this.#codeOfCancel() : code);
+    this.border.metrics.refused(reason);
+    this.#callback(toCallError(failure));
+  }
+
+  #release(): void {
+    if (!this.#holdsSlot) return;
+    this.#holdsSlot = false;
+    if (!this.#finished) this.border.queue.leave(this);
+    this.border.admission.release();
+  }
+
+  #count(code: Code): void {
+    this.counters.finished(code, (performance.now() - this.startedAtMs) / 1000);
+  }
+
+  /** grpc-js has ended the call: the caller's deadline passed, or the caller gave up. */
+  #codeOfCancel(): Code {
+    return Number(this.#call.getDeadline()) <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED;
+  }
+}
+
+const DEADLINE_EXCEEDED = { kind: 'deadline_exceeded' } as const;

@@ -1,0 +1,147 @@
+/** A real server on a real database in this process, and a real client, for a suite. */
+
+import { ChannelCredentials, type Metadata, type ServiceError, status as Code } from '@grpc/grpc-js';
+
+import { Charge, ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
+import { ChargeServiceClient, type CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details.ts';
+import { Status } from '../../generated/google/rpc/status.ts';
+import { createLogger } from '../../src/observability/logger.ts';
+import type { ServerMetrics } from '../../src/observability/server-metrics.ts';
+import { type OpenServer, openServer } from '../../src/server/server.ts';
+
+/** Counts nothing: a process has one set of metrics, and a suite opens many servers. */
+const NO_METRICS: ServerMetrics = {
+  rpc: {
+    method: () => ({ started: () => undefined, finished: () => undefined, streamed: () => undefined }),
+    refused: () => undefined,
+  },
+  statement: () => undefined,
+  watchLoad: () => undefined,
+};
+
+/** A listening server and a client of it. */
+export interface TestServer extends OpenServer {
+  readonly address: string;
+  readonly client: ChargeServiceClient;
+  readonly committed: number;
+  /** Drains the server and closes the client. */
+  close(): Promise<void>;
+}
+
+/** What a suite may set. */
+export interface TestServerOptions {
+  readonly inFlightCallsMax?: number;
+  readonly streamsMax?: number;
+  readonly writers?: number;
+}
+
+/** Opens a server on a migrated database. */
+export async function openTestServer(databaseUrl: string, options: TestServerOptions = {}): Promise<TestServer> {
+  let committed = 0;
+  const config = {
+    listen: { host: '127.0.0.1', port: 0 },
+    writers: 2,
+    inFlightCallsMax: 10_000,
+    streamsMax: 100,
+    ...options,
+  };
+  const server = await openServer(config, {
+    databaseUrl,
+    logger: createLogger('silent', 'test'),
+    metrics: NO_METRICS,
+    serving: () => undefined,
+    committed: () => committed++,
+  });
+  const address = `127.0.0.1:${await server.listen()}`;
+  const client = openClient(address);
+  return {
+    ...server,
+    address,
+    client,
+    get committed() {
+      return committed;
+    },
+    close: async () => {
+      client.close();
+      await server.drain(5_000);
+    },
+  };
+}
+
+/** A client with a connection of its own. */
+export function openClient(address: string): ChargeServiceClient {
+  return new ChargeServiceClient(address, ChannelCredentials.createInsecure(), {
+    'grpc.use_local_subchannel_pool': 1,
+  });
+}
+
+/** A valid request; `charge` replaces what a test cares about. */
+export function createRequest(requestId: string, charge: Partial<Charge> = {}): CreateChargeRequest {
+  return {
+    requestId,
+    charge: Charge.fromPartial({
+      userProfile: 'alice',
+      provider: Provider.PROVIDER_OPENAI,
+      chargeType: ChargeType.CHARGE_TYPE_COMPLETION,
+      model: 'gpt-4o',
+      promptTokens: 374n,
+      completionTokens: 44n,
+      ...charge,
+    }),
+  };
+}
+
+type Callback<Res> = (error: ServiceError | null, response: Res) => void;
+
+/** Turns a unary call into a promise. */
+export function call<Res>(start: (callback: Callback<Res>) => unknown): Promise<Res> {
+  return new Promise((resolve, reject) => {
+    start((error, response) => (error === null ? resolve(response) : reject(error)));
+  });
+}
+
+/** An error as the contract describes it. */
+export interface DecodedError {
+  readonly code: string;
+  readonly reason: string | undefined;
+  readonly domain: string | undefined;
+  readonly metadata: Record<string, string>;
+  readonly violations: { field: string; rule: string }[];
+  readonly retryDelay: boolean;
+}
+
+/** Decodes the rich details of a failed call. */
+export function decodeError(error: unknown): DecodedError {
+  const { code, metadata } = error as { code: Code; metadata?: Metadata };
+  const [encoded] = metadata?.get('grpc-status-details-bin') ?? [];
+  const status = encoded instanceof Buffer ? Status.decode(encoded) : undefined;
+  return { ...decodeStatus(status), code: Code[code] ?? String(code) };
+}
+
+/** Decodes a `google.rpc.Status`, from a trailer or a result. */
+export function decodeStatus(status: Status | undefined): DecodedError {
+  const find = (type: string): Buffer | undefined =>
+    status?.details.find(({ typeUrl }) => typeUrl.endsWith(`/google.rpc.${type}`))?.value;
+  const [info, badRequest, retry] = [find('ErrorInfo'), find('BadRequest'), find('RetryInfo')];
+  const errorInfo = info && ErrorInfo.decode(info);
+  const violations = badRequest ? BadRequest.decode(badRequest).fieldViolations : [];
+  return {
+    code: Code[status?.code ?? 0] ?? '',
+    reason: errorInfo?.reason,
+    domain: errorInfo?.domain,
+    metadata: Object.fromEntries(errorInfo?.metadata ?? []),
+    violations: violations.map(({ field, reason }) => ({ field, rule: reason })),
+    retryDelay: retry !== undefined && RetryInfo.decode(retry).retryDelay !== undefined,
+  };
+}
+
+/** Waits for the failure of a promise and decodes it; fails when it succeeds. */
+export async function errorOf(promise: Promise<unknown>): Promise<DecodedError> {
+  try {
+    await promise;
+  } catch (error) {
+    return decodeError(error);
+  }
+  throw new Error('expected the call to fail, and it succeeded');
+}
