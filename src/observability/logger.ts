@@ -16,7 +16,7 @@ const SECRETS = ['password', 'databaseUrl', 'natsUrl', '*.password', '*.database
  */
 export function createLogger(level: LogLevel, name: string): Logger {
   const stream: DestinationStream = process.stdout.isTTY
-    ? pretty({ ignore: 'pid,hostname,name', translateTime: 'SYS:HH:MM:ss.l', sync: true })
+    ? pretty({ ignore: 'process,name', translateTime: 'SYS:HH:MM:ss.l', sync: true })
     : pino.destination({ dest: 1, sync: true });
-  return pino({ level, name, redact: SECRETS }, stream);
+  return pino({ level, name, base: { process: process.pid }, redact: SECRETS }, stream);
 }

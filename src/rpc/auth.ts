@@ -4,7 +4,5 @@ import type { Metadata } from '@grpc/grpc-js';
 
 import { DEFAULT_TENANT } from '../domain/charge.ts';
 
-/** The tenant of a call. Until credentials exist every caller is the one tenant. */
-export function tenantOf(_metadata: Metadata): string {
-  return DEFAULT_TENANT;
-}
+/** The tenant of a call, from its metadata. Until credentials exist every caller is the one tenant. */
+export const tenantOf: (metadata: Metadata) => string = () => DEFAULT_TENANT;

@@ -1,14 +1,18 @@
 /** Calls in the order in which they began, so that one timer serves the time limit of all. */
 
+import type { Failure } from '../domain/errors.ts';
+
 /** What a queue keeps about each call: its neighbours, so that leaving costs nothing. */
 export interface QueuedCall {
   /** When the call began, by `performance.now()`. */
   readonly startedAtMs: number;
   queuePrevious: QueuedCall | undefined;
   queueNext: QueuedCall | undefined;
-  /** The call has been in the queue for the queue's whole time; it has left it already. */
-  onTimeLimit(): void;
+  /** Answer the caller now, whatever the work in hand; the call has left the queue already. */
+  giveUp(failure: Failure): void;
 }
+
+const TIME_IS_OVER: Failure = { kind: 'deadline_exceeded' };
 
 /** How exactly the limit is kept: at most this part of it late. */
 const TICKS_PER_LIMIT = 20;
@@ -37,7 +41,7 @@ export class CallQueue {
     this.#newest = call;
   }
 
-  /** The call ended; once for each call that entered and was not told about its time limit. */
+  /** The call ended; once for each call that entered and was not given up. */
   leave(call: QueuedCall): void {
     const { queuePrevious, queueNext } = call;
     if (queuePrevious === undefined) this.#oldest = queueNext;
@@ -48,17 +52,23 @@ export class CallQueue {
     call.queueNext = undefined;
   }
 
-  /** Stops the timer; calls that are still in the queue are not told any more. */
-  close(): void {
+  /** Gives up every call that is left, and stops the timer. */
+  close(failure: Failure): void {
     clearInterval(this.#timer);
+    while (this.#oldest !== undefined) this.#giveUpOldest(failure);
   }
 
   #expire(): void {
     const before = performance.now() - this.#limitMs;
     while (this.#oldest !== undefined && this.#oldest.startedAtMs <= before) {
-      const call = this.#oldest;
-      this.leave(call);
-      call.onTimeLimit();
+      this.#giveUpOldest(TIME_IS_OVER);
     }
+  }
+
+  #giveUpOldest(failure: Failure): void {
+    const call = this.#oldest;
+    if (call === undefined) return;
+    this.leave(call);
+    call.giveUp(failure);
   }
 }

@@ -109,4 +109,3 @@ function run(steps: readonly Step[], call: Call<unknown>): Failure | undefined {
   }
   return undefined;
 }
-

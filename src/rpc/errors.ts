@@ -5,7 +5,7 @@
 
 import { status as Code } from '@grpc/grpc-js';
 
-import { ErrorReason } from '../../generated/charge/v1/error_reason.ts';
+import { type ErrorReason } from '../../generated/charge/v1/error_reason.ts';
 import type { Failure, FieldViolation } from '../domain/errors.ts';
 
 /** A {@link Failure}, or a defect that is told to the caller by its correlation id only. */
@@ -117,10 +117,8 @@ const DESCRIPTIONS: {
 };
 
 /** What the contract says about a failure. */
-export function describeFailure<K extends BorderFailure['kind']>(
-  failure: OfKind<K>,
-): ErrorDescription {
-  const describe = DESCRIPTIONS[failure.kind as K] as (failure: OfKind<K>) => ErrorDescription;
+export function describeFailure<K extends BorderFailure['kind']>(failure: OfKind<K>): ErrorDescription {
+  const describe = DESCRIPTIONS[failure.kind] as (failure: OfKind<K>) => ErrorDescription;
   return describe(failure);
 }
 

@@ -14,17 +14,19 @@ import type { Border } from './call.ts';
 import { trackInfrastructureStream } from './infrastructure-stream.ts';
 
 type ServingStatus = 'SERVING' | 'NOT_SERVING';
-type HealthRequest = { readonly service: string };
-type HealthResponse = { readonly status: ServingStatus | 'SERVICE_UNKNOWN' };
+interface HealthRequest {
+  readonly service: string;
+}
+interface HealthResponse {
+  readonly status: ServingStatus | 'SERVICE_UNKNOWN';
+}
 
 /** The services that health is told for: '' is the server as a whole. */
 export const HEALTH_SERVICES: readonly string[] = ['', 'charge.v1.ChargeService'];
 
 /** Health of the server; everything is NOT_SERVING until said otherwise. */
 export class Health {
-  readonly #statuses = new Map<string, ServingStatus>(
-    HEALTH_SERVICES.map((name) => [name, 'NOT_SERVING']),
-  );
+  readonly #statuses = new Map<string, ServingStatus>(HEALTH_SERVICES.map((name) => [name, 'NOT_SERVING']));
   readonly #library = new HealthImplementation(Object.fromEntries(this.#statuses));
 
   /** Tells checks and watches about a service; a repeat of the same status tells nobody. */
@@ -47,8 +49,8 @@ export class Health {
       addService: (_definition: unknown, implementation: UntypedServiceImplementation) => {
         library = implementation;
       },
-    } as unknown as Parameters<HealthImplementation['addToServer']>[0]);
-    server.addService(service as unknown as Parameters<Server['addService']>[0], {
+    });
+    server.addService(service, {
       ...library,
       check: this.#onlyKnown(library['check'] as CheckHandler),
       watch: this.#tracked(library['watch'] as WatchHandler, border),

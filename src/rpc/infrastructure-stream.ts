@@ -2,6 +2,7 @@
 
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 
+import type { Failure } from '../domain/errors.ts';
 import type { Border } from './call.ts';
 import type { LongStream } from './long-streams.ts';
 import { toCallError } from './status.ts';
@@ -11,15 +12,13 @@ type Call = ServerWritableStream<never, never> | ServerDuplexStream<never, never
 /** Takes a stream in; false: it was refused, and has its status. */
 export function trackInfrastructureStream(call: unknown, border: Border): boolean {
   const stream = call as Call;
-  const tracked: LongStream = {
-    kind: 'infrastructure',
-    drain: (failure) => {
-      stream.emit('error', toCallError(failure));
-    },
+  const end = (failure: Failure): void => {
+    stream.emit('error', toCallError(failure));
   };
+  const tracked: LongStream = { kind: 'infrastructure', drain: end, cut: end };
   const failure = border.admission.closed ?? border.streams.open(tracked);
   if (failure !== undefined) {
-    stream.emit('error', toCallError(failure));
+    end(failure);
     return false;
   }
   // Fires however the call ends.

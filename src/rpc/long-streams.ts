@@ -14,6 +14,8 @@ export interface LongStream {
   readonly kind: StreamKind;
   /** Finish what was taken on, then end with this failure. */
   drain(failure: Failure): void;
+  /** End with this failure now, whatever was taken on. */
+  cut(failure: Failure): void;
 }
 
 /** The open streams of a server. */
@@ -49,6 +51,11 @@ export class LongStreams {
     if (!this.#open.delete(stream)) return;
     this.#counts[stream.kind]--;
     if (this.#open.size === 0) this.#whenEmpty?.();
+  }
+
+  /** Ends every stream that the drain left open. */
+  cut(failure: Failure): void {
+    for (const stream of [...this.#open]) stream.cut(failure);
   }
 
   /** Tells every open stream to end; resolves once all have. */

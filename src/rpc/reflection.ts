@@ -1,5 +1,7 @@
 /** Server reflection v1 and v1alpha, from the bytes that `buf build` wrote. */
 
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type DescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { service as healthDefinition } from 'grpc-health-check';
@@ -22,13 +24,15 @@ interface ReflectionInternals {
 export function addReflection(server: Server, image: Uint8Array, border: Border): void {
   const contract = filesOfImage(image);
   const definitions = definitionsOf(new ReflectionService({}));
-  const others = [healthDefinition as object, ...definitions].flatMap(filesOfDefinition);
+  const others = [healthDefinition as object, ...definitions]
+    .flatMap(filesOfDefinition)
+    .map(withMapEntryNames);
   const reflection = new ReflectionService({
     charge: { fileDescriptorProtos: [...contract, ...others].map((file) => Buffer.from(file)) },
   } as unknown as PackageDefinition);
-  const versions = [reflection['v1'], reflection['v1Alpha']] as unknown as ReflectionInternals[];
+  const versions = [reflection.v1, reflection.v1Alpha] as unknown as ReflectionInternals[];
   for (const [index, version] of versions.entries()) {
-    keepOptions(version, contract);
+    keepOriginals(version, [...contract, ...others]);
     const definition = definitions[index];
     if (definition === undefined) throw new TypeError('reflection has changed its versions');
     server.addService(definition, { ServerReflectionInfo: handlerOf(version, border) });
@@ -39,7 +43,7 @@ export function addReflection(server: Server, image: Uint8Array, border: Border)
  * The library decodes the descriptors with protobufjs and encodes them again, which drops every
  * option that protobufjs does not know: the labels of the enum values and the rules of the fields.
  */
-function keepOptions({ files, fileEncodings }: ReflectionInternals, originals: Uint8Array[]): void {
+function keepOriginals({ files, fileEncodings }: ReflectionInternals, originals: Uint8Array[]): void {
   // The files keep the order in which they were given.
   for (const [index, file] of Object.values(files).entries()) {
     const original = originals[index];
@@ -72,4 +76,23 @@ function filesOfDefinition(definition: object): Uint8Array[] {
     readonly requestType: { readonly fileDescriptorProtos: Uint8Array[] };
   }[];
   return method?.requestType.fileDescriptorProtos ?? [];
+}
+
+/**
+ * proto-loader names the entries of a map after its field, where the language demands `…Entry`:
+ * grpcurl refuses health as a whole for it.
+ */
+function withMapEntryNames(file: Uint8Array): Uint8Array {
+  const descriptor = fromBinary(FileDescriptorProtoSchema, file);
+  for (const message of descriptor.messageType) nameMapEntries(message);
+  return toBinary(FileDescriptorProtoSchema, descriptor);
+}
+
+function nameMapEntries(message: DescriptorProto): void {
+  for (const entry of message.nestedType) {
+    if (entry.options?.mapEntry !== true || entry.name.endsWith('Entry')) continue;
+    const name = `${entry.name}Entry`;
+    for (const field of message.field) if (field.typeName === entry.name) field.typeName = name;
+    entry.name = name;
+  }
 }

@@ -1,6 +1,6 @@
 /** The gRPC server: what is added to it, its options, and how it ends. */
 
-import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import { Server, type ServerOptions } from '@grpc/grpc-js';
 
 import { readContractImage } from '../contract/image.ts';
 import { Admission } from './admission.ts';
@@ -8,7 +8,8 @@ import type { Border } from './call.ts';
 import { CallQueue } from './call-queue.ts';
 import type { RpcDependencies, RpcLimits, RpcLoad } from './dependencies.ts';
 import { Health } from './health.ts';
-import { capTimeouts, cutConnections } from './http2-servers.ts';
+import { cutConnections } from './http2-servers.ts';
+import { type ListenAddress, listen, type Listener } from './listener.ts';
 import { LongStreams } from './long-streams.ts';
 import { addReflection } from './reflection.ts';
 import { chargeServiceDefinition, chargeServiceImplementation } from './service.ts';
@@ -16,16 +17,16 @@ import { ContractRules } from './validate/contract-rules.ts';
 
 /** A gRPC server. It starts NOT_SERVING. */
 export interface RpcServer {
-  /** Listens on `host:port` (0: any free port) and resolves to the port; rejects where it cannot. */
-  bind(address: string): Promise<number>;
+  /** Listens (port 0: any free one) and resolves to the port; rejects where it cannot. See `listen()`. */
+  bind(address: ListenAddress, options?: { readonly shared: boolean }): Promise<number>;
   /** What health says about `''` (the whole server) or a service from now on. Both ways, at any time. */
   setServing(service: string, serving: boolean): void;
   /** What is in hand, read anew at each access. */
   readonly load: RpcLoad;
   /**
    * Ends for good: NOT_SERVING, nothing new (UNAVAILABLE, SHUTTING_DOWN), long streams ended after
-   * what they took in is answered, calls in flight finished; after `timeoutMs` whatever is left is
-   * cut. Resolves once every connection is closed.
+   * what they took in is answered, calls in flight finished; after `timeoutMs` whatever is left gets
+   * the same status and is cut a quarter of a second later. Resolves once every connection is closed.
    */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -50,14 +51,19 @@ export function createRpcServer(dependencies: RpcDependencies): RpcServer {
   );
   health.addTo(server, border);
   addReflection(server, image, border);
+  const listeners: Listener[] = [];
   return {
-    bind: (address) => bind(server, address),
+    bind: async (address, { shared } = { shared: false }) => {
+      const listener = await listen(server, address, shared);
+      listeners.push(listener);
+      return listener.port;
+    },
     setServing: (service, serving) => {
       // A readiness probe must not bring a server back that is going away.
       if (border.admission.closed === undefined) health.setServing(service, serving);
     },
     load: loadOf(border),
-    drain: (timeoutMs) => drain(server, health, border, timeoutMs),
+    drain: (timeoutMs) => drain({ server, listeners, health, border }, timeoutMs),
   };
 }
 
@@ -95,38 +101,34 @@ function serverOptions(limits: RpcLimits): ServerOptions {
   };
 }
 
-function bind(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error !== null) {
-        reject(error);
-        return;
-      }
-      capTimeouts(server);
-      resolve(port);
-    });
-  });
+interface Drainable {
+  readonly server: Server;
+  readonly listeners: readonly Listener[];
+  readonly health: Health;
+  readonly border: Border;
 }
 
-async function drain(
-  server: Server,
-  health: Health,
-  border: Border,
-  timeoutMs: number,
-): Promise<void> {
+async function drain({ server, listeners, health, border }: Drainable, timeoutMs: number): Promise<void> {
   const giveUpAtMs = performance.now() + timeoutMs;
   // Balancers look at health first; then nothing new comes in while the old is finished.
   health.stopServing();
-  const callsDone = border.admission.close();
-  const streamsDone = border.streams.drain(border.admission.shuttingDown);
+  const { admission, streams, queue } = border;
+  const callsDone = admission.close();
+  const streamsDone = streams.drain(admission.shuttingDown);
   await within(giveUpAtMs, Promise.all([callsDone, streamsDone]));
-  // Closes the listener and every connection, which by now only has answers to flush.
+  // What is left is answered before it is cut: a caller that knows why repeats its request.
+  queue.close(admission.shuttingDown);
+  streams.cut(admission.shuttingDown);
+  for (const listener of listeners) listener.close();
+  // Closes every connection, which by now only has answers to flush.
   const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  await within(giveUpAtMs, closed);
+  await within(Math.max(giveUpAtMs, performance.now() + FLUSH_MS), closed);
   cutConnections(server);
   server.forceShutdown();
-  border.queue.close();
 }
+
+/** Time for the last answers to reach their callers once the time of the drain is over. */
+const FLUSH_MS = 250;
 
 async function within(giveUpAtMs: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

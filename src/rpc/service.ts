@@ -16,8 +16,9 @@ import { batchCreateCharges } from './handlers/batch-create-charges.ts';
 import { createCharge } from './handlers/create-charge.ts';
 import { getCharge } from './handlers/get-charge.ts';
 import { listCharges } from './handlers/list-charges.ts';
-import { RecordChargesWork, recordChargesMethod } from './handlers/record-charges.ts';
-import { watchCharges, watchChargesMethod } from './handlers/watch-charges.ts';
+import { RecordChargesWork } from './handlers/record-charges.ts';
+import { recordChargesMethod, watchChargesMethod } from './handlers/stream-methods.ts';
+import { watchCharges } from './handlers/watch-charges.ts';
 import { StreamCall } from './stream.ts';
 import { unaryHandler } from './unary.ts';
 import { createChargeCheck } from './validate/charge-rules.ts';
@@ -25,7 +26,7 @@ import type { ContractRules } from './validate/contract-rules.ts';
 
 type MethodName = keyof typeof proto.ChargeServiceService;
 
-const RESPONSES: { readonly [M in MethodName]: Encoder<never> } = {
+const RESPONSES: Readonly<Record<MethodName, Encoder<never>>> = {
   createCharge: proto.CreateChargeResponse,
   batchCreateCharges: proto.BatchCreateChargesResponse,
   recordCharges: proto.RecordChargesResponse,
@@ -47,7 +48,7 @@ export function chargeServiceDefinition(): ServiceDefinition {
       const responseSerialize = (message: unknown): Buffer => encodeTransient(codec, message);
       return [name, { ...method, requestDeserialize, responseSerialize }];
     }),
-  ) as unknown as ServiceDefinition;
+  );
 }
 
 /** The methods on the domain's ports. */
@@ -63,10 +64,7 @@ export function chargeServiceImplementation(
   const listCheck = rules.checkOf('charge.v1.ListChargesRequest', proto.ListChargesRequest);
   return {
     createCharge: unaryHandler(createCharge(recorder, limits, item), border),
-    batchCreateCharges: unaryHandler(
-      batchCreateCharges(recorder, limits, metrics, { size, item }),
-      border,
-    ),
+    batchCreateCharges: unaryHandler(batchCreateCharges(recorder, limits, metrics, { size, item }), border),
     getCharge: unaryHandler(getCharge(reader, getCheck), border),
     listCharges: unaryHandler(listCharges(reader, listCheck), border),
     ...streamHandlers(dependencies, border, rules, item),

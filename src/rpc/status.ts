@@ -1,6 +1,6 @@
 /** Failures as they travel: `google.rpc.Status` with its details, in trailers or in a result. */
 
-import { Metadata, type ServiceError as GrpcError, type status as Code } from '@grpc/grpc-js';
+import { Metadata, type ServiceError as GrpcError } from '@grpc/grpc-js';
 
 import type { Any } from '../../generated/google/protobuf/any.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details.ts';
@@ -28,7 +28,7 @@ export function toCallError(failure: BorderFailure): CallError {
   const metadata = new Metadata();
   metadata.set(STATUS_DETAILS_KEY, Buffer.from(Status.encode(status).finish()));
   const { code, message } = status;
-  return { code: code as Code, details: message, metadata, name: 'CallError', message };
+  return { code: code, details: message, metadata, name: 'CallError', message };
 }
 
 const preparedErrors = new WeakMap<BorderFailure, CallError>();
@@ -88,7 +88,12 @@ function boundedViolations(violations: readonly FieldViolation[]) {
     };
     bytes += Buffer.byteLength(violation.field + violation.description + rule) + 12;
     if (bytes > VIOLATIONS_BYTES_MAX) {
-      fitting.push({ ...violation, field: '', reason: '', description: `and ${violations.length - index} more` });
+      fitting.push({
+        ...violation,
+        field: '',
+        reason: '',
+        description: `and ${violations.length - index} more`,
+      });
       break;
     }
     fitting.push(violation);

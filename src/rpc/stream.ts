@@ -123,6 +123,10 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     else this.#work.onDrain(failure);
   }
 
+  cut(failure: Failure): void {
+    this.fail(failure);
+  }
+
   #onCancel(): void {
     // grpc-js tells about the end of every stream here, also of those that succeeded.
     if (this.#finish(Code.CANCELLED)) this.#work?.onCancel();

@@ -1,6 +1,11 @@
 /** Unary calls: from grpc-js to a handler that returns a promise, and back. */
 
-import { type handleUnaryCall, type sendUnaryData, type ServerUnaryCall, status as Code } from '@grpc/grpc-js';
+import {
+  type handleUnaryCall,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  status as Code,
+} from '@grpc/grpc-js';
 
 import type { Failure } from '../domain/errors.ts';
 import { admit, type Border, type Call, type Method } from './call.ts';
@@ -119,8 +124,8 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
   }
 
   /** The caller is answered; the slot stays taken until the handler is done with its work. */
-  onTimeLimit(): void {
-    this.#finish(DEADLINE_EXCEEDED);
+  giveUp(failure: Failure): void {
+    this.#finish(failure);
     this.#controller?.abort(WITHDRAWN);
   }
 
@@ -162,5 +167,3 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
     return Number(this.#call.getDeadline()) <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED;
   }
 }
-
-const DEADLINE_EXCEEDED = { kind: 'deadline_exceeded' } as const;

@@ -45,7 +45,8 @@ export async function runServer(config: Config): Promise<void> {
   process.on('disconnect', () => process.exit(1));
 
   try {
-    send({ type: 'listening', port: await server.listen() });
+    await server.listen({ shared: config.processes > 1 });
+    send({ type: 'listening' });
   } catch (error) {
     const reason = `cannot listen on ${formatAddress(config.listen)} (LISTEN): ${(error as Error).message}`;
     logger.fatal({}, reason);

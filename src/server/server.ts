@@ -1,6 +1,6 @@
 /** A gRPC server on the store: the composition root of a server process, and of tests. */
 
-import { type Config, formatAddress } from '../config.ts';
+import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import type { RpcLimits } from '../rpc/dependencies.ts';
@@ -24,8 +24,11 @@ export interface ServerOptions {
 
 /** An open server. */
 export interface OpenServer {
-  /** Starts to listen and resolves with the port. Rejects when the address is taken. */
-  listen(): Promise<number>;
+  /**
+   * Starts to listen and resolves with the port. Rejects when the address is taken. `shared`: other
+   * processes of this service listen on the same address.
+   */
+  listen(options?: { readonly shared: boolean }): Promise<number>;
   /** Tells whether events reach NATS; shown by the health service under `charge.v1.events`. */
   relayConnected(connected: boolean): void;
   /** Refuses what is new, finishes what is in hand within `timeoutMs`, and closes everything. */
@@ -90,9 +93,9 @@ export async function openServer(
   rpc.setServing(EVENTS_HEALTH_SERVICE, false);
 
   return {
-    listen: async () => {
+    listen: async ({ shared } = { shared: false }) => {
       await watch.first;
-      return rpc.bind(formatAddress(config.listen));
+      return rpc.bind(config.listen, { shared });
     },
     relayConnected: (connected) => rpc.setServing(EVENTS_HEALTH_SERVICE, connected),
     drain: async (timeoutMs) => {

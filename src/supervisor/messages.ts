@@ -2,8 +2,8 @@
 
 /** From a server process. */
 export type ServerMessage =
-  /** It listens on this port. */
-  | { readonly type: 'listening'; readonly port: number }
+  /** It listens. */
+  | { readonly type: 'listening' }
   /** Whether it can record charges. */
   | { readonly type: 'serving'; readonly serving: boolean }
   /** Something was committed that the relay may publish. */

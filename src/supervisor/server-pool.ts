@@ -33,7 +33,8 @@ const STABLE_AFTER_MS = 10_000;
 export class ServerPool {
   readonly #options: ServerPoolOptions;
   readonly #serving = new Set<Worker>();
-  readonly #listening = Promise.withResolvers<number>();
+  readonly #started = Promise.withResolvers<void>();
+  #listening = 0;
   #restartDelayMs = RESTART_DELAY_MIN_MS;
   #draining = false;
   #relayConnected = false;
@@ -42,10 +43,10 @@ export class ServerPool {
     this.#options = options;
   }
 
-  /** Starts every process and resolves with their common port as soon as one listens; rejects when one cannot. */
-  start(): Promise<number> {
+  /** Starts every process and resolves as soon as all have begun to listen; rejects when one cannot. */
+  start(): Promise<void> {
     for (let index = 0; index < this.#options.processes; index++) this.#fork();
-    return this.#listening.promise;
+    return this.#started.promise;
   }
 
   /** How many processes can record charges. */
@@ -101,10 +102,12 @@ export class ServerPool {
         return this.#setServing(worker, message.serving);
       case 'listening':
         this.#send(worker, { type: 'relay', connected: this.#relayConnected });
-        return this.#listening.resolve(message.port);
+        this.#listening++;
+        if (this.#listening === this.#options.processes) this.#started.resolve();
+        return;
       case 'failed':
         this.#draining = true;
-        this.#listening.reject(new Error(message.reason));
+        this.#started.reject(new Error(message.reason));
         return this.#options.failed(message.reason);
     }
   }

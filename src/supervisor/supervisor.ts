@@ -18,6 +18,7 @@ import { type Database, openDatabase } from '../store/orm.ts';
 import { classifySqlError, describeSqlError } from '../store/sql-errors.ts';
 import { readBacklogSize } from '../store/relay-state.ts';
 import { openBacking } from './backing.ts';
+import { findFreeAddress } from './free-address.ts';
 import { ServerPool } from './server-pool.ts';
 
 /** A running service. */
@@ -52,6 +53,7 @@ async function start(
   onFatal: (reason: string) => void,
 ): Promise<Service> {
   const startedAt = performance.now();
+  const grpc = await findFreeAddress(config.listen, 'LISTEN');
   const backing = await openBacking(config, logger, stack);
   const database = await openDatabase({
     databaseUrl: backing.databaseUrl,
@@ -71,7 +73,7 @@ async function start(
   const observed = observeRelay(registry, logger, (connected) => pool.relayConnected(connected));
   const pool = new ServerPool({
     processes: config.processes,
-    env: { CHARGE_SERVER_DATABASE_URL: backing.databaseUrl },
+    env: { CHARGE_SERVER_DATABASE_URL: backing.databaseUrl, LISTEN: formatAddress(grpc) },
     logger,
     committed: () => relay?.notify(),
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
@@ -88,13 +90,12 @@ async function start(
   stack.defer(() => http.close());
 
   stack.defer(() => pool.drain(config.drainTimeoutMs));
-  const port = await pool.start();
+  await pool.start();
   const natsUrl = await backing.natsUrl;
   if (natsUrl !== undefined) {
     relay = createRelay(config, database.pool, natsUrl, observed.events);
     relay.start();
   }
-  const grpc = { host: config.listen.host, port };
   announce(logger, { grpc, http, databaseUrl: backing.databaseUrl, natsUrl, startedAt });
   return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay, stack }) };
 }
@@ -183,10 +184,11 @@ function announce(
   },
 ): void {
   const grpc = formatAddress(at.grpc);
-  const try_ =
+  const example =
     `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
     `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
     `${grpc} charge.v1.ChargeService/CreateCharge`;
+  const list = `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`;
   logger.info(
     {
       grpc,
@@ -194,12 +196,13 @@ function announce(
       postgresql: withoutPassword(at.databaseUrl),
       nats: at.natsUrl === undefined ? 'none' : withoutPassword(at.natsUrl),
       startedInMs: Math.round(performance.now() - at.startedAt),
-      try: try_,
     },
     `ready: gRPC ${grpc}, PostgreSQL ${withoutPassword(at.databaseUrl)}, NATS ${
       at.natsUrl === undefined ? 'none' : withoutPassword(at.natsUrl)
     }`,
   );
+  // Not a log line: inside JSON its quotes would be escaped, and it could not be copied.
+  process.stderr.write(`\nRecord a charge, then look at it:\n  ${example}\n  ${list}\n\n`);
 }
 
 function withoutPassword(urls: string): string {

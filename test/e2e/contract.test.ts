@@ -14,7 +14,14 @@ import {
   type ListChargesResponse,
   Outcome,
 } from '../../generated/charge/v1/charge_service.ts';
-import { call, createRequest, decodeStatus, errorOf, openTestServer, type TestServer } from '../support/server.ts';
+import {
+  call,
+  createRequest,
+  decodeStatus,
+  errorOf,
+  openTestServer,
+  type TestServer,
+} from '../support/server.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
 
 let store: TestStore;
@@ -38,7 +45,9 @@ const batch = (requests: CreateChargeRequest[]) =>
 const get = (key: GetChargeRequest['key']) =>
   call<GetChargeResponse>((callback) => client.getCharge({ key }, callback));
 const list = (request: Partial<ListChargesRequest>) =>
-  call<ListChargesResponse>((callback) => client.listCharges(ListChargesRequest.fromPartial(request), callback));
+  call<ListChargesResponse>((callback) =>
+    client.listCharges(ListChargesRequest.fromPartial(request), callback),
+  );
 
 async function countCharges(): Promise<number> {
   const { rows } = await store.database.pool.query<{ n: string }>('SELECT count(*) AS n FROM charge');
@@ -84,7 +93,9 @@ describe('CreateCharge', () => {
   });
 
   test('makes one charge for 100 concurrent calls with one request id', async () => {
-    const answers = await Promise.all(Array.from({ length: 100 }, () => create(createRequest('create-race'))));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => create(createRequest('create-race'))),
+    );
     expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
     expect(new Set(answers.map(({ charge }) => charge?.id)).size).toBe(1);
   });
@@ -102,12 +113,32 @@ describe('CreateCharge', () => {
     ],
     ['U+0000', createRequest('v', { reference: 'a\0b' }), [['charge.reference', 'string.pattern']]],
     ['no provider', createRequest('v', { provider: 0 }), [['charge.provider', 'enum.not_in']]],
-    ['an unknown provider', createRequest('v', { provider: 99 as Provider }), [['charge.provider', 'enum.defined_only']]],
-    ['an unrecognized charge type', createRequest('v', { chargeType: -1 as ChargeType }), [['charge.charge_type', 'enum.defined_only']]],
-    ['other without a name', createRequest('v', { provider: 100 }), [['charge', 'charge.other_provider_required']]],
-    ['a name without other', createRequest('v', { otherProvider: 'x' }), [['charge', 'charge.other_provider_unexpected']]],
+    [
+      'an unknown provider',
+      createRequest('v', { provider: 99 as Provider }),
+      [['charge.provider', 'enum.defined_only']],
+    ],
+    [
+      'an unrecognized charge type',
+      createRequest('v', { chargeType: -1 as ChargeType }),
+      [['charge.charge_type', 'enum.defined_only']],
+    ],
+    [
+      'other without a name',
+      createRequest('v', { provider: 100 }),
+      [['charge', 'charge.other_provider_required']],
+    ],
+    [
+      'a name without other',
+      createRequest('v', { otherProvider: 'x' }),
+      [['charge', 'charge.other_provider_unexpected']],
+    ],
     ['negative tokens', createRequest('v', { promptTokens: -1n }), [['charge.prompt_tokens', 'int64.gte']]],
-    ['a total below the sum', createRequest('v', { totalTokens: 417n }), [['charge', 'charge.total_tokens_too_small']]],
+    [
+      'a total below the sum',
+      createRequest('v', { totalTokens: 417n }),
+      [['charge', 'charge.total_tokens_too_small']],
+    ],
     [
       'a sum beyond int64',
       createRequest('v', { promptTokens: 2n ** 63n - 1n }),
@@ -131,7 +162,9 @@ describe('CreateCharge', () => {
     ],
     [
       'usage two days ahead',
-      createRequest('v', { usageTime: { seconds: BigInt(Math.floor(Date.now() / 1000)) + 172_800n, nanos: 0 } }),
+      createRequest('v', {
+        usageTime: { seconds: BigInt(Math.floor(Date.now() / 1000)) + 172_800n, nanos: 0 },
+      }),
       [['charge.usage_time', 'charge.usage_time_range']],
     ],
     [
@@ -207,7 +240,9 @@ describe('BatchCreateCharges', () => {
       code: 'INVALID_ARGUMENT',
       violations: [{ field: 'requests', rule: 'repeated.max_items' }],
     });
-    expect((await errorOf(batch([]))).violations).toEqual([{ field: 'requests', rule: 'repeated.min_items' }]);
+    expect((await errorOf(batch([]))).violations).toEqual([
+      { field: 'requests', rule: 'repeated.min_items' },
+    ]);
     expect(await countCharges()).toBe(before);
     const { results } = await batch(requests.slice(0, 1000));
     expect(results.every(({ outcome }) => outcome === Outcome.OUTCOME_CREATED)).toBe(true);
@@ -231,12 +266,16 @@ describe('GetCharge', () => {
       reason: 'CHARGE_NOT_FOUND',
       metadata: { id },
     });
-    expect((await errorOf(get({ $case: 'requestId', value: 'nobody' }))).metadata).toEqual({ request_id: 'nobody' });
+    expect((await errorOf(get({ $case: 'requestId', value: 'nobody' }))).metadata).toEqual({
+      request_id: 'nobody',
+    });
   });
 
   test('refuses no key and a key that is no UUID', async () => {
     expect((await errorOf(get(undefined))).reason).toBe('VALIDATION_FAILED');
-    expect((await errorOf(get({ $case: 'id', value: 'x' }))).violations).toEqual([{ field: 'id', rule: 'string.uuid' }]);
+    expect((await errorOf(get({ $case: 'id', value: 'x' }))).violations).toEqual([
+      { field: 'id', rule: 'string.uuid' },
+    ]);
   });
 });
 
@@ -244,26 +283,31 @@ describe('ListCharges', () => {
   beforeAll(async () => {
     await batch(
       Array.from({ length: 50 }, (_, i) =>
-        createRequest(`list-${i}`, { userProfile: 'lister', usageTime: { seconds: BigInt(i), nanos: 1_000 } }),
+        createRequest(`list-${i}`, {
+          userProfile: 'lister',
+          usageTime: { seconds: BigInt(i), nanos: 1_000 },
+        }),
       ),
     );
   });
   const filter = { userProfile: 'lister' } as ListChargesRequest['filter'];
 
-  test.each([ListChargesOrder.LIST_CHARGES_ORDER_UNSPECIFIED, ListChargesOrder.LIST_CHARGES_ORDER_OLDEST_FIRST])(
-    'pages through everything once, order %s',
-    async (order) => {
-      const seconds: number[] = [];
-      let pageToken = '';
-      do {
-        const page = await list({ filter, order, pageSize: 7, pageToken });
-        seconds.push(...page.charges.map(({ usageTime }) => Number(usageTime?.seconds)));
-        pageToken = page.nextPageToken;
-      } while (pageToken !== '');
-      const expected = Array.from({ length: 50 }, (_, i) => i);
-      expect(seconds).toEqual(order === ListChargesOrder.LIST_CHARGES_ORDER_OLDEST_FIRST ? expected : expected.reverse());
-    },
-  );
+  test.each([
+    ListChargesOrder.LIST_CHARGES_ORDER_UNSPECIFIED,
+    ListChargesOrder.LIST_CHARGES_ORDER_OLDEST_FIRST,
+  ])('pages through everything once, order %s', async (order) => {
+    const seconds: number[] = [];
+    let pageToken = '';
+    do {
+      const page = await list({ filter, order, pageSize: 7, pageToken });
+      seconds.push(...page.charges.map(({ usageTime }) => Number(usageTime?.seconds)));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+    const expected = Array.from({ length: 50 }, (_, i) => i);
+    expect(seconds).toEqual(
+      order === ListChargesOrder.LIST_CHARGES_ORDER_OLDEST_FIRST ? expected : expected.reverse(),
+    );
+  });
 
   test('refuses a token of another filter or order, and a broken one', async () => {
     const { nextPageToken } = await list({ filter, pageSize: 5 });
@@ -274,26 +318,37 @@ describe('ListCharges', () => {
       { filter, pageToken: `${nextPageToken.slice(0, -1)}A` },
       { filter, pageToken: 'nonsense' },
     ]) {
-      expect(await errorOf(list(request))).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'PAGE_TOKEN_INVALID' });
+      expect(await errorOf(list(request))).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        reason: 'PAGE_TOKEN_INVALID',
+      });
     }
   });
 
   test('takes more than 1000 as 1000, and refuses a negative page size', async () => {
     expect((await list({ pageSize: 100_000 })).charges).toHaveLength(1000);
-    expect((await errorOf(list({ pageSize: -1 }))).violations).toEqual([{ field: 'page_size', rule: 'int32.gte' }]);
+    expect((await errorOf(list({ pageSize: -1 }))).violations).toEqual([
+      { field: 'page_size', rule: 'int32.gte' },
+    ]);
   });
 
   test('ends a page before 3 MiB, and goes on behind it', async () => {
     const labels = new Map(Array.from({ length: 16 }, (_, i) => [`${i}`.padEnd(63, 'k'), '👩'.repeat(255)]));
     for (let lot = 0; lot < 4; lot++) {
       await batch(
-        Array.from({ length: 60 }, (_, i) => createRequest(`fat-${lot}-${i}`, { userProfile: 'fat', labels })),
+        Array.from({ length: 60 }, (_, i) =>
+          createRequest(`fat-${lot}-${i}`, { userProfile: 'fat', labels }),
+        ),
       );
     }
     const sizes: number[] = [];
     let pageToken = '';
     do {
-      const page = await list({ filter: { userProfile: 'fat' } as ListChargesRequest['filter'], pageSize: 1000, pageToken });
+      const page = await list({
+        filter: { userProfile: 'fat' } as ListChargesRequest['filter'],
+        pageSize: 1000,
+        pageToken,
+      });
       sizes.push(page.charges.length);
       pageToken = page.nextPageToken;
     } while (pageToken !== '');

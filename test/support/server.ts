@@ -37,7 +37,10 @@ export interface TestServerOptions {
 }
 
 /** Opens a server on a migrated database. */
-export async function openTestServer(databaseUrl: string, options: TestServerOptions = {}): Promise<TestServer> {
+export async function openTestServer(
+  databaseUrl: string,
+  options: TestServerOptions = {},
+): Promise<TestServer> {
   let committed = 0;
   const config = {
     listen: { host: '127.0.0.1', port: 0 },

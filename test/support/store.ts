@@ -3,7 +3,11 @@
 import type { ChargeContent, ChargeRequest } from '../../src/domain/charge.ts';
 import { BookFollower } from '../../src/store/book-follower.ts';
 import { createChargeReader } from '../../src/store/charge-reader.ts';
-import { GroupWriter, type GroupWriterEvents, type GroupWriterOptions } from '../../src/store/group-writer.ts';
+import {
+  GroupWriter,
+  type GroupWriterEvents,
+  type GroupWriterOptions,
+} from '../../src/store/group-writer.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { type Database, openDatabase } from '../../src/store/orm.ts';
 import { createTestDatabase } from './database.ts';
@@ -41,7 +45,14 @@ export async function openTestStore(): Promise<TestStore> {
   const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
     new GroupWriter(
       database.writePool,
-      { writers: 2, groupSizeMax: 1000, queueSizeMax: 10_000, retryForMs: 5_000, retryAfterMs: 100, ...options },
+      {
+        writers: 2,
+        groupSizeMax: 1000,
+        queueSizeMax: 10_000,
+        retryForMs: 5_000,
+        retryAfterMs: 100,
+        ...options,
+      },
       { committed, statement: () => undefined },
     );
   return {

@@ -1,8 +1,8 @@
 /** Looks at a BatchCreateChargesRequest without decoding its items. */
 
-import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
-const REQUESTS_TAG = 0x0a;
+const REQUESTS_FIELD = 1;
 
 /** How many items the bytes hold, counting up to `max`; undefined where they are no message. */
 export function countItems(bytes: Uint8Array, max: number): number | undefined {
@@ -11,7 +11,7 @@ export function countItems(bytes: Uint8Array, max: number): number | undefined {
   try {
     while (reader.pos < reader.len && items < max) {
       const [field, wireType] = reader.tag();
-      if (field === REQUESTS_TAG >>> 3 && wireType === (REQUESTS_TAG & 7)) items++;
+      if (field === REQUESTS_FIELD && wireType === WireType.LengthDelimited) items++;
       reader.skip(wireType, field);
     }
     return items;

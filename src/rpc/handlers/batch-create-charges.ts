@@ -3,18 +3,12 @@
 import {
   BatchCreateChargesRequest,
   type BatchCreateChargesResponse,
-  type ChargeResult,
-  CreateChargeRequest,
+  type CreateChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { decodeStrictly } from '../../contract/wire.ts';
-import type { ChargeRequest, RecordResult } from '../../domain/charge.ts';
 import type { ChargeRecorder } from '../../domain/ports.ts';
 import { countItems } from '../convert/batch-items.ts';
-import {
-  fromProtoCreateChargeRequest,
-  toProtoChargeResult,
-  toProtoRejection,
-} from '../convert/charge-requests.ts';
+import { fromProtoItem, requestsOf, toProtoResults } from '../convert/items.ts';
 import type { RpcLimits, RpcMetrics } from '../dependencies.ts';
 import { traceparentOf } from '../trace-context.ts';
 import type { UnaryMethod } from '../unary.ts';
@@ -46,18 +40,11 @@ export function batchCreateCharges(
         : checks.size({ requests: requests.map(() => NO_REQUEST) }),
     async handle({ requests }, { tenant, signal, metadata }) {
       const traceparent = traceparentOf(metadata);
-      const accepted: ChargeRequest[] = [];
-      const rejections = requests.map((request): ChargeResult | undefined => {
-        const violations = checks.item(request);
-        if (violations.length > 0) {
-          metrics.refused('VALIDATION_FAILED');
-          return toProtoRejection({ kind: 'validation_failed', violations });
-        }
-        accepted.push(fromProtoCreateChargeRequest(request, traceparent));
-        return undefined;
-      });
+      const items = requests.map((request) => fromProtoItem(request, checks.item, traceparent));
+      const accepted = requestsOf(items);
+      for (let i = accepted.length; i < items.length; i++) metrics.refused('VALIDATION_FAILED');
       const results = accepted.length > 0 ? await recorder.record(tenant, accepted, signal) : [];
-      return { results: inOrder(rejections, results) };
+      return { results: toProtoResults(items, results) };
     },
   };
 }
@@ -70,17 +57,4 @@ function decodeBatch(bytes: Buffer): BatchCreateChargesRequest | undefined {
   if (items === undefined) return undefined;
   if (items <= BATCH_ITEMS_MAX) return decodeStrictly(BatchCreateChargesRequest, bytes);
   return { requests: new Array<CreateChargeRequest>(items).fill(NO_REQUEST) };
-}
-
-function inOrder(
-  rejections: readonly (ChargeResult | undefined)[],
-  results: readonly RecordResult[],
-): ChargeResult[] {
-  let next = 0;
-  return rejections.map((rejection) => {
-    if (rejection !== undefined) return rejection;
-    const result = results[next++];
-    if (result === undefined) throw new TypeError('the recorder gave too few results');
-    return toProtoChargeResult(result);
-  });
 }

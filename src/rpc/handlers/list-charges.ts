@@ -1,10 +1,7 @@
 /** ListCharges: keyset pages with opaque tokens. */
 
 import { Charge as ProtoCharge } from '../../../generated/charge/v1/charge.ts';
-import {
-  ListChargesRequest,
-  type ListChargesResponse,
-} from '../../../generated/charge/v1/charge_service.ts';
+import { ListChargesRequest, type ListChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { toProtoCharge } from '../../contract/charge.ts';
 import { decodeStrictly, encodeTransient } from '../../contract/wire.ts';
 import type { Charge } from '../../domain/charge.ts';
@@ -46,11 +43,7 @@ export function listCharges(
   };
 }
 
-function toProtoPage(
-  list: ListIdentity,
-  charges: readonly Charge[],
-  pageSize: number,
-): ListChargesResponse {
+function toProtoPage(list: ListIdentity, charges: readonly Charge[], pageSize: number): ListChargesResponse {
   const page = withinBytes(charges.slice(0, pageSize).map(toProtoCharge));
   const last = charges[page.length - 1];
   const more = charges.length > page.length && last !== undefined;

@@ -2,42 +2,20 @@
 
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 
-import {
-  type ChargeResult,
-  type CreateChargeRequest,
+import type {
+  CreateChargeRequest,
   RecordChargesRequest,
-  type RecordChargesResponse,
+  RecordChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { decodeStrictly } from '../../contract/wire.ts';
-import type { ChargeRequest, RecordResult } from '../../domain/charge.ts';
+import type { RecordResult } from '../../domain/charge.ts';
 import type { Failure } from '../../domain/errors.ts';
 import type { ChargeRecorder } from '../../domain/ports.ts';
-import type { Method } from '../call.ts';
-import {
-  fromProtoCreateChargeRequest,
-  toProtoChargeResult,
-  toProtoRejection,
-} from '../convert/charge-requests.ts';
-import type { RpcLimits } from '../dependencies.ts';
+import { fromProtoItem, type Item, requestsOf, toProtoResults } from '../convert/items.ts';
 import type { StreamCall, StreamWork } from '../stream.ts';
 import { traceparentOf } from '../trace-context.ts';
 import type { Check } from '../validate/contract-rules.ts';
 
-/** How the requests of the method become messages. */
-export function recordChargesMethod(limits: RpcLimits): Method<RecordChargesRequest> {
-  return {
-    name: 'RecordCharges',
-    messageBytesMax: limits.unaryMessageBytesMax,
-    decode: (bytes) => decodeStrictly(RecordChargesRequest, bytes),
-    // Items are checked one by one, and refused alone.
-    validate: () => [],
-  };
-}
-
 type RecordStream = StreamCall<RecordChargesRequest, RecordChargesResponse>;
-
-/** An item that was read: refused already, or to be recorded. */
-type Item = { readonly rejection: ChargeResult } | { readonly request: ChargeRequest };
 
 /** Items that are recorded together: those that had arrived when a place for them was free. */
 interface Chunk {
@@ -51,8 +29,6 @@ interface Chunk {
  * chunk is answered only at its commit; few, so that waiting items gather into large chunks.
  */
 const CHUNKS_MAX = 4;
-
-const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
 
 /**
  * The work of one stream. What is read and not answered is bounded by the window; reading stops
@@ -111,31 +87,25 @@ export class RecordChargesWork implements StreamWork {
   #read(bytes: Buffer): void {
     // Pausing takes effect behind what was delivered already.
     if (this.#ending !== undefined || this.#stream.over) return;
-    const { messageBytesMax, decode } = this.#stream.method;
-    if (bytes.length > messageBytesMax) {
+    const { method } = this.#stream;
+    const limitBytes = method.messageBytesMax;
+    if (bytes.length > limitBytes) {
       const sizeBytes = bytes.length;
-      this.#endWith({ kind: 'message_too_large', limitBytes: messageBytesMax, sizeBytes });
+      this.#endWith({ kind: 'message_too_large', limitBytes, sizeBytes });
       return;
     }
-    const message = decode(bytes);
+    const message = method.decode(bytes);
     if (message === undefined) {
       this.#endWith({ kind: 'malformed_message' });
       return;
     }
-    this.#arrived.push(this.#itemOf(message.request ?? NO_REQUEST));
+    const item = fromProtoItem(message.request, this.#check, this.#traceparent);
+    if ('rejection' in item) this.#stream.border.metrics.refused('VALIDATION_FAILED');
+    this.#arrived.push(item);
     this.#unanswered++;
     this.#stream.counters.streamed('received', 1);
     this.#regulate();
     this.#schedule();
-  }
-
-  #itemOf(request: CreateChargeRequest): Item {
-    const violations = this.#check(request);
-    if (violations.length === 0) {
-      return { request: fromProtoCreateChargeRequest(request, this.#traceparent) };
-    }
-    this.#stream.border.metrics.refused('VALIDATION_FAILED');
-    return { rejection: toProtoRejection({ kind: 'validation_failed', violations }) };
   }
 
   /** Lets everything that arrives in this turn of the event loop join the chunk. */
@@ -163,7 +133,7 @@ export class RecordChargesWork implements StreamWork {
   }
 
   async #record(chunk: Chunk): Promise<void> {
-    const requests = chunk.items.flatMap((item) => ('request' in item ? [item.request] : []));
+    const requests = requestsOf(chunk.items);
     const { tenant, signal } = this.#stream;
     try {
       chunk.answer = requests.length === 0 ? [] : await this.#recorder.record(tenant, requests, signal);
@@ -190,10 +160,7 @@ export class RecordChargesWork implements StreamWork {
   }
 
   #send(items: readonly Item[], results: readonly RecordResult[]): void {
-    let next = 0;
-    for (const item of items) {
-      const result =
-        'rejection' in item ? item.rejection : toProtoChargeResult(results[next++] as RecordResult);
+    for (const result of toProtoResults(items, results)) {
       if (!this.#stream.write({ result })) this.#writable = false;
     }
     this.#unanswered -= items.length;
@@ -201,8 +168,7 @@ export class RecordChargesWork implements StreamWork {
   }
 
   #regulate(): void {
-    const stop =
-      this.#ending !== undefined || !this.#writable || this.#unanswered >= this.#windowMax;
+    const stop = this.#ending !== undefined || !this.#writable || this.#unanswered >= this.#windowMax;
     if (stop !== this.#call.isPaused()) {
       if (stop) this.#call.pause();
       else this.#call.resume();

@@ -2,37 +2,23 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-import {
+import type {
   WatchChargesRequest,
-  type WatchChargesResponse,
+  WatchChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { toProtoChargeCreated } from '../../contract/charge-created.ts';
-import { decodeStrictly } from '../../contract/wire.ts';
 import type { JournalEntry } from '../../domain/charge.ts';
 import { matches } from '../../domain/charge-filter.ts';
 import { ServiceError } from '../../domain/errors.ts';
 import type { BookReader } from '../../domain/ports.ts';
-import type { Method } from '../call.ts';
 import { fromProtoChargeFilter } from '../convert/charge-filter.ts';
 import type { StreamCall } from '../stream.ts';
-import type { Check } from '../validate/contract-rules.ts';
-import { READ_MESSAGE_BYTES_MAX } from './read-limits.ts';
 
 /** Entries of one read of the book. */
 export const WATCH_READ_MAX = 500;
 
 const RETRIES_MAX = 5;
 const RETRY_DELAY_MIN_MS = 100;
-
-/** How the requests of the method become messages. */
-export function watchChargesMethod(check: Check<WatchChargesRequest>): Method<WatchChargesRequest> {
-  return {
-    name: 'WatchCharges',
-    messageBytesMax: READ_MESSAGE_BYTES_MAX,
-    decode: (bytes) => decodeStrictly(WatchChargesRequest, bytes),
-    validate: check,
-  };
-}
 
 type WatchStream = StreamCall<WatchChargesRequest, WatchChargesResponse>;
 
@@ -81,20 +67,14 @@ async function startAfter(
 }
 
 /** A database that restarts must not end every watch: a few tries, further and further apart. */
-async function readPatiently(
-  stream: WatchStream,
-  after: bigint,
-  book: BookReader,
-): Promise<JournalEntry[]> {
+async function readPatiently(stream: WatchStream, after: bigint, book: BookReader): Promise<JournalEntry[]> {
   for (let retries = 0; ; retries++) {
     try {
       return await book.read(stream.tenant, after, WATCH_READ_MAX);
     } catch (error) {
       if (stream.over) return [];
       if (!isDatabaseUnavailable(error) || retries === RETRIES_MAX) throw error;
-      await delay(RETRY_DELAY_MIN_MS * 2 ** retries, undefined, { signal: stream.signal }).catch(
-        () => {},
-      );
+      await delay(RETRY_DELAY_MIN_MS * 2 ** retries, undefined, { signal: stream.signal }).catch(() => {});
     }
   }
 }

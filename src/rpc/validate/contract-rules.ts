@@ -3,12 +3,7 @@
  * message, with its field, its text and its rule. RE2 keeps the patterns linear.
  */
 
-import {
-  createFileRegistry,
-  type DescMessage,
-  fromBinary,
-  type Message,
-} from '@bufbuild/protobuf';
+import { createFileRegistry, type DescMessage, fromBinary, type Message } from '@bufbuild/protobuf';
 import { pathToString, reflect } from '@bufbuild/protobuf/reflect';
 import { FileDescriptorSetSchema, TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { createValidator, type Validator, type Violation } from '@bufbuild/protovalidate';
