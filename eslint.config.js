@@ -50,6 +50,10 @@ export default tseslint.config(
   { files: ['src/store/migrations/*.ts'], rules: { 'max-lines-per-function': 'off' } },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
-    rules: { 'max-lines-per-function': 'off', '@typescript-eslint/no-unsafe-assignment': 'off' },
+    rules: {
+      'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
+      'max-lines-per-function': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+    },
   },
 );

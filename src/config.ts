@@ -131,7 +131,9 @@ class Reader {
       return url !== null && protocols.includes(url.protocol) && url.hostname !== '';
     });
     if (!valid) {
-      this.faults.push(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+      this.faults.push(
+        `${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+      );
     }
     return text;
   }

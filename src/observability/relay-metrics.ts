@@ -60,7 +60,10 @@ export function observeRelay(
     leading: (leading) => {
       status.leading = leading;
       leadingGauge.set(leading ? 1 : 0);
-      logger.info({ leading }, leading ? 'this replica publishes events' : 'another replica publishes events');
+      logger.info(
+        { leading },
+        leading ? 'this replica publishes events' : 'another replica publishes events',
+      );
     },
     published: (count) => {
       published.inc(count);
@@ -68,12 +71,18 @@ export function observeRelay(
     },
     setAside: (tenant, sequence, reason) => {
       aside.inc();
-      logger.error({ tenant, sequence: sequence.toString(), reason }, 'event set aside: it will not be published');
+      logger.error(
+        { tenant, sequence: sequence.toString(), reason },
+        'event set aside: it will not be published',
+      );
     },
     failed: (error, retryInMs) => {
       failures.inc();
       const reason = error instanceof Error ? error.message : String(error);
-      logger[failing ? 'debug' : 'warn']({ reason, retryInMs }, 'publishing failed; trying again until it succeeds');
+      logger[failing ? 'debug' : 'warn'](
+        { reason, retryInMs },
+        'publishing failed; trying again until it succeeds',
+      );
       failing = true;
     },
   };

@@ -8,7 +8,9 @@ import type { GroupWriterEvents } from '../store/group-writer.ts';
 import { classifySqlError } from '../store/sql-errors.ts';
 
 /** From a quarter of a millisecond to ten seconds. */
-const LATENCY_BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const LATENCY_BUCKETS = [
+  0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
+];
 const GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /** The metrics of this process; made once. */

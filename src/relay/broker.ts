@@ -73,9 +73,7 @@ async function lastAnnounced(
   const message = await manager.streams.getMessage(stream, { last_by_subj: CHARGE_CREATED_SUBJECT });
   if (message === null) return undefined;
   const sequence = message.header.get('ce-sequence');
-  return /^\d+$/.test(sequence)
-    ? { id: message.header.get('ce-id'), sequence: BigInt(sequence) }
-    : undefined;
+  return /^\d+$/.test(sequence) ? { id: message.header.get('ce-id'), sequence: BigInt(sequence) } : undefined;
 }
 
 async function closeConnection(connection: NatsConnection, publisher: JetStreamPublisher): Promise<void> {

@@ -117,7 +117,10 @@ export class JetStreamPublisher {
 
   #acknowledge(message: Msg): void {
     const batch = this.#batch;
-    const [number, index] = message.subject.slice(this.#inbox.length + 1).split('.').map(Number);
+    const [number, index] = message.subject
+      .slice(this.#inbox.length + 1)
+      .split('.')
+      .map(Number);
     if (batch === undefined || number !== this.#batchNumber || index === undefined) return;
     if (batch.answered[index] !== 0) return;
     batch.answered[index] = 1;
@@ -133,7 +136,10 @@ function failureOf(message: Msg, stream: string): PublishFailure | undefined {
   const ack = message.json<Ack>();
   if (ack.error !== undefined) {
     const { err_code: code, description } = ack.error;
-    return { permanent: code === MESSAGE_TOO_LARGE_CODE, reason: `${description} (${code ?? ack.error.code})` };
+    return {
+      permanent: code === MESSAGE_TOO_LARGE_CODE,
+      reason: `${description} (${code ?? ack.error.code})`,
+    };
   }
   if (ack.stream !== stream || ack.seq === undefined) {
     return { permanent: false, reason: `acknowledged by the stream ${ack.stream ?? '?'}, not ${stream}` };

@@ -217,7 +217,8 @@ export class Relay {
       return refused.sequence;
     }
     const lastAcknowledged = entries[acknowledged - 1];
-    if (lastAcknowledged === undefined) throw new Error(`NATS JetStream: ${failure?.reason ?? 'nothing to publish'}`);
+    if (lastAcknowledged === undefined)
+      throw new Error(`NATS JetStream: ${failure?.reason ?? 'nothing to publish'}`);
     return lastAcknowledged.sequence;
   }
 

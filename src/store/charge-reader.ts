@@ -27,7 +27,11 @@ export function createChargeReader(database: Database, retryAfterMs: number): Ch
     }
   };
   const byKey = (tenant: string, key: object) => (em: EntityManager) =>
-    em.createQueryBuilder(ChargeEntity).select('*').where({ tenant, ...key }).limit(1);
+    em
+      .createQueryBuilder(ChargeEntity)
+      .select('*')
+      .where({ tenant, ...key })
+      .limit(1);
 
   return {
     findById: async (tenant, id, options) => (await read(byKey(tenant, { id }), options))[0],

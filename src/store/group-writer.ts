@@ -68,11 +68,7 @@ export class GroupWriter implements ChargeRecorder {
     return this.#queuedCharges;
   }
 
-  record(
-    tenant: string,
-    requests: readonly ChargeRequest[],
-    signal?: AbortSignal,
-  ): Promise<RecordResult[]> {
+  record(tenant: string, requests: readonly ChargeRequest[], signal?: AbortSignal): Promise<RecordResult[]> {
     if (requests.length === 0) return Promise.resolve([]);
     if (this.#queuedCharges > 0 && this.#queuedCharges + requests.length > this.#options.queueSizeMax) {
       const { retryAfterMs } = this.#options;
@@ -192,10 +188,7 @@ export class GroupWriter implements ChargeRecorder {
 }
 
 /** Runs `work` on a pooled connection; one on which something failed is not used again. */
-async function withClient<T>(
-  pool: Pool,
-  work: (client: PoolClient) => Promise<T>,
-): Promise<T> {
+async function withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let failed = true;
   try {

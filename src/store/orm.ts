@@ -57,7 +57,7 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
     driverOptions,
   });
   const connection = orm.em.getConnection();
-  const pool = (await connection.getNativeClient());
+  const pool = await connection.getNativeClient();
   const writePool = new Pool({
     connectionString: options.databaseUrl,
     max: options.writePoolSizeMax,

@@ -3,7 +3,8 @@
 import { Type } from '@mikro-orm/core';
 
 const MICROS_PER_MILLI = 1000n;
-const ISO = /^(\d{4,6})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
+const ISO =
+  /^(\d{4,6})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
 
 /**
  * Reads a timestamptz as PostgreSQL prints it (DateStyle ISO, any time zone) without losing its

@@ -69,7 +69,10 @@ async function openEmbeddedNats(
     return nats.first.url;
   } catch (error) {
     const reason = error instanceof NatsServerUnavailableError ? error.message : String(error);
-    logger.error({ reason }, 'no nats-server: charges are accepted, and their events wait in PostgreSQL until one is there');
+    logger.error(
+      { reason },
+      'no nats-server: charges are accepted, and their events wait in PostgreSQL until one is there',
+    );
     return undefined;
   }
 }

@@ -3,12 +3,7 @@
 import cluster, { type Worker } from 'node:cluster';
 
 import type { Logger } from '../observability/logger.ts';
-import {
-  isMessageOf,
-  SERVER_MESSAGES,
-  type ServerMessage,
-  type SupervisorMessage,
-} from './messages.ts';
+import { isMessageOf, SERVER_MESSAGES, type ServerMessage, type SupervisorMessage } from './messages.ts';
 
 /** How the processes are started, and what is told of them. */
 export interface ServerPoolOptions {
@@ -86,7 +81,10 @@ export class ServerPool {
       if (livedMs > STABLE_AFTER_MS) this.#restartDelayMs = RESTART_DELAY_MIN_MS;
       const restartInMs = this.#restartDelayMs;
       this.#restartDelayMs = Math.min(restartInMs * 2, RESTART_DELAY_MAX_MS);
-      logger.error({ pid: worker.process.pid, code, signal, restartInMs }, 'a server process died; starting another');
+      logger.error(
+        { pid: worker.process.pid, code, signal, restartInMs },
+        'a server process died; starting another',
+      );
       setTimeout(() => {
         if (!this.#draining) this.#fork();
       }, restartInMs);

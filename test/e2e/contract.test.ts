@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Metadata } from '@grpc/grpc-js';
 
-import { ChargeType, Provider, type TokenDetails } from '../../generated/charge/v1/charge.ts';
+import { type ChargeType, type Provider, type TokenDetails } from '../../generated/charge/v1/charge.ts';
 import {
   type BatchCreateChargesResponse,
   type ChargeServiceClient,

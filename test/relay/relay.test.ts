@@ -171,7 +171,9 @@ describe('the relay', () => {
     expect(log.setAside).toEqual([2n]);
     const { rows } = await store.database.pool.query('SELECT sequence, reason FROM relay_reject');
     expect(rows).toEqual([{ sequence: '2', reason: expect.stringMatching(/size/) as unknown }]);
-    const sequences = (await readStream(nats.url)).map(({ payload }) => ChargeCreated.decode(payload).sequence);
+    const sequences = (await readStream(nats.url)).map(
+      ({ payload }) => ChargeCreated.decode(payload).sequence,
+    );
     expect(sequences).toEqual([1n, 3n]);
   });
 

@@ -21,7 +21,13 @@ beforeAll(async () => {
         chargeType: 1 + (i % 3),
         model: `model-${i % 4}`,
         reference: i % 10 === 0 ? 'invoice' : '',
-        labels: i % 5 === 0 ? new Map([['team', 'red'], ['n', String(i % 2)]]) : new Map(),
+        labels:
+          i % 5 === 0
+            ? new Map([
+                ['team', 'red'],
+                ['n', String(i % 2)],
+              ])
+            : new Map(),
         // Runs of equal times: pages must not lose or repeat a charge at their borders.
         usageTimeMicros: 1_000_000n * BigInt(Math.floor(i / 7)),
       }),
@@ -46,7 +52,9 @@ describe('listing', () => {
   test.each(['newest_first', 'oldest_first'] as const)('pages through everything once, %s', async (order) => {
     const all = await pages({ filter: {}, order, limit: 9 });
     expect(new Set(all.map(({ id }) => id)).size).toBe(200);
-    const keys = all.map(({ usageTimeMicros, id }) => `${usageTimeMicros.toString().padStart(20, '0')}/${id}`);
+    const keys = all.map(
+      ({ usageTimeMicros, id }) => `${usageTimeMicros.toString().padStart(20, '0')}/${id}`,
+    );
     expect(keys).toEqual(order === 'oldest_first' ? keys.toSorted() : keys.toSorted().reverse());
   });
 
@@ -58,7 +66,16 @@ describe('listing', () => {
     ['model', { model: 'model-3' }, (i) => i % 4 === 3],
     ['reference', { reference: 'invoice' }, (i) => i % 10 === 0],
     ['one label', { labels: new Map([['team', 'red']]) }, (i) => i % 5 === 0],
-    ['two labels', { labels: new Map([['team', 'red'], ['n', '1']]) }, (i) => i % 10 === 5],
+    [
+      'two labels',
+      {
+        labels: new Map([
+          ['team', 'red'],
+          ['n', '1'],
+        ]),
+      },
+      (i) => i % 10 === 5,
+    ],
     [
       'a time range, its end excluded',
       { startTimeMicros: 2_000_000n, endTimeMicros: 5_000_000n },
@@ -83,7 +100,9 @@ describe('listing', () => {
     );
     const ids = all.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
-    expect(all.filter(({ usageTimeMicros }) => usageTimeMicros < 10n ** 9n).length).toBeGreaterThanOrEqual(66);
+    expect(all.filter(({ usageTimeMicros }) => usageTimeMicros < 10n ** 9n).length).toBeGreaterThanOrEqual(
+      66,
+    );
   });
 
   test('stops at the caller’s deadline', async () => {
@@ -107,7 +126,7 @@ describe('the book', () => {
   test('is read by cursor, in pages without a gap', async () => {
     const last = await store.book.lastSequence(TENANT);
     const sequences: bigint[] = [];
-    for (let after = 0n; after < last; ) {
+    for (let after = 0n; after < last;) {
       const entries = await store.book.read(TENANT, after, 33);
       sequences.push(...entries.map(({ sequence }) => sequence));
       after = entries.at(-1)?.sequence ?? last;

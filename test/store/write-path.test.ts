@@ -84,9 +84,19 @@ describe('recording charges', () => {
   });
 
   test('returns the original charge for the same request id and content', async () => {
-    const request = chargeRequest('replayed', { labels: new Map([['a', '1'], ['b', '2']]) });
+    const request = chargeRequest('replayed', {
+      labels: new Map([
+        ['a', '1'],
+        ['b', '2'],
+      ]),
+    });
     const [first] = await store.writer.record(TENANT, [request]);
-    const reordered = chargeRequest('replayed', { labels: new Map([['b', '2'], ['a', '1']]) });
+    const reordered = chargeRequest('replayed', {
+      labels: new Map([
+        ['b', '2'],
+        ['a', '1'],
+      ]),
+    });
     const [second] = await store.writer.record(TENANT, [reordered]);
     expect(first?.outcome).toBe('created');
     expect(second).toEqual({ ...first, outcome: 'replayed' });
@@ -138,7 +148,10 @@ describe('recording charges', () => {
       writers.flatMap((writer, w) => {
         const order = w % 2 === 0 ? ids : [...ids].reverse();
         return Array.from({ length: 30 }, (_, i) =>
-          writer.record(TENANT, order.slice(i * 10, i * 10 + 10).map((id) => chargeRequest(id))),
+          writer.record(
+            TENANT,
+            order.slice(i * 10, i * 10 + 10).map((id) => chargeRequest(id)),
+          ),
         );
       }),
     );
@@ -148,7 +161,10 @@ describe('recording charges', () => {
 
   test('numbers the requests of a submission in their order, whatever their ids', async () => {
     const ids = ['z', 'a', 'm', 'b'].map((id) => `order-${id}`);
-    const results = await store.writer.record(TENANT, ids.map((id) => chargeRequest(id)));
+    const results = await store.writer.record(
+      TENANT,
+      ids.map((id) => chargeRequest(id)),
+    );
     const { rows } = await store.database.pool.query<{ id: string }>(
       'SELECT charge_id AS id FROM journal ORDER BY sequence DESC LIMIT 4',
     );
@@ -168,10 +184,10 @@ describe('a failing write', () => {
       if (broken) return client;
       broken = true;
       const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      client.query = (async (...args: unknown[]) => {
+      client.query = async (...args: unknown[]) => {
         await query(...args);
         throw Object.assign(new Error('Connection terminated unexpectedly'));
-      });
+      };
       return client;
     }) as never;
     try {
@@ -207,7 +223,9 @@ describe('a failing write', () => {
 
   test('is refused at once when the queue is full, and the queue is bounded', async () => {
     const writer = store.anotherWriter({ writers: 1, groupSizeMax: 1, queueSizeMax: 5 });
-    const attempts = Array.from({ length: 50 }, (_, i) => writer.record(TENANT, [chargeRequest(`full-${i}`)]));
+    const attempts = Array.from({ length: 50 }, (_, i) =>
+      writer.record(TENANT, [chargeRequest(`full-${i}`)]),
+    );
     expect(writer.queuedCharges).toBeLessThanOrEqual(5);
     const settled = await Promise.allSettled(attempts);
     const refused = settled.filter((result) => result.status === 'rejected');

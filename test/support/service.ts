@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { ChargeServiceClient } from '../../generated/charge/v1/charge_service.ts';
+import { type ChargeServiceClient } from '../../generated/charge/v1/charge_service.ts';
 import { isAlive } from '../../src/embedded/process.ts';
 import { openClient } from './server.ts';
 import { waitFor } from './wait-for.ts';

@@ -4,7 +4,16 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../src/embedded/command.ts';
@@ -41,7 +50,11 @@ export async function findGrpcurl(): Promise<Tool> {
     const module = `github.com/fullstorydev/grpcurl/cmd/grpcurl@v${grpcurlVersion}`;
     // A target set for other builds must not matter.
     const env = { ...process.env, GOBIN: workDir, CGO_ENABLED: '0', GOOS: '', GOARCH: '' };
-    await runCommand(go, ['install', '-trimpath', module], { cwd: workDir, env, timeoutMs: installTimeoutMs });
+    await runCommand(go, ['install', '-trimpath', module], {
+      cwd: workDir,
+      env,
+      timeoutMs: installTimeoutMs,
+    });
     await runs(join(workDir, 'grpcurl'));
     return join(workDir, 'grpcurl');
   });
@@ -76,7 +89,8 @@ export async function findPythonClient(): Promise<Tool> {
     const options = { cwd: workDir, env: pythonEnv(), timeoutMs: installTimeoutMs };
     await runCommand(python, ['-m', 'venv', venv], options);
     // No source packages: they would run code and need compilers.
-    const pip = '-m pip install --quiet --disable-pip-version-check --no-input --retries 1 --only-binary :all: -r';
+    const pip =
+      '-m pip install --quiet --disable-pip-version-check --no-input --retries 1 --only-binary :all: -r';
     await runCommand(pythonOf(venv), [...pip.split(' '), requirementsPath], options);
     await runs(venv);
     return venv;

@@ -33,9 +33,7 @@ export class BookOfRecord extends Migration {
         CONSTRAINT charge_request_id_key UNIQUE (tenant, request_id)
       )`);
     this.addSql(`CREATE INDEX charge_usage_time_idx ON charge (tenant, usage_time, id)`);
-    this.addSql(
-      `CREATE INDEX charge_user_profile_idx ON charge (tenant, user_profile, usage_time, id)`,
-    );
+    this.addSql(`CREATE INDEX charge_user_profile_idx ON charge (tenant, user_profile, usage_time, id)`);
     this.addSql(`
       CREATE INDEX charge_session_key_idx ON charge (tenant, session_key, usage_time, id)
         WHERE session_key IS NOT NULL`);
