@@ -11,10 +11,7 @@ export const TIMESTAMP_SECONDS_MAX = 253_402_300_799n;
 /** Whether a Timestamp is well-formed: within the years 1 to 9999, nanos from 0 to 999,999,999. */
 export function isWellFormedTimestamp({ seconds, nanos }: Timestamp): boolean {
   return (
-    nanos >= 0 &&
-    nanos <= 999_999_999 &&
-    seconds >= TIMESTAMP_SECONDS_MIN &&
-    seconds <= TIMESTAMP_SECONDS_MAX
+    nanos >= 0 && nanos <= 999_999_999 && seconds >= TIMESTAMP_SECONDS_MIN && seconds <= TIMESTAMP_SECONDS_MAX
   );
 }
 

@@ -17,10 +17,7 @@ export function matches(filter: ChargeFilter, charge: Charge): boolean {
   );
 }
 
-function hasLabels(
-  labels: ReadonlyMap<string, string>,
-  wanted: ReadonlyMap<string, string>,
-): boolean {
+function hasLabels(labels: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): boolean {
   for (const [key, value] of wanted) {
     if (labels.get(key) !== value) return false;
   }

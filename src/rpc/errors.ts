@@ -56,7 +56,7 @@ const DESCRIPTIONS: {
   request_id_reused: ({ requestId, field, chargeId }) => ({
     code: Code.ALREADY_EXISTS,
     reason: 'REQUEST_ID_REUSED',
-    text: `The request id was used before for charge ${chargeId}, whose ${excerpt(field)} differs. Nothing was stored. Use a new request id for a new charge.`,
+    text: `The request id was used before for charge ${chargeId}, whose ${excerpt(field, TEXT_EXCERPT_UNITS)} differs. Nothing was stored. Use a new request id for a new charge.`,
     metadata: { request_id: requestId, field: excerpt(field), charge_id: chargeId },
   }),
   charge_not_found: ({ id, requestId }) => ({
@@ -125,16 +125,18 @@ export function describeFailure<K extends BorderFailure['kind']>(failure: OfKind
 function violationsText(violations: readonly FieldViolation[]): string {
   const [first, ...others] = violations;
   if (first === undefined) return 'The request breaks the rules of the contract.';
-  const named = first.field === '' ? 'the request' : excerpt(first.field);
+  const named = first.field === '' ? 'the request' : excerpt(first.field, TEXT_EXCERPT_UNITS);
+  const what = excerpt(first.description, TEXT_EXCERPT_UNITS);
   const more = others.length === 0 ? '' : ` (and ${others.length} more, see the details)`;
-  return `The request breaks the rules of the contract: ${named}: ${first.description}${more}.`;
+  return `The request breaks the rules of the contract: ${named}: ${what}${more}.`;
 }
 
-const EXCERPT_UNITS_MAX = 200;
+/** In texts, which travel percent-encoded: up to nine bytes a character. */
+const TEXT_EXCERPT_UNITS = 100;
+/** In details. */
+const DETAIL_EXCERPT_UNITS = 200;
 
 /** A text from outside in a length that fits into headers, without half a surrogate pair. */
-export function excerpt(text: string): string {
-  return text.length <= EXCERPT_UNITS_MAX
-    ? text.toWellFormed()
-    : `${text.slice(0, EXCERPT_UNITS_MAX)}…`.toWellFormed();
+export function excerpt(text: string, unitsMax = DETAIL_EXCERPT_UNITS): string {
+  return text.length <= unitsMax ? text.toWellFormed() : `${text.slice(0, unitsMax)}…`.toWellFormed();
 }

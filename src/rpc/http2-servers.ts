@@ -3,6 +3,8 @@
  * hence the look inside, and the tests that fail should it keep them elsewhere.
  */
 
+import { once } from 'node:events';
+
 import type { Server } from '@grpc/grpc-js';
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
 
@@ -31,11 +33,19 @@ export function capTimeouts(server: Server): void {
   }
 }
 
-/** Cuts every connection that is left: forceShutdown of grpc-js leaves them without channelz. */
-export function cutConnections(server: Server): void {
-  for (const { sessions } of http2Servers(server).values()) {
-    for (const session of sessions) session.destroy();
-  }
+/**
+ * The open connections of a server, to be asked for before its shutdown. tryShutdown takes them for
+ * closed as soon as they are closing (from Node 24 on, closing an HTTP/2 server closes its sessions
+ * first) and then forgets them, and forceShutdown cuts none without channelz.
+ */
+export function connectionsOf(server: Server): ServerHttp2Session[] {
+  return [...http2Servers(server).values()].flatMap(({ sessions }) => [...sessions]);
+}
+
+/** Resolves once every connection is closed, its last answers flushed. */
+export async function allClosed(connections: readonly ServerHttp2Session[]): Promise<void> {
+  const open = connections.filter(({ destroyed }) => !destroyed);
+  await Promise.all(open.map((session) => once(session, 'close')));
 }
 
 type Http2Servers = Map<Http2Server, { readonly sessions: ReadonlySet<ServerHttp2Session> }>;

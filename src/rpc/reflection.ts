@@ -30,8 +30,8 @@ export function addReflection(server: Server, image: Uint8Array, border: Border)
   const reflection = new ReflectionService({
     charge: { fileDescriptorProtos: [...contract, ...others].map((file) => Buffer.from(file)) },
   } as unknown as PackageDefinition);
-  const versions = [reflection.v1, reflection.v1Alpha] as unknown as ReflectionInternals[];
-  for (const [index, version] of versions.entries()) {
+  const { v1, v1Alpha } = reflection as unknown as Record<'v1' | 'v1Alpha', ReflectionInternals>;
+  for (const [index, version] of [v1, v1Alpha].entries()) {
     keepOriginals(version, [...contract, ...others]);
     const definition = definitions[index];
     if (definition === undefined) throw new TypeError('reflection has changed its versions');

@@ -8,7 +8,7 @@ import type { Border } from './call.ts';
 import { CallQueue } from './call-queue.ts';
 import type { RpcDependencies, RpcLimits, RpcLoad } from './dependencies.ts';
 import { Health } from './health.ts';
-import { cutConnections } from './http2-servers.ts';
+import { allClosed, connectionsOf } from './http2-servers.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
 import { LongStreams } from './long-streams.ts';
 import { addReflection } from './reflection.ts';
@@ -120,10 +120,11 @@ async function drain({ server, listeners, health, border }: Drainable, timeoutMs
   queue.close(admission.shuttingDown);
   streams.cut(admission.shuttingDown);
   for (const listener of listeners) listener.close();
+  const connections = connectionsOf(server);
   // Closes every connection, which by now only has answers to flush.
-  const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  await within(Math.max(giveUpAtMs, performance.now() + FLUSH_MS), closed);
-  cutConnections(server);
+  server.tryShutdown(() => {});
+  await within(Math.max(giveUpAtMs, performance.now() + FLUSH_MS), allClosed(connections));
+  for (const connection of connections) connection.destroy();
   server.forceShutdown();
 }
 

@@ -74,7 +74,7 @@ function toAny(type: string, value: Uint8Array): Any {
  * Clients of several languages give a call up whose trailers pass 8 KiB, so the violations of an
  * absurd request are cut: base64 makes 4/3 of these bytes, and the rest needs its room too.
  */
-const VIOLATIONS_BYTES_MAX = 4500;
+const VIOLATIONS_BYTES_MAX = 3500;
 
 function boundedViolations(violations: readonly FieldViolation[]) {
   const fitting: BadRequest['fieldViolations'] = [];

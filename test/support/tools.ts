@@ -98,6 +98,16 @@ export async function findPythonClient(): Promise<Tool> {
   return installed.path === undefined ? installed : { path: pythonOf(installed.path) };
 }
 
+/**
+ * For the name of a suite: nothing, or that and why it is skipped. Says so on standard error too, not with `console`:
+ * jest shows no output of a suite whose every test is skipped.
+ */
+export function skipNote(what: string, tool: Tool): string {
+  if (tool.path !== undefined) return '';
+  announce(`SKIPPED: nothing is tested with ${what}: ${tool.reason}`);
+  return ` (SKIPPED: ${tool.reason})`;
+}
+
 /** What a tool wrote, and its exit status: -1 when a signal ended it. */
 export interface ToolResult {
   readonly status: number;

@@ -1,0 +1,111 @@
+/** PostgreSQL and nats-server of a run, made from nothing in a temporary directory. */
+
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+
+import { findNatsServer } from '../../src/embedded/nats-binary.ts';
+import { startEmbeddedNats } from '../../src/embedded/nats-server.ts';
+import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
+import type { Logger } from '../../src/embedded/process.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { openDatabase } from '../../src/store/orm.ts';
+
+/** The top of the checkout. */
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Programs that had to be fetched, and the virtual environment of the Django peer. Git-ignored. */
+export const CACHE_DIR = join(ROOT, '.cache');
+
+/**
+ * The embedded default's own settings, and these. No checkpoint and no autovacuum may fall into the
+ * round of one contender and not of the other; the bench runs both itself, between rounds.
+ */
+const POSTGRES_SETTINGS = {
+  checkpoint_timeout: '1h',
+  max_wal_size: '16GB',
+  autovacuum: 'off',
+  maintenance_work_mem: '1GB',
+};
+
+const TEMPLATE = 'bench_template';
+
+/** What every scenario works on. */
+export interface Environment {
+  readonly directory: string;
+  readonly postgres: { readonly pid: number; readonly url: string };
+  readonly nats: { readonly pid: number; readonly url: string; readonly version: string };
+  /** A fresh database with this version's tables; returns its URL. */
+  createDatabase(name: string): Promise<string>;
+  dropDatabase(name: string): Promise<void>;
+  /** Runs statements one after another on a connection of their own. */
+  sql(databaseUrl: string, ...statements: string[]): Promise<void>;
+}
+
+const silent: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: (details, message) => console.error(message, details),
+};
+
+/** Starts both servers. Whatever was opened is on the stack. */
+export async function openEnvironment(stack: AsyncDisposableStack): Promise<Environment> {
+  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'charge-bench-'));
+  stack.defer(() => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }));
+  // As root, PostgreSQL runs under another user, who has to pass through.
+  chmodSync(directory, 0o711);
+  const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger: silent });
+  const postgres = await startEmbeddedPostgres({ dataDir: directory, logger: silent, settings: POSTGRES_SETTINGS });
+  stack.defer(() => postgres.stop());
+  const nats = await startEmbeddedNats({ dataDir: directory, logger: silent, binary, fileStoreBytesMax: 32 * 1024 ** 3 });
+  stack.defer(() => nats.stop());
+  await createTemplate(postgres.url);
+  return {
+    directory,
+    postgres,
+    nats,
+    sql: runSql,
+    createDatabase: async (name) => {
+      await runSql(postgres.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+      return urlOf(postgres.url, name);
+    },
+    dropDatabase: (name) => runSql(postgres.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  };
+}
+
+async function createTemplate(adminUrl: string): Promise<void> {
+  await runSql(adminUrl, `CREATE DATABASE ${TEMPLATE}`);
+  const database = await openDatabase({
+    databaseUrl: urlOf(adminUrl, TEMPLATE),
+    poolSizeMax: 2,
+    writePoolSizeMax: 1,
+    statementTimeoutMs: 60_000,
+    connectTimeoutMs: 5_000,
+    applicationName: 'bench',
+  });
+  try {
+    await migrate(database, 60_000);
+  } finally {
+    await database.close();
+  }
+}
+
+function urlOf(adminUrl: string, name: string): string {
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+async function runSql(databaseUrl: string, ...statements: string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,50 @@
+/** What a figure means nothing without: the machine and the versions. */
+
+import { execFileSync } from 'node:child_process';
+import { cpus, freemem, release, totalmem, type } from 'node:os';
+import { statfsSync } from 'node:fs';
+import pg from 'pg';
+
+import { type Environment, ROOT } from './environment.ts';
+
+/** Written into the results. */
+export type Facts = Readonly<Record<string, string | number>>;
+
+/** Reads them. */
+export async function readFacts(environment: Environment): Promise<Facts> {
+  const [first] = cpus();
+  return {
+    date: new Date().toISOString(),
+    commit: gitCommit(),
+    cpu: first?.model ?? 'unknown',
+    cores: cpus().length,
+    memory_bytes: totalmem(),
+    memory_free_bytes: freemem(),
+    kernel: `${type()} ${release()}`,
+    node: process.versions.node,
+    postgresql: await postgresVersion(environment.postgres.url),
+    'nats-server': environment.nats.version,
+    file_system_type: `0x${statfsSync(environment.directory).type.toString(16)}`,
+  };
+}
+
+function gitCommit(): string {
+  const git = (...args: string[]): string => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
+  try {
+    const dirty = git('status', '--porcelain') === '' ? '' : ' with uncommitted changes';
+    return `${git('rev-parse', '--short=12', 'HEAD')}${dirty}`;
+  } catch {
+    return 'unknown';
+  }
+}
+
+async function postgresVersion(url: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+    return rows[0]?.server_version ?? 'unknown';
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,48 @@
+/** The production relay alone in a process: publishes a backlog that is already there, once per message from its parent. */
+
+import { createRelay } from '../../src/relay/open-relay.ts';
+import { openDatabase } from '../../src/store/orm.ts';
+import type { LoadMessage, LoadResult } from './load/jobs.ts';
+
+const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
+const DRAIN_TIMEOUT_MS = 600_000;
+const CONFIG = { eventFormat: 'protobuf', eventMaxAgeMs: 30 * 24 * 3_600_000, streamReplicas: 1 } as const;
+
+async function run(): Promise<LoadResult> {
+  const database = await openDatabase({
+    databaseUrl,
+    poolSizeMax: 6,
+    writePoolSizeMax: 1,
+    statementTimeoutMs: 30_000,
+    connectTimeoutMs: 5_000,
+    applicationName: 'bench relay',
+  });
+  let published = 0;
+  let failed = 0;
+  const startedAtMs = performance.now();
+  const relay = createRelay(CONFIG, database.pool, natsUrl, {
+    connected: () => undefined,
+    leading: () => undefined,
+    published: (events) => (published += events),
+    setAside: () => failed++,
+    failed: (error) => console.error('relay:', error),
+  });
+  relay.start();
+  // The relay looks at the backlog itself; asking it rarely keeps the question cheap.
+  if (!(await relay.drain(DRAIN_TIMEOUT_MS))) failed++;
+  const seconds = (performance.now() - startedAtMs) / 1000;
+  await relay.stop();
+  await database.close();
+  return { ok: published, failed, rows: published, seconds, p50Ms: undefined, p99Ms: undefined, maxMs: undefined };
+}
+
+process.on('message', () => {
+  const send = (message: LoadMessage): void => void process.send?.(message);
+  run().then(
+    (result) => send({ type: 'result', result }),
+    (error: unknown) => send({ type: 'error', message: String(error) }),
+  );
+});
+process.on('SIGINT', () => undefined);
+process.on('disconnect', () => process.exit(0));
+process.send?.({ type: 'ready' });

@@ -1,0 +1,106 @@
+/** The service itself, as `npm start` starts it, on a database and a broker of the bench. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { stopChild } from './child.ts';
+import { ProcessTable } from './cpu.ts';
+import { type Environment, ROOT } from './environment.ts';
+
+const START_TIMEOUT_MS = 60_000;
+const LOG_LINES_KEPT = 50;
+
+/** A running service. */
+export interface Service {
+  /** host:port of the gRPC server. */
+  readonly address: string;
+  readonly databaseUrl: string;
+  /** The supervisor, which relays. */
+  readonly pid: number;
+  /** The gRPC server processes. */
+  serverPids(): readonly number[];
+  stop(): Promise<void>;
+}
+
+/** What differs from the default configuration. */
+export interface ServiceOptions {
+  readonly databaseUrl: string;
+  /** Variables of the README, such as PROCESSES. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts the service with everything on: validation, journal, relay, metrics, logs at info. */
+export async function startService(environment: Environment, options: ServiceOptions): Promise<Service> {
+  const child = spawn(process.execPath, [join(ROOT, 'src/start.js')], {
+    cwd: environment.directory,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      DATABASE_URL: options.databaseUrl,
+      NATS_URL: environment.nats.url,
+      LISTEN: '127.0.0.1:0',
+      METRICS_LISTEN: '127.0.0.1:0',
+      LOG_LEVEL: 'info',
+      // Flags of V8 to try, or --cpu-prof, for the service alone.
+      NODE_OPTIONS: process.env['BENCH_SERVICE_NODE_OPTIONS'] ?? '',
+      ...options.env,
+    },
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error('the service has no process id');
+  try {
+    const { grpc } = await readyLine(child);
+    return {
+      address: grpc,
+      databaseUrl: options.databaseUrl,
+      pid,
+      serverPids: () => new ProcessTable().childrenOf(pid),
+      stop: () => stopChild(child, 40_000),
+    };
+  } catch (error) {
+    await stopChild(child);
+    throw error;
+  }
+}
+
+interface ReadyLine {
+  readonly msg: string;
+  readonly grpc: string;
+}
+
+/** Goes on reading afterwards: a full pipe would stop the service at its next log line. */
+function readyLine(child: ChildProcess): Promise<ReadyLine> {
+  const last: string[] = [];
+  const keep = (line: string): void => {
+    last.push(line);
+    if (last.length > LOG_LINES_KEPT) last.shift();
+  };
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => reject(new Error(`${why}:\n${last.join('\n')}`));
+    const timer = setTimeout(() => fail('the service was not ready in time'), START_TIMEOUT_MS);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      fail('the service ended');
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on('line', (line) => {
+        keep(line);
+        const parsed = parseLine(line);
+        if (parsed?.msg.startsWith('ready') !== true) return;
+        clearTimeout(timer);
+        resolve(parsed);
+      });
+    }
+  });
+}
+
+function parseLine(line: string): ReadyLine | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as ReadyLine;
+  } catch {
+    return undefined;
+  }
+}

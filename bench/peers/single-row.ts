@@ -1,0 +1,49 @@
+/**
+ * Peer: what one caller alone would see without the service's grouping: an empty call, then the
+ * write path's own statement with a single row as one transaction. Runs in the load process, with
+ * the same client as the calls.
+ */
+
+import pg from 'pg';
+
+import { DEFAULT_TENANT } from '../../src/domain/charge.ts';
+import { insertCharges } from '../../src/store/insert-charges.ts';
+import { unaryBodies } from '../lib/load/bodies.ts';
+import { GrpcConnection } from '../lib/load/grpc-connection.ts';
+import type { CallAndRowJob, LoadResult } from '../lib/load/jobs.ts';
+import { Latencies } from '../lib/load/latencies.ts';
+import { newChargeSource } from '../lib/new-charges.ts';
+
+/** Runs the job; each latency is that of call and transaction together. */
+export async function runCallAndRow(job: CallAndRowJob): Promise<LoadResult> {
+  const connection = await GrpcConnection.open(job.address, '/charge.v1.ChargeService/CreateCharge');
+  const client = new pg.Client({ connectionString: job.databaseUrl });
+  await client.connect();
+  const latencies = new Latencies();
+  const next = newChargeSource();
+  const bodies = unaryBodies({ kind: 'empty' });
+  const emptyCall = (): Promise<number> =>
+    new Promise((resolve) => {
+      connection.call(bodies.next(), ({ status }) => resolve(status));
+      connection.flush();
+    });
+  let ok = 0;
+  let failed = 0;
+  const startedAtMs = performance.now();
+  try {
+    while (performance.now() < startedAtMs + job.seconds * 1000) {
+      const charges = next(1);
+      const callStartedAtMs = performance.now();
+      const status = await emptyCall();
+      const { lastSequence } = await insertCharges(client, DEFAULT_TENANT, charges);
+      latencies.add(performance.now() - callStartedAtMs);
+      if (status === 0 && lastSequence !== undefined) ok++;
+      else failed++;
+    }
+  } finally {
+    connection.close();
+    await client.end();
+  }
+  const { p50Ms, p99Ms, maxMs } = latencies.summary() ?? {};
+  return { ok, failed, rows: ok, seconds: (performance.now() - startedAtMs) / 1000, p50Ms, p99Ms, maxMs };
+}

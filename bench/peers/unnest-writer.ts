@@ -1,0 +1,56 @@
+/**
+ * Peer: a bare writer, close to what PostgreSQL takes from Node at all. Two connections, each with
+ * one INSERT … SELECT FROM unnest() of 500 rows after the other; the same rows, table and indexes,
+ * the same binary arrays; no call, no validation, no journal, no event.
+ */
+
+import pg from 'pg';
+
+import { DEFAULT_TENANT } from '../../src/domain/charge.ts';
+import { CHARGE_COLUMNS, chargeParameterList, chargeParameters } from '../../src/store/charge-row.ts';
+import type { LoadMessage, LoadResult } from '../lib/load/jobs.ts';
+import { Latencies } from '../lib/load/latencies.ts';
+import { newChargeSource } from '../lib/new-charges.ts';
+
+const INSERT = `
+INSERT INTO charge (tenant, ${CHARGE_COLUMNS.join(', ')})
+SELECT $1::text, input.* FROM unnest(${chargeParameterList(2)}) AS input`;
+
+const [databaseUrl = ''] = process.argv.slice(2);
+
+async function run(job: { seconds: number; connections: number; size: number }): Promise<LoadResult> {
+  const latencies = new Latencies();
+  const clients = Array.from({ length: job.connections }, () => new pg.Client({ connectionString: databaseUrl }));
+  await Promise.all(clients.map((client) => client.connect()));
+  const next = newChargeSource();
+  let rows = 0;
+  const startedAtMs = performance.now();
+  const write = async (client: pg.Client): Promise<void> => {
+    while (performance.now() < startedAtMs + job.seconds * 1000) {
+      const groupStartedAtMs = performance.now();
+      const charges = next(job.size);
+      const values = [DEFAULT_TENANT, ...chargeParameters(charges)];
+      await client.query({ name: 'bare_insert', text: INSERT, values });
+      rows += charges.length;
+      latencies.add(performance.now() - groupStartedAtMs);
+    }
+  };
+  try {
+    await Promise.all(clients.map(write));
+  } finally {
+    await Promise.all(clients.map((client) => client.end()));
+  }
+  const { p50Ms, p99Ms, maxMs } = latencies.summary() ?? {};
+  return { ok: rows / job.size, failed: 0, rows, seconds: (performance.now() - startedAtMs) / 1000, p50Ms, p99Ms, maxMs };
+}
+
+process.on('message', (job: Parameters<typeof run>[0]) => {
+  const send = (message: LoadMessage): void => void process.send?.(message);
+  run(job).then(
+    (result) => send({ type: 'result', result }),
+    (error: unknown) => send({ type: 'error', message: String(error) }),
+  );
+});
+process.on('SIGINT', () => undefined);
+process.on('disconnect', () => process.exit(0));
+process.send?.({ type: 'ready' });

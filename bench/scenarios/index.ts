@@ -1,0 +1,29 @@
+/** Every scenario, in the order of a full run. */
+
+import type { Scenario } from '../lib/scenario.ts';
+import { batch500 } from './batch-500.ts';
+import { confirm } from './confirm.ts';
+import { create1 } from './create-1.ts';
+import { create256 } from './create-256.ts';
+import { create64 } from './create-64.ts';
+import { createAt } from './create-at.ts';
+import { importFile } from './import.ts';
+import { memory } from './memory.ts';
+import { processes2 } from './processes-2.ts';
+import { record } from './record.ts';
+import { relay } from './relay.ts';
+
+/** By name on the command line. */
+export const scenarios: readonly Scenario[] = [
+  create256,
+  create64,
+  create1,
+  batch500,
+  record,
+  importFile,
+  relay,
+  processes2,
+  createAt,
+  memory,
+  confirm,
+];

@@ -1,0 +1,11 @@
+/** For suites that look at the stream, not at the relay. */
+import type { RelayEvents } from '../../../src/relay/relay.ts';
+
+/** Tells nobody. */
+export const silentRelayEvents: RelayEvents = {
+  connected: () => undefined,
+  leading: () => undefined,
+  published: () => undefined,
+  setAside: () => undefined,
+  failed: () => undefined,
+};

@@ -1,0 +1,133 @@
+/** How a server ends: in order, with everything in hand finished, and within its time. */
+
+import { credentials } from '@grpc/grpc-js';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import type {
+  RecordChargesResponse,
+  WatchChargesResponse,
+} from '../../generated/charge/v1/charge_service.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { healthClient, watchHealth } from './support/health.ts';
+import { connectRaw } from './support/raw.ts';
+import { call, chargeRequest, errorOf, failureOf, type Fixture, startServer } from './support/server.ts';
+
+let fixture: Fixture;
+beforeEach(async () => {
+  fixture = await startServer();
+});
+afterEach(() => fixture.close());
+
+test('an idle server is gone at once, connections included', async () => {
+  const { client, server } = fixture;
+  await call(client, 'createCharge', chargeRequest('r-1'));
+  const before = performance.now();
+  await server.drain(10_000);
+  expect(performance.now() - before).toBeLessThan(1000);
+  expect((await failureOf(call(client, 'createCharge', chargeRequest('r-2')))).code).toBe('UNAVAILABLE');
+});
+
+test('finishes calls in flight and refuses new ones with a time to wait', async () => {
+  const { client, book, server } = fixture;
+  book.hold();
+  const held = call(client, 'createCharge', chargeRequest('r-1'));
+  await waitFor('the group', () => book.heldGroups === 1);
+  const drained = server.drain(10_000);
+  const refused = await failureOf(call(client, 'createCharge', chargeRequest('r-2')));
+  expect(refused).toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN', retryAfterMs: 1500 });
+  book.release();
+  expect((await held).replayed).toBe(false);
+  await drained;
+  expect(server.load.callsInFlight).toBe(0);
+});
+
+test('ends long streams of every kind, with what they had taken in answered', async () => {
+  const { client, book, server, address } = fixture;
+  book.hold();
+  const record = client.recordCharges();
+  const answers: RecordChargesResponse[] = [];
+  record.on('data', (answer: RecordChargesResponse) => answers.push(answer));
+  const recordEnded = new Promise((resolve) => record.on('error', resolve));
+  for (let i = 0; i < 20; i++) record.write({ request: chargeRequest(`r-${i}`) });
+  await waitFor('the items', () => fixture.received() === 20);
+  const watch = client.watchCharges({ startSequence: 1n, filter: undefined });
+  const events: WatchChargesResponse[] = [];
+  watch.on('data', (event: WatchChargesResponse) => events.push(event));
+  const watchEnded = new Promise((resolve) => watch.on('error', resolve));
+  await waitFor('an event', () => events.length > 0);
+  const health = watchHealth(address, '');
+  await waitFor('the status', () => health.statuses.length === 1);
+
+  const drained = server.drain(10_000);
+  expect(errorOf(await watchEnded)).toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN' });
+  book.release();
+  expect(errorOf(await recordEnded)).toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN' });
+  expect(answers).toHaveLength(20);
+  expect(book.entries).toHaveLength(20);
+  expect((await health.ended).code).toBe('UNAVAILABLE');
+  expect(health.statuses).toEqual(['SERVING', 'NOT_SERVING']);
+  await drained;
+  expect(server.load).toMatchObject({
+    callsInFlight: 0,
+    recordStreams: 0,
+    watchStreams: 0,
+    infrastructureStreams: 0,
+  });
+});
+
+test('cuts what does not end in time', async () => {
+  const { client, book, server } = fixture;
+  book.hold();
+  const held = failureOf(call(client, 'createCharge', chargeRequest('r-1')));
+  const stuck = client.recordCharges();
+  const stuckEnded = new Promise((resolve) => stuck.on('error', resolve));
+  stuck.write({ request: chargeRequest('r-2') });
+  await waitFor('the groups', () => book.heldGroups === 2);
+  const before = performance.now();
+  await server.drain(300);
+  const took = performance.now() - before;
+  expect(took).toBeGreaterThanOrEqual(290);
+  expect(took).toBeLessThan(2000);
+  expect((await held).reason).toBe('SHUTTING_DOWN');
+  expect(errorOf(await stuckEnded).reason).toBe('SHUTTING_DOWN');
+});
+
+test('cuts a connection whose request never ends', async () => {
+  const { server, address } = fixture;
+  const session = connectRaw(address);
+  const closed = new Promise((resolve) => session.on('close', resolve));
+  const half = session.request({
+    ':method': 'POST',
+    ':path': '/charge.v1.ChargeService/CreateCharge',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  half.on('error', () => {});
+  half.write(Buffer.from([0, 0, 0, 0, 9, 1]));
+  // The answer to a ping behind the request: the server has both.
+  await new Promise<void>((resolve) => {
+    session.once('remoteSettings', () => session.ping(() => resolve()));
+  });
+  const before = performance.now();
+  await server.drain(500);
+  const took = performance.now() - before;
+  expect(took).toBeGreaterThanOrEqual(490);
+  expect(took).toBeLessThan(2000);
+  await closed;
+});
+
+test('a readiness probe does not bring a draining server back', async () => {
+  const { client, book, server, address } = fixture;
+  book.hold();
+  const held = call(client, 'createCharge', chargeRequest('r-1'));
+  await waitFor('the group', () => book.heldGroups === 1);
+  const health = healthClient(address, credentials.createInsecure());
+  expect(await health.check('')).toBe('SERVING');
+  const drained = server.drain(10_000);
+  server.setServing('', true);
+  expect(await health.check('')).toBe('NOT_SERVING');
+  book.release();
+  await held;
+  await drained;
+  health.close();
+});

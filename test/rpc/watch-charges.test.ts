@@ -1,0 +1,146 @@
+/** WatchCharges: where it starts, what it delivers, and how it ends. */
+
+import type { ClientReadableStream } from '@grpc/grpc-js';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { ChargeFilter, type WatchChargesResponse } from '../../generated/charge/v1/charge_service.ts';
+import { ServiceError } from '../../src/domain/errors.ts';
+import { waitFor } from '../support/wait-for.ts';
+import {
+  call,
+  chargeRequest,
+  errorOf,
+  type ErrorSummary,
+  type Fixture,
+  startServer,
+} from './support/server.ts';
+
+let fixture: Fixture;
+beforeEach(async () => {
+  fixture = await startServer();
+});
+afterEach(() => fixture.close());
+
+interface Watch {
+  readonly stream: ClientReadableStream<WatchChargesResponse>;
+  readonly responses: WatchChargesResponse[];
+  readonly started: Promise<void>;
+  readonly failed: Promise<ErrorSummary>;
+}
+
+function watch(startSequence?: bigint, filter?: Partial<ChargeFilter>): Watch {
+  const stream = fixture.client.watchCharges({
+    startSequence,
+    filter: filter && { ...ChargeFilter.fromPartial({}), ...filter },
+  });
+  const responses: WatchChargesResponse[] = [];
+  stream.on('data', (response: WatchChargesResponse) => responses.push(response));
+  const started = new Promise<void>((resolve) => stream.on('metadata', () => resolve()));
+  const failed = new Promise<ErrorSummary>((resolve) =>
+    stream.on('error', (error) => resolve(errorOf(error))),
+  );
+  return { stream, responses, started, failed };
+}
+
+const sequences = ({ responses }: Watch): (bigint | undefined)[] =>
+  responses.map(({ event }) => event?.value.sequence);
+
+async function record(
+  from: number,
+  to: number,
+  charge: Parameters<typeof chargeRequest>[1] = {},
+): Promise<void> {
+  const { client } = fixture;
+  for (let i = from; i <= to; i++) await call(client, 'createCharge', chargeRequest(`r-${i}`, charge));
+}
+
+test('delivers what is stored and then what is written, without a gap or a repeat', async () => {
+  await record(1, 3);
+  const running = watch(2n);
+  await waitFor('history', () => running.responses.length === 2);
+  await record(4, 5);
+  await waitFor('what is new', () => running.responses.length === 4);
+  expect(sequences(running)).toEqual([2n, 3n, 4n, 5n]);
+  expect(running.responses[0]?.event?.value).toMatchObject({
+    eventId: fixture.book.entries[1]?.charge.id,
+    tenant: 'default',
+    charge: { id: fixture.book.entries[1]?.charge.id, userProfile: 'user-1' },
+  });
+});
+
+test('without a start, delivers what is committed after its headers came', async () => {
+  await record(1, 2);
+  const running = watch();
+  await running.started;
+  await record(3, 3);
+  await waitFor('what is new', () => running.responses.length === 1);
+  expect(sequences(running)).toEqual([3n]);
+});
+
+test('may start one behind the end, and no further', async () => {
+  await record(1, 2);
+  const running = watch(3n);
+  await running.started;
+  expect(await watch(4n).failed).toMatchObject({
+    code: 'OUT_OF_RANGE',
+    reason: 'SEQUENCE_OUT_OF_RANGE',
+    metadata: { start_sequence: '4', last_sequence: '2' },
+  });
+  expect(await watch(0n).failed).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'VALIDATION_FAILED' });
+});
+
+test('leaves out what the filter does not mean', async () => {
+  await record(1, 1, {
+    labels: new Map([
+      ['team', 'search'],
+      ['env', 'prod'],
+    ]),
+  });
+  await record(2, 2, { labels: new Map([['team', 'ads']]) });
+  await record(3, 3, { provider: 3, labels: new Map([['team', 'search']]) });
+  const byLabel = watch(1n, { labels: new Map([['team', 'search']]) });
+  const byProvider = watch(1n, { provider: 3 });
+  await waitFor('both', () => byLabel.responses.length === 2 && byProvider.responses.length === 1);
+  expect([sequences(byLabel), sequences(byProvider)]).toEqual([[1n, 3n], [3n]]);
+});
+
+test('delivers more than one read of history to a slow reader', async () => {
+  const { client } = fixture;
+  const requests = Array.from({ length: 1000 }, (_, i) =>
+    chargeRequest(`r-${i}`, { reference: 'x'.repeat(255) }),
+  );
+  await call(client, 'batchCreateCharges', { requests });
+  const running = watch(1n);
+  running.stream.pause();
+  await running.started;
+  running.stream.resume();
+  await waitFor('all', () => running.responses.length === 1000);
+  expect(sequences(running)).toEqual(Array.from({ length: 1000 }, (_, i) => BigInt(i + 1)));
+});
+
+test('outlives a database that is away for a moment, and not one that stays away', async () => {
+  await record(1, 1);
+  const away = () => new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1 });
+  const running = watch(2n);
+  await running.started;
+  await waitFor('the wait', () => fixture.server.load.watchStreams === 1);
+  fixture.book.failures.push(away(), away());
+  fixture.book.entries.push({ ...(fixture.book.entries[0] as never as object), sequence: 2n } as never);
+  await record(3, 3).catch(() => {});
+  await record(4, 4).catch(() => {});
+  await record(5, 5);
+  await waitFor('events', () => running.responses.length >= 2);
+  for (let i = 0; i < 6; i++) fixture.book.failures.push(away());
+  const failing = watch(1n);
+  // The first failure meets the look at the last sequence, which is not tried again.
+  expect((await failing.failed).reason).toBe('DATABASE_UNAVAILABLE');
+});
+
+test('ends when the caller cancels', async () => {
+  const running = watch(1n);
+  await running.started;
+  running.stream.cancel();
+  expect((await running.failed).code).toBe('CANCELLED');
+  await waitFor('the place', () => fixture.server.load.watchStreams === 0);
+  expect(fixture.counts).toContain('WatchCharges 1');
+});
