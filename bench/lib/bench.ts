@@ -46,7 +46,11 @@ export async function runBench(options: BenchOptions): Promise<BenchResults> {
   stack.defer(removeHandlers);
   const environment = await openEnvironment(stack);
   const facts = await readFacts(environment);
-  console.log(Object.entries(facts).map(([name, value]) => `${name}: ${value}`).join('\n'));
+  console.log(
+    Object.entries(facts)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join('\n'),
+  );
   const results: ScenarioResult[] = [];
   for (const scenario of chosen) {
     const result = await runScenario(scenario, environment, options);
@@ -55,8 +59,13 @@ export async function runBench(options: BenchOptions): Promise<BenchResults> {
   }
   const ratios = results.flatMap((result) => result.ratios);
   const byKey = (agreed: boolean): Record<string, number> =>
-    Object.fromEntries(ratios.filter(({ key }) => AGREED.has(key) === agreed).map(({ key, median }) => [key, median]));
-  const reported = Object.assign({}, ...results.map((result) => result.reported)) as Record<string, number | string>;
+    Object.fromEntries(
+      ratios.filter(({ key }) => AGREED.has(key) === agreed).map(({ key, median }) => [key, median]),
+    );
+  const reported = Object.assign({}, ...results.map((result) => result.reported)) as Record<
+    string,
+    number | string
+  >;
   return { facts, options, ratios: byKey(true), more: { ...byKey(false), ...reported }, scenarios: results };
 }
 

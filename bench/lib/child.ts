@@ -50,7 +50,12 @@ export async function forkChild<Ready>(
 export async function runProgram(
   command: string,
   args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly timeoutMs: number; readonly started?: (pid: number) => void },
+  options: {
+    readonly env?: NodeJS.ProcessEnv;
+    readonly cwd?: string;
+    readonly timeoutMs: number;
+    readonly started?: (pid: number) => void;
+  },
 ): Promise<string> {
   const child = spawn(command, [...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -80,7 +85,10 @@ export async function stopChild(child: ChildProcess, timeoutMs = STOP_TIMEOUT_MS
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   const stopping = new AbortController();
-  await Promise.race([exited, delay(timeoutMs, undefined, { signal: stopping.signal }).catch(() => undefined)]);
+  await Promise.race([
+    exited,
+    delay(timeoutMs, undefined, { signal: stopping.signal }).catch(() => undefined),
+  ]);
   stopping.abort();
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGKILL');

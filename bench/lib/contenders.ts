@@ -37,7 +37,12 @@ export async function openService(
  * The service under a job. Its round ends when every event of the round is acknowledged by
  * JetStream, and counts only if charges, journal, book and stream all grew by what was answered OK.
  */
-export function serviceContender(context: Context, name: string, service: Service, shape: JobShape): Contender {
+export function serviceContender(
+  context: Context,
+  name: string,
+  service: Service,
+  shape: JobShape,
+): Contender {
   const { environment, load } = context;
   const auditor = new Auditor(service.databaseUrl, environment.nats.url, STREAM_NAME);
   return {
@@ -53,9 +58,21 @@ export function serviceContender(context: Context, name: string, service: Servic
         return { ...answered, drainSeconds: (performance.now() - answeredAtMs) / 1000 };
       });
       expectAllOk(name, result);
-      expectGrowth(name, before, await auditor.count(), result.rows, ['charges', 'journal', 'book', 'messages']);
+      expectGrowth(name, before, await auditor.count(), result.rows, [
+        'charges',
+        'journal',
+        'book',
+        'messages',
+      ]);
       const { drainSeconds, p50Ms, p99Ms } = result;
-      return { count: result.rows, seconds: result.seconds + drainSeconds, drainSeconds, p50Ms, p99Ms, cpuSeconds };
+      return {
+        count: result.rows,
+        seconds: result.seconds + drainSeconds,
+        drainSeconds,
+        p50Ms,
+        p99Ms,
+        cpuSeconds,
+      };
     },
   };
 }
@@ -73,25 +90,36 @@ export async function emptyCallContender(context: Context, inFlight: number): Pr
   return {
     name: 'empty_call',
     measure: async (seconds) => {
-      const { result, cpuSeconds } = await metered(environment, { server: [peer.pid], client: load.pid }, () =>
-        load.run({
-          kind: 'unary',
-          address: peer.address,
-          method: 'CreateCharge',
-          body: { kind: 'empty' },
-          inFlight,
-          connections: Math.min(CONNECTIONS, inFlight),
-          seconds,
-        }),
+      const { result, cpuSeconds } = await metered(
+        environment,
+        { server: [peer.pid], client: load.pid },
+        () =>
+          load.run({
+            kind: 'unary',
+            address: peer.address,
+            method: 'CreateCharge',
+            body: { kind: 'empty' },
+            inFlight,
+            connections: Math.min(CONNECTIONS, inFlight),
+            seconds,
+          }),
       );
       expectAllOk('empty_call', result);
-      return { count: result.ok, seconds: result.seconds, p50Ms: result.p50Ms, p99Ms: result.p99Ms, cpuSeconds };
+      return {
+        count: result.ok,
+        seconds: result.seconds,
+        p50Ms: result.p50Ms,
+        p99Ms: result.p99Ms,
+        cpuSeconds,
+      };
     },
   };
 }
 
 /** Starts the peer; it stops with the scenario. */
-export async function openEmptyCallPeer(context: Context): Promise<{ readonly pid: number; readonly address: string }> {
+export async function openEmptyCallPeer(
+  context: Context,
+): Promise<{ readonly pid: number; readonly address: string }> {
   const child = await forkChild<{ readonly address: string }>(peerFile('empty-call.ts'));
   context.stack.defer(() => child.stop());
   return { pid: child.pid, address: child.ready.address };
@@ -102,10 +130,10 @@ export async function naiveContender(context: Context, inFlight: number): Promis
   const { environment, load, stack } = context;
   const databaseUrl = await environment.createDatabase('naive');
   stack.defer(() => environment.dropDatabase('naive'));
-  const child = await forkChild<{ readonly address: string; readonly stream: string }>(peerFile('naive-service.ts'), [
-    databaseUrl,
-    environment.nats.url,
-  ]);
+  const child = await forkChild<{ readonly address: string; readonly stream: string }>(
+    peerFile('naive-service.ts'),
+    [databaseUrl, environment.nats.url],
+  );
   stack.defer(() => child.stop());
   const auditor = new Auditor(databaseUrl, environment.nats.url, child.ready.stream);
   return {
@@ -114,10 +142,20 @@ export async function naiveContender(context: Context, inFlight: number): Promis
     measure: async (seconds) => {
       const before = await auditor.count();
       const job = jobOf({ kind: 'unary', body: { kind: 'create' }, inFlight }, child.ready.address, seconds);
-      const { result, cpuSeconds } = await metered(environment, { server: [child.pid], client: load.pid }, () => load.run(job));
+      const { result, cpuSeconds } = await metered(
+        environment,
+        { server: [child.pid], client: load.pid },
+        () => load.run(job),
+      );
       expectAllOk('naive', result);
       expectGrowth('naive', before, await auditor.count(), result.rows, ['charges', 'messages']);
-      return { count: result.rows, seconds: result.seconds, p50Ms: result.p50Ms, p99Ms: result.p99Ms, cpuSeconds };
+      return {
+        count: result.rows,
+        seconds: result.seconds,
+        p50Ms: result.p50Ms,
+        p99Ms: result.p99Ms,
+        cpuSeconds,
+      };
     },
   };
 }

@@ -45,7 +45,10 @@ interface DjangoResult {
  * Django's `create` or `bulk_create` on the table of the service, in the set-up that was fastest in
  * a short trial; undefined, with a loud note, where Python or the packages cannot be had.
  */
-export async function djangoContender(context: Context, mode: 'create' | 'bulk'): Promise<Contender | undefined> {
+export async function djangoContender(
+  context: Context,
+  mode: 'create' | 'bulk',
+): Promise<Contender | undefined> {
   try {
     await ensureVenv();
   } catch (error) {
@@ -60,10 +63,19 @@ export async function djangoContender(context: Context, mode: 'create' | 'bulk')
   writeFileSync(rows, JSON.stringify(workloadRows()));
   const auditor = new Auditor(databaseUrl, environment.nats.url, undefined);
   const run = (setUp: SetUp, seconds: number): Promise<Measurement> =>
-    measure(context, auditor, { database: djangoDatabase(databaseUrl), rows, mode, batch: BATCH, seconds, ...setUp });
+    measure(context, auditor, {
+      database: djangoDatabase(databaseUrl),
+      rows,
+      mode,
+      batch: BATCH,
+      seconds,
+      ...setUp,
+    });
   const best = await fastest(run);
   const name = mode === 'create' ? 'django_create' : 'django_bulk';
-  context.note(`${name} ran with ${best.processes} processes of ${best.threads} threads, the fastest of ${SET_UPS.length} set-ups; no validation, no event`);
+  context.note(
+    `${name} ran with ${best.processes} processes of ${best.threads} threads, the fastest of ${SET_UPS.length} set-ups; no validation, no event`,
+  );
   return { name, settle: () => auditor.vacuum(), measure: (seconds) => run(best, seconds) };
 }
 
@@ -79,10 +91,15 @@ async function fastest(run: (setUp: SetUp, seconds: number) => Promise<Measureme
 async function measure(context: Context, auditor: Auditor, config: object): Promise<Measurement> {
   const { environment } = context;
   const before = await auditor.count();
-  const { result, cpuSeconds } = await metered(environment, {}, async () =>
-    JSON.parse(
-      await runProgram(PYTHON, [peerFile('django/bench.py'), JSON.stringify(config)], { timeoutMs: RUN_TIMEOUT_MS }),
-    ) as DjangoResult,
+  const { result, cpuSeconds } = await metered(
+    environment,
+    {},
+    async () =>
+      JSON.parse(
+        await runProgram(PYTHON, [peerFile('django/bench.py'), JSON.stringify(config)], {
+          timeoutMs: RUN_TIMEOUT_MS,
+        }),
+      ) as DjangoResult,
   );
   expectGrowth('django', before, await auditor.count(), result.rows, ['charges']);
   return {
@@ -110,6 +127,8 @@ async function ensureVenv(): Promise<void> {
   const stamp = join(VENV, 'installed');
   if (existsSync(stamp)) return;
   await runProgram('python3', ['-m', 'venv', VENV], { timeoutMs: INSTALL_TIMEOUT_MS });
-  await runProgram(PYTHON, ['-m', 'pip', 'install', '--quiet', '-r', REQUIREMENTS], { timeoutMs: INSTALL_TIMEOUT_MS });
+  await runProgram(PYTHON, ['-m', 'pip', 'install', '--quiet', '-r', REQUIREMENTS], {
+    timeoutMs: INSTALL_TIMEOUT_MS,
+  });
   writeFileSync(stamp, '');
 }

@@ -58,9 +58,18 @@ export async function openEnvironment(stack: AsyncDisposableStack): Promise<Envi
   // As root, PostgreSQL runs under another user, who has to pass through.
   chmodSync(directory, 0o711);
   const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger: silent });
-  const postgres = await startEmbeddedPostgres({ dataDir: directory, logger: silent, settings: POSTGRES_SETTINGS });
+  const postgres = await startEmbeddedPostgres({
+    dataDir: directory,
+    logger: silent,
+    settings: POSTGRES_SETTINGS,
+  });
   stack.defer(() => postgres.stop());
-  const nats = await startEmbeddedNats({ dataDir: directory, logger: silent, binary, fileStoreBytesMax: 32 * 1024 ** 3 });
+  const nats = await startEmbeddedNats({
+    dataDir: directory,
+    logger: silent,
+    binary,
+    fileStoreBytesMax: 32 * 1024 ** 3,
+  });
   stack.defer(() => nats.stop());
   await createTemplate(postgres.url);
   return {
@@ -69,7 +78,11 @@ export async function openEnvironment(stack: AsyncDisposableStack): Promise<Envi
     nats,
     sql: runSql,
     createDatabase: async (name) => {
-      await runSql(postgres.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+      await runSql(
+        postgres.url,
+        `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`,
+        `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`,
+      );
       return urlOf(postgres.url, name);
     },
     dropDatabase: (name) => runSql(postgres.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),

@@ -29,7 +29,8 @@ export async function readFacts(environment: Environment): Promise<Facts> {
 }
 
 function gitCommit(): string {
-  const git = (...args: string[]): string => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
   try {
     const dirty = git('status', '--porcelain') === '' ? '' : ' with uncommitted changes';
     return `${git('rev-parse', '--short=12', 'HEAD')}${dirty}`;

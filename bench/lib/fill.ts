@@ -31,7 +31,9 @@ export async function fillCharges(databaseUrl: string, count: number, published:
     await client.query('UPDATE book SET last_sequence = $1', [count]);
     if (published) await client.query(`INSERT INTO relay_cursor VALUES ('default', $1)`, [count]);
     for (const { table, name, definition, constraint } of definitions) {
-      await client.query(constraint ? `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${definition}` : definition);
+      await client.query(
+        constraint ? `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${definition}` : definition,
+      );
     }
     await client.query('VACUUM (ANALYZE, FREEZE) charge');
     await client.query('VACUUM (ANALYZE, FREEZE) journal');

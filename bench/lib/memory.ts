@@ -13,7 +13,10 @@ export interface MemoryPeak {
 }
 
 /** Looks twenty times a second while `work` runs. */
-export async function watchMemory(pids: readonly number[], work: () => Promise<unknown>): Promise<MemoryPeak> {
+export async function watchMemory(
+  pids: readonly number[],
+  work: () => Promise<unknown>,
+): Promise<MemoryPeak> {
   const look = (): number => {
     const table = new ProcessTable();
     return pids.reduce((sum, pid) => sum + table.rssBytes(pid), 0);

@@ -21,7 +21,9 @@ export async function pgbenchContenders(context: Context): Promise<Contender[]> 
     context.note('SKIPPED pgbench: not found (Debian: postgresql-contrib, or postgresql-15)');
     return [];
   }
-  context.note(`pgbench counts rows: single rows over ${CALLERS} connections, groups of ${SIZE} over ${WRITERS}; it makes its values in SQL`);
+  context.note(
+    `pgbench counts rows: single rows over ${CALLERS} connections, groups of ${SIZE} over ${WRITERS}; it makes its values in SQL`,
+  );
   return [
     await contender(context, pgbench, { name: 'pgbench_single_row', rows: 1, connections: CALLERS }),
     await contender(context, pgbench, { name: 'pgbench_multi_row', rows: SIZE, connections: WRITERS }),
@@ -45,7 +47,20 @@ async function contender(
     measure: async (seconds) => {
       const before = await auditor.count();
       const whole = Math.ceil(seconds);
-      const args = ['-n', '-M', 'prepared', '-f', script, '-c', String(connections), '-j', '1', '-T', String(whole), databaseUrl];
+      const args = [
+        '-n',
+        '-M',
+        'prepared',
+        '-f',
+        script,
+        '-c',
+        String(connections),
+        '-j',
+        '1',
+        '-T',
+        String(whole),
+        databaseUrl,
+      ];
       const { result, cpuSeconds } = await metered(environment, {}, () =>
         runProgram(pgbench, args, { timeoutMs: whole * 1000 + SLACK_MS }),
       );

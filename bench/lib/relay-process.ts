@@ -33,7 +33,15 @@ async function run(): Promise<LoadResult> {
   const seconds = (performance.now() - startedAtMs) / 1000;
   await relay.stop();
   await database.close();
-  return { ok: published, failed, rows: published, seconds, p50Ms: undefined, p99Ms: undefined, maxMs: undefined };
+  return {
+    ok: published,
+    failed,
+    rows: published,
+    seconds,
+    p50Ms: undefined,
+    p99Ms: undefined,
+    maxMs: undefined,
+  };
 }
 
 process.on('message', () => {

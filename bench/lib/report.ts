@@ -39,7 +39,10 @@ const BAR_WIDTH = 40;
 export function mediansOf(rounds: readonly Round[]): Record<string, Medians> {
   const names = Object.keys(rounds[0] ?? {});
   return Object.fromEntries(
-    names.map((name) => [name, medians(rounds.flatMap((round) => (round[name] === undefined ? [] : [round[name]])))]),
+    names.map((name) => [
+      name,
+      medians(rounds.flatMap((round) => (round[name] === undefined ? [] : [round[name]]))),
+    ]),
   );
 }
 
@@ -49,7 +52,9 @@ function medians(all: readonly Measurement[]): Medians {
     return values.length === 0 ? undefined : median(values);
   };
   const perParty = (of: (m: Measurement, party: keyof CpuSeconds) => number): CpuSeconds =>
-    Object.fromEntries(PARTIES.map((party) => [party, median(all.map((m) => of(m, party)))])) as unknown as CpuSeconds;
+    Object.fromEntries(
+      PARTIES.map((party) => [party, median(all.map((m) => of(m, party)))]),
+    ) as unknown as CpuSeconds;
   return {
     rate: median(all.map(rateOf)),
     answeredRate: median(all.map(answeredRateOf)),
@@ -65,7 +70,16 @@ function medians(all: readonly Measurement[]): Medians {
 export function formatScenario(result: ScenarioResult, plot: boolean): string {
   const { unit, medians: all } = result;
   const one = unit.slice(0, -1);
-  const head = ['', `${unit}/s`, 'answered/s', 'p50 ms', 'p99 ms', 'drain s', ...PARTIES.map((party) => `${party} µs/${one}`), 'cores used'];
+  const head = [
+    '',
+    `${unit}/s`,
+    'answered/s',
+    'p50 ms',
+    'p99 ms',
+    'drain s',
+    ...PARTIES.map((party) => `${party} µs/${one}`),
+    'cores used',
+  ];
   const rows = Object.entries(all).map(([name, m]) => [
     name,
     integer(m.rate),
@@ -99,7 +113,10 @@ function formatRatio(ratio: RatioResult): string {
 function clientWarnings(all: Readonly<Record<string, Medians>>): string[] {
   return Object.entries(all)
     .filter(([, { cores }]) => cores.client > CLIENT_CORE_MAX)
-    .map(([name, { cores }]) => `  WARNING ${name}: the client used ${cores.client.toFixed(2)} of a core and may be what was measured`);
+    .map(
+      ([name, { cores }]) =>
+        `  WARNING ${name}: the client used ${cores.client.toFixed(2)} of a core and may be what was measured`,
+    );
 }
 
 function bars(all: Readonly<Record<string, Medians>>, unit: string): string {
@@ -117,7 +134,10 @@ function bars(all: Readonly<Record<string, Medians>>, unit: string): string {
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
-    .map((row) => `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ')}`)
+    .map(
+      (row) =>
+        `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ')}`,
+    )
     .join('\n');
 }
 

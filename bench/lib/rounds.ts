@@ -2,7 +2,14 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { answeredRateOf, type Contender, type Measurement, type OpenScenario, type Ratio, rateOf } from './scenario.ts';
+import {
+  answeredRateOf,
+  type Contender,
+  type Measurement,
+  type OpenScenario,
+  type Ratio,
+  rateOf,
+} from './scenario.ts';
 import { type Spread, spread } from './stats.ts';
 
 /** What Node needs until the hot functions are compiled for good, on a machine that has other work too. */
@@ -52,7 +59,9 @@ export async function runRounds(
 
 /** The ratio of each round, and of those the median, the lowest and the highest. */
 export function ratioOf(ratio: Ratio, rounds: readonly Round[]): RatioResult {
-  const result = spread(rounds.map((round) => value(round, ratio.of, ratio.by) / value(round, ratio.to, ratio.by)));
+  const result = spread(
+    rounds.map((round) => value(round, ratio.of, ratio.by) / value(round, ratio.to, ratio.by)),
+  );
   const { target, stretch } = ratio;
   const better = HIGHER_IS_BETTER.has(ratio.by) ? 1 : -1;
   return {

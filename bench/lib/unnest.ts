@@ -9,7 +9,11 @@ import { metered } from './meter.ts';
 import type { Contender, Context } from './scenario.ts';
 
 /** Writes groups of `size` rows over `connections` connections, into a database of its own. */
-export async function unnestContender(context: Context, connections: number, size: number): Promise<Contender> {
+export async function unnestContender(
+  context: Context,
+  connections: number,
+  size: number,
+): Promise<Contender> {
   const { environment, stack } = context;
   const databaseUrl = await environment.createDatabase('unnest');
   stack.defer(() => environment.dropDatabase('unnest'));
@@ -28,7 +32,13 @@ export async function unnestContender(context: Context, connections: number, siz
       });
       expectAllOk('unnest', result);
       expectGrowth('unnest', before, await auditor.count(), result.rows, ['charges']);
-      return { count: result.rows, seconds: result.seconds, p50Ms: result.p50Ms, p99Ms: result.p99Ms, cpuSeconds };
+      return {
+        count: result.rows,
+        seconds: result.seconds,
+        p50Ms: result.p50Ms,
+        p99Ms: result.p99Ms,
+        cpuSeconds,
+      };
     },
   };
 }

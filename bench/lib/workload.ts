@@ -45,7 +45,9 @@ export function workloadRows(): WorkloadRow[] {
   const random = mulberry32(20_260_401);
   return Array.from({ length: WORKLOAD_ROWS }, (_, index) => {
     const { provider, model } = pickModel(random() * WEIGHTS);
-    const session = Math.floor(index / ROWS_PER_SESSION).toString(16).padStart(8, '0');
+    const session = Math.floor(index / ROWS_PER_SESSION)
+      .toString(16)
+      .padStart(8, '0');
     return {
       userProfile: `user-${String(Math.floor(random() * USERS)).padStart(4, '0')}`,
       sessionKey: `session-${session}`,

@@ -10,7 +10,8 @@ import { ChargeServiceService, type CreateChargeResponse } from '../../generated
 const EMPTY: CreateChargeResponse = { charge: undefined, replayed: false };
 
 const implementation: UntypedServiceImplementation = {
-  createCharge: (_call: unknown, callback: (error: null, response: CreateChargeResponse) => void) => callback(null, EMPTY),
+  createCharge: (_call: unknown, callback: (error: null, response: CreateChargeResponse) => void) =>
+    callback(null, EMPTY),
 };
 
 // Without channelz, as the service: it costs several per cent, and the ceiling should be a high one.

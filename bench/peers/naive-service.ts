@@ -38,7 +38,8 @@ await manager.streams.add({ name: STREAM, subjects: ['naive.>'] });
 const client = jetstream(connection);
 
 async function createCharge({ charge, requestId }: CreateChargeRequest): Promise<CreateChargeResponse> {
-  if (charge === undefined || charge.userProfile === '' || requestId === '') throw new RangeError('invalid charge');
+  if (charge === undefined || charge.userProfile === '' || requestId === '')
+    throw new RangeError('invalid charge');
   const nowMicros = BigInt(Date.now()) * 1000n;
   const em = orm.em.fork();
   const row = em.create(ChargeEntity, {

@@ -21,7 +21,15 @@ const WINDOW = 1_000;
 const connection = await connect({ servers: new URL(natsUrl).host });
 const manager = await jetstreamManager(connection);
 const messages = newChargeSource()(4096).map((charge, index) =>
-  eventMessage({ tenant: 'default', sequence: BigInt(1_000_000 + index), charge: chargeOf(charge), traceparent: undefined }, 'protobuf'),
+  eventMessage(
+    {
+      tenant: 'default',
+      sequence: BigInt(1_000_000 + index),
+      charge: chargeOf(charge),
+      traceparent: undefined,
+    },
+    'protobuf',
+  ),
 );
 
 async function run({ events }: { events: number }): Promise<LoadResult> {
@@ -63,7 +71,15 @@ async function run({ events }: { events: number }): Promise<LoadResult> {
   await done.promise;
   const seconds = (performance.now() - startedAtMs) / 1000;
   subscription.unsubscribe();
-  return { ok: acknowledged, failed, rows: acknowledged, seconds, p50Ms: undefined, p99Ms: undefined, maxMs: undefined };
+  return {
+    ok: acknowledged,
+    failed,
+    rows: acknowledged,
+    seconds,
+    p50Ms: undefined,
+    p99Ms: undefined,
+    maxMs: undefined,
+  };
 }
 
 process.on('message', (job: { events: number }) => {

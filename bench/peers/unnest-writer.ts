@@ -20,7 +20,10 @@ const [databaseUrl = ''] = process.argv.slice(2);
 
 async function run(job: { seconds: number; connections: number; size: number }): Promise<LoadResult> {
   const latencies = new Latencies();
-  const clients = Array.from({ length: job.connections }, () => new pg.Client({ connectionString: databaseUrl }));
+  const clients = Array.from(
+    { length: job.connections },
+    () => new pg.Client({ connectionString: databaseUrl }),
+  );
   await Promise.all(clients.map((client) => client.connect()));
   const next = newChargeSource();
   let rows = 0;
@@ -41,7 +44,15 @@ async function run(job: { seconds: number; connections: number; size: number }):
     await Promise.all(clients.map((client) => client.end()));
   }
   const { p50Ms, p99Ms, maxMs } = latencies.summary() ?? {};
-  return { ok: rows / job.size, failed: 0, rows, seconds: (performance.now() - startedAtMs) / 1000, p50Ms, p99Ms, maxMs };
+  return {
+    ok: rows / job.size,
+    failed: 0,
+    rows,
+    seconds: (performance.now() - startedAtMs) / 1000,
+    p50Ms,
+    p99Ms,
+    maxMs,
+  };
 }
 
 process.on('message', (job: Parameters<typeof run>[0]) => {

@@ -17,9 +17,23 @@ export const batch500: Scenario = {
     const service = await openService(context, 'batch_500');
     const django = await djangoContender(context, 'bulk');
     const ratios: Ratio[] = [
-      { key: 'batch_500.vs_unnest', of: 'service', to: 'unnest', by: 'answered', target: 0.85, stretch: 0.95 },
+      {
+        key: 'batch_500.vs_unnest',
+        of: 'service',
+        to: 'unnest',
+        by: 'answered',
+        target: 0.85,
+        stretch: 0.95,
+      },
       { key: 'batch_500.drained_vs_unnest', of: 'service', to: 'unnest', by: 'rate' },
-      { key: 'batch_500.vs_django_bulk', of: 'service', to: 'django_bulk', by: 'answered', target: 4.5, stretch: 6 },
+      {
+        key: 'batch_500.vs_django_bulk',
+        of: 'service',
+        to: 'django_bulk',
+        by: 'answered',
+        target: 4.5,
+        stretch: 6,
+      },
     ];
     return {
       unit: 'rows',

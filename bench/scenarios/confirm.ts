@@ -38,8 +38,18 @@ export const confirm: Scenario = {
       unit: 'calls',
       contenders,
       ratios: [
-        { key: 'confirm.empty_call_bench_vs_h2load', of: 'empty_call_by_bench', to: 'empty_call_by_h2load', by: 'rate' } as const,
-        { key: 'confirm.create_bench_vs_ghz', of: 'create_by_bench', to: 'create_by_ghz', by: 'answered' } as const,
+        {
+          key: 'confirm.empty_call_bench_vs_h2load',
+          of: 'empty_call_by_bench',
+          to: 'empty_call_by_h2load',
+          by: 'rate',
+        } as const,
+        {
+          key: 'confirm.create_bench_vs_ghz',
+          of: 'create_by_bench',
+          to: 'create_by_ghz',
+          by: 'answered',
+        } as const,
       ].filter(({ of, to }) => names.has(of) && names.has(to)),
     };
   },
@@ -67,19 +77,33 @@ async function h2loadContender(context: Context): Promise<Contender | undefined>
   return {
     name: 'empty_call_by_h2load',
     measure: async (seconds) => {
-      const args = ['-D', String(Math.ceil(seconds)), '-c', String(CONNECTIONS), '-m', String(IN_FLIGHT / CONNECTIONS), '-t', '1'];
+      const args = [
+        '-D',
+        String(Math.ceil(seconds)),
+        '-c',
+        String(CONNECTIONS),
+        '-m',
+        String(IN_FLIGHT / CONNECTIONS),
+        '-t',
+        '1',
+      ];
       const headers = ['-H', 'content-type: application/grpc', '-H', 'te: trailers', '-d', body];
       const url = `http://${peer.address}/charge.v1.ChargeService/CreateCharge`;
       const tool = await measuredTool(context, [peer.pid], h2load, [...args, ...headers, url], seconds);
-      const [, total = '', succeeded = ''] = /requests: (\d+) total.* (\d+) succeeded/.exec(tool.output) ?? [];
-      if (total !== succeeded || total === '') throw new Error(`h2load: ${succeeded} of ${total} calls succeeded`);
+      const [, total = '', succeeded = ''] =
+        /requests: (\d+) total.* (\d+) succeeded/.exec(tool.output) ?? [];
+      if (total !== succeeded || total === '')
+        throw new Error(`h2load: ${succeeded} of ${total} calls succeeded`);
       return { ...tool.measurement, count: Number(succeeded), seconds: Math.ceil(seconds) };
     },
   };
 }
 
 /** CreateCharge with an id of its own for each call; grpc-go asks the server for its descriptors. */
-function ghzContender(context: Context, service: Awaited<ReturnType<typeof openService>>): Contender | undefined {
+function ghzContender(
+  context: Context,
+  service: Awaited<ReturnType<typeof openService>>,
+): Contender | undefined {
   const ghz = findTool('ghz');
   if (ghz === undefined) {
     context.note('SKIPPED ghz: not found (go install github.com/bojand/ghz/cmd/ghz)');
@@ -95,9 +119,32 @@ function ghzContender(context: Context, service: Awaited<ReturnType<typeof openS
     settle: () => auditor.vacuum(),
     measure: async (seconds) => {
       const before = await auditor.count();
-      const args = ['--insecure', '--call', 'charge.v1.ChargeService.CreateCharge', '-d', JSON.stringify(request), '-O', 'json'];
-      const load = ['-c', String(IN_FLIGHT), '--connections', String(CONNECTIONS), '-z', `${seconds}s`, '--duration-stop', 'wait'];
-      const tool = await measuredTool(context, service.serverPids(), ghz, [...args, ...load, service.address], seconds);
+      const args = [
+        '--insecure',
+        '--call',
+        'charge.v1.ChargeService.CreateCharge',
+        '-d',
+        JSON.stringify(request),
+        '-O',
+        'json',
+      ];
+      const load = [
+        '-c',
+        String(IN_FLIGHT),
+        '--connections',
+        String(CONNECTIONS),
+        '-z',
+        `${seconds}s`,
+        '--duration-stop',
+        'wait',
+      ];
+      const tool = await measuredTool(
+        context,
+        service.serverPids(),
+        ghz,
+        [...args, ...load, service.address],
+        seconds,
+      );
       const report = JSON.parse(tool.output) as GhzReport;
       await auditor.drained();
       const ok = report.statusCodeDistribution['OK'] ?? 0;

@@ -23,7 +23,16 @@ export const create1: Scenario = {
         }),
         await singleRowContender(context),
       ],
-      ratios: [{ key: 'create_1.p50_vs_single_row', of: 'service', to: 'single_row', by: 'p50', target: 1.15, stretch: 1.05 }],
+      ratios: [
+        {
+          key: 'create_1.p50_vs_single_row',
+          of: 'service',
+          to: 'single_row',
+          by: 'p50',
+          target: 1.15,
+          stretch: 1.05,
+        },
+      ],
     };
   },
 };
@@ -40,10 +49,20 @@ async function singleRowContender(context: Context): Promise<Contender> {
     measure: async (seconds) => {
       const before = await auditor.count();
       const job = { kind: 'call-and-row', address: peer.address, databaseUrl, seconds } as const;
-      const { result, cpuSeconds } = await metered(environment, { server: [peer.pid], client: load.pid }, () => load.run(job));
+      const { result, cpuSeconds } = await metered(
+        environment,
+        { server: [peer.pid], client: load.pid },
+        () => load.run(job),
+      );
       expectAllOk('single_row', result);
       expectGrowth('single_row', before, await auditor.count(), result.rows, ['charges', 'journal', 'book']);
-      return { count: result.rows, seconds: result.seconds, p50Ms: result.p50Ms, p99Ms: result.p99Ms, cpuSeconds };
+      return {
+        count: result.rows,
+        seconds: result.seconds,
+        p50Ms: result.p50Ms,
+        p99Ms: result.p99Ms,
+        cpuSeconds,
+      };
     },
   };
 }

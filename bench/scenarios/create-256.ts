@@ -16,17 +16,37 @@ export const create256: Scenario = {
     return {
       unit: 'calls',
       contenders: [
-        serviceContender(context, 'service', service, { kind: 'unary', body: { kind: 'create' }, inFlight: IN_FLIGHT }),
+        serviceContender(context, 'service', service, {
+          kind: 'unary',
+          body: { kind: 'create' },
+          inFlight: IN_FLIGHT,
+        }),
         await emptyCallContender(context, IN_FLIGHT),
         await naiveContender(context, IN_FLIGHT),
         ...(django === undefined ? [] : [django]),
       ],
       ratios: [
-        { key: 'create_256.vs_empty_call', of: 'service', to: 'empty_call', by: 'rate', target: 0.7, stretch: 0.85 },
+        {
+          key: 'create_256.vs_empty_call',
+          of: 'service',
+          to: 'empty_call',
+          by: 'rate',
+          target: 0.7,
+          stretch: 0.85,
+        },
         { key: 'create_256.vs_naive', of: 'service', to: 'naive', by: 'rate', target: 8, stretch: 12 },
         ...(django === undefined
           ? []
-          : [{ key: 'create_256.vs_django_create', of: 'service', to: django.name, by: 'rate', target: 8, stretch: 12 } as const]),
+          : [
+              {
+                key: 'create_256.vs_django_create',
+                of: 'service',
+                to: django.name,
+                by: 'rate',
+                target: 8,
+                stretch: 12,
+              } as const,
+            ]),
       ],
     };
   },

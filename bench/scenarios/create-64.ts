@@ -14,11 +14,22 @@ export const create64: Scenario = {
     return {
       unit: 'calls',
       contenders: [
-        serviceContender(context, 'service', service, { kind: 'unary', body: { kind: 'create' }, inFlight: IN_FLIGHT }),
+        serviceContender(context, 'service', service, {
+          kind: 'unary',
+          body: { kind: 'create' },
+          inFlight: IN_FLIGHT,
+        }),
         await emptyCallContender(context, IN_FLIGHT),
       ],
       ratios: [
-        { key: 'create_64.p99_vs_empty_call', of: 'service', to: 'empty_call', by: 'p99', target: 1.5, stretch: 1.2 },
+        {
+          key: 'create_64.p99_vs_empty_call',
+          of: 'service',
+          to: 'empty_call',
+          by: 'p99',
+          target: 1.5,
+          stretch: 1.2,
+        },
       ],
     };
   },

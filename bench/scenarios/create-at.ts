@@ -28,7 +28,9 @@ export const createAt: Scenario = {
     const sizes = SIZES.filter(({ charges }) => !context.quick || charges <= QUICK_CHARGES_MAX);
     const contenders: Contender[] = [];
     for (const { name, charges } of sizes) contenders.push(await openAt(context, name, charges));
-    context.note('filled by SQL; then each was warmed up with batches until most index pages had been changed since the checkpoint');
+    context.note(
+      'filled by SQL; then each was warmed up with batches until most index pages had been changed since the checkpoint',
+    );
     return {
       unit: 'calls',
       contenders,
@@ -36,7 +38,16 @@ export const createAt: Scenario = {
         { key: 'create_at_1m.vs_at_100k', of: 'at_1m', to: 'at_100k', by: 'rate' },
         ...(context.quick
           ? []
-          : [{ key: 'create_at_10m.vs_at_100k', of: 'at_10m', to: 'at_100k', by: 'rate', target: 0.85, stretch: 0.95 } as const]),
+          : [
+              {
+                key: 'create_at_10m.vs_at_100k',
+                of: 'at_10m',
+                to: 'at_100k',
+                by: 'rate',
+                target: 0.85,
+                stretch: 0.95,
+              } as const,
+            ]),
       ],
     };
   },

@@ -31,7 +31,11 @@ export const importFile: Scenario = {
       unit: 'rows',
       contenders: [
         importContender(context, service, rows),
-        serviceContender(context, 'batch', service, { kind: 'unary', body: { kind: 'batch', size: 500 }, inFlight: 4 }),
+        serviceContender(context, 'batch', service, {
+          kind: 'unary',
+          body: { kind: 'batch', size: 500 },
+          inFlight: 4,
+        }),
       ],
       ratios: [{ key: 'import.vs_batch', of: 'import', to: 'batch', by: 'answered' }],
     };
@@ -51,7 +55,9 @@ function importContender(context: Context, service: Service, rows: number): Cont
       const before = await auditor.count();
       const parties = { server: service.serverPids(), relay: service.pid };
       const ownBefore = new ProcessTable().ownCpuSeconds(process.pid);
-      const { result, cpuSeconds } = await metered(environment, parties, () => runImport(file, service, auditor));
+      const { result, cpuSeconds } = await metered(environment, parties, () =>
+        runImport(file, service, auditor),
+      );
       expectGrowth('import', before, await auditor.count(), rows, ['charges', 'journal', 'book', 'messages']);
       // The importer has ended by now, and its CPU time has become ours.
       const client = new ProcessTable().ownCpuSeconds(process.pid) - ownBefore;
@@ -71,9 +77,13 @@ async function runImport(file: string, service: Service, auditor: Auditor) {
 }
 
 async function generate(file: string, rows: number, seed: number): Promise<void> {
-  const child = spawn(process.execPath, [join(ROOT, 'examples/generate-usage.mjs'), String(rows), String(seed)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, 'examples/generate-usage.mjs'), String(rows), String(seed)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   child.stdout.pipe(createWriteStream(file));
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) throw new Error('generate-usage.mjs failed');

@@ -43,7 +43,9 @@ async function slowStreams(context: Context): Promise<Contender> {
   const service = await startService(environment, { databaseUrl });
   stack.defer(() => service.stop());
   const name = 'slow_streams';
-  context.note(`${name} counts streams, not calls: ${RECORD_STREAMS} that record and ${WATCH_STREAMS} that watch ${BOOK} charges, none of which is read`);
+  context.note(
+    `${name} counts streams, not calls: ${RECORD_STREAMS} that record and ${WATCH_STREAMS} that watch ${BOOK} charges, none of which is read`,
+  );
   const contender: Contender = {
     name,
     measure: async (seconds) => {
@@ -56,10 +58,19 @@ async function slowStreams(context: Context): Promise<Contender> {
       } as const;
       const { ok, failed, seconds: took } = await load.run(job);
       if (failed > 0) throw new Error(`${name}: ${failed} streams ended while their callers did not read`);
-      return { count: ok, seconds: took, cpuSeconds: { server: 0, relay: 0, database: 0, nats: 0, client: 0 } };
+      return {
+        count: ok,
+        seconds: took,
+        cpuSeconds: { server: 0, relay: 0, database: 0, nats: 0, client: 0 },
+      };
     },
   };
-  return reporting(context, contender, service, `memory.${RECORD_STREAMS}_record_and_${WATCH_STREAMS}_watch_streams_unread`);
+  return reporting(
+    context,
+    contender,
+    service,
+    `memory.${RECORD_STREAMS}_record_and_${WATCH_STREAMS}_watch_streams_unread`,
+  );
 }
 
 /** Keeps the highest of all rounds. */

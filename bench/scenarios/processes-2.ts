@@ -13,12 +13,20 @@ export const processes2: Scenario = {
   title: 'CreateCharge, 256 calls in flight: two server processes against one',
   open: async (context) => {
     context.note('database, relay, nats-server and the client share the cores with the server processes');
-    const shape = { kind: 'unary', body: { kind: 'create' }, inFlight: IN_FLIGHT, connections: CONNECTIONS } as const;
+    const shape = {
+      kind: 'unary',
+      body: { kind: 'create' },
+      inFlight: IN_FLIGHT,
+      connections: CONNECTIONS,
+    } as const;
     const one = await openService(context, 'processes_1');
     const two = await openService(context, 'processes_2', { PROCESSES: '2' });
     return {
       unit: 'calls',
-      contenders: [serviceContender(context, 'two', two, shape), serviceContender(context, 'one', one, shape)],
+      contenders: [
+        serviceContender(context, 'two', two, shape),
+        serviceContender(context, 'one', one, shape),
+      ],
       ratios: [{ key: 'processes_2.vs_1', of: 'two', to: 'one', by: 'rate', target: 1.2, stretch: 1.4 }],
     };
   },

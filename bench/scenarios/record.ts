@@ -17,9 +17,15 @@ export const record: Scenario = {
       unit: 'rows',
       contenders: [
         serviceContender(context, 'record', service, { kind: 'record', streams: STREAMS, window: WINDOW }),
-        serviceContender(context, 'batch', service, { kind: 'unary', body: { kind: 'batch', size: 500 }, inFlight: 4 }),
+        serviceContender(context, 'batch', service, {
+          kind: 'unary',
+          body: { kind: 'batch', size: 500 },
+          inFlight: 4,
+        }),
       ],
-      ratios: [{ key: 'record.vs_batch', of: 'record', to: 'batch', by: 'answered', target: 0.9, stretch: 1 }],
+      ratios: [
+        { key: 'record.vs_batch', of: 'record', to: 'batch', by: 'answered', target: 0.9, stretch: 1 },
+      ],
     };
   },
 };

@@ -27,7 +27,16 @@ export const relay: Scenario = {
     return {
       unit: 'events',
       contenders: [await relayContender(context, events), await rawContender(context, events)],
-      ratios: [{ key: 'relay.vs_raw_jetstream', of: 'relay', to: 'raw_jetstream', by: 'rate', target: 0.5, stretch: 0.8 }],
+      ratios: [
+        {
+          key: 'relay.vs_raw_jetstream',
+          of: 'relay',
+          to: 'raw_jetstream',
+          by: 'rate',
+          target: 0.5,
+          stretch: 0.8,
+        },
+      ],
     };
   },
 };
@@ -45,7 +54,11 @@ async function relayContender(context: Context, events: number): Promise<Contend
   return contender(context, { name: 'relay', stream: STREAM_NAME, events, child }, async () => {
     // A new stream remembers no message ids; the relay makes it.
     await deleteStream(environment.nats.url, STREAM_NAME);
-    await environment.sql(databaseUrl, 'UPDATE relay_cursor SET published_sequence = 0', 'VACUUM relay_cursor');
+    await environment.sql(
+      databaseUrl,
+      'UPDATE relay_cursor SET published_sequence = 0',
+      'VACUUM relay_cursor',
+    );
   });
 }
 
@@ -57,7 +70,12 @@ async function rawContender(context: Context, events: number): Promise<Contender
 
 function contender(
   { environment }: Context,
-  peer: { readonly name: string; readonly stream: string; readonly events: number; readonly child: Awaited<ReturnType<typeof forkChild>> },
+  peer: {
+    readonly name: string;
+    readonly stream: string;
+    readonly events: number;
+    readonly child: Awaited<ReturnType<typeof forkChild>>;
+  },
   prepare: () => Promise<void>,
 ): Contender {
   const { name, stream, events, child } = peer;

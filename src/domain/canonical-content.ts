@@ -86,10 +86,7 @@ function differingDetail(a: TokenDetails | undefined, b: TokenDetails | undefine
   return pair && `token_details.${pair[1]}`;
 }
 
-function differingLabel(
-  a: ReadonlyMap<string, string>,
-  b: ReadonlyMap<string, string>,
-): string | undefined {
+function differingLabel(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): string | undefined {
   const keys = [...new Set([...a.keys(), ...b.keys()])].sort();
   const key = keys.find((candidate) => a.get(candidate) !== b.get(candidate));
   return key === undefined ? undefined : `labels[${JSON.stringify(key)}]`;

@@ -20,18 +20,14 @@ export interface ChargeRecorder {
    * was stored, `database_unavailable` when PostgreSQL did not answer (some may be stored),
    * `cancelled` when `signal` withdrew them.
    */
-  record(
-    tenant: string,
-    requests: readonly ChargeRequest[],
-    signal?: AbortSignal,
-  ): Promise<RecordResult[]>;
+  record(tenant: string, requests: readonly ChargeRequest[], signal?: AbortSignal): Promise<RecordResult[]>;
 }
 
 /** A page to read. */
 export interface ListQuery {
   readonly filter: ChargeFilter;
   readonly order: 'newest_first' | 'oldest_first';
-  /** 1–1000. */
+  /** 1–1001: a page of at most 1000, and one more that tells whether others follow. */
   readonly limit: number;
   /** Start behind this place; undefined: at the start. */
   readonly after: ListPosition | undefined;

@@ -21,32 +21,7 @@ export function observeRelay(
   connectionChanged: (connected: boolean) => void,
 ): { readonly events: RelayEvents; readonly status: RelayStatus } {
   const status: RelayStatus = { connected: false, leading: false };
-  const registers = [registry];
-  const published = new Counter({
-    name: 'charge_relay_events_published_total',
-    help: 'Events that JetStream has acknowledged.',
-    registers,
-  });
-  const aside = new Counter({
-    name: 'charge_relay_events_set_aside_total',
-    help: 'Events that the broker refuses for good; see the table relay_reject.',
-    registers,
-  });
-  const failures = new Counter({
-    name: 'charge_relay_failures_total',
-    help: 'Rounds of the relay that failed and were tried again.',
-    registers,
-  });
-  const connectedGauge = new Gauge({
-    name: 'charge_relay_nats_connected',
-    help: '1 while the relay is connected to NATS.',
-    registers,
-  });
-  const leadingGauge = new Gauge({
-    name: 'charge_relay_leading',
-    help: '1 while this replica is the one that publishes.',
-    registers,
-  });
+  const { published, aside, failures, connectedGauge, leadingGauge } = relayMetrics(registry);
   let failing = false;
 
   const events: RelayEvents = {
@@ -87,4 +62,34 @@ export function observeRelay(
     },
   };
   return { events, status };
+}
+
+function relayMetrics(registry: Registry) {
+  const registers = [registry];
+  const published = new Counter({
+    name: 'charge_relay_events_published_total',
+    help: 'Events that JetStream has acknowledged.',
+    registers,
+  });
+  const aside = new Counter({
+    name: 'charge_relay_events_set_aside_total',
+    help: 'Events that the broker refuses for good; see the table relay_reject.',
+    registers,
+  });
+  const failures = new Counter({
+    name: 'charge_relay_failures_total',
+    help: 'Rounds of the relay that failed and were tried again.',
+    registers,
+  });
+  const connectedGauge = new Gauge({
+    name: 'charge_relay_nats_connected',
+    help: '1 while the relay is connected to NATS.',
+    registers,
+  });
+  const leadingGauge = new Gauge({
+    name: 'charge_relay_leading',
+    help: '1 while this replica is the one that publishes.',
+    registers,
+  });
+  return { published, aside, failures, connectedGauge, leadingGauge };
 }

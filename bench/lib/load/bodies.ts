@@ -70,7 +70,11 @@ function template(message: Uint8Array, ids: number): Template {
   framed.writeUInt32BE(message.length, 1);
   framed.set(message, PREFIX_BYTES);
   const idPlaces: number[] = [];
-  for (let at = framed.indexOf(REQUEST_ID_TEMPLATE); at >= 0; at = framed.indexOf(REQUEST_ID_TEMPLATE, at + 1)) {
+  for (
+    let at = framed.indexOf(REQUEST_ID_TEMPLATE);
+    at >= 0;
+    at = framed.indexOf(REQUEST_ID_TEMPLATE, at + 1)
+  ) {
     idPlaces.push(at);
   }
   if (idPlaces.length !== ids) throw new Error(`${idPlaces.length} request ids in a template of ${ids}`);

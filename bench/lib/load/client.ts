@@ -28,6 +28,7 @@ export async function startLoadClient(): Promise<LoadClient> {
 
 /** Throws when any call was not answered OK: a round with refusals measures something else. */
 export function expectAllOk(name: string, result: LoadResult): void {
-  if (result.failed > 0) throw new Error(`${name}: ${result.failed} calls failed, ${result.ok} were answered OK`);
+  if (result.failed > 0)
+    throw new Error(`${name}: ${result.failed} calls failed, ${result.ok} were answered OK`);
   if (result.ok === 0) throw new Error(`${name}: no call was answered`);
 }

@@ -1,7 +1,14 @@
 /** Header blocks (HPACK, RFC 7541) of a client that always sends the same headers. */
 
 /** Indexes of the static table. */
-const STATIC = { authority: 1, methodPost: 3, path: 4, schemeHttp: 6, contentType: 31, userAgent: 58 } as const;
+const STATIC = {
+  authority: 1,
+  methodPost: 3,
+  path: 4,
+  schemeHttp: 6,
+  contentType: 31,
+  userAgent: 58,
+} as const;
 const INDEXED = 0x80;
 const LITERAL_INDEXED = 0x40;
 /** The dynamic table begins here; the newest entry comes first. */
@@ -39,7 +46,8 @@ export class RequestHeaders {
 }
 
 function literal(name: number | string, value: string): Buffer {
-  const named = typeof name === 'number' ? Buffer.from([LITERAL_INDEXED | name]) : text(LITERAL_INDEXED, name);
+  const named =
+    typeof name === 'number' ? Buffer.from([LITERAL_INDEXED | name]) : text(LITERAL_INDEXED, name);
   return Buffer.concat([named, text(undefined, value)]);
 }
 

@@ -65,4 +65,6 @@ export interface LoadResult {
 
 /** From the load process to its parent. */
 export type LoadMessage =
-  { readonly type: 'ready' } | { readonly type: 'result'; readonly result: LoadResult } | { readonly type: 'error'; readonly message: string };
+  | { readonly type: 'ready' }
+  | { readonly type: 'result'; readonly result: LoadResult }
+  | { readonly type: 'error'; readonly message: string };

@@ -23,7 +23,11 @@ function send(message: LoadMessage): void {
 process.on('message', (job: Job) => {
   run(job).then(
     (result) => send({ type: 'result', result }),
-    (error: unknown) => send({ type: 'error', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    (error: unknown) =>
+      send({
+        type: 'error',
+        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
   );
 });
 // The terminal's Ctrl-C reaches every process; the parent decides what follows.

@@ -13,7 +13,8 @@ export async function runRecord(job: RecordJob): Promise<LoadResult> {
   const startedAtMs = performance.now();
   const stopAtMs = startedAtMs + job.seconds * 1000;
   const results = await Promise.all(Array.from({ length: job.streams }, () => runStream(job, stopAtMs)));
-  const sum = (pick: (result: { ok: number; failed: number }) => number): number => results.reduce((total, each) => total + pick(each), 0);
+  const sum = (pick: (result: { ok: number; failed: number }) => number): number =>
+    results.reduce((total, each) => total + pick(each), 0);
   const ok = sum((each) => each.ok);
   return {
     ok,

@@ -21,7 +21,13 @@ export async function runSlowReaders(job: SlowReadersJob): Promise<LoadResult> {
   const open = async (method: string) => {
     const connection = await GrpcConnection.open(job.address, `/charge.v1.ChargeService/${method}`, options);
     connections.push(connection);
-    return { connection, stream: connection.open(() => undefined, () => ended++) };
+    return {
+      connection,
+      stream: connection.open(
+        () => undefined,
+        () => ended++,
+      ),
+    };
   };
   const bodies = recordBodies();
   const requests = bodies(REQUESTS_PER_STREAM);
