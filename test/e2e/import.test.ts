@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { startTestNats, type TestNats } from '../support/nats.ts';
+import { makeDataDir, Service } from '../support/service.ts';
+import { countStream, readStream } from '../support/stream.ts';
+import { skipNote } from '../support/tools.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TRACE = join(ROOT, '../shared/data/azure-llm-trace-conv.csv');
+
+let database: TestDatabase;
+let nats: TestNats;
+let service: Service;
+let directory: Awaited<ReturnType<typeof makeDataDir>>;
+
+beforeAll(async () => {
+  [database, nats, directory] = await Promise.all([createTestDatabase(), startTestNats(), makeDataDir()]);
+  service = new Service({ DATA_DIR: directory.path, DATABASE_URL: database.url, NATS_URL: nats.url });
+  await service.ready();
+});
+afterAll(async () => {
+  await service.cleanUp();
+  await Promise.all([database.drop(), nats.stop(), directory.remove()]);
+});
+
+async function importFile(path: string, ...flags: string[]): Promise<Record<string, unknown>> {
+  const { grpc } = await service.ready();
+  const rejects = join(directory.path, 'rejects.ndjson');
+  const args = ['src/cli/import.ts', path, '--json', '--address', grpc, '--rejects', rejects, ...flags];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+async function sums(where: string): Promise<Record<string, string>> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<Record<string, string>>(
+      `SELECT count(*) AS charges, coalesce(sum(prompt_tokens), 0) AS prompt,
+              coalesce(sum(completion_tokens), 0) AS completion FROM charge WHERE ${where}`,
+    );
+    return rows[0] ?? {};
+  } finally {
+    await client.end();
+  }
+}
+
+describe('importing into the running service', () => {
+  test('a generated file: every row once, also after a second run', async () => {
+    const file = join(directory.path, 'usage.csv');
+    const { stdout } = await promisify(execFile)(process.execPath, ['examples/generate-usage.mjs', '500'], { cwd: ROOT });
+    await writeFile(file, stdout);
+    expect(await importFile(file)).toMatchObject({ created: 500, replayed: 0, rejected: 0 });
+    expect(await importFile(file)).toMatchObject({ created: 0, replayed: 500, rejected: 0 });
+    expect((await sums(`model <> 'unknown'`))['charges']).toBe('500');
+  }, 60_000);
+
+  const present = existsSync(TRACE);
+  skipNote('the production trace', present ? { path: TRACE } : { path: undefined, reason: `${TRACE} is not there` });
+  (present ? test : test.skip)('the production trace: 19,366 charges, their tokens, and as many events', async () => {
+    const before = await countStream(nats.url);
+    expect(await importFile(TRACE)).toMatchObject({ created: 19_366, replayed: 0, rejected: 0 });
+    expect(await sums(`model = 'unknown'`)).toEqual({ charges: '19366', prompt: '22361870', completion: '4088665' });
+    await waitFor('every event', async () => (await countStream(nats.url)) >= before + 19_366, {
+      timeoutMs: 30_000,
+      intervalMs: 200,
+    });
+    const messages = await readStream(nats.url);
+    expect(new Set(messages.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(before + 19_366);
+    expect(await importFile(TRACE)).toMatchObject({ created: 0, replayed: 19_366, rejected: 0 });
+  }, 120_000);
+});
