@@ -1,8 +1,5 @@
 /** Health both ways, and reflection with every option of the contract. */
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
 import { createFileRegistry, fromBinary, create, type DescEnum, getOption } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, type ServiceDefinition } from '@grpc/grpc-js';
@@ -177,26 +174,6 @@ test('a reader that asks without end and reads nothing is stopped', async () => 
   stream.cancel();
   client.close();
 });
-
-test('grpcurl lists, describes and calls everything', async () => {
-  const grpcurl = async (...args: string[]): Promise<string> =>
-    (await promisify(execFile)('grpcurl', ['-plaintext', ...args])).stdout;
-  try {
-    await promisify(execFile)('grpcurl', ['-version']);
-  } catch {
-    console.log('SKIPPED: there is no grpcurl on PATH');
-    return;
-  }
-  const { address } = fixture;
-  expect(await grpcurl(address, 'list')).toContain('charge.v1.ChargeService');
-  expect(await grpcurl(address, 'describe', 'charge.v1.Charge')).toContain('user_profile');
-  const body =
-    '{"request_id":"g-1","charge":{"user_profile":"u","provider":"PROVIDER_OPENAI","charge_type":"CHARGE_TYPE_TOOL"}}';
-  expect(await grpcurl('-d', body, address, 'charge.v1.ChargeService/CreateCharge')).toContain(
-    '"userProfile": "u"',
-  );
-  expect(await grpcurl(address, 'grpc.health.v1.Health/Check')).toContain('SERVING');
-}, 30_000);
 
 /** Every file behind those that it imports, as a registry wants them. */
 function inOrder<F extends { readonly name: string; readonly dependency: readonly string[] }>(
