@@ -53,7 +53,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResults> {
   );
   const results: ScenarioResult[] = [];
   for (const scenario of chosen) {
-    const result = await runScenario(scenario, environment, options);
+    const result = await runScenario(scenario, environment, options, stack);
     console.log(formatScenario(result, options.plot));
     results.push(result);
   }
@@ -73,8 +73,11 @@ async function runScenario(
   scenario: Scenario,
   environment: Environment,
   options: BenchOptions,
+  outer: AsyncDisposableStack,
 ): Promise<ScenarioResult> {
   await using stack = new AsyncDisposableStack();
+  // A signal ends the scenario before the servers below it; ending it twice does nothing.
+  outer.defer(() => stack.disposeAsync());
   const load = await startLoadClient();
   stack.defer(() => load.stop());
   const notes: string[] = [];

@@ -8,6 +8,7 @@ import { forkChild } from './child.ts';
 import { expectAllOk } from './load/client.ts';
 import type { Body, Job } from './load/jobs.ts';
 import { metered } from './meter.ts';
+import { describeWrites, readWriteTotals } from './metrics.ts';
 import type { Contender, Context } from './scenario.ts';
 import { type Service, startService } from './service.ts';
 
@@ -50,6 +51,7 @@ export function serviceContender(
     settle: () => auditor.vacuum(),
     measure: async (seconds) => {
       const before = await auditor.count();
+      const writesBefore = await readWriteTotals(service);
       const parties = { server: service.serverPids(), relay: service.pid, client: load.pid };
       const { result, cpuSeconds } = await metered(environment, parties, async () => {
         const answered = await load.run(jobOf(shape, service.address, seconds));
@@ -64,6 +66,8 @@ export function serviceContender(
         'book',
         'messages',
       ]);
+      // Of the last round; it explains the figures more often than not.
+      context.report(`${name}.writes`, describeWrites(writesBefore, await readWriteTotals(service)));
       const { drainSeconds, p50Ms, p99Ms } = result;
       return {
         count: result.rows,

@@ -1,4 +1,4 @@
-/** pgbench with the write path's statement, single and multi-row, and COPY by psql: PostgreSQL without Node. */
+/** pgbench with the write path's statement, single and multi-row: PostgreSQL without Node. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

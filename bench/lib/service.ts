@@ -15,6 +15,8 @@ const LOG_LINES_KEPT = 50;
 export interface Service {
   /** host:port of the gRPC server. */
   readonly address: string;
+  /** host:port of metrics and health. */
+  readonly http: string;
   readonly databaseUrl: string;
   /** The supervisor, which relays. */
   readonly pid: number;
@@ -50,9 +52,10 @@ export async function startService(environment: Environment, options: ServiceOpt
   const { pid } = child;
   if (pid === undefined) throw new Error('the service has no process id');
   try {
-    const { grpc } = await readyLine(child);
+    const { grpc, http } = await readyLine(child);
     return {
       address: grpc,
+      http,
       databaseUrl: options.databaseUrl,
       pid,
       serverPids: () => new ProcessTable().childrenOf(pid),
@@ -67,6 +70,7 @@ export async function startService(environment: Environment, options: ServiceOpt
 interface ReadyLine {
   readonly msg: string;
   readonly grpc: string;
+  readonly http: string;
 }
 
 /** Goes on reading afterwards: a full pipe would stop the service at its next log line. */

@@ -1,0 +1,33 @@
+/** What the service says about itself in a round: groups and statements of the write path. */
+
+import type { Service } from './service.ts';
+
+/** Sums and counts of the histograms since the start of the service. */
+export interface WriteTotals {
+  readonly groups: number;
+  readonly charges: number;
+  readonly statementSeconds: number;
+}
+
+/** Scrapes the service, which also is a part of everyday work that a round should bear. */
+export async function readWriteTotals(service: Service): Promise<WriteTotals> {
+  const response = await fetch(`http://${service.http}/metrics`);
+  const text = await response.text();
+  const read = (name: string): number => {
+    const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.e+-]+)$`, 'gm'))];
+    return values.reduce((sum, [, value]) => sum + Number(value), 0);
+  };
+  return {
+    groups: read('charge_write_group_size_count'),
+    charges: read('charge_write_group_size_sum'),
+    statementSeconds: read('charge_write_statement_seconds_sum'),
+  };
+}
+
+/** Mean size of a group, and mean milliseconds from sending it to its commit. */
+export function describeWrites(before: WriteTotals, after: WriteTotals): string {
+  const groups = after.groups - before.groups;
+  const size = (after.charges - before.charges) / groups;
+  const milliseconds = ((after.statementSeconds - before.statementSeconds) * 1000) / groups;
+  return `groups of ${size.toFixed(1)} charges on average, ${milliseconds.toFixed(1)} ms each until committed`;
+}
