@@ -20,6 +20,7 @@ try {
     databaseUrl: postgres.url,
     poolSizeMax: 2,
     writePoolSizeMax: 1,
+    durableCommits: true,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'schema dump',

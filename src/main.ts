@@ -23,7 +23,8 @@ if (config !== undefined) {
   // A server process needs nothing of the supervisor and the other way round: each loads its half.
   if (cluster.isPrimary) {
     const { runSupervisor } = await import('./supervisor/run.ts');
-    process.exitCode = (await runSupervisor(config)) ? 0 : EXIT_FAILED;
+    // Exits by itself, also where a fetch of nats-server that nobody waits for any more still runs.
+    process.exit((await runSupervisor(config)) ? 0 : EXIT_FAILED);
   } else {
     const { runServer } = await import('./server/run.ts');
     await runServer(config);

@@ -95,6 +95,7 @@ async function createTemplate(adminUrl: string): Promise<void> {
     databaseUrl: urlOf(adminUrl, TEMPLATE),
     poolSizeMax: 2,
     writePoolSizeMax: 1,
+    durableCommits: true,
     statementTimeoutMs: 60_000,
     connectTimeoutMs: 5_000,
     applicationName: 'bench',

@@ -13,6 +13,7 @@ async function run(): Promise<LoadResult> {
     databaseUrl,
     poolSizeMax: 6,
     writePoolSizeMax: 1,
+    durableCommits: true,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'bench relay',

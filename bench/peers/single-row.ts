@@ -35,7 +35,7 @@ export async function runCallAndRow(job: CallAndRowJob): Promise<LoadResult> {
       const charges = next(1);
       const callStartedAtMs = performance.now();
       const status = await emptyCall();
-      const { lastSequence } = await insertCharges(client, DEFAULT_TENANT, charges);
+      const { lastSequence } = await insertCharges(client, DEFAULT_TENANT, charges, 'expectNew');
       latencies.add(performance.now() - callStartedAtMs);
       if (status === 0 && lastSequence !== undefined) ok++;
       else failed++;

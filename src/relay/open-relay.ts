@@ -35,6 +35,7 @@ export function createRelay(
       batchSizeMax: 500,
       ackTimeoutMs: 5_000,
       pollMs: 250,
+      lingerMs: 10,
       leaseTtlMs: 10_000,
       backoffMinMs: 100,
       backoffMaxMs: 5_000,

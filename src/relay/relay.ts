@@ -31,6 +31,8 @@ export interface RelayOptions {
   readonly ackTimeoutMs: number;
   /** How often the journal is looked at when nobody wakes the relay. */
   readonly pollMs: number;
+  /** What a round waits after it for more events to join the next one. */
+  readonly lingerMs: number;
   /** How long a term of leadership lasts without renewal. */
   readonly leaseTtlMs: number;
   /** Bounds of the pause after a failure, which doubles from the first to the second. */
@@ -60,6 +62,8 @@ export class Relay {
   #broker: Broker | undefined;
   #lease: Lease | undefined;
   #leaseEndsAt = 0;
+  /** The term in which the cursor was held against the stream. */
+  #caughtUpEpoch: string | undefined;
   #stopping = new AbortController();
   #wake = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
@@ -108,7 +112,9 @@ export class Relay {
       try {
         const worked = await this.#round();
         backoffMs = this.#options.backoffMinMs;
-        if (!worked) await this.#pause(this.#options.pollMs);
+        // A commit every millisecond must not make a round every millisecond.
+        if (worked) await delay(this.#options.lingerMs);
+        else await this.#pause(this.#options.pollMs);
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         this.#events.failed(error, backoffMs);
@@ -126,7 +132,10 @@ export class Relay {
     const broker = await this.#connectedBroker();
     if (!(await this.#holdLease(broker))) return false;
     const backlogs = await readBacklogs(this.#pool, TENANTS_PER_ROUND_MAX);
-    for (const backlog of backlogs) await this.#publishBook(broker, backlog);
+    for (const backlog of backlogs) {
+      if (this.#stopping.signal.aborted) break;
+      await this.#publishBook(broker, backlog);
+    }
     return backlogs.length > 0;
   }
 
@@ -156,7 +165,8 @@ export class Relay {
   async #holdLease(broker: Broker): Promise<boolean> {
     const now = performance.now();
     const { leaseTtlMs } = this.#options;
-    if (this.#lease !== undefined && now < this.#leaseEndsAt - (leaseTtlMs * 2) / 3) return true;
+    const renewAt = this.#leaseEndsAt - (leaseTtlMs * 2) / 3;
+    if (this.#lease !== undefined && this.#caughtUpEpoch === this.#lease.epoch && now < renewAt) return true;
     const former = this.#lease;
     this.#lease = await acquireLease(this.#pool, this.#holder, leaseTtlMs);
     this.#leaseEndsAt = now + leaseTtlMs;
@@ -164,9 +174,10 @@ export class Relay {
       if (former !== undefined) this.#events.leading(false);
       return false;
     }
-    if (former?.epoch !== this.#lease.epoch) {
-      this.#events.leading(true);
+    if (former?.epoch !== this.#lease.epoch) this.#events.leading(true);
+    if (this.#caughtUpEpoch !== this.#lease.epoch) {
       await this.#catchUpWithStream(broker, this.#lease);
+      this.#caughtUpEpoch = this.#lease.epoch;
     }
     return true;
   }
@@ -191,18 +202,19 @@ export class Relay {
       const last = entries.at(-1);
       if (last === undefined) throw new Error(`the book of ${tenant} has no entry behind ${after}`);
       if (!(await this.#holdLease(broker)) || this.#lease === undefined) return;
-      next = this.#read(tenant, last.sequence);
-      // A failure of the read ahead is met at the next turn; until then it must not count as unhandled.
-      next.catch(() => undefined);
+      if (last.sequence < lastSequence) next = this.#read(tenant, last.sequence);
       const publishedTo = await this.#publish(broker, tenant, entries);
       if (!(await advanceCursor(this.#pool, this.#lease, tenant, publishedTo))) return this.#loseLease();
-      if (publishedTo !== last.sequence) next = this.#read(tenant, publishedTo);
       after = publishedTo;
+      if (after < last.sequence) next = this.#read(tenant, after);
     }
   }
 
   #read(tenant: string, after: bigint): Promise<JournalEntry[]> {
-    return readJournal(this.#pool, tenant, after, this.#options.batchSizeMax);
+    const entries = readJournal(this.#pool, tenant, after, this.#options.batchSizeMax);
+    // Read ahead, a failure is met when the entries are used, or never; it must not end the process.
+    entries.catch(() => undefined);
+    return entries;
   }
 
   /** Publishes the entries and returns how far that got; throws when it got nowhere. */

@@ -99,12 +99,12 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
   }
 
   run(): void {
-    const failure = admit(this);
-    if (failure !== undefined) {
-      this.#fail(failure);
-      return;
-    }
     try {
+      const failure = admit(this);
+      if (failure !== undefined) {
+        this.#fail(failure);
+        return;
+      }
       this.method.handle(this.request as Req, this).then(
         (response) => this.#succeed(response),
         (error: unknown) => this.#fail(failureOf(error, this.method.name, this.border.logger)),

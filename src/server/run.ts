@@ -39,7 +39,13 @@ export async function runServer(config: Config): Promise<void> {
   process.on('message', (message: unknown) => {
     if (!isMessageOf<SupervisorMessage>(message, SUPERVISOR_MESSAGES)) return;
     if (message.type === 'relay') return server.relayConnected(message.connected);
-    void server.drain(config.drainTimeoutMs).finally(() => process.exit(0));
+    void server.drain(config.drainTimeoutMs).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'the drain failed');
+        process.exit(1);
+      },
+    );
   });
   // A supervisor that was killed can neither drain nor restart us; a new one needs the port.
   process.on('disconnect', () => process.exit(1));

@@ -53,6 +53,7 @@ export async function openServer(
     databaseUrl: options.databaseUrl,
     poolSizeMax: READ_CONNECTIONS,
     writePoolSizeMax: config.writers,
+    durableCommits: true,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',
@@ -100,9 +101,12 @@ export async function openServer(
     relayConnected: (connected) => rpc.setServing(EVENTS_HEALTH_SERVICE, connected),
     drain: async (timeoutMs) => {
       watch.stop();
-      await rpc.drain(timeoutMs);
-      book.close();
-      await database.close();
+      try {
+        await rpc.drain(timeoutMs);
+      } finally {
+        book.close();
+        await database.close();
+      }
     },
   };
 }

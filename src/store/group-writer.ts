@@ -11,6 +11,7 @@ import type { ChargeRequest, RecordResult } from '../domain/charge.ts';
 import { ServiceError } from '../domain/errors.ts';
 import type { ChargeRecorder } from '../domain/ports.ts';
 import type { NewCharge } from './charge-row.ts';
+import { isRequestIdConflict } from './insert-charges.ts';
 import { classifySqlError } from './sql-errors.ts';
 import { type GroupOutcome, newCharge, writeGroup } from './write-group.ts';
 
@@ -44,6 +45,8 @@ interface Submission {
   readonly reject: (error: unknown) => void;
 }
 
+/** A failed attempt costs a whole statement: after one, so many groups without a replay make up for it. */
+const CAUTIOUS_GROUPS = 16;
 const RETRY_DELAY_MIN_MS = 20;
 const RETRY_DELAY_MAX_MS = 1000;
 
@@ -56,6 +59,8 @@ export class GroupWriter implements ChargeRecorder {
   #queuedCharges = 0;
   #busyWriters = 0;
   #scheduled = false;
+  /** How many more groups are written without expecting their request ids to be new. */
+  #cautiousGroups = 0;
 
   constructor(pool: Pool, options: GroupWriterOptions, events: GroupWriterEvents) {
     this.#pool = pool;
@@ -145,7 +150,7 @@ export class GroupWriter implements ChargeRecorder {
         resolve(outcome.results.slice(next, (next += charges.length)));
       }
     } catch (error) {
-      if (group.length > 1 && classifySqlError(error) !== 'retry' && !(error instanceof ServiceError)) {
+      if (group.length > 1 && !(error instanceof ServiceError)) {
         // One submission must not take its neighbours down with it.
         for (const submission of group) await this.#write([submission]);
         return;
@@ -175,7 +180,7 @@ export class GroupWriter implements ChargeRecorder {
     const startedAt = performance.now();
     let failure: unknown;
     try {
-      const outcome = await withClient(this.#pool, (client) => writeGroup(client, tenant, charges));
+      const outcome = await withClient(this.#pool, (client) => this.#writeGroup(client, tenant, charges));
       if (outcome.lastSequence !== undefined) this.#events.committed(tenant, outcome.lastSequence);
       return outcome;
     } catch (error) {
@@ -184,6 +189,25 @@ export class GroupWriter implements ChargeRecorder {
     } finally {
       this.#events.statement(charges.length, (performance.now() - startedAt) / 1000, failure);
     }
+  }
+
+  /** Expects new request ids, unless groups of late met existing ones: an import that is run again. */
+  async #writeGroup(
+    client: PoolClient,
+    tenant: string,
+    charges: readonly NewCharge[],
+  ): Promise<GroupOutcome> {
+    if (this.#cautiousGroups === 0) {
+      try {
+        return await writeGroup(client, tenant, charges, 'expectNew');
+      } catch (error) {
+        if (!isRequestIdConflict(error)) throw error;
+      }
+    }
+    const outcome = await writeGroup(client, tenant, charges, 'skipExisting');
+    if (outcome.metExisting) this.#cautiousGroups = CAUTIOUS_GROUPS;
+    else if (this.#cautiousGroups > 0) this.#cautiousGroups--;
+    return outcome;
   }
 }
 

@@ -21,6 +21,11 @@ export interface StoreOptions {
   readonly statementTimeoutMs: number;
   /** How long to wait for a connection. */
   readonly connectTimeoutMs: number;
+  /**
+   * Whether commits wait for the disk. Off only where losing the last ones in a crash of the server
+   * costs a repetition: the relay's cursor and lease.
+   */
+  readonly durableCommits: boolean;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
 }
@@ -58,6 +63,9 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
   });
   const connection = orm.em.getConnection();
   const pool = await connection.getNativeClient();
+  if (!options.durableCommits) {
+    pool.on('connect', (client) => void client.query('SET synchronous_commit = off').catch(() => undefined));
+  }
   const writePool = new Pool({
     connectionString: options.databaseUrl,
     max: options.writePoolSizeMax,

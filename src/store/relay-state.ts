@@ -48,7 +48,7 @@ export interface Backlog {
   readonly lastSequence: bigint;
 }
 
-/** The books with unpublished events, at most `limit`, those that wait longest in name order first. */
+/** The books with unpublished events, at most `limit`, the longest backlog first. */
 export async function readBacklogs(pool: Pool, limit: number): Promise<Backlog[]> {
   const result = await pool.query<{ tenant: string; published: string; last: string }>({
     name: 'read_backlogs',
@@ -56,7 +56,7 @@ export async function readBacklogs(pool: Pool, limit: number): Promise<Backlog[]
       SELECT book.tenant, coalesce(published_sequence, 0) AS published, last_sequence AS last
       FROM book LEFT JOIN relay_cursor USING (tenant)
       WHERE last_sequence > coalesce(published_sequence, 0)
-      ORDER BY book.tenant LIMIT $1`,
+      ORDER BY last_sequence - coalesce(published_sequence, 0) DESC LIMIT $1`,
     values: [limit],
   });
   return result.rows.map(({ tenant, published, last }) => ({
@@ -96,12 +96,6 @@ export async function setAside(pool: Pool, tenant: string, sequence: bigint, rea
      VALUES ($1, $2, $3, clock_timestamp()) ON CONFLICT DO NOTHING`,
     [tenant, sequence, reason],
   );
-}
-
-/** How many events were set aside and never published. */
-export async function countSetAside(pool: Pool): Promise<number> {
-  const result = await pool.query<{ count: string }>('SELECT count(*) AS count FROM relay_reject');
-  return Number(result.rows[0]?.count ?? 0);
 }
 
 /** How many committed events of all books are not published yet. */

@@ -1,19 +1,19 @@
 /** One group of requests: what goes into the statement, and what each caller is answered. */
 
-import { v7 as uuidv7 } from 'uuid';
 import type { ClientBase } from 'pg';
 
 import { contentHash, firstDifference } from '../domain/canonical-content.ts';
-import type { ChargeRequest, RecordResult } from '../domain/charge.ts';
+import type { Charge, ChargeRequest, RecordResult } from '../domain/charge.ts';
+import { newChargeId } from './charge-id.ts';
 import { chargeOf, type ChargeRow, fromChargeRow, type NewCharge } from './charge-row.ts';
-import { insertCharges, selectByRequestIds, wasInserted } from './insert-charges.ts';
+import { insertCharges, type InsertMode, selectByRequestIds, wasInserted } from './insert-charges.ts';
 
 const MICROS_PER_MILLI = 1000n;
 
 /** Gives a request its id, its hash and its moment. Called once per request, in order of arrival. */
 export function newCharge(request: ChargeRequest): NewCharge {
   return {
-    id: uuidv7(undefined, new Uint8Array(16)),
+    id: newChargeId(),
     requestId: request.requestId,
     contentHash: contentHash(request.content),
     content: request.content,
@@ -28,6 +28,8 @@ export interface GroupOutcome {
   readonly results: readonly RecordResult[];
   /** Place of the group's last entry in the book; undefined when nothing new was written. */
   readonly lastSequence: bigint | undefined;
+  /** Whether request ids of the group existed before. */
+  readonly metExisting: boolean;
 }
 
 /**
@@ -38,9 +40,10 @@ export async function writeGroup(
   client: ClientBase,
   tenant: string,
   charges: readonly NewCharge[],
+  mode: InsertMode,
 ): Promise<GroupOutcome> {
   const firsts = firstOfEachRequestId(charges);
-  const outcome = await insertCharges(client, tenant, [...firsts.values()].sort(byRequestId));
+  const outcome = await insertCharges(client, tenant, [...firsts.values()].sort(byRequestId), mode);
 
   const earlier = [...firsts.values()].filter((charge) => !wasInserted(outcome, charge));
   const stored = await storedRows(client, tenant, earlier);
@@ -50,9 +53,9 @@ export async function writeGroup(
     const first = firsts.get(charge.requestId) ?? charge;
     return first === charge
       ? { outcome: 'created', charge: chargeOf(charge) }
-      : resultAgainstFirst(charge, first);
+      : resultAgainst(charge, chargeOf(first), first.contentHash);
   });
-  return { results, lastSequence: outcome.lastSequence };
+  return { results, lastSequence: outcome.lastSequence, metExisting: earlier.length > 0 };
 }
 
 function firstOfEachRequestId(charges: readonly NewCharge[]): Map<string, NewCharge> {
@@ -85,20 +88,12 @@ function resultAgainstRow(charge: NewCharge, row: ChargeRow): RecordResult {
   const stored = fromChargeRow(row);
   // The reply to an earlier attempt was lost after its COMMIT: the row is this very request.
   if (stored.id === chargeOf(charge).id) return { outcome: 'created', charge: stored };
-  if (row.content_hash.equals(charge.contentHash)) return { outcome: 'replayed', charge: stored };
-  return {
-    outcome: 'conflict',
-    requestId: charge.requestId,
-    chargeId: stored.id,
-    field: firstDifference(stored, charge.content),
-  };
+  return resultAgainst(charge, stored, row.content_hash);
 }
 
-function resultAgainstFirst(charge: NewCharge, first: NewCharge): RecordResult {
-  const stored = chargeOf(first);
-  if (Buffer.compare(first.contentHash, charge.contentHash) === 0) {
-    return { outcome: 'replayed', charge: stored };
-  }
+/** The answer to a request whose id made `stored`, now or before. */
+function resultAgainst(charge: NewCharge, stored: Charge, storedHash: Uint8Array): RecordResult {
+  if (Buffer.compare(storedHash, charge.contentHash) === 0) return { outcome: 'replayed', charge: stored };
   return {
     outcome: 'conflict',
     requestId: charge.requestId,

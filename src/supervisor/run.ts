@@ -14,10 +14,10 @@ const EXIT_FORCED = 130;
 export async function runSupervisor(config: Config): Promise<boolean> {
   const logger = createLogger(config.logLevel, 'charge-service');
   const ending = Promise.withResolvers<boolean>();
-  let signalled = false;
+  const stopping = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (signalled) process.exit(EXIT_FORCED);
-    signalled = true;
+    if (stopping.signal.aborted) process.exit(EXIT_FORCED);
+    stopping.abort();
     logger.info({ signal }, 'stopping; a second signal ends the service at once');
     ending.resolve(true);
   };
@@ -25,8 +25,9 @@ export async function runSupervisor(config: Config): Promise<boolean> {
 
   let service: Service;
   try {
-    service = await startService(config, () => ending.resolve(false));
+    service = await startService(config, () => ending.resolve(false), stopping.signal);
   } catch (error) {
+    if (stopping.signal.aborted) return true;
     logger.fatal({ err: withoutQuery(error) }, `the service did not start: ${(error as Error).message}`);
     return false;
   }

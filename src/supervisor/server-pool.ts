@@ -19,6 +19,8 @@ export interface ServerPoolOptions {
   failed(reason: string): void;
 }
 
+/** A process answers what is left and closes its connections after its own time is over. */
+const KILL_GRACE_MS = 3_000;
 const RESTART_DELAY_MIN_MS = 100;
 const RESTART_DELAY_MAX_MS = 5_000;
 /** A process that lived this long starts again at once. */
@@ -29,7 +31,7 @@ export class ServerPool {
   readonly #options: ServerPoolOptions;
   readonly #serving = new Set<Worker>();
   readonly #started = Promise.withResolvers<void>();
-  #listening = 0;
+  readonly #listening = new Set<Worker>();
   #restartDelayMs = RESTART_DELAY_MIN_MS;
   #draining = false;
   #relayConnected = false;
@@ -55,15 +57,17 @@ export class ServerPool {
     this.#broadcast({ type: 'relay', connected });
   }
 
-  /** Lets every process finish, at most `timeoutMs`, then ends the rest. */
+  /** Lets every process finish within `timeoutMs`; what is left somewhat later is ended. */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
-    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+    const workers = Object.values(cluster.workers ?? {}).filter(
+      (worker) => worker !== undefined && !worker.isDead(),
+    ) as Worker[];
     const exits = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
     this.#broadcast({ type: 'drain' });
     const timer = setTimeout(() => {
       for (const worker of workers) worker.process.kill('SIGKILL');
-    }, timeoutMs);
+    }, timeoutMs + KILL_GRACE_MS);
     await Promise.all(exits);
     clearTimeout(timer);
   }
@@ -75,6 +79,7 @@ export class ServerPool {
     worker.on('error', (error) => this.#options.logger.warn({ err: error }, 'server process channel failed'));
     worker.once('exit', (code, signal) => {
       this.#setServing(worker, false);
+      this.#listening.delete(worker);
       if (this.#draining) return;
       const { logger } = this.#options;
       const livedMs = performance.now() - startedAt;
@@ -100,8 +105,8 @@ export class ServerPool {
         return this.#setServing(worker, message.serving);
       case 'listening':
         this.#send(worker, { type: 'relay', connected: this.#relayConnected });
-        this.#listening++;
-        if (this.#listening === this.#options.processes) this.#started.resolve();
+        this.#listening.add(worker);
+        if (this.#listening.size === this.#options.processes) this.#started.resolve();
         return;
       case 'failed':
         this.#draining = true;

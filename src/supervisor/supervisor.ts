@@ -34,12 +34,20 @@ const BACKLOG_PERIOD_MS = 1_000;
 /** What the relay gets of the drain when the calls in hand have used it up. */
 const RELAY_DRAIN_MIN_MS = 2_000;
 
-/** Starts everything and resolves when charges are accepted. Whatever was opened is closed on failure. */
-export async function startService(config: Config, onFatal: (reason: string) => void): Promise<Service> {
+/**
+ * Starts everything and resolves when the service is complete; charges are accepted before that,
+ * while nats-server is still being fetched. Rejects when a part does not start or `stopping` is
+ * aborted; whatever was opened is closed then.
+ */
+export async function startService(
+  config: Config,
+  onFatal: (reason: string) => void,
+  stopping: AbortSignal,
+): Promise<Service> {
   const logger = createLogger(config.logLevel, 'charge-service');
   const stack = new AsyncDisposableStack();
   try {
-    return await start(config, logger, stack, onFatal);
+    return await start(config, logger, stack, onFatal, stopping);
   } catch (error) {
     await stack.disposeAsync();
     throw error;
@@ -51,6 +59,7 @@ async function start(
   logger: Logger,
   stack: AsyncDisposableStack,
   onFatal: (reason: string) => void,
+  stopping: AbortSignal,
 ): Promise<Service> {
   const startedAt = performance.now();
   const grpc = await findFreeAddress(config.listen, 'LISTEN');
@@ -59,12 +68,13 @@ async function start(
     databaseUrl: backing.databaseUrl,
     poolSizeMax: 6,
     writePoolSizeMax: 1,
+    durableCommits: false,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service supervisor',
   });
   stack.defer(() => database.close());
-  await migrateWhenReachable(database, logger);
+  await migrateWhenReachable(database, logger, stopping);
 
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'supervisor_' });
@@ -91,16 +101,22 @@ async function start(
 
   stack.defer(() => pool.drain(config.drainTimeoutMs));
   await pool.start();
-  const natsUrl = await backing.natsUrl;
+  const natsUrl = await unlessStopped(backing.natsUrl, stopping);
   if (natsUrl !== undefined) {
-    relay = createRelay(config, database.pool, natsUrl, observed.events);
-    relay.start();
+    const started = createRelay(config, database.pool, natsUrl, observed.events);
+    stack.defer(() => started.stop());
+    started.start();
+    relay = started;
   }
   announce(logger, { grpc, http, databaseUrl: backing.databaseUrl, natsUrl, startedAt });
   return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay, stack }) };
 }
 
-async function migrateWhenReachable(database: Database, logger: Logger): Promise<void> {
+async function migrateWhenReachable(
+  database: Database,
+  logger: Logger,
+  stopping: AbortSignal,
+): Promise<void> {
   const giveUpAt = performance.now() + MIGRATION_TIMEOUT_MS;
   for (;;) {
     try {
@@ -110,9 +126,19 @@ async function migrateWhenReachable(database: Database, logger: Logger): Promise
     } catch (error) {
       if (classifySqlError(error) !== 'retry' || performance.now() > giveUpAt) throw error;
       logger.warn(describeSqlError(error), 'PostgreSQL does not answer yet; trying again');
-      await delay(500);
+      await delay(500, undefined, { signal: stopping });
     }
   }
+}
+
+/** Fetching nats-server may take minutes, in which a person may think better of it. */
+function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    stopping.addEventListener('abort', () => reject(new Error('stopped before it was complete')), {
+      once: true,
+    });
+    work.then(resolve, reject);
+  });
 }
 
 /** Looks at the backlog once a second and shows it as a gauge; -1 while PostgreSQL does not answer. */
@@ -166,7 +192,6 @@ async function stop(
     const leftMs = config.drainTimeoutMs - (performance.now() - startedAt);
     const drained = await relay.drain(Math.max(leftMs, RELAY_DRAIN_MIN_MS));
     if (!drained) logger.warn({}, 'some events are not published yet; the next start publishes them');
-    await relay.stop();
   }
   await stack.disposeAsync();
   logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'stopped');

@@ -226,6 +226,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
       databaseUrl: database.url,
       poolSizeMax: 1,
       writePoolSizeMax: 1,
+      durableCommits: true,
       statementTimeoutMs: 10_000,
       connectTimeoutMs: 5_000,
       applicationName: 'ledger',

@@ -30,6 +30,7 @@ export function openTestDatabase(url: string): Promise<Database> {
     databaseUrl: url,
     poolSizeMax: 6,
     writePoolSizeMax: 4,
+    durableCommits: true,
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
     applicationName: 'test',

@@ -67,7 +67,7 @@ export class RecordChargesWork implements StreamWork {
   /** Begins to read. */
   start(): void {
     this.#stream.workedOnBy(this);
-    this.#call.on('data', (bytes: Buffer) => this.#read(bytes));
+    this.#call.on('data', (bytes: Buffer) => this.#guard(() => this.#read(bytes)));
     this.#call.on('end', () => this.#endWith('ok'));
     this.#call.on('drain', () => {
       this.#writable = true;
@@ -127,9 +127,18 @@ export class RecordChargesWork implements StreamWork {
     this.#recording++;
     void this.#record(chunk).finally(() => {
       this.#recording--;
-      this.#answer();
+      this.#guard(() => this.#answer());
       this.#closeOnceDone();
     });
+  }
+
+  /** A defect ends this stream, not the process: nobody above an event listener catches it. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#stream.failWith(error);
+    }
   }
 
   async #record(chunk: Chunk): Promise<void> {

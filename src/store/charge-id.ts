@@ -1,0 +1,41 @@
+/** Ids of new charges: UUIDv7 that sort by arrival within a process. */
+
+import { randomFillSync } from 'node:crypto';
+
+import { v7 as uuidv7 } from 'uuid';
+
+const ID_BYTES = 16;
+/** Drawn at once: 16 bytes at a time, randomness alone was 4 % of the server's thread. */
+const POOL_BYTES = 4096;
+const SEQUENCE_MAX = 0x7fff_ffff;
+
+const pool = new Uint8Array(POOL_BYTES);
+let drawn = POOL_BYTES;
+let lastMs = 0;
+let sequence = 0;
+
+/**
+ * The next id, as its 16 bytes. Later ids are greater, also when many fall into a millisecond or
+ * the clock goes back: the journal numbers a group in the order of its ids.
+ */
+export function newChargeId(): Uint8Array {
+  const now = Date.now();
+  if (now > lastMs) {
+    lastMs = now;
+    sequence = 0;
+  } else if (sequence === SEQUENCE_MAX) {
+    lastMs++;
+    sequence = 0;
+  } else {
+    sequence++;
+  }
+  return uuidv7({ msecs: lastMs, seq: sequence, random: nextRandom() }, new Uint8Array(ID_BYTES));
+}
+
+function nextRandom(): Uint8Array {
+  if (drawn === POOL_BYTES) {
+    randomFillSync(pool);
+    drawn = 0;
+  }
+  return pool.subarray(drawn, (drawn += ID_BYTES));
+}
