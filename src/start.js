@@ -1,6 +1,6 @@
 // Plain JavaScript, so that a Node too old for the rest can still say so.
 
-const NEEDED = [22, 18];
+const NEEDED = [24, 0];
 const [major, minor] = process.versions.node.split('.').map(Number);
 
 if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {

@@ -19,6 +19,8 @@ export interface PublishOutcome {
 export interface PublishFailure {
   /** Whether the same message would be refused again, whatever else changes. */
   readonly permanent: boolean;
+  /** Whether there was no answer at all. */
+  readonly silent?: boolean;
   readonly reason: string;
 }
 
@@ -133,7 +135,8 @@ export class JetStreamPublisher {
 /** Undefined when the broker says that it has stored the message, now or before, in our stream. */
 function failureOf(message: Msg, stream: string): PublishFailure | undefined {
   if (message.data.length === 0) return { permanent: false, reason: 'no stream takes the subject' };
-  const ack = message.json<Ack>();
+  const ack = parseAck(message);
+  if (ack === undefined) return { permanent: false, reason: 'the acknowledgement is not JSON' };
   if (ack.error !== undefined) {
     const { err_code: code, description } = ack.error;
     return {
@@ -147,6 +150,15 @@ function failureOf(message: Msg, stream: string): PublishFailure | undefined {
   return undefined;
 }
 
+/** Called from a subscription's callback, which nothing above would catch. */
+function parseAck(message: Msg): Ack | undefined {
+  try {
+    return message.json<Ack>();
+  } catch {
+    return undefined;
+  }
+}
+
 function prefixOutcome(
   count: number,
   answered: Uint8Array,
@@ -158,7 +170,7 @@ function prefixOutcome(
     if (failure !== undefined) return { acknowledged: index, failure };
     if (answered[index] === 0) {
       const reason = `no acknowledgement within ${timeoutMs} ms`;
-      return { acknowledged: index, failure: { permanent: false, reason } };
+      return { acknowledged: index, failure: { permanent: false, silent: true, reason } };
     }
   }
   return { acknowledged: count, failure: undefined };

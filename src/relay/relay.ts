@@ -52,6 +52,15 @@ export interface RelayEvents {
 
 const TENANTS_PER_ROUND_MAX = 100;
 
+/** The broker did not answer: whatever the state of the connection, a new one is better. */
+class BrokerSilence extends Error {}
+
+/** Whether every book has been published as far as it reached then. */
+function reached(then: readonly Backlog[], now: readonly Backlog[]): boolean {
+  const current = new Map(now.map((backlog) => [backlog.tenant, backlog.publishedSequence]));
+  return then.every(({ tenant, lastSequence }) => (current.get(tenant) ?? lastSequence) >= lastSequence);
+}
+
 /** Follows the journal until it is stopped. Owns neither pool nor broker options. */
 export class Relay {
   readonly #pool: Pool;
@@ -85,14 +94,20 @@ export class Relay {
     this.#wake.resolve();
   }
 
-  /** Waits until everything committed so far is published, at most `timeoutMs`. True when it is. */
+  /**
+   * Waits until everything that was committed when it was called is published, at most `timeoutMs`.
+   * True when it is; false at once while this relay is not the one that publishes.
+   */
   async drain(timeoutMs: number): Promise<boolean> {
     const giveUpAt = performance.now() + timeoutMs;
+    let waitingFor: readonly Backlog[] | undefined;
     for (;;) {
       this.notify();
-      const backlogs = await readBacklogs(this.#pool, 1).catch(() => undefined);
-      if (backlogs?.length === 0) return true;
-      if (performance.now() > giveUpAt) return false;
+      const backlogs = await readBacklogs(this.#pool, TENANTS_PER_ROUND_MAX).catch(() => undefined);
+      waitingFor ??= backlogs;
+      if (waitingFor !== undefined && backlogs !== undefined && reached(waitingFor, backlogs)) return true;
+      const cannotPublish = this.#broker === undefined || this.#lease === undefined;
+      if (cannotPublish || performance.now() > giveUpAt) return false;
       await delay(10);
     }
   }
@@ -114,14 +129,14 @@ export class Relay {
         backoffMs = this.#options.backoffMinMs;
         // A commit every millisecond must not make a round every millisecond.
         if (worked) await delay(this.#options.lingerMs);
-        else await this.#pause(this.#options.pollMs);
+        else if (this.#lease !== undefined) await this.#pause(this.#options.pollMs);
+        // Commits are the leader's business: a standby only looks whether there still is one.
+        else await this.#sleep(this.#options.pollMs);
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         this.#events.failed(error, backoffMs);
-        await this.#closeBroker();
-        await delay(backoffMs * (0.5 + Math.random() / 2), undefined, {
-          signal: this.#stopping.signal,
-        }).catch(() => undefined);
+        if (error instanceof BrokerSilence) await this.#closeBroker();
+        await this.#sleep(backoffMs * (0.5 + Math.random() / 2));
         backoffMs = Math.min(backoffMs * 2, this.#options.backoffMaxMs);
       }
     }
@@ -143,6 +158,8 @@ export class Relay {
     if (this.#broker !== undefined) return this.#broker;
     const broker = await this.#openBroker();
     this.#broker = broker;
+    // What was sent over the connection before may be stored although nobody heard of it.
+    this.#caughtUpEpoch = undefined;
     this.#events.connected(true);
     void broker.closed.then(() => {
       if (this.#broker !== broker) return;
@@ -184,7 +201,9 @@ export class Relay {
 
   /** Goes on right behind what a former leader had published but not marked. */
   async #catchUpWithStream(broker: Broker, lease: Lease): Promise<void> {
-    const last = await broker.lastAnnounced();
+    const last = await broker.lastAnnounced().catch((error: unknown) => {
+      throw new BrokerSilence('NATS JetStream does not tell its last message', { cause: error });
+    });
     if (last === undefined) return;
     for (const { tenant, publishedSequence } of await readBacklogs(this.#pool, TENANTS_PER_ROUND_MAX)) {
       if (last.sequence <= publishedSequence) continue;
@@ -229,14 +248,20 @@ export class Relay {
       return refused.sequence;
     }
     const lastAcknowledged = entries[acknowledged - 1];
-    if (lastAcknowledged === undefined)
-      throw new Error(`NATS JetStream: ${failure?.reason ?? 'nothing to publish'}`);
+    if (lastAcknowledged === undefined) {
+      const reason = `NATS JetStream: ${failure?.reason ?? 'nothing to publish'}`;
+      throw failure?.silent ? new BrokerSilence(reason) : new Error(reason);
+    }
     return lastAcknowledged.sequence;
   }
 
   #loseLease(): void {
     this.#lease = undefined;
     this.#events.leading(false);
+  }
+
+  async #sleep(timeoutMs: number): Promise<void> {
+    await delay(timeoutMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 
   async #pause(timeoutMs: number): Promise<void> {

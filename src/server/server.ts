@@ -121,7 +121,7 @@ function rpcLimits(config: Pick<Config, 'inFlightCallsMax' | 'streamsMax'>): Rpc
     recordWindow: 1_000,
     deadlineMaxMs: 30_000,
     retryAfterMs: RETRY_AFTER_MS,
-    connectionStreamsMax: 10_000,
+    connectionStreamsMax: 1_000,
     connectionAgeMaxMs: 60 * 60_000,
     connectionAgeGraceMs: 30_000,
     connectionIdleMaxMs: 15 * 60_000,

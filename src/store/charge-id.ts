@@ -22,14 +22,20 @@ export function newChargeId(): Uint8Array {
   const now = Date.now();
   if (now > lastMs) {
     lastMs = now;
-    sequence = 0;
+    sequence = randomStart();
   } else if (sequence === SEQUENCE_MAX) {
     lastMs++;
-    sequence = 0;
+    sequence = randomStart();
   } else {
     sequence++;
   }
   return uuidv7({ msecs: lastMs, seq: sequence, random: nextRandom() }, new Uint8Array(ID_BYTES));
+}
+
+/** Anywhere in the lower half: room to count, and one more thing in which two processes differ. */
+function randomStart(): number {
+  const bytes = nextRandom();
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) & (SEQUENCE_MAX >>> 1);
 }
 
 function nextRandom(): Uint8Array {

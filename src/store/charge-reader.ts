@@ -17,7 +17,7 @@ type ChargeQuery = SelectQueryBuilder<InferEntity<typeof ChargeEntity>>;
 export function createChargeReader(database: Database, retryAfterMs: number): ChargeReader {
   const read = async (
     build: (em: EntityManager) => ChargeQuery,
-    options: ReadOptions | undefined,
+    options?: ReadOptions,
   ): Promise<Charge[]> => {
     try {
       const rows = await executeWithin(database.orm.em.fork(), build, options?.timeoutMs);
@@ -34,9 +34,9 @@ export function createChargeReader(database: Database, retryAfterMs: number): Ch
       .limit(1);
 
   return {
-    findById: async (tenant, id, options) => (await read(byKey(tenant, { id }), options))[0],
-    findByRequestId: async (tenant, requestId, options) =>
-      (await read(byKey(tenant, { requestId }), options))[0],
+    // Point look-ups save the three round trips of a transaction: the connection's own limit bounds them.
+    findById: async (tenant, id) => (await read(byKey(tenant, { id })))[0],
+    findByRequestId: async (tenant, requestId) => (await read(byKey(tenant, { requestId })))[0],
     list: (tenant, query, options) => read((em) => pageQuery(em, tenant, query), options),
   };
 }
@@ -46,8 +46,6 @@ async function executeWithin(
   build: (em: EntityManager) => ChargeQuery,
   timeoutMs: number | undefined,
 ): Promise<ChargeRow[]> {
-  // Point look-ups and calls without a near deadline save three round trips: the connection's own
-  // statement_timeout bounds them.
   if (!timeoutMs) return build(em).execute('all', false) as unknown as Promise<ChargeRow[]>;
   return em.transactional(async (transaction) => {
     await transaction.execute(`SELECT set_config('statement_timeout', ?, true)`, [

@@ -23,7 +23,7 @@ export interface GroupWriterOptions {
   readonly groupSizeMax: number;
   /** Charges waiting for a writer; beyond it submissions are refused. */
   readonly queueSizeMax: number;
-  /** How long a group is tried again while PostgreSQL is away. */
+  /** How long after its arrival a charge is tried again while PostgreSQL is away. */
   readonly retryForMs: number;
   /** What a refused caller is told. */
   readonly retryAfterMs: number;
@@ -40,6 +40,8 @@ export interface GroupWriterEvents {
 interface Submission {
   readonly tenant: string;
   readonly charges: readonly NewCharge[];
+  /** By `performance.now()`: what waited in the queue is not tried for as long again. */
+  readonly arrivedAt: number;
   readonly signal: AbortSignal | undefined;
   readonly resolve: (results: RecordResult[]) => void;
   readonly reject: (error: unknown) => void;
@@ -81,7 +83,7 @@ export class GroupWriter implements ChargeRecorder {
     }
     return new Promise((resolve, reject) => {
       const charges = requests.map(newCharge);
-      this.#queue.push({ tenant, charges, signal, resolve, reject });
+      this.#queue.push({ tenant, charges, arrivedAt: performance.now(), signal, resolve, reject });
       this.#queuedCharges += charges.length;
       this.#schedule();
     });
@@ -144,13 +146,14 @@ export class GroupWriter implements ChargeRecorder {
       const outcome = await this.#attempt(
         tenant,
         group.flatMap((submission) => submission.charges),
+        Math.min(...group.map((submission) => submission.arrivedAt)),
       );
       let next = 0;
       for (const { charges, resolve } of group) {
         resolve(outcome.results.slice(next, (next += charges.length)));
       }
     } catch (error) {
-      if (group.length > 1 && !(error instanceof ServiceError)) {
+      if (group.length > 1 && classifySqlError(error) === 'data') {
         // One submission must not take its neighbours down with it.
         for (const submission of group) await this.#write([submission]);
         return;
@@ -159,8 +162,8 @@ export class GroupWriter implements ChargeRecorder {
     }
   }
 
-  async #attempt(tenant: string, charges: readonly NewCharge[]): Promise<GroupOutcome> {
-    const giveUpAt = performance.now() + this.#options.retryForMs;
+  async #attempt(tenant: string, charges: readonly NewCharge[], arrivedAt: number): Promise<GroupOutcome> {
+    const giveUpAt = arrivedAt + this.#options.retryForMs;
     for (let delayMs = RETRY_DELAY_MIN_MS; ; delayMs = Math.min(delayMs * 2, RETRY_DELAY_MAX_MS)) {
       try {
         return await this.#attemptOnce(tenant, charges);

@@ -8,6 +8,11 @@ import { entities } from './entities.ts';
 import { migrations } from './migrations/index.ts';
 
 const TIMESTAMPTZ_OID = 1184;
+const NETWORK_GRACE_MS = 5_000;
+
+/** Raises `off` and leaves every stronger setting alone. */
+const REQUIRE_SYNCHRONOUS_COMMIT = `
+  SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`;
 
 /** How to reach PostgreSQL, and within which bounds. */
 export interface StoreOptions {
@@ -47,6 +52,8 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs,
     statement_timeout: options.statementTimeoutMs,
+    // PostgreSQL's own limit says nothing where its answer gets lost on a dead network.
+    query_timeout: options.statementTimeoutMs + NETWORK_GRACE_MS,
     keepAlive: true,
   };
   const orm = await MikroORM.init({
@@ -75,7 +82,11 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
   // A connection that breaks while idle is replaced at the next use; without a listener it would
   // end the process.
   writePool.on('error', () => undefined);
-  writePool.on('connect', (client) => client.on('error', () => undefined));
+  writePool.on('connect', (client) => {
+    client.on('error', () => undefined);
+    // A database or role may have turned it off: then OK would not mean committed.
+    void client.query(REQUIRE_SYNCHRONOUS_COMMIT).catch(() => undefined);
+  });
   return {
     orm,
     pool,

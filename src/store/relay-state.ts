@@ -26,6 +26,8 @@ export async function acquireLease(pool: Pool, holder: string, ttlMs: number): P
         epoch = relay_lease.epoch + (relay_lease.holder <> EXCLUDED.holder)::int,
         expire_time = EXCLUDED.expire_time
       WHERE relay_lease.holder = EXCLUDED.holder OR relay_lease.expire_time < clock_timestamp()
+        -- Further ahead than any term can reach: the clock was set back, and nobody could lead for long.
+        OR relay_lease.expire_time > EXCLUDED.expire_time + interval '1 minute'
       RETURNING epoch`,
     values: [LEASE_NAME, holder, Math.trunc(ttlMs)],
   });

@@ -1,5 +1,6 @@
 /** PostgreSQL and NATS: the user's own, or the embedded default. */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { lockDataDir } from '../embedded/data-dir.ts';
@@ -16,8 +17,10 @@ const CACHE_DIR = fileURLToPath(new URL('../../.cache', import.meta.url));
 /** Where PostgreSQL and NATS are. Whatever was opened is on the stack that was passed in. */
 export interface Backing {
   readonly databaseUrl: string;
-  /** Undefined when no nats-server could be had: events wait in the journal. */
-  readonly natsUrl: Promise<string | undefined>;
+  /** Resolves when there is a NATS to connect to, however long that takes. */
+  readonly natsUrl: Promise<string>;
+  /** Resolves to the same, or to undefined when the first attempt at an embedded one failed. */
+  readonly firstNatsUrl: Promise<string | undefined>;
 }
 
 /** Locks DATA_DIR and starts what the configuration leaves to the embedded default. */
@@ -28,11 +31,10 @@ export async function openBacking(
 ): Promise<Backing> {
   const embeds = config.databaseUrl === undefined || config.natsUrl === undefined;
   const dataDir = embeds ? lockOn(stack, config.dataDir) : config.dataDir;
+  const nats =
+    config.natsUrl === undefined ? openEmbeddedNats(dataDir, logger, stack) : givenNats(config.natsUrl);
   return {
-    natsUrl:
-      config.natsUrl === undefined
-        ? openEmbeddedNats(dataDir, logger, stack)
-        : Promise.resolve(config.natsUrl),
+    ...nats,
     databaseUrl: config.databaseUrl ?? (await openEmbeddedPostgres(dataDir, logger, stack)),
   };
 }
@@ -54,8 +56,36 @@ async function openEmbeddedPostgres(
   return postgres.first.url;
 }
 
+type Nats = Pick<Backing, 'natsUrl' | 'firstNatsUrl'>;
+
+function givenNats(url: string): Nats {
+  return { natsUrl: Promise.resolve(url), firstNatsUrl: Promise.resolve(url) };
+}
+
+const NATS_RETRY_MIN_MS = 10_000;
+const NATS_RETRY_MAX_MS = 10 * 60_000;
+
 /** Runs beside the rest of the start: fetching the program may take a minute, and charges need no broker. */
-async function openEmbeddedNats(
+function openEmbeddedNats(dataDir: string, logger: Logger, stack: AsyncDisposableStack): Nats {
+  const stopping = new AbortController();
+  stack.defer(() => stopping.abort());
+  const first = tryEmbeddedNats(dataDir, logger, stack);
+  const eventually = async (): Promise<string> => {
+    let url = await first;
+    for (
+      let delayMs = NATS_RETRY_MIN_MS;
+      url === undefined;
+      delayMs = Math.min(delayMs * 2, NATS_RETRY_MAX_MS)
+    ) {
+      await delay(delayMs, undefined, { signal: stopping.signal, ref: false });
+      url = await tryEmbeddedNats(dataDir, logger, stack);
+    }
+    return url;
+  };
+  return { natsUrl: eventually(), firstNatsUrl: first };
+}
+
+async function tryEmbeddedNats(
   dataDir: string,
   logger: Logger,
   stack: AsyncDisposableStack,

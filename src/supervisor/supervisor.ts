@@ -100,16 +100,21 @@ async function start(
   stack.defer(() => http.close());
 
   stack.defer(() => pool.drain(config.drainTimeoutMs));
-  await pool.start();
-  const natsUrl = await unlessStopped(backing.natsUrl, stopping);
-  if (natsUrl !== undefined) {
-    const started = createRelay(config, database.pool, natsUrl, observed.events);
-    stack.defer(() => started.stop());
-    started.start();
-    relay = started;
-  }
+  await unlessStopped(pool.start(), stopping);
+  void backing.natsUrl.then(
+    (url) => {
+      if (stack.disposed) return;
+      const started = createRelay(config, database.pool, url, observed.events);
+      stack.defer(() => started.stop());
+      started.start();
+      relay = started;
+    },
+    // Only a stop ends the attempts to have one.
+    () => undefined,
+  );
+  const natsUrl = await unlessStopped(backing.firstNatsUrl, stopping);
   announce(logger, { grpc, http, databaseUrl: backing.databaseUrl, natsUrl, startedAt });
-  return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay, stack }) };
+  return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay: () => relay, stack }) };
 }
 
 async function migrateWhenReachable(
@@ -183,17 +188,23 @@ function readiness(config: Config, pool: ServerPool, relay: RelayStatus, backlog
 async function stop(
   config: Config,
   logger: Logger,
-  { pool, relay, stack }: { pool: ServerPool; relay: Relay | undefined; stack: AsyncDisposableStack },
+  { pool, relay, stack }: { pool: ServerPool; relay: () => Relay | undefined; stack: AsyncDisposableStack },
 ): Promise<void> {
   const startedAt = performance.now();
   logger.info({}, 'stopping: finishing calls in hand');
-  await pool.drain(config.drainTimeoutMs);
-  if (relay !== undefined) {
+  try {
+    await pool.drain(config.drainTimeoutMs);
     const leftMs = config.drainTimeoutMs - (performance.now() - startedAt);
-    const drained = await relay.drain(Math.max(leftMs, RELAY_DRAIN_MIN_MS));
-    if (!drained) logger.warn({}, 'some events are not published yet; the next start publishes them');
+    const drained = await relay()?.drain(Math.max(leftMs, RELAY_DRAIN_MIN_MS));
+    if (drained === false) {
+      logger.warn(
+        {},
+        'some events may not be published yet; the next start, or another replica, publishes them',
+      );
+    }
+  } finally {
+    await stack.disposeAsync();
   }
-  await stack.disposeAsync();
   logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'stopped');
 }
 

@@ -58,7 +58,9 @@ async function sums(where: string): Promise<Record<string, string>> {
 describe('importing into the running service', () => {
   test('a generated file: every row once, also after a second run', async () => {
     const file = join(directory.path, 'usage.csv');
-    const { stdout } = await promisify(execFile)(process.execPath, ['examples/generate-usage.mjs', '500'], { cwd: ROOT });
+    const { stdout } = await promisify(execFile)(process.execPath, ['examples/generate-usage.mjs', '500'], {
+      cwd: ROOT,
+    });
     await writeFile(file, stdout);
     expect(await importFile(file)).toMatchObject({ created: 500, replayed: 0, rejected: 0 });
     expect(await importFile(file)).toMatchObject({ created: 0, replayed: 500, rejected: 0 });
@@ -66,17 +68,28 @@ describe('importing into the running service', () => {
   }, 60_000);
 
   const present = existsSync(TRACE);
-  skipNote('the production trace', present ? { path: TRACE } : { path: undefined, reason: `${TRACE} is not there` });
-  (present ? test : test.skip)('the production trace: 19,366 charges, their tokens, and as many events', async () => {
-    const before = await countStream(nats.url);
-    expect(await importFile(TRACE)).toMatchObject({ created: 19_366, replayed: 0, rejected: 0 });
-    expect(await sums(`model = 'unknown'`)).toEqual({ charges: '19366', prompt: '22361870', completion: '4088665' });
-    await waitFor('every event', async () => (await countStream(nats.url)) >= before + 19_366, {
-      timeoutMs: 30_000,
-      intervalMs: 200,
-    });
-    const messages = await readStream(nats.url);
-    expect(new Set(messages.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(before + 19_366);
-    expect(await importFile(TRACE)).toMatchObject({ created: 0, replayed: 19_366, rejected: 0 });
-  }, 120_000);
+  skipNote(
+    'the production trace',
+    present ? { path: TRACE } : { path: undefined, reason: `${TRACE} is not there` },
+  );
+  (present ? test : test.skip)(
+    'the production trace: 19,366 charges, their tokens, and as many events',
+    async () => {
+      const before = await countStream(nats.url);
+      expect(await importFile(TRACE)).toMatchObject({ created: 19_366, replayed: 0, rejected: 0 });
+      expect(await sums(`model = 'unknown'`)).toEqual({
+        charges: '19366',
+        prompt: '22361870',
+        completion: '4088665',
+      });
+      await waitFor('every event', async () => (await countStream(nats.url)) >= before + 19_366, {
+        timeoutMs: 30_000,
+        intervalMs: 200,
+      });
+      const messages = await readStream(nats.url);
+      expect(new Set(messages.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(before + 19_366);
+      expect(await importFile(TRACE)).toMatchObject({ created: 0, replayed: 19_366, rejected: 0 });
+    },
+    120_000,
+  );
 });

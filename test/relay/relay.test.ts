@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { connect, nanos } from '@nats-io/transport-node';
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
@@ -153,6 +153,35 @@ describe('the relay', () => {
     await drained();
     expect(log.published).toEqual([1]);
     expectEveryChargeOnceInOrder(await readStream(nats.url), 11);
+  });
+
+  test('does not publish again after a reconnect what was stored before it, past the dedupe window', async () => {
+    const connection = await connect({ servers: nats.url });
+    const manager = await jetstreamManager(connection);
+    const duplicateWindow = { duplicate_window: nanos(100) };
+    await manager.streams.add({ name: 'CHARGES', subjects: ['charge.>'], ...duplicateWindow });
+    await connection.close();
+    const { log } = startRelay();
+    await record('stored', 10);
+    await drained();
+    await nats.kill();
+    await waitFor('the relay to notice', () => !log.connected);
+    // As if the acknowledgements of the last six had been lost with the connection.
+    await store.database.pool.query('UPDATE relay_cursor SET published_sequence = 4');
+    await nats.restart();
+    await record('next', 1);
+    await drained();
+    expectEveryChargeOnceInOrder(await readStream(nats.url), 11);
+  });
+
+  test('leads although the database clock was set back during another leader’s term', async () => {
+    await store.database.pool.query(
+      `INSERT INTO relay_lease VALUES ('relay', 7, '00000000-0000-4000-8000-000000000001', now() + interval '1 hour')`,
+    );
+    const { log } = startRelay();
+    await record('clock', 3);
+    await drained();
+    expect(log.leading).toBe(true);
   });
 
   test('sets an event aside that the broker refuses for good, and goes on', async () => {

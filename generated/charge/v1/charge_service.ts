@@ -1867,6 +1867,10 @@ export const ChargeServiceService = {
    * while the caller takes its responses. A caller that reads no responses is
    * stopped, not buffered for.
    *
+   * The answers keep the order of the items. Items that are on their way at the
+   * same time may be stored in another order, so their sequences in the book
+   * need not ascend with it; of two items with one request id either may win.
+   *
    * Items are refused alone, in `ChargeResult.status`. The stream ends OK after
    * the caller half-closes and has had every response. It ends with
    * INVALID_ARGUMENT (MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
@@ -1978,6 +1982,10 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * while the caller takes its responses. A caller that reads no responses is
    * stopped, not buffered for.
    *
+   * The answers keep the order of the items. Items that are on their way at the
+   * same time may be stored in another order, so their sequences in the book
+   * need not ascend with it; of two items with one request id either may win.
+   *
    * Items are refused alone, in `ChargeResult.status`. The stream ends OK after
    * the caller half-closes and has had every response. It ends with
    * INVALID_ARGUMENT (MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
@@ -2082,6 +2090,10 @@ export interface ChargeServiceClient extends Client {
    * Flow control works both ways: the server reads on only while it has room and
    * while the caller takes its responses. A caller that reads no responses is
    * stopped, not buffered for.
+   *
+   * The answers keep the order of the items. Items that are on their way at the
+   * same time may be stored in another order, so their sequences in the book
+   * need not ascend with it; of two items with one request id either may win.
    *
    * Items are refused alone, in `ChargeResult.status`. The stream ends OK after
    * the caller half-closes and has had every response. It ends with

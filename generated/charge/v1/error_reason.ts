@@ -16,6 +16,10 @@ export const protobufFileName = "charge/v1/error_reason.proto";
  * the name of one of these values without the prefix `ERROR_REASON_`. The
  * metadata keys of each are named below. Texts may change; reasons and keys do
  * not. Clients must accept reasons that they do not know.
+ *
+ * Refusals of the transport carry no details, because no call has begun: an
+ * unknown method, an unreadable compression, a malformed `grpc-timeout`, a frame
+ * beyond every limit; and so does a deadline that the client itself counts.
  */
 export const ErrorReason = {
   /** ERROR_REASON_UNSPECIFIED - Never sent. */

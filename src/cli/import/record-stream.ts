@@ -103,7 +103,7 @@ export class RecordStream<T> {
   async put(row: T, request: CreateChargeRequest, bytes: number, signal: AbortSignal): Promise<boolean> {
     const slot = await this.#admit(row, request, bytes, signal);
     if (!slot) return false;
-    // Rows with the same request id go the same way: the first of them in the file comes first.
+    // Rows with the same request id go the same way: the first of them in the file is sent first.
     this.#lanes[laneIndexOf(request.requestId, this.#lanes.length)]?.push(slot);
     return true;
   }
