@@ -86,7 +86,8 @@ export async function openServer(
     limits: rpcLimits(config),
   });
   metrics.watchLoad(rpc.load, () => recorder.queuedCharges);
-  const watch = watchDatabase(database.pool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
+  // Over the connections of the writers: slow reads do not keep a charge from being recorded.
+  const watch = watchDatabase(database.writePool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
     for (const service of ['', 'charge.v1.ChargeService']) rpc.setServing(service, available);
     options.serving(available);
     if (!available) logger.warn({}, 'PostgreSQL does not answer: charges cannot be recorded');
