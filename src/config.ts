@@ -56,8 +56,8 @@ export function configFromEnv(env: Readonly<Record<string, string | undefined>>)
   const config: Config = {
     listen: reader.address('LISTEN', DEFAULT_LISTEN),
     metricsListen: reader.address('METRICS_LISTEN', '127.0.0.1:9464'),
-    databaseUrl: reader.urls('DATABASE_URL', ['postgres:', 'postgresql:']),
-    natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:']),
+    databaseUrl: reader.urls('DATABASE_URL', ['postgres:', 'postgresql:'], 1),
+    natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:'], 16),
     dataDir: reader.text('DATA_DIR', '.data'),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     processes: reader.integer('PROCESSES', 1, 1, 64),
@@ -122,13 +122,14 @@ class Reader {
     return address ?? { host: '127.0.0.1', port: 0 };
   }
 
-  /** One URL, or several with commas between them. Its text may hold a password and is never shown. */
-  urls(name: string, protocols: readonly string[]): string | undefined {
+  /** At most `countMax` URLs with commas between them. Their text may hold a password and is never shown. */
+  urls(name: string, protocols: readonly string[], countMax: number): string | undefined {
     const text = this.#env[name];
     if (!text) return undefined;
-    const valid = text.split(',').every((part) => {
+    const parts = text.split(',', countMax + 1);
+    const valid = parts.every((part, index) => {
       const url = URL.parse(part.trim());
-      return url !== null && protocols.includes(url.protocol) && url.hostname !== '';
+      return index < countMax && url !== null && protocols.includes(url.protocol) && url.hostname !== '';
     });
     if (!valid) {
       this.faults.push(

@@ -56,8 +56,8 @@ export interface BookReader {
   /** Up to `limit` consecutive entries behind `afterSequence`, in order. */
   read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]>;
   /**
-   * Resolves as soon as the book reaches beyond `afterSequence` or after a bounded time, whichever
-   * is first; at once when `signal` is aborted. Never rejects: the caller reads again either way.
+   * Resolves as soon as the book reaches beyond `afterSequence`, when it cannot be told any more
+   * whether it does, and at once when `signal` is aborted. Never rejects: the caller reads again.
    */
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void>;
 }

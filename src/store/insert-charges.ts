@@ -45,8 +45,8 @@ SELECT
 FROM total`;
 
 /**
- * Two forms of the statement. Speculative insertion costs PostgreSQL a third more per row (57
- * against 42 µs with all indexes), and repeated request ids are rare: so a group is first written
+ * Two forms of the statement. Speculative insertion costs PostgreSQL a fifth more per row (51
+ * against 43 µs with all indexes: bench/write-cost.ts), and repeated request ids are rare: so a group is first written
  * without it, and once more with it when a key is there already.
  */
 const STATEMENTS = {

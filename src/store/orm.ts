@@ -2,7 +2,7 @@
 
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
-import { Pool, TypeOverrides } from 'pg';
+import { type ClientBase, Pool, TypeOverrides } from 'pg';
 
 import { entities } from './entities.ts';
 import { migrations } from './migrations/index.ts';
@@ -11,8 +11,9 @@ const TIMESTAMPTZ_OID = 1184;
 const NETWORK_GRACE_MS = 5_000;
 
 /** Raises `off` and leaves every stronger setting alone. */
-const REQUIRE_SYNCHRONOUS_COMMIT = `
+const REQUIRE_DURABLE_COMMITS = `
   SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`;
+const RELAX_COMMITS = 'SET synchronous_commit = off';
 
 /** How to reach PostgreSQL, and within which bounds. */
 export interface StoreOptions {
@@ -66,27 +67,22 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
     logger: () => undefined,
     ensureDatabase: false,
     pool: { min: 0, max: options.poolSizeMax },
-    driverOptions,
+    driverOptions: { ...driverOptions, ...(!options.durableCommits && runAtConnect(RELAX_COMMITS)) },
   });
   const connection = orm.em.getConnection();
   const pool = await connection.getNativeClient();
-  if (!options.durableCommits) {
-    pool.on('connect', (client) => void client.query('SET synchronous_commit = off').catch(() => undefined));
-  }
   const writePool = new Pool({
     connectionString: options.databaseUrl,
     max: options.writePoolSizeMax,
     types: textTypes(),
     ...driverOptions,
+    // A database or role may have turned it off: then OK would not mean committed.
+    ...runAtConnect(REQUIRE_DURABLE_COMMITS),
   });
   // A connection that breaks while idle is replaced at the next use; without a listener it would
   // end the process.
   writePool.on('error', () => undefined);
-  writePool.on('connect', (client) => {
-    client.on('error', () => undefined);
-    // A database or role may have turned it off: then OK would not mean committed.
-    void client.query(REQUIRE_SYNCHRONOUS_COMMIT).catch(() => undefined);
-  });
+  writePool.on('connect', (client) => client.on('error', () => undefined));
   return {
     orm,
     pool,
@@ -103,4 +99,9 @@ function textTypes(): TypeOverrides {
   const types = new TypeOverrides();
   types.setTypeParser(TIMESTAMPTZ_OID, (text: string) => text);
   return types;
+}
+
+/** The pool waits for it, and gives a connection up on which it fails. */
+function runAtConnect(sql: string): { onConnect(client: ClientBase): Promise<unknown> } {
+  return { onConnect: (client) => client.query(sql) };
 }

@@ -38,10 +38,24 @@ export function classifySqlError(error: unknown): SqlErrorKind {
 
 /** The five-character SQLSTATE, where PostgreSQL itself refused. */
 export function sqlState(error: unknown): string | undefined {
+  return postgresError(error)?.code;
+}
+
+interface PostgresError extends Error {
+  readonly code: string;
+  readonly routine?: string;
+  readonly constraint?: string;
+  readonly table?: string;
+}
+
+/** What PostgreSQL reported, below whatever wraps it. */
+function postgresError(error: unknown): PostgresError | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const code = (cause as { code?: unknown }).code;
     // Node's own codes ("EPIPE") have the same shape; only PostgreSQL's come with a severity.
-    if (typeof code === 'string' && SQLSTATE.test(code) && 'severity' in cause) return code;
+    if (typeof code === 'string' && SQLSTATE.test(code) && 'severity' in cause) {
+      return cause as unknown as PostgresError;
+    }
   }
   return undefined;
 }
@@ -71,10 +85,10 @@ function isConnectionError(error: unknown): boolean {
   return false;
 }
 
-/** A description for the log that carries no row values: PostgreSQL's message without its detail. */
+/** A description for the log: of PostgreSQL's errors without their messages, which may quote row values. */
 export function describeSqlError(error: unknown): Record<string, unknown> {
-  const state = sqlState(error);
-  if (state === undefined) return { error: error instanceof Error ? error.message : String(error) };
-  const { routine, constraint, table } = error as Record<string, unknown>;
-  return { sqlState: state, routine, constraint, table };
+  const reported = postgresError(error);
+  if (reported === undefined) return { error: error instanceof Error ? error.message : String(error) };
+  const { code, routine, constraint, table } = reported;
+  return { sqlState: code, routine, constraint, table };
 }

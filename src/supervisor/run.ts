@@ -36,7 +36,7 @@ export async function runSupervisor(config: Config): Promise<boolean> {
   return clean;
 }
 
-/** Database errors carry the statement's values; what a person needs is the message. */
+/** Database errors carry the statement and its parameters as members; what a person needs is the message. */
 function withoutQuery(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   return { type: error.name, message: error.message, stack: error.stack };

@@ -139,9 +139,9 @@ async function migrateWhenReachable(
 /** Fetching nats-server may take minutes, in which a person may think better of it. */
 function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    stopping.addEventListener('abort', () => reject(new Error('stopped before it was complete')), {
-      once: true,
-    });
+    const stop = (): void => reject(new Error('stopped before it was complete'));
+    if (stopping.aborted) stop();
+    stopping.addEventListener('abort', stop, { once: true });
     work.then(resolve, reject);
   });
 }

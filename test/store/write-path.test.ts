@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import type { RecordResult } from '../../src/domain/charge.ts';
 import { type ServiceError } from '../../src/domain/errors.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../support/store.ts';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -242,6 +242,22 @@ describe('a failing write', () => {
     gaveUp.abort();
     await expect(recording).rejects.toMatchObject({ failure: { kind: 'cancelled' } });
     expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'withdrawn'`)).toBe(0);
+  });
+});
+
+describe('durability', () => {
+  test('is asked for by the writers although the database has turned it off', async () => {
+    const { pool } = store.database;
+    const name = new URL(store.url).pathname.slice(1);
+    await pool.query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+    const other = await openTestDatabase(store.url);
+    try {
+      const { rows } = await other.writePool.query('SHOW synchronous_commit');
+      expect(rows).toEqual([{ synchronous_commit: 'on' }]);
+    } finally {
+      await other.close();
+      await pool.query(`ALTER DATABASE ${name} RESET synchronous_commit`);
+    }
   });
 });
 
