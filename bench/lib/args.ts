@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly out: string | undefined;
   readonly plot: boolean;
   readonly quick: boolean;
+  /** Names of contenders; undefined: all of them. */
+  readonly only: readonly string[] | undefined;
 }
 
 /** Printed for --help and behind every fault. */
@@ -20,6 +22,7 @@ export const USAGE = `Usage: npm run bench -- [SCENARIO…] [options]
 
   --rounds N    rounds of each scenario, contenders in turn (default 5, --quick 2)
   --seconds S   of each contender in each round (default 8, --quick 2)
+  --only NAMES  of each scenario only these contenders, separated by commas; ratios with others are left out
   --out FILE    write machine facts, raw rounds, medians and ratios as JSON
   --plot        draw bars below the tables
   --quick       small sizes: for a look, not for figures
@@ -43,6 +46,7 @@ export function readArgs(args: readonly string[]): BenchOptions | 'help' {
     out: values.out,
     plot: values.plot,
     quick,
+    only: values.only?.split(','),
   };
 }
 
@@ -55,6 +59,7 @@ function parse(args: readonly string[]) {
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         out: { type: 'string' },
+        only: { type: 'string' },
         plot: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },

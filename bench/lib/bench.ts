@@ -7,7 +7,7 @@ import { type Facts, readFacts } from './facts.ts';
 import { startLoadClient } from './load/client.ts';
 import { formatScenario, mediansOf, type ScenarioResult } from './report.ts';
 import { ratioOf, runRounds } from './rounds.ts';
-import type { Scenario } from './scenario.ts';
+import type { OpenScenario, Scenario } from './scenario.ts';
 
 const EXIT_INTERRUPTED = 130;
 const FORCE_AFTER_MS = 60_000;
@@ -84,14 +84,17 @@ async function runScenario(
   const reported: Record<string, number | string> = {};
   const progress = (text: string): void => console.error(`${scenario.name}: ${text}`);
   progress('starting');
-  const open = await scenario.open({
-    environment,
-    load,
-    stack,
-    quick: options.quick,
-    note: (text) => notes.push(text),
-    report: (key, value) => (reported[key] = value),
-  });
+  const open = onlyThese(
+    options.only,
+    await scenario.open({
+      environment,
+      load,
+      stack,
+      quick: options.quick,
+      note: (text) => notes.push(text),
+      report: (key, value) => (reported[key] = value),
+    }),
+  );
   // Every contender's rounds begin with the same clean buffers; no other checkpoint falls into them.
   await environment.sql(environment.postgres.url, 'CHECKPOINT');
   const rounds = await runRounds(open, options, progress);
@@ -116,6 +119,16 @@ function chooseScenarios(names: readonly string[]): readonly Scenario[] {
     }
     return found;
   });
+}
+
+/** The scenario with the contenders that were asked for, and the ratios between them. */
+function onlyThese(names: readonly string[] | undefined, scenario: OpenScenario): OpenScenario {
+  if (names === undefined) return scenario;
+  return {
+    ...scenario,
+    contenders: scenario.contenders.filter(({ name }) => names.includes(name)),
+    ratios: scenario.ratios.filter(({ of, to }) => names.includes(of) && names.includes(to)),
+  };
 }
 
 /** Ctrl-C ends the servers in order; a second one, or a minute, ends this process. */

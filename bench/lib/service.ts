@@ -34,7 +34,9 @@ export interface ServiceOptions {
 
 /** Starts the service with everything on: validation, journal, relay, metrics, logs at info. */
 export async function startService(environment: Environment, options: ServiceOptions): Promise<Service> {
-  const child = spawn(process.execPath, [join(ROOT, 'src/start.js')], {
+  // Flags of V8 to try, or --cpu-prof, for the service alone; its server processes inherit them.
+  const flags = process.env['BENCH_SERVICE_NODE_OPTIONS']?.split(' ').filter(Boolean) ?? [];
+  const child = spawn(process.execPath, [...flags, join(ROOT, 'src/start.js')], {
     cwd: environment.directory,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -44,8 +46,6 @@ export async function startService(environment: Environment, options: ServiceOpt
       LISTEN: '127.0.0.1:0',
       METRICS_LISTEN: '127.0.0.1:0',
       LOG_LEVEL: 'info',
-      // Flags of V8 to try, or --cpu-prof, for the service alone.
-      NODE_OPTIONS: process.env['BENCH_SERVICE_NODE_OPTIONS'] ?? '',
       ...options.env,
     },
   });
