@@ -43,7 +43,7 @@ export function clusterPaths(dataDir: string): ClusterPaths {
 
 /**
  * Makes the cluster unless it exists, and returns the password of `clusterUser`. A kill in the middle leaves only a
- * directory that the next call removes. The caller holds the lock of DATA_DIR.
+ * directory that a later call removes. The caller holds the lock of DATA_DIR.
  * Throws `PostgresClusterError` for another major version or a lost password, `CommandError` when initdb fails.
  */
 export async function ensureCluster(
@@ -52,6 +52,7 @@ export async function ensureCluster(
   runAs: RunAs,
   logger: Logger,
 ): Promise<string> {
+  sweepUnfinished(paths.dataDir);
   const versionFile = join(paths.clusterDir, 'PG_VERSION');
   if (existsSync(versionFile)) {
     const version = readFileSync(versionFile, 'utf8').trim();
@@ -62,9 +63,6 @@ export async function ensureCluster(
       );
     }
     return readPassword(paths);
-  }
-  for (const name of readdirSync(paths.dataDir)) {
-    if (name.startsWith(initPrefix)) rmSync(join(paths.dataDir, name), { recursive: true, force: true });
   }
   removeIfEmpty(paths.clusterDir);
   const password = await ensurePassword(paths, runAs);
@@ -102,6 +100,21 @@ export async function ensureCluster(
     'made a new PostgreSQL data directory',
   );
   return password;
+}
+
+/**
+ * Removes what killed starts left, also beside a finished cluster: an initdb outlives its parent and may write on
+ * while the next start has the cluster made already. What it still holds on to stays for a later start.
+ */
+function sweepUnfinished(dataDir: string): void {
+  for (const name of readdirSync(dataDir)) {
+    if (!name.startsWith(initPrefix)) continue;
+    try {
+      rmSync(join(dataDir, name), { recursive: true, force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+    }
+  }
 }
 
 function readPassword(paths: ClusterPaths): string {

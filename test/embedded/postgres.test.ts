@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import {
@@ -217,6 +217,16 @@ test('a kill in the middle of initdb leaves nothing that hinders the next start'
     return !readdirSync(dataDir).some((name) => name.startsWith('postgres.init-'));
   };
   await waitFor('a start to sweep what initdb left', sweep, { timeoutMs: 30_000 });
+});
+
+test('what a killed initdb wrote while the next start made the cluster is swept by a later start', async () => {
+  const dataDir = freshDirectory();
+  await (await start(dataDir)).stop();
+  const left = join(dataDir, 'postgres.init-0123456789ab');
+  mkdirSync(left);
+  writeFileSync(join(left, 'PG_VERSION'), '18');
+  await (await start(dataDir)).stop();
+  expect(existsSync(left)).toBe(false);
 });
 
 test('a directory that is no cluster is left alone', async () => {
