@@ -5,9 +5,9 @@
  */
 
 import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import { connect, createInbox, nanos } from '@nats-io/transport-node';
+import { connect, createInbox, type MsgHdrs, nanos } from '@nats-io/transport-node';
 
-import { eventMessage } from '../../src/relay/event-message.ts';
+import { encodeHeaders, eventMessage } from '../../src/relay/event-message.ts';
 import type { LoadMessage, LoadResult } from '../lib/load/jobs.ts';
 import { newChargeSource } from '../lib/new-charges.ts';
 import { RequestIds } from '../lib/request-ids.ts';
@@ -16,6 +16,7 @@ import { chargeOf } from '../../src/store/charge-row.ts';
 const [natsUrl = ''] = process.argv.slice(2);
 const STREAM = 'RAW';
 const SUBJECT = 'raw.created';
+const EXPECTED_STREAM = `Nats-Expected-Stream: ${STREAM}`;
 const WINDOW = 1_000;
 
 const connection = await connect({ servers: new URL(natsUrl).host });
@@ -53,8 +54,11 @@ async function run({ events }: { events: number }): Promise<LoadResult> {
     while (sent < events && sent - acknowledged - failed < WINDOW) {
       const message = messages[sent % messages.length];
       if (message === undefined) return;
-      message.headers.set('Nats-Msg-Id', ids.next());
-      connection.publish(SUBJECT, message.payload, { headers: message.headers, reply: `${inbox}.${sent++}` });
+      const headers = encodeHeaders({ ...message, id: ids.next() }, 'protobuf', EXPECTED_STREAM);
+      connection.publish(SUBJECT, message.payload, {
+        headers: { encode: () => headers } as unknown as MsgHdrs,
+        reply: `${inbox}.${sent++}`,
+      });
     }
   };
   const subscription = connection.subscribe(`${inbox}.*`, {

@@ -3,18 +3,28 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 
-import { CHARGE_CREATED_SUBJECT } from './event-message.ts';
+import { CHARGE_CREATED_SUBJECT, type EventFormat } from './event-message.ts';
 import { JetStreamPublisher } from './publisher.ts';
 import { ensureStream, type StreamOptions } from './stream.ts';
 
 /** An open connection with its stream in place. */
 export interface Broker {
   readonly publisher: JetStreamPublisher;
-  /** The CloudEvents id, source and sequence of the last announced charge; undefined: none. */
-  lastAnnounced(): Promise<{ id: string; sequence: bigint } | undefined>;
+  /**
+   * Puts the publisher behind what the stream ends with now, and resolves to the last announced
+   * charge there, or undefined where there is none. Whatever anybody else publishes afterwards
+   * makes the next batch fail, instead of it being stored behind the wrong message.
+   */
+  synchronise(): Promise<AnnouncedCharge | undefined>;
   /** Resolves when the connection is lost for good. */
   readonly closed: Promise<void>;
   close(): Promise<void>;
+}
+
+/** The event of a charge as the stream has it. */
+export interface AnnouncedCharge {
+  readonly id: string;
+  readonly sequence: bigint;
 }
 
 /** How to reach NATS. */
@@ -22,6 +32,7 @@ export interface BrokerOptions {
   /** `nats://user:password@host:port` or `tls://…`, several separated by commas. */
   readonly url: string;
   readonly stream: StreamOptions;
+  readonly format: EventFormat;
   readonly connectTimeoutMs: number;
 }
 
@@ -31,11 +42,17 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   try {
     const manager = await jetstreamManager(connection, { timeout: options.connectTimeoutMs });
     await ensureStream(manager, options.stream);
-    const publisher = new JetStreamPublisher(connection, options.stream.name);
+    const publisher = new JetStreamPublisher(connection, options.stream.name, options.format);
     return {
       publisher,
-      lastAnnounced: () => lastAnnounced(manager, options.stream.name),
-      closed: connection.closed().then(() => undefined),
+      synchronise: async () => {
+        const { state } = await manager.streams.info(options.stream.name);
+        // Only then: what is published in between must be noticed by the number taken before.
+        const last = await lastAnnounced(manager, options.stream.name);
+        publisher.continueBehind(state.last_seq);
+        return last;
+      },
+      closed: connection.closed().then(() => publisher.close()),
       close: () => closeConnection(connection, publisher),
     };
   } catch (error) {
@@ -69,7 +86,7 @@ function connectionOptions({ url, connectTimeoutMs }: BrokerOptions): NodeConnec
 async function lastAnnounced(
   manager: JetStreamManager,
   stream: string,
-): Promise<{ id: string; sequence: bigint } | undefined> {
+): Promise<AnnouncedCharge | undefined> {
   const message = await manager.streams.getMessage(stream, { last_by_subj: CHARGE_CREATED_SUBJECT });
   if (message === null) return undefined;
   const sequence = message.header.get('ce-sequence');

@@ -1,7 +1,5 @@
 /** An event as it travels on NATS: subject, headers, payload. */
 
-import { headers, type MsgHdrs } from '@nats-io/transport-node';
-
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { toProtoChargeCreated } from '../contract/charge-created.ts';
 import type { JournalEntry } from '../domain/charge.ts';
@@ -12,40 +10,29 @@ export const CHARGE_CREATED_SUBJECT = 'charge.created';
 /** How the payload is written: protobuf, or its canonical JSON for consumers without the schema. */
 export type EventFormat = 'protobuf' | 'json';
 
-/** One message for the broker. */
+/** One event, ready to be published on {@link CHARGE_CREATED_SUBJECT}. */
 export interface EventMessage {
   /** Identifies the event for ever: the broker's and every consumer's key against repeats. */
   readonly id: string;
   readonly tenant: string;
   readonly sequence: bigint;
-  readonly subject: string;
-  readonly headers: MsgHdrs;
+  /** When the charge was made, in milliseconds since the Unix epoch. */
+  readonly createTimeMs: number;
+  /** W3C trace context of the call that made the charge; empty: it came without one. */
+  readonly traceparent: string;
   readonly payload: Uint8Array;
 }
 
-/**
- * The message of an entry: CloudEvents 1.0 in binary mode, with the `sequence` extension of
- * CloudEvents and the `traceparent` of its distributed tracing extension.
- */
+/** The event of an entry of the book. */
 export function eventMessage(entry: JournalEntry, format: EventFormat): EventMessage {
   const { tenant, sequence, charge } = entry;
   const event = toProtoChargeCreated(entry);
-  const messageHeaders = headers();
-  messageHeaders.append('Nats-Msg-Id', charge.id);
-  messageHeaders.append('ce-specversion', '1.0');
-  messageHeaders.append('ce-id', charge.id);
-  messageHeaders.append('ce-type', CHARGE_CREATED_SUBJECT);
-  messageHeaders.append('ce-source', `/charge.v1.ChargeService/tenants/${encodeURIComponent(tenant)}`);
-  messageHeaders.append('ce-time', new Date(Number(charge.createTimeMicros / 1000n)).toISOString());
-  messageHeaders.append('ce-sequence', sequence.toString());
-  messageHeaders.append('content-type', CONTENT_TYPES[format]);
-  messageHeaders.append('traceparent', entry.traceparent ?? traceparentOf(charge.id));
   return {
     id: charge.id,
     tenant,
     sequence,
-    subject: CHARGE_CREATED_SUBJECT,
-    headers: messageHeaders,
+    createTimeMs: Number(charge.createTimeMicros / 1000n),
+    traceparent: entry.traceparent ?? '',
     payload:
       format === 'protobuf'
         ? ChargeCreated.encode(event).finish()
@@ -53,10 +40,43 @@ export function eventMessage(entry: JournalEntry, format: EventFormat): EventMes
   };
 }
 
+/**
+ * The message's headers, encoded: CloudEvents 1.0 in binary mode, with the `sequence` extension of
+ * CloudEvents and the `traceparent` of its distributed tracing extension; before them `condition`,
+ * one more header line for the broker. One string and one copy: the client's own header object
+ * takes four times as long.
+ */
+export function encodeHeaders(message: EventMessage, format: EventFormat, condition: string): Buffer {
+  const { id, tenant, sequence, createTimeMs, traceparent } = message;
+  return Buffer.from(
+    `NATS/1.0\r\n${condition}\r\nNats-Msg-Id: ${id}\r\nce-specversion: 1.0\r\nce-id: ${id}\r\n` +
+      `ce-type: ${CHARGE_CREATED_SUBJECT}\r\nce-source: ${sourceOf(tenant)}\r\nce-time: ${timeOf(createTimeMs)}\r\n` +
+      `ce-sequence: ${sequence}\r\ncontent-type: ${CONTENT_TYPES[format]}\r\n` +
+      `traceparent: ${traceparent || traceparentOf(id)}\r\n\r\n`,
+    'latin1',
+  );
+}
+
 const CONTENT_TYPES: Record<EventFormat, string> = {
   protobuf: 'application/protobuf',
   json: 'application/json',
 };
+
+function sourceOf(tenant: string): string {
+  return `/charge.v1.ChargeService/tenants/${encodeURIComponent(tenant)}`;
+}
+
+let lastTimeMs = NaN;
+let lastTime = '';
+
+/** Under load dozens of charges share a millisecond. */
+function timeOf(createTimeMs: number): string {
+  if (createTimeMs !== lastTimeMs) {
+    lastTimeMs = createTimeMs;
+    lastTime = new Date(createTimeMs).toISOString();
+  }
+  return lastTime;
+}
 
 /**
  * A trace of its own for a charge whose caller sent none, the same at every attempt: the id is 16

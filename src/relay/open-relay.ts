@@ -29,10 +29,11 @@ export function createRelay(
   };
   return new Relay(
     pool,
-    () => openBroker({ url: natsUrl, stream, connectTimeoutMs: 5_000 }),
+    () => openBroker({ url: natsUrl, stream, format: config.eventFormat, connectTimeoutMs: 5_000 }),
     {
       format: config.eventFormat,
       batchSizeMax: 500,
+      recentEventsMax: 20_000,
       ackTimeoutMs: 5_000,
       pollMs: 250,
       lingerMs: 10,

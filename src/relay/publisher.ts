@@ -1,34 +1,43 @@
 /**
- * Publishes batches to JetStream and counts the acknowledgements. The client's own `publish()`
- * costs about four times as much Node time a message; one reply inbox for all of them does not.
+ * Publishes batches to JetStream with one acknowledgement for each. Every message asks the broker to
+ * store it only right behind the one before it, so the acknowledgement of the last one stands for
+ * all, and nothing that anybody else publishes in between can change the order or hide a gap. An
+ * acknowledgement per message costs the broker a third more (6.1 against 4.6 µs a message) and the
+ * client twice as much; atomic batches, which the broker first stages, cost it 7.3.
  */
 
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { createInbox } from '@nats-io/transport-node';
 
-import type { EventMessage } from './event-message.ts';
+import {
+  CHARGE_CREATED_SUBJECT,
+  encodeHeaders,
+  type EventFormat,
+  type EventMessage,
+} from './event-message.ts';
 
-/** What became of a batch: how many, from the first on, the broker has acknowledged as stored. */
-export interface PublishOutcome {
-  readonly acknowledged: number;
-  /** Why the next one was not; undefined when all were. */
-  readonly failure: PublishFailure | undefined;
-}
-
-/** A refusal by the broker, or its silence. */
-export interface PublishFailure {
-  /** Whether the same message would be refused again, whatever else changes. */
+/** The batch was not stored as a whole; how far it got only the stream can tell. */
+export class PublishError extends Error {
+  override name = 'PublishError';
+  /** The broker would refuse the same message again, whatever else changes. Only for a batch of one. */
   readonly permanent: boolean;
-  /** Whether there was no answer at all. */
-  readonly silent?: boolean;
-  readonly reason: string;
+  /** There was no answer at all: whatever the state of the connection, a new one is better. */
+  readonly silent: boolean;
+
+  constructor(
+    message: string,
+    kind: { readonly permanent?: boolean; readonly silent?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(`NATS JetStream: ${message}`, { cause: kind.cause });
+    this.permanent = kind.permanent ?? false;
+    this.silent = kind.silent ?? false;
+  }
 }
 
 /** The `error.err_code` of a message above the stream's `max_msg_size`. */
 const MESSAGE_TOO_LARGE_CODE = 10054;
-
-/** The broker stores a message only if the last one of the stream carries this id. */
-const EXPECTED_LAST_ID = 'Nats-Expected-Last-Msg-Id';
+/** Our headers stay far below a kilobyte. */
+const HEADER_BYTES_MAX = 1024;
 
 interface Ack {
   readonly stream?: string;
@@ -37,141 +46,121 @@ interface Ack {
   readonly error?: { readonly code: number; readonly err_code?: number; readonly description: string };
 }
 
-interface Batch {
-  readonly failures: Map<number, PublishFailure>;
-  readonly answered: Uint8Array;
-  waiting: number;
-  done(): void;
-}
-
-/** One publisher per connection; one batch at a time. */
+/** One publisher per connection. Several batches may be in flight; each is stored only behind the one before. */
 export class JetStreamPublisher {
   readonly #connection: NatsConnection;
   readonly #inbox = createInbox();
   readonly #subscription: Subscription;
   readonly #stream: string;
-  #batch: Batch | undefined;
-  #batchNumber = 0;
+  readonly #format: EventFormat;
+  /** Who waits for the acknowledgement of which batch; undefined: there was none. */
+  readonly #waiting = new Map<string, (answer: Msg | undefined) => void>();
+  #batches = 0;
+  /** The header that says what the next message has to be stored behind. */
+  #condition: string | undefined;
 
-  constructor(connection: NatsConnection, stream: string) {
+  constructor(connection: NatsConnection, stream: string, format: EventFormat) {
     this.#connection = connection;
     this.#stream = stream;
-    this.#subscription = connection.subscribe(`${this.#inbox}.*.*`, {
+    this.#format = format;
+    this.#subscription = connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
-        if (error === null) this.#acknowledge(message);
+        if (error === null) this.#waiting.get(message.subject)?.(message);
       },
     });
   }
 
-  /**
-   * Sends the messages in order and waits for all acknowledgements, at most `timeoutMs`. Each
-   * message but the first asks the broker to store it only right behind the one before it, so that
-   * a refusal in the middle cannot change the order of the rest.
-   */
-  async publish(messages: readonly EventMessage[], timeoutMs: number): Promise<PublishOutcome> {
-    const tooLarge = messages.findIndex((message) => this.#isTooLarge(message));
-    const sendable = tooLarge < 0 ? messages : messages.slice(0, tooLarge);
-    const outcome = await this.#send(sendable, timeoutMs);
-    if (outcome.failure !== undefined || tooLarge < 0) return outcome;
-    const size = messages[tooLarge]?.payload.length ?? 0;
-    const reason = `the event of ${size} bytes is larger than the broker takes (max_payload)`;
-    return { acknowledged: tooLarge, failure: { permanent: true, reason } };
+  /** Whether it is known what the stream ends with. If not, `continueBehind` comes before `publish`. */
+  get inStep(): boolean {
+    return this.#condition !== undefined;
   }
 
-  /** Stops listening for acknowledgements. */
+  /** The next message will be stored only behind this one of the stream, by its number; 0: none. */
+  continueBehind(streamSequence: number): void {
+    this.#condition = `Nats-Expected-Last-Sequence: ${streamSequence}`;
+  }
+
+  /**
+   * Sends the messages in order and resolves once all of them are stored. Rejects with a
+   * {@link PublishError} where they are not, or it is not known, within `timeoutMs`; the publisher
+   * is out of step then, and batches in flight behind a failed one fail as well.
+   */
+  async publish(messages: readonly EventMessage[], timeoutMs: number): Promise<void> {
+    try {
+      const acknowledged = this.#send(messages, timeoutMs);
+      const ack = ackOf(await acknowledged, timeoutMs);
+      this.#check(ack, messages.length);
+      // Stored at an earlier attempt, so it is not the last of the stream now.
+      if (ack.duplicate) this.#condition = undefined;
+    } catch (error) {
+      this.#condition = undefined;
+      throw error;
+    }
+  }
+
+  /** Stops listening; whoever waits is told that there was no answer. */
   close(): void {
     this.#subscription.unsubscribe();
+    for (const answer of this.#waiting.values()) answer(undefined);
   }
 
-  #isTooLarge(message: EventMessage): boolean {
-    const limit = this.#connection.info?.max_payload ?? Infinity;
-    // Headers count as well; ours stay far below a kilobyte.
-    return message.payload.length + 1024 > limit;
-  }
-
-  async #send(messages: readonly EventMessage[], timeoutMs: number): Promise<PublishOutcome> {
-    if (messages.length === 0) return { acknowledged: 0, failure: undefined };
-    const number = ++this.#batchNumber;
-    const failures = new Map<number, PublishFailure>();
-    const answered = new Uint8Array(messages.length);
-    let timer: NodeJS.Timeout | undefined;
-    const finished = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-      this.#batch = { failures, answered, waiting: messages.length, done: resolve };
-    });
-    try {
-      for (const [index, message] of messages.entries()) {
-        const previous = messages[index - 1];
-        if (previous === undefined) message.headers.delete(EXPECTED_LAST_ID);
-        else message.headers.set(EXPECTED_LAST_ID, previous.id);
-        this.#connection.publish(message.subject, message.payload, {
-          headers: message.headers,
-          reply: `${this.#inbox}.${number}.${index}`,
-        });
-      }
-      await finished;
-    } finally {
-      clearTimeout(timer);
-      this.#batch = undefined;
+  #send(messages: readonly EventMessage[], timeoutMs: number): Promise<Msg | undefined> {
+    if (this.#condition === undefined) throw new PublishError('behind a batch that failed');
+    const tooLarge = messages.find((message) => this.#isTooLarge(message));
+    if (tooLarge !== undefined) {
+      const reason = `the event of ${tooLarge.payload.length} bytes is larger than the broker takes (max_payload)`;
+      throw new PublishError(reason, { permanent: messages.length === 1 });
     }
-    return prefixOutcome(messages.length, answered, failures, timeoutMs);
+    const reply = `${this.#inbox}.${++this.#batches}`;
+    const acknowledged = this.#answerTo(reply, timeoutMs);
+    for (const [index, message] of messages.entries()) {
+      const encoded = encodeHeaders(message, this.#format, this.#condition);
+      this.#connection.publish(CHARGE_CREATED_SUBJECT, message.payload, {
+        // All that the client asks of it is encode(); a test reads the headers back.
+        headers: { encode: () => encoded } as unknown as MsgHdrs,
+        ...(index === messages.length - 1 && { reply }),
+      });
+      this.#condition = `Nats-Expected-Last-Msg-Id: ${message.id}`;
+    }
+    return acknowledged;
   }
 
-  #acknowledge(message: Msg): void {
-    const batch = this.#batch;
-    const [number, index] = message.subject
-      .slice(this.#inbox.length + 1)
-      .split('.')
-      .map(Number);
-    if (batch === undefined || number !== this.#batchNumber || index === undefined) return;
-    if (batch.answered[index] !== 0) return;
-    batch.answered[index] = 1;
-    const failure = failureOf(message, this.#stream);
-    if (failure !== undefined) batch.failures.set(index, failure);
-    if (--batch.waiting === 0) batch.done();
+  #answerTo(reply: string, timeoutMs: number): Promise<Msg | undefined> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => answer(undefined), timeoutMs);
+      const answer = (message: Msg | undefined): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(reply);
+        resolve(message);
+      };
+      this.#waiting.set(reply, answer);
+    });
+  }
+
+  #isTooLarge({ payload }: EventMessage): boolean {
+    return payload.length + HEADER_BYTES_MAX > (this.#connection.info?.max_payload ?? Infinity);
+  }
+
+  #check({ error, stream, seq }: Ack, messages: number): void {
+    if (error !== undefined) {
+      const code = error.err_code ?? error.code;
+      throw new PublishError(`${error.description} (${code})`, {
+        permanent: code === MESSAGE_TOO_LARGE_CODE && messages === 1,
+      });
+    }
+    if (stream !== this.#stream || seq === undefined) {
+      throw new PublishError(`acknowledged by the stream ${stream ?? '?'}, not ${this.#stream}`);
+    }
   }
 }
 
-/** Undefined when the broker says that it has stored the message, now or before, in our stream. */
-function failureOf(message: Msg, stream: string): PublishFailure | undefined {
-  if (message.data.length === 0) return { permanent: false, reason: 'no stream takes the subject' };
-  const ack = parseAck(message);
-  if (ack === undefined) return { permanent: false, reason: 'the acknowledgement is not JSON' };
-  if (ack.error !== undefined) {
-    const { err_code: code, description } = ack.error;
-    return {
-      permanent: code === MESSAGE_TOO_LARGE_CODE,
-      reason: `${description} (${code ?? ack.error.code})`,
-    };
-  }
-  if (ack.stream !== stream || ack.seq === undefined) {
-    return { permanent: false, reason: `acknowledged by the stream ${ack.stream ?? '?'}, not ${stream}` };
-  }
-  return undefined;
-}
-
-/** Called from a subscription's callback, which nothing above would catch. */
-function parseAck(message: Msg): Ack | undefined {
+function ackOf(message: Msg | undefined, timeoutMs: number): Ack {
+  if (message === undefined)
+    throw new PublishError(`no acknowledgement within ${timeoutMs} ms`, { silent: true });
+  if (message.data.length === 0) throw new PublishError('no stream takes the subject');
   try {
     return message.json<Ack>();
-  } catch {
-    return undefined;
+  } catch (error) {
+    throw new PublishError('the acknowledgement is not JSON', { cause: error });
   }
-}
-
-function prefixOutcome(
-  count: number,
-  answered: Uint8Array,
-  failures: ReadonlyMap<number, PublishFailure>,
-  timeoutMs: number,
-): PublishOutcome {
-  for (let index = 0; index < count; index++) {
-    const failure = failures.get(index);
-    if (failure !== undefined) return { acknowledged: index, failure };
-    if (answered[index] === 0) {
-      const reason = `no acknowledgement within ${timeoutMs} ms`;
-      return { acknowledged: index, failure: { permanent: false, silent: true, reason } };
-    }
-  }
-  return { acknowledged: count, failure: undefined };
 }

@@ -9,6 +9,7 @@ import {
   SUPERVISOR_MESSAGES,
   type SupervisorMessage,
 } from '../supervisor/messages.ts';
+import { Announcer } from './announcer.ts';
 import { openServer } from './server.ts';
 
 /** Runs until the supervisor says `drain` or is gone. */
@@ -20,21 +21,13 @@ export async function runServer(config: Config): Promise<void> {
   // The terminal's Ctrl-C reaches every process of the group; the supervisor decides what follows.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 
-  let notified = false;
+  const announcer = new Announcer(config.eventFormat, send);
   const server = await openServer(config, {
     databaseUrl,
     logger,
     metrics: createServerMetrics(),
     serving: (serving) => send({ type: 'serving', serving }),
-    committed: () => {
-      // One message for all commits of a turn: the relay looks at the journal, not at the message.
-      if (notified) return;
-      notified = true;
-      setImmediate(() => {
-        notified = false;
-        send({ type: 'committed' });
-      });
-    },
+    committed: (entries) => announcer.committed(entries),
   });
   process.on('message', (message: unknown) => {
     if (!isMessageOf<SupervisorMessage>(message, SUPERVISOR_MESSAGES)) return;
@@ -60,6 +53,6 @@ export async function runServer(config: Config): Promise<void> {
   }
 }
 
-function send(message: ServerMessage): void {
-  if (process.connected) process.send?.(message);
+function send(message: ServerMessage, sent: () => void = () => undefined): void {
+  if (process.connected) process.send?.(message, sent);
 }

@@ -1,6 +1,7 @@
 /** A gRPC server on the store: the composition root of a server process, and of tests. */
 
 import type { Config } from '../config.ts';
+import type { JournalEntry } from '../domain/charge.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import type { RpcLimits } from '../rpc/dependencies.ts';
@@ -18,8 +19,8 @@ export interface ServerOptions {
   readonly metrics: ServerMetrics;
   /** Whether charges can be recorded changed. */
   serving(serving: boolean): void;
-  /** Something was committed. */
-  committed(): void;
+  /** These charges were committed together: entries of one tenant's book, in order. */
+  committed(entries: readonly JournalEntry[]): void;
 }
 
 /** An open server. */
@@ -69,9 +70,10 @@ export async function openServer(
       retryAfterMs: RETRY_AFTER_MS,
     },
     {
-      committed: (tenant, lastSequence) => {
-        book.advanced(tenant, lastSequence);
-        options.committed();
+      committed: (entries) => {
+        const last = entries.at(-1);
+        if (last !== undefined) book.advanced(last.tenant, last.sequence);
+        options.committed(entries);
       },
       statement: metrics.statement,
     },

@@ -7,7 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 
-import type { ChargeRequest, RecordResult } from '../domain/charge.ts';
+import type { ChargeRequest, JournalEntry, RecordResult } from '../domain/charge.ts';
 import { ServiceError } from '../domain/errors.ts';
 import type { ChargeRecorder } from '../domain/ports.ts';
 import type { NewCharge } from './charge-row.ts';
@@ -31,8 +31,8 @@ export interface GroupWriterOptions {
 
 /** What the write path tells the outside. */
 export interface GroupWriterEvents {
-  /** After COMMIT: the tenant's book now reaches `lastSequence`. */
-  readonly committed: (tenant: string, lastSequence: bigint) => void;
+  /** After COMMIT, before any caller is answered: the group's new entries of the tenant's book, in order. */
+  readonly committed: (entries: readonly JournalEntry[]) => void;
   /** After each statement: its size, its duration, and whether it has to be tried again. */
   readonly statement: (charges: number, seconds: number, error: unknown) => void;
 }
@@ -184,7 +184,7 @@ export class GroupWriter implements ChargeRecorder {
     let failure: unknown;
     try {
       const outcome = await withClient(this.#pool, (client) => this.#writeGroup(client, tenant, charges));
-      if (outcome.lastSequence !== undefined) this.#events.committed(tenant, outcome.lastSequence);
+      if (outcome.entries.length > 0) this.#events.committed(outcome.entries);
       return outcome;
     } catch (error) {
       failure = error;

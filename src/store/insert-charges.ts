@@ -73,8 +73,8 @@ const KEYS: ReadonlySet<string> = new Set(['charge_request_id_key', 'charge_pkey
 export interface InsertOutcome {
   /** Ids (UUID text) of the charges that were inserted; undefined: all of them. */
   readonly insertedIds: ReadonlySet<string> | undefined;
-  /** Place of the last entry in the tenant's book; undefined when nothing was inserted. */
-  readonly lastSequence: bigint | undefined;
+  /** Place of the last entry in the tenant's book; 0 when nothing was inserted. */
+  readonly lastSequence: bigint;
 }
 
 /**
@@ -97,7 +97,7 @@ export async function insertCharges(
   if (row === undefined) throw new Error('insert_charges returned no row');
   const insertedIds = row.ids === null ? undefined : new Set(row.ids);
   const count = insertedIds?.size ?? charges.length;
-  const lastSequence = row.base === null ? undefined : BigInt(row.base) + BigInt(count);
+  const lastSequence = row.base === null ? 0n : BigInt(row.base) + BigInt(count);
   return { insertedIds, lastSequence };
 }
 

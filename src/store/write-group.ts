@@ -3,7 +3,7 @@
 import type { ClientBase } from 'pg';
 
 import { contentHash, firstDifference } from '../domain/canonical-content.ts';
-import type { Charge, ChargeRequest, RecordResult } from '../domain/charge.ts';
+import type { Charge, ChargeRequest, JournalEntry, RecordResult } from '../domain/charge.ts';
 import { newChargeId } from './charge-id.ts';
 import { chargeOf, type ChargeRow, fromChargeRow, type NewCharge } from './charge-row.ts';
 import { insertCharges, type InsertMode, selectByRequestIds, wasInserted } from './insert-charges.ts';
@@ -26,8 +26,8 @@ export function newCharge(request: ChargeRequest): NewCharge {
 export interface GroupOutcome {
   /** One per charge, in order. */
   readonly results: readonly RecordResult[];
-  /** Place of the group's last entry in the book; undefined when nothing new was written. */
-  readonly lastSequence: bigint | undefined;
+  /** What the group added to the tenant's book, in order. */
+  readonly entries: readonly JournalEntry[];
   /** Whether request ids of the group existed before. */
   readonly metExisting: boolean;
 }
@@ -47,15 +47,19 @@ export async function writeGroup(
 
   const earlier = [...firsts.values()].filter((charge) => !wasInserted(outcome, charge));
   const stored = await storedRows(client, tenant, earlier);
+  const entries: JournalEntry[] = [];
+  let sequence = outcome.lastSequence - BigInt(firsts.size - earlier.length);
   const results = charges.map((charge): RecordResult => {
     const row = stored.get(charge.requestId);
     if (row !== undefined) return resultAgainstRow(charge, row);
     const first = firsts.get(charge.requestId) ?? charge;
-    return first === charge
-      ? { outcome: 'created', charge: chargeOf(charge) }
-      : resultAgainst(charge, chargeOf(first), first.contentHash);
+    if (first !== charge) return resultAgainst(charge, chargeOf(first), first.contentHash);
+    // Ids sort by arrival, and the book numbers a group by its ids.
+    const created = chargeOf(charge);
+    entries.push({ tenant, sequence: ++sequence, charge: created, traceparent: charge.traceparent });
+    return { outcome: 'created', charge: created };
   });
-  return { results, lastSequence: outcome.lastSequence, metExisting: earlier.length > 0 };
+  return { results, entries, metExisting: earlier.length > 0 };
 }
 
 function firstOfEachRequestId(charges: readonly NewCharge[]): Map<string, NewCharge> {

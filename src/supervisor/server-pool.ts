@@ -11,8 +11,8 @@ export interface ServerPoolOptions {
   /** Environment of each process, on top of this one's. */
   readonly env: Readonly<Record<string, string>>;
   readonly logger: Logger;
-  /** A charge was committed by any of them. */
-  committed(): void;
+  /** Charges were committed by any of them; `events`: see `encodeCommittedEvents`. */
+  committed(events: Buffer | undefined): void;
   /** The number of processes that can record charges changed. */
   servingChanged(serving: number): void;
   /** Ends the service: a process said that starting again would not help. */
@@ -42,6 +42,8 @@ export class ServerPool {
 
   /** Starts every process and resolves as soon as all have begun to listen; rejects when one cannot. */
   start(): Promise<void> {
+    // Bytes as bytes: the default would make JSON of the events.
+    cluster.setupPrimary({ serialization: 'advanced' });
     for (let index = 0; index < this.#options.processes; index++) this.#fork();
     return this.#started.promise;
   }
@@ -100,7 +102,7 @@ export class ServerPool {
     if (!isMessageOf<ServerMessage>(message, SERVER_MESSAGES)) return;
     switch (message.type) {
       case 'committed':
-        return this.#options.committed();
+        return this.#options.committed(message.events);
       case 'serving':
         return this.#setServing(worker, message.serving);
       case 'listening':

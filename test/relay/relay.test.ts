@@ -1,15 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
+import type { JournalEntry } from '../../src/domain/charge.ts';
+import { openBroker } from '../../src/relay/broker.ts';
+import { decodeCommittedEvents, encodeCommittedEvents } from '../../src/relay/committed-events.ts';
+import { type EventMessage, eventMessage } from '../../src/relay/event-message.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay, RelayEvents } from '../../src/relay/relay.ts';
+import { readJournal } from '../../src/store/journal.ts';
 import { acquireLease, advanceCursor, readBacklogSize } from '../../src/store/relay-state.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
-import { readStream, type StreamMessage } from '../support/stream.ts';
+import { countStream, readStream, type StreamMessage } from '../support/stream.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -218,7 +224,7 @@ describe('the relay', () => {
     await record('full', 10);
     const { log } = startRelay();
     await waitFor('the broker to refuse', () => log.failures > 0);
-    expect(await readBacklogSize(store.database.pool)).toBe(7);
+    await waitFor('the cursor', async () => (await readBacklogSize(store.database.pool)) === 7);
     await manager.streams.update('CHARGES', { max_msgs: -1 });
     await drained();
     await connection.close();
@@ -235,7 +241,106 @@ describe('the relay', () => {
   });
 });
 
+describe('events that a server process hands over', () => {
+  /** A trace context that the stored charge does not have: it tells where the event came from. */
+  const handedOver = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+  async function handOver(relay: Relay, prefix: string, count: number): Promise<void> {
+    const entries: JournalEntry[] = [];
+    const writer = store.anotherWriter({}, (group) => entries.push(...group));
+    await writer.record(
+      TENANT,
+      Array.from({ length: count }, (_, i) => chargeRequest(`${prefix}-${i}`)),
+    );
+    const traced = entries.map((entry) => ({ ...entry, traceparent: handedOver }));
+    relay.committed(encodeCommittedEvents(traced, 'protobuf'));
+  }
+
+  test('are published without being read back, and mixed with those of other replicas', async () => {
+    const { relay, log } = startRelay();
+    await waitFor('the relay to lead', () => log.leading);
+    await handOver(relay, 'first', 20);
+    await record('other-replica', 5);
+    await handOver(relay, 'second', 20);
+    await drained();
+    const messages = await readStream(nats.url);
+    expectEveryChargeOnceInOrder(messages, 45);
+    const fromMemory = messages.map(({ headers }) => headers['traceparent'] === handedOver);
+    expect(fromMemory.slice(0, 25)).toEqual([
+      ...Array<boolean>(20).fill(true),
+      ...Array<boolean>(5).fill(false),
+    ]);
+  });
+
+  test('are what the journal would have given', async () => {
+    const [request] = [
+      { ...chargeRequest('same', { labels: new Map([['team', 'ü']]) }), traceparent: handedOver },
+    ];
+    const groups: (readonly JournalEntry[])[] = [];
+    await store.anotherWriter({}, (group) => groups.push(group)).record(TENANT, [request]);
+    const [entries = []] = groups;
+    const { tenant, firstSequence, messages } = decodeCommittedEvents(
+      encodeCommittedEvents(entries, 'protobuf'),
+    );
+    expect({ tenant, firstSequence }).toEqual({ tenant: TENANT, firstSequence: 1n });
+    const read = await readJournal(store.database.pool, TENANT, 0n, 1);
+    expect(messages.map(plain)).toEqual(read.map((entry) => plain(eventMessage(entry, 'protobuf'))));
+  });
+});
+
+function plain({ payload, ...message }: EventMessage): object {
+  return { ...message, payload: ChargeCreated.toJSON(ChargeCreated.decode(payload)) };
+}
+
 describe('the fence', () => {
+  test('at the broker keeps a publisher that is behind from storing anything', async () => {
+    const { relay } = startRelay();
+    await record('fence', 2);
+    await drained();
+    await relay.stop();
+    const entries = await readJournal(store.database.pool, TENANT, 0n, 2);
+    const [event] = entries.map((entry) => eventMessage(entry, 'protobuf'));
+    if (event === undefined) throw new Error('no event');
+    const stream = {
+      name: 'CHARGES',
+      subjects: ['charge.>'],
+      replicas: 1,
+      maxAgeMs: 0,
+      duplicateWindowMs: 120_000,
+    };
+    const options = { url: nats.url, stream, format: 'protobuf', connectTimeoutMs: 5_000 } as const;
+    const [former, current] = [await openBroker(options), await openBroker(options)];
+    try {
+      await former.synchronise();
+      expect(await current.synchronise()).toEqual({ id: entries[1]?.charge.id, sequence: 2n });
+      await current.publisher.publish([{ ...event, id: randomUUID() }], 5_000);
+      await expect(former.publisher.publish([{ ...event, id: randomUUID() }], 5_000)).rejects.toThrow(
+        /wrong last sequence/,
+      );
+      expect(former.publisher.inStep).toBe(false);
+      expect(await countStream(nats.url)).toBe(3);
+    } finally {
+      await Promise.all([former.close(), current.close()]);
+    }
+  });
+
+  test('lets the relay go on behind what somebody else published into the stream', async () => {
+    startRelay();
+    await record('before', 3);
+    await drained();
+    const connection = await connect({ servers: nats.url });
+    await jetstream(connection).publish('charge.note', 'not ours');
+    await connection.close();
+    await record('after', 3);
+    await drained();
+    const messages = await readStream(nats.url);
+    expect(messages.map(({ subject }) => subject)).toEqual([
+      ...Array<string>(3).fill('charge.created'),
+      'charge.note',
+      ...Array<string>(3).fill('charge.created'),
+    ]);
+  });
+
   test('keeps a leader whose term is over from moving the cursor', async () => {
     const { relay } = startRelay();
     await record('fence', 5);

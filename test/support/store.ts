@@ -20,7 +20,10 @@ export interface TestStore {
   readonly book: BookFollower;
   readonly reader: ReturnType<typeof createChargeReader>;
   /** Another writer on the same database, as another process would be: nobody here hears of its commits. */
-  anotherWriter(options?: Partial<GroupWriterOptions>): GroupWriter;
+  anotherWriter(
+    options?: Partial<GroupWriterOptions>,
+    committed?: GroupWriterEvents['committed'],
+  ): GroupWriter;
   close(): Promise<void>;
 }
 
@@ -59,10 +62,13 @@ export async function openTestStore(): Promise<TestStore> {
   return {
     url: testDatabase.url,
     database,
-    writer: newWriter({}, (tenant, sequence) => book.advanced(tenant, sequence)),
+    writer: newWriter({}, (entries) => {
+      const last = entries.at(-1);
+      if (last !== undefined) book.advanced(last.tenant, last.sequence);
+    }),
     book,
     reader: createChargeReader(database, 100),
-    anotherWriter: (options = {}) => newWriter(options, () => undefined),
+    anotherWriter: (options = {}, committed = () => undefined) => newWriter(options, committed),
     close: async () => {
       book.close();
       await database.close();

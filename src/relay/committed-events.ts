@@ -1,0 +1,71 @@
+/**
+ * The events of one committed group as bytes, on their way from the server process that wrote the
+ * group to the relay, which then need not read them back: reading and rendering a charge from its
+ * row took the relay 10 µs an event and PostgreSQL 5.
+ */
+
+import type { JournalEntry } from '../domain/charge.ts';
+import { type EventFormat, type EventMessage, eventMessage } from './event-message.ts';
+
+/** Events of one tenant, numbered from `firstSequence` without a gap. */
+export interface CommittedEvents {
+  readonly tenant: string;
+  readonly firstSequence: bigint;
+  readonly messages: readonly EventMessage[];
+}
+
+/** In front: how many events, the number of the first, the length of the tenant's name. */
+const GROUP_BYTES = 4 + 8 + 2;
+/** In front of each event: milliseconds, lengths of trace context and payload, the id as text. */
+const EVENT_BYTES = 8 + 2 + 4;
+const ID_BYTES = 36;
+
+/** Encodes the entries of one group, in order. Both processes run the same code: no version is needed. */
+export function encodeCommittedEvents(entries: readonly JournalEntry[], format: EventFormat): Buffer {
+  const [first] = entries;
+  if (first === undefined) throw new RangeError('a group has at least one entry');
+  const tenant = Buffer.from(first.tenant);
+  const messages = entries.map((entry) => eventMessage(entry, format));
+  const size = messages.reduce(
+    (sum, { traceparent, payload }) => sum + EVENT_BYTES + ID_BYTES + traceparent.length + payload.length,
+    GROUP_BYTES + tenant.length,
+  );
+  const bytes = Buffer.allocUnsafe(size);
+  let at = bytes.writeUInt32BE(messages.length);
+  at = bytes.writeBigInt64BE(first.sequence, at);
+  at = bytes.writeUInt16BE(tenant.length, at);
+  at += tenant.copy(bytes, at);
+  for (const { id, createTimeMs, traceparent, payload } of messages) {
+    at = bytes.writeDoubleBE(createTimeMs, at);
+    at = bytes.writeUInt16BE(traceparent.length, at);
+    at = bytes.writeUInt32BE(payload.length, at);
+    at += bytes.write(id, at, 'latin1');
+    at += bytes.write(traceparent, at, 'latin1');
+    bytes.set(payload, at);
+    at += payload.length;
+  }
+  return bytes;
+}
+
+/** The group again. Payloads are views on `bytes`. */
+export function decodeCommittedEvents(bytes: Buffer): CommittedEvents {
+  const count = bytes.readUInt32BE(0);
+  const firstSequence = bytes.readBigInt64BE(4);
+  let at = GROUP_BYTES;
+  const tenant = bytes.toString('utf8', at, (at += bytes.readUInt16BE(12)));
+  const messages = Array.from({ length: count }, (_, index): EventMessage => {
+    const createTimeMs = bytes.readDoubleBE(at);
+    const traceparentBytes = bytes.readUInt16BE(at + 8);
+    const payloadBytes = bytes.readUInt32BE(at + 10);
+    at += EVENT_BYTES;
+    return {
+      id: bytes.toString('latin1', at, (at += ID_BYTES)),
+      tenant,
+      sequence: firstSequence + BigInt(index),
+      createTimeMs,
+      traceparent: bytes.toString('latin1', at, (at += traceparentBytes)),
+      payload: bytes.subarray(at, (at += payloadBytes)),
+    };
+  });
+  return { tenant, firstSequence, messages };
+}
