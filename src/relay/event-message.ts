@@ -2,6 +2,7 @@
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { toProtoChargeCreated } from '../contract/charge-created.ts';
+import { encodeTransient } from '../contract/wire.ts';
 import type { JournalEntry } from '../domain/charge.ts';
 
 /** Where new charges are announced. */
@@ -35,7 +36,7 @@ export function eventMessage(entry: JournalEntry, format: EventFormat): EventMes
     traceparent: entry.traceparent ?? '',
     payload:
       format === 'protobuf'
-        ? ChargeCreated.encode(event).finish()
+        ? Buffer.from(encodeTransient(ChargeCreated, event))
         : Buffer.from(JSON.stringify(ChargeCreated.toJSON(event))),
   };
 }

@@ -64,7 +64,7 @@ export async function openServer(
     database.writePool,
     {
       writers: config.writers,
-      groupSizeMax: 1_000,
+      groupSizeMax: 500,
       queueSizeMax: 50_000,
       retryForMs: 5_000,
       retryAfterMs: RETRY_AFTER_MS,
