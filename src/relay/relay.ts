@@ -79,10 +79,10 @@ export class Relay {
     this.#wake.resolve();
   }
 
-  /** The same, with the events themselves as `encodeCommittedEvents` made them: a help, never needed. */
-  committed(events: Buffer): void {
+  /** The same, with groups of events as `encodeCommittedEvents` made them: a help, never needed. */
+  committed(events: readonly Buffer[]): void {
     const publishes = this.#broker !== undefined && this.#leadership.lease !== undefined;
-    if (publishes) this.#books.keep(events);
+    if (publishes) for (const group of events) this.#books.keep(group);
     this.notify();
   }
 

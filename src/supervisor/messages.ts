@@ -6,8 +6,8 @@ export type ServerMessage =
   | { readonly type: 'listening' }
   /** Whether it can record charges. */
   | { readonly type: 'serving'; readonly serving: boolean }
-  /** Something was committed that the relay may publish; the events themselves unless it is behind. */
-  | { readonly type: 'committed'; readonly events: Buffer | undefined }
+  /** Something was committed that the relay may publish; the groups themselves, unless it is behind. */
+  | { readonly type: 'committed'; readonly events: readonly Buffer[] }
   /** Its start failed for a reason that a restart does not mend. */
   | { readonly type: 'failed'; readonly reason: string };
 

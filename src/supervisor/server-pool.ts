@@ -12,7 +12,7 @@ export interface ServerPoolOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly logger: Logger;
   /** Charges were committed by any of them; `events`: see `encodeCommittedEvents`. */
-  committed(events: Buffer | undefined): void;
+  committed(events: readonly Buffer[]): void;
   /** The number of processes that can record charges changed. */
   servingChanged(serving: number): void;
   /** Ends the service: a process said that starting again would not help. */

@@ -85,7 +85,7 @@ async function start(
     processes: config.processes,
     env: { CHARGE_SERVER_DATABASE_URL: backing.databaseUrl, LISTEN: formatAddress(grpc) },
     logger,
-    committed: (events) => (events === undefined ? relay?.notify() : relay?.committed(events)),
+    committed: (events) => relay?.committed(events),
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
     failed: onFatal,
   });

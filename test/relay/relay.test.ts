@@ -253,7 +253,7 @@ describe('events that a server process hands over', () => {
       Array.from({ length: count }, (_, i) => chargeRequest(`${prefix}-${i}`)),
     );
     const traced = entries.map((entry) => ({ ...entry, traceparent: handedOver }));
-    relay.committed(encodeCommittedEvents(traced, 'protobuf'));
+    relay.committed([encodeCommittedEvents(traced, 'protobuf')]);
   }
 
   test('are published without being read back, and mixed with those of other replicas', async () => {
