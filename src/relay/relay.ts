@@ -22,8 +22,12 @@ import { PublishError } from './publisher.ts';
 export interface RelayOptions extends BookPublisherOptions {
   /** How often the journal is looked at when nobody wakes the relay. */
   readonly pollMs: number;
-  /** What a round waits after it for more events to join the next one. */
-  readonly lingerMs: number;
+  /**
+   * Bounds of the pause behind a round, in which more events join the next one. In between it is
+   * {@link LINGER_FACTOR} times what the round took: a busy machine makes few large rounds.
+   */
+  readonly lingerMinMs: number;
+  readonly lingerMaxMs: number;
   /** How long a term of leadership lasts without renewal. */
   readonly leaseTtlMs: number;
   /** Bounds of the pause after a failure, which doubles from the first to the second. */
@@ -38,6 +42,9 @@ export interface RelayEvents extends BookPublisherEvents {
   /** A round failed; the next one starts after `retryInMs`. */
   failed(error: unknown, retryInMs: number): void;
 }
+
+/** A round costs a millisecond beside its events: the look at the books, the cursor, the acknowledgement. */
+const LINGER_FACTOR = 3;
 
 /** Whether every book has been published as far as it reached then. */
 function reached(then: readonly Backlog[], now: readonly Backlog[]): boolean {
@@ -117,10 +124,10 @@ export class Relay {
     let backoffMs = this.#options.backoffMinMs;
     while (!this.#stopping.signal.aborted) {
       try {
+        const startedAt = performance.now();
         const worked = await this.#round();
         backoffMs = this.#options.backoffMinMs;
-        // A commit every millisecond must not make a round every millisecond.
-        if (worked) await delay(this.#options.lingerMs);
+        if (worked) await delay(this.#lingerMs(performance.now() - startedAt));
         else if (this.#leadership.lease !== undefined) await this.#pause(this.#options.pollMs);
         // Commits are the leader's business: a standby only looks whether there still is one.
         else await this.#sleep(this.#options.pollMs);
@@ -132,6 +139,11 @@ export class Relay {
         backoffMs = Math.min(backoffMs * 2, this.#options.backoffMaxMs);
       }
     }
+  }
+
+  #lingerMs(roundMs: number): number {
+    const { lingerMinMs, lingerMaxMs } = this.#options;
+    return Math.max(lingerMinMs, Math.min(roundMs * LINGER_FACTOR, lingerMaxMs));
   }
 
   /** One look at all books. True when there was something to publish. */
