@@ -37,9 +37,9 @@ CREATE TABLE charge (
 
 CREATE TABLE journal (
   tenant text NOT NULL,
-  sequence bigint NOT NULL,
-  charge_id uuid NOT NULL,
-  CONSTRAINT journal_pkey PRIMARY KEY (tenant, sequence)
+  last_sequence bigint NOT NULL,
+  charge_ids uuid[] STORAGE EXTERNAL NOT NULL,
+  CONSTRAINT journal_pkey PRIMARY KEY (tenant, last_sequence)
 );
 
 CREATE TABLE migration (

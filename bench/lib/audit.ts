@@ -11,6 +11,7 @@ const DRAIN_POLL_MS = 10;
 /** What a database and a stream hold. */
 export interface Counts {
   readonly charges: number;
+  /** Charges in all groups of the journal. */
   readonly journal: number;
   /** Sum of the last numbers of all books. */
   readonly book: number;
@@ -34,7 +35,8 @@ export class Auditor {
   async count(): Promise<Counts> {
     const counts = await withClient(this.#databaseUrl, async (client) => {
       const { rows } = await client.query<Record<'charges' | 'journal' | 'book', string>>(
-        `SELECT (SELECT count(*) FROM charge) AS charges, (SELECT count(*) FROM journal) AS journal,
+        `SELECT (SELECT count(*) FROM charge) AS charges,
+                (SELECT coalesce(sum(cardinality(charge_ids)), 0) FROM journal) AS journal,
                 (SELECT sum(last_sequence) FROM book) AS book`,
       );
       return rows[0];

@@ -3,6 +3,8 @@
 import pg from 'pg';
 
 const BATCH = 1_000_000;
+/** Charges in one entry of the journal: what groups grow to with some hundred calls in flight. */
+const GROUP = 100;
 
 interface Definition {
   readonly table: string;
@@ -26,8 +28,10 @@ export async function fillCharges(databaseUrl: string, count: number, published:
       await client.query(FILL, [first, Math.min(first + BATCH - 1, count), count]);
     }
     await client.query(`
-      INSERT INTO journal (tenant, sequence, charge_id)
-      SELECT tenant, row_number() OVER (ORDER BY id), id FROM charge`);
+      INSERT INTO journal (tenant, last_sequence, charge_ids)
+      SELECT tenant, max(sequence), array_agg(id ORDER BY id)
+      FROM (SELECT tenant, id, row_number() OVER (ORDER BY id) AS sequence FROM charge) AS numbered
+      GROUP BY tenant, (sequence - 1) / ${GROUP}`);
     await client.query('UPDATE book SET last_sequence = $1', [count]);
     if (published) await client.query(`INSERT INTO relay_cursor VALUES ('default', $1)`, [count]);
     for (const { table, name, definition, constraint } of definitions) {

@@ -88,14 +88,14 @@ WITH input AS MATERIALIZED (
   ON CONFLICT (tenant, request_id) DO NOTHING
   RETURNING id
 ), total AS (
-  SELECT count(*) AS n FROM inserted
+  SELECT count(*) AS n, array_agg(id ORDER BY id) AS ids FROM inserted
 ), counter AS (
   UPDATE book SET last_sequence = last_sequence + total.n FROM total
   WHERE tenant = 'default' AND total.n > 0
-  RETURNING last_sequence - total.n AS base
+  RETURNING last_sequence
 ), entry AS (
-  INSERT INTO journal (tenant, sequence, charge_id)
-  SELECT 'default', (SELECT base FROM counter) + row_number() OVER (ORDER BY id), id FROM inserted
+  INSERT INTO journal (tenant, last_sequence, charge_ids)
+  SELECT 'default', (SELECT last_sequence FROM counter), ids FROM total WHERE n > 0
 )
-SELECT (SELECT base FROM counter) AS base FROM total;`;
+SELECT (SELECT last_sequence FROM counter) AS last FROM total;`;
 }

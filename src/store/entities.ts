@@ -73,14 +73,17 @@ export const ChargeEntity = defineEntity({
   ],
 });
 
-/** The numbered book of each tenant: one row per event, in commit order. Append-only. */
+/**
+ * The numbered book of each tenant, in commit order: one row per group of charges. A row numbers its
+ * charges, in the order of the array, so that the last one has `lastSequence`. Append-only.
+ */
 export const JournalEntity = defineEntity({
   name: 'Journal',
   tableName: 'journal',
   properties: {
     tenant: p.text().primary(),
-    sequence: p.bigint().primary(),
-    chargeId: p.uuid(),
+    lastSequence: p.bigint().primary(),
+    chargeIds: p.array().columnType('uuid[]'),
   },
   triggers: [appendOnly('journal')],
 });

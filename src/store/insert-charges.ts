@@ -13,14 +13,14 @@ import {
 import { sqlState } from './sql-errors.ts';
 
 /**
- * Charges, request ids and journal entries of one group, committed together.
+ * Charges, request ids and the journal entry of one group, committed together.
  *
  * - The tenant is a plain equality in every part, so that a distributed PostgreSQL runs all of it on
  *   one node.
  * - `counter` takes the lock on the tenant's one row after the charges are in, so that it is held
- *   for the journal rows and the commit only, and numbers follow the order of commits.
- * - A missing `book` row makes `base` NULL, which the journal's key refuses: better an error than a
- *   charge without an event.
+ *   for the journal entry and the commit only, and numbers follow the order of commits.
+ * - A missing `book` row makes the entry's number NULL, which the journal's key refuses: better an
+ *   error than a charge without an event.
  * - Ids are UUIDv7 of one process and therefore sort by arrival.
  */
 const insertChargesSql = (onConflict: string): string => `
@@ -30,18 +30,18 @@ WITH inserted AS (
   ${onConflict}
   RETURNING id
 ), total AS (
-  SELECT count(*) AS n FROM inserted
+  SELECT count(*) AS n, array_agg(id ORDER BY id) AS ids FROM inserted
 ), counter AS (
   UPDATE book SET last_sequence = last_sequence + total.n FROM total
   WHERE tenant = $1::text AND total.n > 0
-  RETURNING last_sequence - total.n AS base
+  RETURNING last_sequence
 ), entry AS (
-  INSERT INTO journal (tenant, sequence, charge_id)
-  SELECT $1::text, (SELECT base FROM counter) + row_number() OVER (ORDER BY id), id FROM inserted
+  INSERT INTO journal (tenant, last_sequence, charge_ids)
+  SELECT $1::text, (SELECT last_sequence FROM counter), ids FROM total WHERE n > 0
 )
 SELECT
-  (SELECT base FROM counter) AS base,
-  CASE WHEN total.n < cardinality($2::uuid[]) THEN ARRAY(SELECT id::text FROM inserted) END AS ids
+  (SELECT last_sequence FROM counter) AS last,
+  CASE WHEN n < cardinality($2::uuid[]) THEN coalesce(ids, '{}')::text[] END AS ids
 FROM total`;
 
 /**
@@ -89,16 +89,16 @@ export async function insertCharges(
   charges: readonly NewCharge[],
   mode: InsertMode,
 ): Promise<InsertOutcome> {
-  const result = await client.query<{ base: string | null; ids: string[] | null }>({
+  const result = await client.query<{ last: string | null; ids: string[] | null }>({
     ...STATEMENTS[mode],
     values: [tenant, ...chargeParameters(charges)],
   });
   const row = result.rows[0];
   if (row === undefined) throw new Error('insert_charges returned no row');
-  const insertedIds = row.ids === null ? undefined : new Set(row.ids);
-  const count = insertedIds?.size ?? charges.length;
-  const lastSequence = row.base === null ? 0n : BigInt(row.base) + BigInt(count);
-  return { insertedIds, lastSequence };
+  return {
+    insertedIds: row.ids === null ? undefined : new Set(row.ids),
+    lastSequence: BigInt(row.last ?? 0),
+  };
 }
 
 /** Whether this charge is among those that the write inserted. */

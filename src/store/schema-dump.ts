@@ -20,11 +20,17 @@ WITH tables AS (
   WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
 ), columns AS (
   SELECT attrelid, string_agg(
-    format('  %I %s%s%s', attname, format_type(atttypid, atttypmod),
+    format('  %I %s%s%s%s%s', attname, format_type(atttypid, atttypmod),
+      CASE WHEN attstorage <> typstorage THEN ' STORAGE '
+        || CASE attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END
+        ELSE '' END,
+      CASE WHEN attcollation <> typcollation THEN format(' COLLATE %I', collname) ELSE '' END,
       CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END,
       coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '')),
     E',\\n' ORDER BY attnum) AS list
-  FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+  FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+  LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+  LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
   WHERE attnum > 0 AND NOT attisdropped GROUP BY attrelid
 ), constraints AS (
   SELECT conrelid, string_agg(

@@ -44,10 +44,12 @@ export class BookOfRecord extends Migration {
     this.addSql(`
       CREATE TABLE journal (
         tenant text NOT NULL,
-        sequence bigint NOT NULL,
-        charge_id uuid NOT NULL,
-        CONSTRAINT journal_pkey PRIMARY KEY (tenant, sequence)
+        last_sequence bigint NOT NULL,
+        charge_ids uuid[] NOT NULL,
+        CONSTRAINT journal_pkey PRIMARY KEY (tenant, last_sequence)
       )`);
+    // Compressed, a charge would take 7 bytes less and 0.3 of its 12 µs more.
+    this.addSql(`ALTER TABLE journal ALTER charge_ids SET STORAGE EXTERNAL`);
 
     // One hot row per tenant and table: the free space of the page lets every update stay on it.
     this.addSql(`
