@@ -106,7 +106,7 @@ describe('a write that inserts nothing', () => {
     try {
       const charges = mode === 'skipExisting' ? [existing] : [];
       const outcome = await insertCharges(client, TENANT, charges, mode);
-      expect(outcome.lastSequence).toBeUndefined();
+      expect(outcome.lastSequence).toBe(0n);
       expect(outcome.insertedIds?.size ?? 0).toBe(0);
     } finally {
       client.release();
