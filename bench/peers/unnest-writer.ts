@@ -1,20 +1,20 @@
 /**
  * Peer: a bare writer, close to what PostgreSQL takes from Node at all. Two connections, each with
- * one INSERT … SELECT FROM unnest() of 500 rows after the other; the same rows, table and indexes,
+ * one INSERT … SELECT unnest(), … of 500 rows after the other; the same rows, table and indexes,
  * the same binary arrays; no call, no validation, no journal, no event.
  */
 
 import pg from 'pg';
 
 import { DEFAULT_TENANT } from '../../src/domain/charge.ts';
-import { CHARGE_COLUMNS, chargeParameterList, chargeParameters } from '../../src/store/charge-row.ts';
+import { CHARGE_COLUMNS, chargeParameters, chargeSelectList } from '../../src/store/charge-row.ts';
 import type { LoadMessage, LoadResult } from '../lib/load/jobs.ts';
 import { Latencies } from '../lib/load/latencies.ts';
 import { newChargeSource } from '../lib/new-charges.ts';
 
 const INSERT = `
 INSERT INTO charge (tenant, ${CHARGE_COLUMNS.join(', ')})
-SELECT $1::text, input.* FROM unnest(${chargeParameterList(2)}) AS input`;
+SELECT $1::text, ${chargeSelectList(2)}`;
 
 const [databaseUrl = ''] = process.argv.slice(2);
 

@@ -64,8 +64,8 @@ export class BinaryArray {
   }
 
   /**
-   * The finished parameter; null where every value is NULL, which saves its bytes: unnest() pads
-   * the shorter of several arrays with NULLs.
+   * The finished parameter; null where every value is NULL, which saves its bytes: the shorter of
+   * several unnest() in one select list are padded with NULLs.
    */
   parameter(): Buffer | null {
     if (this.#nulls === this.#count) return null;

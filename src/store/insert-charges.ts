@@ -5,8 +5,8 @@ import type { ClientBase, DatabaseError } from 'pg';
 
 import {
   CHARGE_COLUMNS,
-  chargeParameterList,
   chargeParameters,
+  chargeSelectList,
   type ChargeRow,
   type NewCharge,
 } from './charge-row.ts';
@@ -26,7 +26,7 @@ import { sqlState } from './sql-errors.ts';
 const insertChargesSql = (onConflict: string): string => `
 WITH inserted AS (
   INSERT INTO charge (tenant, ${CHARGE_COLUMNS.join(', ')})
-  SELECT $1::text, input.* FROM unnest(${chargeParameterList(2)}) AS input
+  SELECT $1::text, ${chargeSelectList(2)}
   ${onConflict}
   RETURNING id
 ), total AS (
