@@ -1,28 +1,29 @@
 -- What the migrations make, as PostgreSQL describes it. Written by `npm run schema:dump`; not to be edited.
 
 CREATE TABLE book (
-  tenant text NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
   CONSTRAINT book_pkey PRIMARY KEY (tenant)
 ) WITH (fillfactor=10);
 
 CREATE TABLE charge (
-  tenant text NOT NULL,
-  id uuid NOT NULL,
   prompt_tokens bigint NOT NULL,
   completion_tokens bigint NOT NULL,
   total_tokens bigint NOT NULL,
   usage_time timestamp(6) with time zone NOT NULL,
   create_time timestamp(6) with time zone NOT NULL,
+  id uuid NOT NULL,
+  request_key uuid NOT NULL,
+  content_hash uuid NOT NULL,
   provider smallint NOT NULL,
   charge_type smallint NOT NULL,
-  request_id text NOT NULL,
-  content_hash bytea NOT NULL,
-  user_profile text NOT NULL,
-  session_key text,
-  other_provider text,
-  model text,
-  reference text,
+  tenant text COLLATE "C" NOT NULL,
+  user_profile text COLLATE "C" NOT NULL,
+  session_key text COLLATE "C",
+  model text COLLATE "C",
+  request_id text COLLATE "C",
+  reference text COLLATE "C",
+  other_provider text COLLATE "C",
   labels jsonb,
   cache_read_tokens bigint,
   cache_write_5m_tokens bigint,
@@ -30,13 +31,13 @@ CREATE TABLE charge (
   reasoning_tokens bigint,
   audio_input_tokens bigint,
   audio_output_tokens bigint,
-  traceparent text,
+  traceparent text COLLATE "C",
   CONSTRAINT charge_pkey PRIMARY KEY (tenant, id),
-  CONSTRAINT charge_request_id_key UNIQUE (tenant, request_id)
+  CONSTRAINT charge_request_key UNIQUE (tenant, request_key)
 );
 
 CREATE TABLE journal (
-  tenant text NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
   charge_ids uuid[] STORAGE EXTERNAL NOT NULL,
   CONSTRAINT journal_pkey PRIMARY KEY (tenant, last_sequence)
@@ -50,13 +51,13 @@ CREATE TABLE migration (
 );
 
 CREATE TABLE relay_cursor (
-  tenant text NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
   published_sequence bigint NOT NULL,
   CONSTRAINT relay_cursor_pkey PRIMARY KEY (tenant)
 ) WITH (fillfactor=10);
 
 CREATE TABLE relay_lease (
-  name text NOT NULL,
+  name text COLLATE "C" NOT NULL,
   epoch bigint NOT NULL,
   holder uuid NOT NULL,
   expire_time timestamp(6) with time zone NOT NULL,
@@ -64,9 +65,9 @@ CREATE TABLE relay_lease (
 ) WITH (fillfactor=10);
 
 CREATE TABLE relay_reject (
-  tenant text NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
   sequence bigint NOT NULL,
-  reason text NOT NULL,
+  reason text COLLATE "C" NOT NULL,
   create_time timestamp(6) with time zone NOT NULL,
   CONSTRAINT relay_reject_pkey PRIMARY KEY (tenant, sequence)
 );

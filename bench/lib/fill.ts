@@ -64,10 +64,10 @@ export async function bytesPerCharge(databaseUrl: string): Promise<number> {
 
 /** One charge a millisecond up to now, spread over users, sessions and models like the workload. */
 const FILL = `
-INSERT INTO charge (tenant, id, request_id, content_hash, user_profile, session_key, provider, charge_type,
+INSERT INTO charge (tenant, id, request_key, content_hash, user_profile, session_key, provider, charge_type,
   prompt_tokens, completion_tokens, total_tokens, model, labels, usage_time, create_time)
-SELECT 'default', uuidv7(make_interval(secs => (n - $3::bigint) * 0.001)), gen_random_uuid()::text,
-  substring(sha256(n::text::bytea) FOR 16), 'user-' || lpad((random() * 999)::int::text, 4, '0'),
+SELECT 'default', uuidv7(make_interval(secs => (n - $3::bigint) * 0.001)), gen_random_uuid(),
+  md5(n::text)::uuid, 'user-' || lpad((random() * 999)::int::text, 4, '0'),
   'session-' || lpad(to_hex(n / 20), 8, '0'), (ARRAY[1, 1, 1, 3, 2])[1 + n % 5], 1,
   prompt, completion, prompt + completion,
   (ARRAY['gpt-4o', 'gpt-4o-mini', 'o3-mini', 'gemini-2.5-flash', 'llama-3.3-70b-instruct'])[1 + n % 5],

@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 
 import { contentHash } from '../../src/domain/canonical-content.ts';
 import type { NewCharge } from '../../src/store/charge-row.ts';
+import { requestKey } from '../../src/store/request-key.ts';
 import { RequestIds } from './request-ids.ts';
 import { toContent, workloadRows } from './workload.ts';
 
@@ -23,10 +24,12 @@ export function newChargeSource(): (count: number) => NewCharge[] {
     const charges = Array.from({ length: count }, (): NewCharge => {
       const row = rows[index++ % rows.length];
       if (row === undefined) throw new RangeError('no rows');
+      const requestId = ids.next();
       return {
         ...row,
         id: uuidv7(undefined, new Uint8Array(16)),
-        requestId: ids.next(),
+        requestId,
+        requestKey: requestKey(requestId),
         createTimeMicros,
         traceparent: undefined,
       };

@@ -77,15 +77,15 @@ async function contender(
 function statement(rows: number): string {
   return `
 WITH input AS MATERIALIZED (
-  SELECT uuidv7() AS id, gen_random_uuid()::text AS request_id, n FROM generate_series(1, ${rows}) AS n
+  SELECT uuidv7() AS id, gen_random_uuid() AS request_key, n FROM generate_series(1, ${rows}) AS n
 ), inserted AS (
-  INSERT INTO charge (tenant, id, request_id, content_hash, user_profile, session_key, provider, charge_type,
+  INSERT INTO charge (tenant, id, request_key, content_hash, user_profile, session_key, provider, charge_type,
     prompt_tokens, completion_tokens, total_tokens, model, usage_time, create_time)
-  SELECT 'default', id, request_id, decode('00112233445566778899aabbccddeeff', 'hex'),
+  SELECT 'default', id, request_key, '00112233-4455-6677-8899-aabbccddeeff',
     'user-' || lpad((random() * 999)::int::text, 4, '0'), 'session-' || lpad(to_hex(n / 20), 8, '0'),
     1, 1, 374, 44, 418, 'gpt-4o', now(), now()
-  FROM input ORDER BY request_id
-  ON CONFLICT (tenant, request_id) DO NOTHING
+  FROM input ORDER BY request_key
+  ON CONFLICT (tenant, request_key) DO NOTHING
   RETURNING id
 ), total AS (
   SELECT count(*) AS n, array_agg(id ORDER BY id) AS ids FROM inserted

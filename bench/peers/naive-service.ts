@@ -1,7 +1,7 @@
 /**
  * Peer: the naive service, as one would write it first. Each call is a unit of work of MikroORM on
  * the same table and indexes, and one JetStream publish with its acknowledgement. A repeated
- * request id meets the unique index and reads the earlier charge.
+ * request id meets the unique index and reads the earlier charge. Its callers send UUIDs only.
  */
 
 import { Server, ServerCredentials, status, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
@@ -24,6 +24,7 @@ const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
 const STREAM = 'NAIVE';
 const SUBJECT = 'naive.created';
 const TENANT = 'default';
+const NO_HASH = '00000000-0000-0000-0000-000000000000';
 
 const orm = await MikroORM.init({
   clientUrl: databaseUrl,
@@ -45,8 +46,8 @@ async function createCharge({ charge, requestId }: CreateChargeRequest): Promise
   const row = em.create(ChargeEntity, {
     tenant: TENANT,
     id: uuidv7(),
-    requestId,
-    contentHash: Buffer.alloc(16),
+    requestKey: requestId,
+    contentHash: NO_HASH,
     userProfile: charge.userProfile,
     sessionKey: charge.sessionKey || null,
     provider: charge.provider,
@@ -65,7 +66,9 @@ async function createCharge({ charge, requestId }: CreateChargeRequest): Promise
     await em.flush();
   } catch (error) {
     if (!(error instanceof UniqueConstraintViolationException)) throw error;
-    const earlier = await orm.em.fork().findOneOrFail(ChargeEntity, { tenant: TENANT, requestId });
+    const earlier = await orm.em
+      .fork()
+      .findOneOrFail(ChargeEntity, { tenant: TENANT, requestKey: requestId });
     return { charge: Charge.fromPartial({ ...charge, id: earlier.id }), replayed: true };
   }
   const time = toProtoTimestamp(nowMicros);

@@ -9,6 +9,7 @@ import { type ChargeRow, fromChargeRow } from './charge-row.ts';
 import { ChargeEntity } from './entities.ts';
 import type { Database } from './orm.ts';
 import { asServiceError } from './read-errors.ts';
+import { requestKey, uuidText } from './request-key.ts';
 import { timestamptzFromMicros } from './timestamp.ts';
 
 type ChargeQuery = SelectQueryBuilder<InferEntity<typeof ChargeEntity>>;
@@ -36,7 +37,8 @@ export function createChargeReader(database: Database, retryAfterMs: number): Ch
   return {
     // Point look-ups save the three round trips of a transaction: the connection's own limit bounds them.
     findById: async (tenant, id) => (await read(byKey(tenant, { id })))[0],
-    findByRequestId: async (tenant, requestId) => (await read(byKey(tenant, { requestId })))[0],
+    findByRequestId: async (tenant, requestId) =>
+      (await read(byKey(tenant, { requestKey: uuidText(requestKey(requestId)) })))[0],
     list: (tenant, query, options) => read((em) => pageQuery(em, tenant, query), options),
   };
 }

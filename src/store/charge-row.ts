@@ -4,12 +4,15 @@ import { stringify as formatUuid } from 'uuid';
 
 import type { Charge, ChargeContent, TokenDetails } from '../domain/charge.ts';
 import { BinaryArray } from './binary-array.ts';
+import { isHashedKey } from './request-key.ts';
 import { microsFromTimestamptz } from './timestamp.ts';
 
 /** A charge about to be written, with everything that the server adds to the caller's content. */
 export interface NewCharge {
   readonly id: Uint8Array;
   readonly requestId: string;
+  /** Of the request id: see `request-key.ts`. */
+  readonly requestKey: Uint8Array;
   readonly contentHash: Uint8Array;
   readonly content: ChargeContent;
   readonly createTimeMicros: bigint;
@@ -19,8 +22,10 @@ export interface NewCharge {
 /** A row of `charge` as the driver returns it: every bigint and timestamptz as its text. */
 export interface ChargeRow {
   readonly id: string;
-  readonly request_id: string;
-  readonly content_hash: Buffer;
+  readonly request_key: string;
+  readonly request_id: string | null;
+  /** Its 16 bytes in the spelling of a UUID. */
+  readonly content_hash: string;
   readonly user_profile: string;
   readonly session_key: string | null;
   readonly provider: number;
@@ -76,6 +81,11 @@ export function fromChargeRow(row: ChargeRow): Charge {
   };
 }
 
+/** The request id that made the charge of a row. */
+export function requestIdOf(row: ChargeRow): string {
+  return row.request_id ?? row.request_key;
+}
+
 function fromDetailColumns(row: ChargeRow): TokenDetails | undefined {
   if (row.cache_read_tokens === null) return undefined;
   return {
@@ -95,8 +105,13 @@ const COLUMNS: readonly {
   readonly append: (array: BinaryArray, charge: NewCharge) => void;
 }[] = [
   { name: 'id', type: 'uuid', append: (a, c) => a.bytes(c.id) },
-  { name: 'request_id', type: 'text', append: (a, c) => a.text(c.requestId) },
-  { name: 'content_hash', type: 'bytea', append: (a, c) => a.bytes(c.contentHash) },
+  { name: 'request_key', type: 'uuid', append: (a, c) => a.bytes(c.requestKey) },
+  {
+    name: 'request_id',
+    type: 'text',
+    append: (a, c) => optionalText(a, isHashedKey(c.requestKey) ? c.requestId : ''),
+  },
+  { name: 'content_hash', type: 'uuid', append: (a, c) => a.bytes(c.contentHash) },
   { name: 'user_profile', type: 'text', append: (a, c) => a.text(c.content.userProfile) },
   { name: 'session_key', type: 'text', append: (a, c) => optionalText(a, c.content.sessionKey) },
   { name: 'provider', type: 'int2', append: (a, c) => a.int2(c.content.provider) },

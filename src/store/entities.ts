@@ -22,20 +22,26 @@ function appendOnly(table: string): TriggerDef {
   };
 }
 
+/** Texts compare by their bytes: see the migration. */
+const text = () => p.text().collation('C');
+
 /** One row per charge; never updated, never deleted. An empty text of the domain is NULL here. */
 export const ChargeEntity = defineEntity({
   name: 'Charge',
   tableName: 'charge',
   properties: {
-    tenant: p.text().primary(),
+    tenant: text().primary(),
     id: p.uuid().primary(),
-    requestId: p.text(),
-    /** Truncated SHA-256 of the canonical content (`domain/canonical-content.ts`), 16 bytes. */
-    contentHash: p.blob(),
-    userProfile: p.text(),
-    sessionKey: p.text().nullable(),
+    /** The request id as 16 bytes (`request-key.ts`), unique within the tenant. */
+    requestKey: p.uuid(),
+    /** NULL where the key spells it out: the request id is the text of that UUID. */
+    requestId: text().nullable(),
+    /** Truncated SHA-256 of the canonical content (`domain/canonical-content.ts`): its 16 bytes, not a UUID. */
+    contentHash: p.uuid(),
+    userProfile: text(),
+    sessionKey: text().nullable(),
     provider: p.smallint(),
-    otherProvider: p.text().nullable(),
+    otherProvider: text().nullable(),
     chargeType: p.smallint(),
     promptTokens: p.bigint(),
     completionTokens: p.bigint(),
@@ -47,16 +53,16 @@ export const ChargeEntity = defineEntity({
     reasoningTokens: p.bigint().nullable(),
     audioInputTokens: p.bigint().nullable(),
     audioOutputTokens: p.bigint().nullable(),
-    model: p.text().nullable(),
-    reference: p.text().nullable(),
+    model: text().nullable(),
+    reference: text().nullable(),
     labels: p.json<Record<string, string>>().nullable(),
     usageTime: p.type(MicrosType),
     createTime: p.type(MicrosType),
     /** W3C trace context of the call that made the charge; NULL: it came without one. */
-    traceparent: p.text().nullable(),
+    traceparent: text().nullable(),
   },
   triggers: [appendOnly('charge')],
-  uniques: [{ name: 'charge_request_id_key', properties: ['tenant', 'requestId'] }],
+  uniques: [{ name: 'charge_request_key', properties: ['tenant', 'requestKey'] }],
   indexes: [
     { name: 'charge_usage_time_idx', properties: ['tenant', 'usageTime', 'id'] },
     { name: 'charge_user_profile_idx', properties: ['tenant', 'userProfile', 'usageTime', 'id'] },
@@ -81,7 +87,7 @@ export const JournalEntity = defineEntity({
   name: 'Journal',
   tableName: 'journal',
   properties: {
-    tenant: p.text().primary(),
+    tenant: text().primary(),
     lastSequence: p.bigint().primary(),
     chargeIds: p.array().columnType('uuid[]'),
   },
@@ -93,7 +99,7 @@ export const BookEntity = defineEntity({
   name: 'Book',
   tableName: 'book',
   properties: {
-    tenant: p.text().primary(),
+    tenant: text().primary(),
     lastSequence: p.bigint(),
   },
 });
@@ -103,7 +109,7 @@ export const RelayCursorEntity = defineEntity({
   name: 'RelayCursor',
   tableName: 'relay_cursor',
   properties: {
-    tenant: p.text().primary(),
+    tenant: text().primary(),
     publishedSequence: p.bigint(),
   },
 });
@@ -113,7 +119,7 @@ export const RelayLeaseEntity = defineEntity({
   name: 'RelayLease',
   tableName: 'relay_lease',
   properties: {
-    name: p.text().primary(),
+    name: text().primary(),
     /** Grows with every change of hands; a holder with an older epoch can move no cursor. */
     epoch: p.bigint(),
     holder: p.uuid(),
@@ -126,9 +132,9 @@ export const RelayRejectEntity = defineEntity({
   name: 'RelayReject',
   tableName: 'relay_reject',
   properties: {
-    tenant: p.text().primary(),
+    tenant: text().primary(),
     sequence: p.bigint().primary(),
-    reason: p.text(),
+    reason: text(),
     createTime: p.type(MicrosType),
   },
 });

@@ -3,6 +3,7 @@
 import { stringify as formatUuid } from 'uuid';
 import type { ClientBase, DatabaseError } from 'pg';
 
+import { BinaryArray } from './binary-array.ts';
 import {
   CHARGE_COLUMNS,
   chargeParameters,
@@ -53,7 +54,7 @@ const STATEMENTS = {
   expectNew: { name: 'insert_charges', text: insertChargesSql('') },
   skipExisting: {
     name: 'insert_charges_skip_existing',
-    text: insertChargesSql('ON CONFLICT (tenant, request_id) DO NOTHING'),
+    text: insertChargesSql('ON CONFLICT (tenant, request_key) DO NOTHING'),
   },
 } as const;
 
@@ -67,7 +68,7 @@ export function isRequestIdConflict(error: unknown): boolean {
 
 const UNIQUE_VIOLATION = '23505';
 /** The primary key as well: after a lost reply, the same charges with the same ids come again. */
-const KEYS: ReadonlySet<string> = new Set(['charge_request_id_key', 'charge_pkey']);
+const KEYS: ReadonlySet<string> = new Set(['charge_request_key', 'charge_pkey']);
 
 /** What a write did. */
 export interface InsertOutcome {
@@ -106,17 +107,19 @@ export function wasInserted(outcome: InsertOutcome, charge: NewCharge): boolean 
   return outcome.insertedIds === undefined || outcome.insertedIds.has(formatUuid(charge.id));
 }
 
-/** The rows that earlier requests with these ids made. A new snapshot: it sees what the insert waited for. */
-export async function selectByRequestIds(
+/** The rows that earlier requests with these keys made. A new snapshot: it sees what the insert waited for. */
+export async function selectByRequestKeys(
   client: ClientBase,
   tenant: string,
-  requestIds: readonly string[],
+  requestKeys: readonly Uint8Array[],
 ): Promise<ChargeRow[]> {
+  const keys = new BinaryArray('uuid', requestKeys.length * 20 + 64);
+  for (const key of requestKeys) keys.bytes(key);
   const result = await client.query<ChargeRow>({
-    name: 'select_by_request_ids',
+    name: 'select_by_request_keys',
     text: `SELECT ${CHARGE_COLUMNS.join(', ')} FROM charge
-           WHERE tenant = $1 AND request_id = ANY ($2::text[])`,
-    values: [tenant, requestIds],
+           WHERE tenant = $1 AND request_key = ANY ($2::uuid[])`,
+    values: [tenant, keys.parameter()],
   });
   return result.rows;
 }

@@ -5,8 +5,9 @@ import type { ClientBase } from 'pg';
 import { contentHash, firstDifference } from '../domain/canonical-content.ts';
 import type { Charge, ChargeRequest, JournalEntry, RecordResult } from '../domain/charge.ts';
 import { newChargeId } from './charge-id.ts';
-import { chargeOf, type ChargeRow, fromChargeRow, type NewCharge } from './charge-row.ts';
-import { insertCharges, type InsertMode, selectByRequestIds, wasInserted } from './insert-charges.ts';
+import { chargeOf, type ChargeRow, fromChargeRow, type NewCharge, requestIdOf } from './charge-row.ts';
+import { insertCharges, type InsertMode, selectByRequestKeys, wasInserted } from './insert-charges.ts';
+import { requestKey } from './request-key.ts';
 
 const MICROS_PER_MILLI = 1000n;
 
@@ -15,6 +16,7 @@ export function newCharge(request: ChargeRequest): NewCharge {
   return {
     id: newChargeId(),
     requestId: request.requestId,
+    requestKey: requestKey(request.requestId),
     contentHash: contentHash(request.content),
     content: request.content,
     createTimeMicros: BigInt(Date.now()) * MICROS_PER_MILLI,
@@ -80,19 +82,19 @@ async function storedRows(
   earlier: readonly NewCharge[],
 ): Promise<Map<string, ChargeRow>> {
   if (earlier.length === 0) return new Map();
-  const requestIds = earlier.map((charge) => charge.requestId);
-  const rows = await selectByRequestIds(client, tenant, requestIds);
-  if (rows.length !== earlier.length) {
-    throw new Error(`${earlier.length - rows.length} request ids conflict with rows that do not exist`);
-  }
-  return new Map(rows.map((row) => [row.request_id, row]));
+  const requestKeys = earlier.map((charge) => charge.requestKey);
+  const rows = await selectByRequestKeys(client, tenant, requestKeys);
+  const stored = new Map(rows.map((row) => [requestIdOf(row), row]));
+  const missing = earlier.filter((charge) => !stored.has(charge.requestId)).length;
+  if (missing > 0) throw new Error(`${missing} request ids conflict with rows that do not exist`);
+  return stored;
 }
 
 function resultAgainstRow(charge: NewCharge, row: ChargeRow): RecordResult {
   const stored = fromChargeRow(row);
   // The reply to an earlier attempt was lost after its COMMIT: the row is this very request.
   if (stored.id === chargeOf(charge).id) return { outcome: 'created', charge: stored };
-  return resultAgainst(charge, stored, row.content_hash);
+  return resultAgainst(charge, stored, Buffer.from(row.content_hash.replaceAll('-', ''), 'hex'));
 }
 
 /** The answer to a request whose id made `stored`, now or before. */

@@ -43,8 +43,8 @@ def time_ordered_uuid():
 class Charge(models.Model):
     id = models.UUIDField(primary_key=True, default=time_ordered_uuid)
     tenant = models.TextField(default="default")
-    request_id = models.TextField()
-    content_hash = models.BinaryField(default=bytes(16))
+    request_key = models.UUIDField()
+    content_hash = models.UUIDField(default=uuid.UUID(int=0))
     user_profile = models.TextField()
     session_key = models.TextField(null=True)
     provider = models.SmallIntegerField()
@@ -67,7 +67,7 @@ class Charge(models.Model):
 
 def columns(row):
     return {
-        "request_id": str(uuid.uuid4()),
+        "request_key": uuid.uuid4(),
         "user_profile": row["userProfile"],
         "session_key": row["sessionKey"],
         "provider": row["provider"],
