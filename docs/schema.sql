@@ -72,13 +72,13 @@ CREATE TABLE relay_reject (
   CONSTRAINT relay_reject_pkey PRIMARY KEY (tenant, sequence)
 );
 
-CREATE INDEX charge_reference_idx ON public.charge USING btree (tenant, reference, usage_time, id) WHERE (reference IS NOT NULL);
+CREATE INDEX charge_reference_idx ON public.charge USING btree (tenant, reference, usage_time, create_time) WHERE (reference IS NOT NULL);
 
-CREATE INDEX charge_session_key_idx ON public.charge USING btree (tenant, session_key, usage_time, id) WHERE (session_key IS NOT NULL);
+CREATE INDEX charge_session_key_idx ON public.charge USING btree (tenant, session_key, usage_time, create_time) WHERE (session_key IS NOT NULL);
 
-CREATE INDEX charge_usage_time_idx ON public.charge USING btree (tenant, usage_time, id);
+CREATE INDEX charge_usage_time_idx ON public.charge USING btree (tenant, usage_time, create_time);
 
-CREATE INDEX charge_user_profile_idx ON public.charge USING btree (tenant, user_profile, usage_time, id);
+CREATE INDEX charge_user_profile_idx ON public.charge USING btree (tenant, user_profile, usage_time, create_time);
 
 CREATE OR REPLACE FUNCTION public.charge_append_only_fn()
  RETURNS trigger

@@ -66,15 +66,15 @@ export async function bytesPerCharge(databaseUrl: string): Promise<number> {
 const FILL = `
 INSERT INTO charge (tenant, id, request_key, content_hash, user_profile, session_key, provider, charge_type,
   prompt_tokens, completion_tokens, total_tokens, model, labels, usage_time, create_time)
-SELECT 'default', uuidv7(make_interval(secs => (n - $3::bigint) * 0.001)), gen_random_uuid(),
+SELECT 'default', id, gen_random_uuid(),
   md5(n::text)::uuid, 'user-' || lpad((random() * 999)::int::text, 4, '0'),
   'session-' || lpad(to_hex(n / 20), 8, '0'), (ARRAY[1, 1, 1, 3, 2])[1 + n % 5], 1,
   prompt, completion, prompt + completion,
   (ARRAY['gpt-4o', 'gpt-4o-mini', 'o3-mini', 'gemini-2.5-flash', 'llama-3.3-70b-instruct'])[1 + n % 5],
   CASE WHEN n % 10 = 0 THEN jsonb_build_object('team', 'team-' || n % 16, 'environment', 'production') END,
-  now() + make_interval(secs => (n - $3::bigint) * 0.001), now() + make_interval(secs => (n - $3::bigint) * 0.001)
+  uuid_extract_timestamp(id), uuid_extract_timestamp(id)
 FROM (
-  SELECT n, (10 ^ (1.5 + random() * 2.5))::bigint AS prompt, (10 ^ (1 + random() * 2))::bigint AS completion
+  SELECT n, uuidv7(make_interval(secs => (n - $3::bigint) * 0.001)) AS id, (10 ^ (1.5 + random() * 2.5))::bigint AS prompt, (10 ^ (1 + random() * 2))::bigint AS completion
   FROM generate_series($1::bigint, $2::bigint) AS n
 ) AS numbers`;
 

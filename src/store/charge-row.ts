@@ -15,6 +15,7 @@ export interface NewCharge {
   readonly requestKey: Uint8Array;
   readonly contentHash: Uint8Array;
   readonly content: ChargeContent;
+  /** The time in the id: lists are ordered by it where usage times are equal. */
   readonly createTimeMicros: bigint;
   readonly traceparent: string | undefined;
 }

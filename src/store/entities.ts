@@ -57,6 +57,7 @@ export const ChargeEntity = defineEntity({
     reference: text().nullable(),
     labels: p.json<Record<string, string>>().nullable(),
     usageTime: p.type(MicrosType),
+    /** The time in the id (`charge-id.ts`), so that it orders charges as their ids do. */
     createTime: p.type(MicrosType),
     /** W3C trace context of the call that made the charge; NULL: it came without one. */
     traceparent: text().nullable(),
@@ -64,16 +65,16 @@ export const ChargeEntity = defineEntity({
   triggers: [appendOnly('charge')],
   uniques: [{ name: 'charge_request_key', properties: ['tenant', 'requestKey'] }],
   indexes: [
-    { name: 'charge_usage_time_idx', properties: ['tenant', 'usageTime', 'id'] },
-    { name: 'charge_user_profile_idx', properties: ['tenant', 'userProfile', 'usageTime', 'id'] },
+    { name: 'charge_usage_time_idx', properties: ['tenant', 'usageTime', 'createTime'] },
+    { name: 'charge_user_profile_idx', properties: ['tenant', 'userProfile', 'usageTime', 'createTime'] },
     {
       name: 'charge_session_key_idx',
-      properties: ['tenant', 'sessionKey', 'usageTime', 'id'],
+      properties: ['tenant', 'sessionKey', 'usageTime', 'createTime'],
       where: 'session_key IS NOT NULL',
     },
     {
       name: 'charge_reference_idx',
-      properties: ['tenant', 'reference', 'usageTime', 'id'],
+      properties: ['tenant', 'reference', 'usageTime', 'createTime'],
       where: 'reference IS NOT NULL',
     },
   ],

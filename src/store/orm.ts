@@ -16,10 +16,16 @@ const REQUIRE_DURABLE_COMMITS = `
 const RELAX_COMMITS = 'SET synchronous_commit = off';
 
 /**
- * Every statement has an index to go by. Prepared ones are planned once: without this, a plan made
- * while a table had a page or two would read all of it long after it has grown.
+ * Every statement has an index in whose order it goes.
+ *
+ * - Prepared ones are planned once: a plan made while a table had a page or two would read all of it
+ *   long after it has grown.
+ * - A bitmap loses the order: where the planner expects few matches, it would collect and sort them
+ *   all for every page.
+ * - JIT: before PostgreSQL 18 a plan that has to scan a table all the same counts as so expensive that
+ *   it is compiled, for longer than it runs.
  */
-const PREFER_INDEXES = 'SET enable_seqscan = off';
+const PREFER_INDEXES = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off';
 
 /** How to reach PostgreSQL, and within which bounds. */
 export interface StoreOptions {

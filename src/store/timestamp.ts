@@ -3,6 +3,7 @@
 import { Type } from '@mikro-orm/core';
 
 const MICROS_PER_MILLI = 1000n;
+const MILLIS_AND_ZONE = '.000Z'.length;
 const ISO =
   /^(\d{4,6})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
 
@@ -24,11 +25,12 @@ export function microsFromTimestamptz(text: string): bigint {
   return BigInt(utcMillis) * MICROS_PER_MILLI + BigInt(fraction.padEnd(6, '0'));
 }
 
-/** Writes microseconds as a timestamptz literal in UTC. */
+/** Writes microseconds, from year 1 to far beyond 9999, as a timestamptz literal in UTC. */
 export function timestamptzFromMicros(micros: bigint): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const seconds = (micros - fraction) / 1_000_000n;
-  const date = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+  // Years beyond 9999 come as +012345, which PostgreSQL does not read. A forged page token has them.
+  const date = new Date(Number(seconds) * 1000).toISOString().replace(/^\+0?/, '').slice(0, -MILLIS_AND_ZONE);
   return `${date}.${fraction.toString().padStart(6, '0')}+00`;
 }
 

@@ -4,22 +4,21 @@ import type { ClientBase } from 'pg';
 
 import { contentHash, firstDifference } from '../domain/canonical-content.ts';
 import type { Charge, ChargeRequest, JournalEntry, RecordResult } from '../domain/charge.ts';
-import { newChargeId } from './charge-id.ts';
+import { newChargeId, timeOfChargeId } from './charge-id.ts';
 import { chargeOf, type ChargeRow, fromChargeRow, type NewCharge, requestIdOf } from './charge-row.ts';
 import { insertCharges, type InsertMode, selectByRequestKeys, wasInserted } from './insert-charges.ts';
 import { requestKey } from './request-key.ts';
 
-const MICROS_PER_MILLI = 1000n;
-
 /** Gives a request its id, its hash and its moment. Called once per request, in order of arrival. */
 export function newCharge(request: ChargeRequest): NewCharge {
+  const id = newChargeId();
   return {
-    id: newChargeId(),
+    id,
     requestId: request.requestId,
     requestKey: requestKey(request.requestId),
     contentHash: contentHash(request.content),
     content: request.content,
-    createTimeMicros: BigInt(Date.now()) * MICROS_PER_MILLI,
+    createTimeMicros: timeOfChargeId(id),
     traceparent: request.traceparent,
   };
 }

@@ -5,6 +5,7 @@ import type { RecordResult } from '../../src/domain/charge.ts';
 import { insertCharges } from '../../src/store/insert-charges.ts';
 import { readJournal } from '../../src/store/journal.ts';
 import { newCharge } from '../../src/store/write-group.ts';
+import { explain, type PlanNode } from '../support/explain.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 
 const TENANT = 'default';
@@ -131,14 +132,6 @@ describe('a write that inserts nothing', () => {
   });
 });
 
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Actual Rows': number;
-  readonly 'Actual Loops': number;
-  readonly Plans?: readonly PlanNode[];
-}
-
 /** The same of the book whose pages are explained. */
 const PLANNED_SIZES = [1, 100, 1000, 1, 100, 1000];
 
@@ -158,18 +151,8 @@ describe('the plan of a page', () => {
   });
   afterAll(() => client.release());
 
-  async function planNodes(after: number, limit: number): Promise<PlanNode[]> {
-    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-      `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE read_journal('planned', ${after}, ${limit})`,
-    );
-    const nodes: PlanNode[] = [];
-    const collect = (node: PlanNode): void => {
-      nodes.push(node);
-      node.Plans?.forEach(collect);
-    };
-    rows.forEach((row) => collect(row['QUERY PLAN'][0].Plan));
-    return nodes;
-  }
+  const explainPage = (after: number, limit: number): Promise<PlanNode[]> =>
+    explain(client, `EXECUTE read_journal('planned', ${after}, ${limit})`);
 
   test.each([
     ['the middle of a group', 50, 10, 1],
@@ -178,18 +161,18 @@ describe('the plan of a page', () => {
     ['groups of every size', 500, 800, 4],
     ['the last group', 2190, 1000, 1],
   ])('reads the groups that it touches and their charges alone: %s', async (_, after, limit, groups) => {
-    const nodes = await planNodes(after, limit);
+    const nodes = await explainPage(after, limit);
     const rowsOf = (relation: string): number[] =>
-      nodes
-        .filter((node) => node['Relation Name'] === relation)
-        .map((node) => Math.round(node['Actual Rows'] * node['Actual Loops']));
+      nodes.filter((node) => node.relation === relation).map((node) => node.rows);
     // The other scan of the journal looks for the page's last group, and ends at its first row.
     expect(Math.max(...rowsOf('journal'))).toBe(groups);
     expect(rowsOf('charge')).toEqual([Math.min(limit, 2202 - after)]);
   });
 
   test('scans no table, although it was made while the tables were small', async () => {
-    const types = (await planNodes(500, 100)).map((node) => node['Node Type']);
-    expect(types).not.toContain('Seq Scan');
+    const nodes = await explainPage(500, 100);
+    expect(nodes.map(({ type }) => type)).not.toContain('Seq Scan');
+    const indexes = nodes.flatMap(({ index }) => index ?? []);
+    expect(new Set(indexes)).toEqual(new Set(['journal_pkey', 'charge_pkey']));
   });
 });

@@ -105,6 +105,14 @@ describe('listing', () => {
     );
   });
 
+  test('goes on behind any place, also one that no charge can have', async () => {
+    const list = (order: ListQuery['order'], id: string): Promise<Charge[]> =>
+      store.reader.list(TENANT, { filter: {}, order, limit: 1, after: { usageTimeMicros: 0n, id } });
+    const [afterFirst] = await list('oldest_first', 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+    expect(afterFirst?.usageTimeMicros).toBe(1_000_000n);
+    expect(await list('newest_first', '00000000-0000-0000-0000-000000000000')).toEqual([]);
+  });
+
   test('stops at the caller’s deadline', async () => {
     const client = await store.database.pool.connect();
     try {

@@ -36,13 +36,17 @@ export class BookOfRecord extends Migration {
         CONSTRAINT charge_pkey PRIMARY KEY (tenant, id),
         CONSTRAINT charge_request_key UNIQUE (tenant, request_key)
       )`);
-    this.addSql(`CREATE INDEX charge_usage_time_idx ON charge (tenant, usage_time, id)`);
-    this.addSql(`CREATE INDEX charge_user_profile_idx ON charge (tenant, user_profile, usage_time, id)`);
+    // Lists are ordered by usage time, then id, whose first part is the time of creation. With that in
+    // place of the whole id an entry takes 8 bytes less, and charges of one millisecond share one.
+    this.addSql(`CREATE INDEX charge_usage_time_idx ON charge (tenant, usage_time, create_time)`);
+    this.addSql(
+      `CREATE INDEX charge_user_profile_idx ON charge (tenant, user_profile, usage_time, create_time)`,
+    );
     this.addSql(`
-      CREATE INDEX charge_session_key_idx ON charge (tenant, session_key, usage_time, id)
+      CREATE INDEX charge_session_key_idx ON charge (tenant, session_key, usage_time, create_time)
         WHERE session_key IS NOT NULL`);
     this.addSql(`
-      CREATE INDEX charge_reference_idx ON charge (tenant, reference, usage_time, id)
+      CREATE INDEX charge_reference_idx ON charge (tenant, reference, usage_time, create_time)
         WHERE reference IS NOT NULL`);
 
     this.addSql(`
