@@ -1,8 +1,7 @@
 /** Who calls. The tenant comes from the credential, never from a message. */
 
-import type { Metadata } from '@grpc/grpc-js';
-
 import { DEFAULT_TENANT } from '../domain/charge.ts';
+import type { CallHeaders } from './call-headers.ts';
 
-/** The tenant of a call, from its metadata. Until credentials exist every caller is the one tenant. */
-export const tenantOf: (metadata: Metadata) => string = () => DEFAULT_TENANT;
+/** The tenant of a call, from its headers. Until credentials exist every caller is the one tenant. */
+export const tenantOf: (headers: CallHeaders) => string = () => DEFAULT_TENANT;

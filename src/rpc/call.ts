@@ -1,10 +1,9 @@
 /** What all calls have in common, and the order of everything that happens before their handlers. */
 
-import type { Metadata } from '@grpc/grpc-js';
-
 import type { Failure, FieldViolation } from '../domain/errors.ts';
 import type { Admission } from './admission.ts';
 import { tenantOf } from './auth.ts';
+import type { CallHeaders } from './call-headers.ts';
 import type { CallQueue } from './call-queue.ts';
 import type { MethodMetrics, RpcLimits, RpcLogger, RpcMetrics } from './dependencies.ts';
 import type { LongStreams } from './long-streams.ts';
@@ -31,13 +30,13 @@ export interface Method<Req> {
 }
 
 /** A call as the steps see it. */
-export interface Call<Req> {
+export interface Call<Req> extends CallHeaders {
   readonly border: Border;
   readonly method: Method<Req>;
   readonly counters: MethodMetrics;
-  readonly metadata: Metadata;
-  /** The request as it arrived. */
+  /** The request as it arrived; empty where its size alone refuses it. */
   readonly bytes: Buffer;
+  readonly sizeBytes: number;
   request: Req | undefined;
   tenant: string;
   /** Called by the step of its kind; see there. */
@@ -53,13 +52,13 @@ const countStart: Step = ({ counters }) => {
 const refuseWhileDraining: Step = ({ border }) => border.admission.closed;
 const hold: Step = (call) => call.hold();
 const identify: Step = (call) => {
-  call.tenant = tenantOf(call.metadata);
+  call.tenant = tenantOf(call);
   return undefined;
 };
-const limitSize: Step = ({ bytes, method }) =>
-  bytes.length <= method.messageBytesMax
+const limitSize: Step = ({ sizeBytes, method }) =>
+  sizeBytes <= method.messageBytesMax
     ? undefined
-    : { kind: 'message_too_large', limitBytes: method.messageBytesMax, sizeBytes: bytes.length };
+    : { kind: 'message_too_large', limitBytes: method.messageBytesMax, sizeBytes };
 const decode: Step = (call) => {
   call.request = call.method.decode(call.bytes);
   return call.request === undefined ? { kind: 'malformed_message' } : undefined;

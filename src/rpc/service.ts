@@ -12,6 +12,7 @@ import { type Encoder, encodeTransient } from '../contract/wire.ts';
 import type { Failure } from '../domain/errors.ts';
 import { admit, admitStreamOfRequests, type Border } from './call.ts';
 import type { RpcDependencies } from './dependencies.ts';
+import { grpcJsHandler } from './grpc-js-unary.ts';
 import { batchCreateCharges } from './handlers/batch-create-charges.ts';
 import { createCharge } from './handlers/create-charge.ts';
 import { getCharge } from './handlers/get-charge.ts';
@@ -20,7 +21,7 @@ import { RecordChargesWork } from './handlers/record-charges.ts';
 import { recordChargesMethod, watchChargesMethod } from './handlers/stream-methods.ts';
 import { watchCharges } from './handlers/watch-charges.ts';
 import { StreamCall } from './stream.ts';
-import { unaryHandler } from './unary.ts';
+import { unaryRunner, type UnaryMethod } from './unary.ts';
 import { createChargeCheck } from './validate/charge-rules.ts';
 import type { ContractRules } from './validate/contract-rules.ts';
 
@@ -62,11 +63,12 @@ export function chargeServiceImplementation(
   const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);
   const getCheck = rules.checkOf('charge.v1.GetChargeRequest', proto.GetChargeRequest);
   const listCheck = rules.checkOf('charge.v1.ListChargesRequest', proto.ListChargesRequest);
+  const handler = <Req, Res>(method: UnaryMethod<Req, Res>) => grpcJsHandler(unaryRunner(method, border));
   return {
-    createCharge: unaryHandler(createCharge(recorder, limits, item), border),
-    batchCreateCharges: unaryHandler(batchCreateCharges(recorder, limits, metrics, { size, item }), border),
-    getCharge: unaryHandler(getCharge(reader, getCheck), border),
-    listCharges: unaryHandler(listCharges(reader, listCheck), border),
+    createCharge: handler(createCharge(recorder, limits, item)),
+    batchCreateCharges: handler(batchCreateCharges(recorder, limits, metrics, { size, item })),
+    getCharge: handler(getCharge(reader, getCheck)),
+    listCharges: handler(listCharges(reader, listCheck)),
     ...streamHandlers(dependencies, border, rules, item),
   };
 }

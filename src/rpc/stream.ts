@@ -1,15 +1,10 @@
 /** Long streams: what RecordCharges and WatchCharges have in common. */
 
-import {
-  type Metadata,
-  Metadata as GrpcMetadata,
-  type ServerDuplexStream,
-  type ServerWritableStream,
-  status as Code,
-} from '@grpc/grpc-js';
+import { Metadata, type ServerDuplexStream, type ServerWritableStream, status as Code } from '@grpc/grpc-js';
 
 import type { Failure } from '../domain/errors.ts';
 import type { Border, Call, Method } from './call.ts';
+import { headerOf } from './call-headers.ts';
 import { failureOf } from './defect.ts';
 import type { MethodMetrics } from './dependencies.ts';
 import { type BorderFailure, describeFailure } from './errors.ts';
@@ -55,8 +50,12 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     call.once('cancelled', () => this.#onCancel());
   }
 
-  get metadata(): Metadata {
-    return this.#call.metadata;
+  get sizeBytes(): number {
+    return this.bytes.length;
+  }
+
+  header(name: string): string | undefined {
+    return headerOf(this.#call.metadata, name);
   }
 
   /** Aborted as soon as the stream is over, however it ended. */
@@ -81,7 +80,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   /** Sends the headers, which tells the caller that the stream stands. */
   sendHeaders(): void {
-    if (!this.#over) this.#call.sendMetadata(new GrpcMetadata());
+    if (!this.#over) this.#call.sendMetadata(new Metadata());
   }
 
   /** Sends a response; false: the caller does not keep up, wait for `onceWritable`. */

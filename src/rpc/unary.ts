@@ -1,27 +1,22 @@
-/** Unary calls: from grpc-js to a handler that returns a promise, and back. */
+/** Unary calls: from the wire to a handler that returns a promise, and back. */
 
-import {
-  type handleUnaryCall,
-  type sendUnaryData,
-  type ServerUnaryCall,
-  status as Code,
-} from '@grpc/grpc-js';
+import { status as Code } from '@grpc/grpc-js';
 
 import type { Failure } from '../domain/errors.ts';
 import { admit, type Border, type Call, type Method } from './call.ts';
+import type { CallHeaders } from './call-headers.ts';
 import type { QueuedCall } from './call-queue.ts';
 import { failureOf } from './defect.ts';
 import type { MethodMetrics } from './dependencies.ts';
 import { type BorderFailure, describeFailure } from './errors.ts';
 import { toCallError } from './status.ts';
+import type { UnaryTransport } from './unary-transport.ts';
 
 /** What a handler may know about its call. */
-export interface CallContext {
+export interface CallContext extends CallHeaders {
   readonly tenant: string;
   /** Aborted when the caller gives up or the time is over. Made when it is first asked for. */
   readonly signal: AbortSignal;
-  /** The caller's `traceparent` is in here. */
-  readonly metadata: ServerUnaryCall<Buffer, unknown>['metadata'];
   /** What is left of the caller's deadline where it comes before the server's own; else undefined. */
   readonly timeoutMs: number | undefined;
 }
@@ -32,13 +27,13 @@ export interface UnaryMethod<Req, Res> extends Method<Req> {
   handle(request: Req, context: CallContext): Promise<Res>;
 }
 
-/** Adapts a method to grpc-js. */
-export function unaryHandler<Req, Res>(
+/** Runs the calls of a method, each from its arrival to its answer; never throws. */
+export function unaryRunner<Req, Res>(
   method: UnaryMethod<Req, Res>,
   border: Border,
-): handleUnaryCall<Buffer, Res> {
+): (transport: UnaryTransport<Res>) => void {
   const counters = border.metrics.method(method.name);
-  return (call, callback) => new UnaryCall(method, border, counters, call, callback).run();
+  return (transport) => new UnaryCall(method, border, counters, transport).run();
 }
 
 // Aborting without a reason would make an AbortError with a stack trace each time.
@@ -53,8 +48,7 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
   tenant = '';
   queuePrevious: QueuedCall | undefined = undefined;
   queueNext: QueuedCall | undefined = undefined;
-  readonly #call: ServerUnaryCall<Buffer, Res>;
-  readonly #callback: sendUnaryData<Res>;
+  readonly #transport: UnaryTransport<Res>;
   #controller: AbortController | undefined = undefined;
   #holdsSlot = false;
   #finished = false;
@@ -63,30 +57,31 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
     method: UnaryMethod<Req, Res>,
     border: Border,
     counters: MethodMetrics,
-    call: ServerUnaryCall<Buffer, Res>,
-    callback: sendUnaryData<Res>,
+    transport: UnaryTransport<Res>,
   ) {
     this.method = method;
     this.border = border;
     this.counters = counters;
-    this.#call = call;
-    this.#callback = callback;
+    this.#transport = transport;
   }
 
   get bytes(): Buffer {
-    return this.#call.request;
+    return this.#transport.bytes;
   }
 
-  get metadata(): ServerUnaryCall<Buffer, Res>['metadata'] {
-    return this.#call.metadata;
+  get sizeBytes(): number {
+    return this.#transport.sizeBytes;
+  }
+
+  header(name: string): string | undefined {
+    return this.#transport.header(name);
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#call.cancelled) this.#controller.abort(WITHDRAWN);
-      // grpc-js tells about the end of every call here, also of those that succeeded.
-      this.#call.once('cancelled', () => {
+      if (this.#transport.cancelled) this.#controller.abort(WITHDRAWN);
+      this.#transport.tellCancelled(() => {
         if (!this.#finished) this.#controller?.abort(WITHDRAWN);
       });
     }
@@ -94,7 +89,7 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
   }
 
   get timeoutMs(): number | undefined {
-    const leftMs = Number(this.#call.getDeadline()) - Date.now();
+    const leftMs = this.#transport.deadlineMs - Date.now();
     return leftMs < this.border.limits.deadlineMaxMs ? Math.max(1, leftMs) : undefined;
   }
 
@@ -133,8 +128,8 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
     this.#release();
     if (this.#finished) return;
     this.#finished = true;
-    this.#count(this.#call.cancelled ? this.#codeOfCancel() : Code.OK);
-    this.#callback(null, response);
+    this.#count(this.#transport.cancelled ? this.#codeOfCancel() : Code.OK);
+    this.#transport.succeed(response);
   }
 
   #fail(failure: BorderFailure): void {
@@ -146,9 +141,9 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
     if (this.#finished) return;
     this.#finished = true;
     const { code, reason } = describeFailure(failure);
-    this.#count(this.#call.cancelled ? this.#codeOfCancel() : code);
+    this.#count(this.#transport.cancelled ? this.#codeOfCancel() : code);
     this.border.metrics.refused(reason);
-    this.#callback(toCallError(failure));
+    this.#transport.fail(toCallError(failure));
   }
 
   #release(): void {
@@ -162,8 +157,8 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
     this.counters.finished(code, (performance.now() - this.startedAtMs) / 1000);
   }
 
-  /** grpc-js has ended the call: the caller's deadline passed, or the caller gave up. */
+  /** The call ended without us: the caller's deadline passed, or the caller gave up. */
   #codeOfCancel(): Code {
-    return Number(this.#call.getDeadline()) <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED;
+    return this.#transport.deadlineMs <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED;
   }
 }

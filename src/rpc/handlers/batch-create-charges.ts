@@ -38,12 +38,12 @@ export function batchCreateCharges(
       requests.length >= 1 && requests.length <= BATCH_ITEMS_MAX
         ? []
         : checks.size({ requests: requests.map(() => NO_REQUEST) }),
-    async handle({ requests }, { tenant, signal, metadata }) {
-      const traceparent = traceparentOf(metadata);
+    async handle({ requests }, call) {
+      const traceparent = traceparentOf(call);
       const items = requests.map((request) => fromProtoItem(request, checks.item, traceparent));
       const accepted = requestsOf(items);
       for (let i = accepted.length; i < items.length; i++) metrics.refused('VALIDATION_FAILED');
-      const results = accepted.length > 0 ? await recorder.record(tenant, accepted, signal) : [];
+      const results = accepted.length > 0 ? await recorder.record(call.tenant, accepted, call.signal) : [];
       return { results: toProtoResults(items, results) };
     },
   };

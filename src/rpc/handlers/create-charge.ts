@@ -26,9 +26,9 @@ export function createCharge(
     messageBytesMax: limits.unaryMessageBytesMax,
     decode: (bytes) => decodeStrictly(CreateChargeRequest, bytes),
     validate: check,
-    handle(request, { tenant, signal, metadata }) {
-      const charge = fromProtoCreateChargeRequest(request, traceparentOf(metadata));
-      return recorder.record(tenant, [charge], signal).then(toProtoCreateChargeResponse);
+    handle(request, call) {
+      const charge = fromProtoCreateChargeRequest(request, traceparentOf(call));
+      return recorder.record(call.tenant, [charge], call.signal).then(toProtoCreateChargeResponse);
     },
   };
 }

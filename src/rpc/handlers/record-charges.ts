@@ -61,7 +61,7 @@ export class RecordChargesWork implements StreamWork {
     this.#recorder = recorder;
     this.#check = check;
     this.#windowMax = stream.border.limits.recordWindow;
-    this.#traceparent = traceparentOf(stream.metadata);
+    this.#traceparent = traceparentOf(stream);
   }
 
   /** Begins to read. */

@@ -1,0 +1,22 @@
+/** What a unary call needs of the server that it came in by. */
+
+import type { CallHeaders } from './call-headers.ts';
+import type { CallError } from './status.ts';
+
+/** One exchange on the wire: a request that arrived, and the one answer that it gets. */
+export interface UnaryTransport<Res> extends CallHeaders {
+  /** The request without its frame. */
+  readonly bytes: Buffer;
+  /** The size of the request as its frame tells it. */
+  readonly sizeBytes: number;
+  /** Whether the call ended without us: its deadline passed, or the caller is gone. */
+  readonly cancelled: boolean;
+  /** The caller's deadline in milliseconds since 1970; Infinity: it has none. */
+  readonly deadlineMs: number;
+  /** Who is told should the call end without us, and perhaps once more after our answer; at most one. */
+  tellCancelled(listener: () => void): void;
+  /** Answers with a message and OK; nothing where the call has ended. */
+  succeed(response: Res): void;
+  /** Answers with a status; nothing where the call has ended. */
+  fail(error: CallError): void;
+}
