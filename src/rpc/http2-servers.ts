@@ -6,31 +6,54 @@
 import { once } from 'node:events';
 
 import type { Server } from '@grpc/grpc-js';
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 
-const TIMEOUT = 'grpc-timeout';
-const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };
-
-/** The longest timeout that grpc-js keeps: it counts milliseconds in 32 bits. */
-const TIMEOUT_MAX_MS = 2 ** 31 - 1;
-const TIMEOUT_MAX = '596H';
-
-/** A `grpc-timeout` as grpc-js can keep it: from 597 hours on, its counter wraps and the call ends at once. */
-export function cappedTimeout(value: string): string {
-  const [, digits, unit] = /^(\d{1,8})([HMS])$/.exec(value) ?? [];
-  if (digits === undefined || unit === undefined) return value;
-  return Number(digits) * (UNIT_MS[unit] ?? 0) > TIMEOUT_MAX_MS ? TIMEOUT_MAX : value;
-}
+import { cappedTimeout } from './timeout.ts';
 
 /**
- * Caps timeouts on everything that a bound server listens on: here, because grpc-js reads the
- * header before any interceptor runs.
+ * Looks at a new stream before grpc-js; true: it is taken, and grpc-js never hears of it. A taker
+ * calls `countIn` once for each stream that it takes.
  */
-export function capTimeouts(server: Server): void {
+export type StreamTaker = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  countIn: CountIn,
+) => boolean;
+
+/**
+ * Counts a stream among those that keep its connection from being idle; what it returns is to be
+ * called when the stream is closed.
+ */
+export type CountIn = (stream: ServerHttp2Stream) => (() => void) | undefined;
+
+/**
+ * Sets right everything that a bound server listens on: timeouts are capped (here, because grpc-js
+ * reads the header before any interceptor runs), and streams are offered to the taker, if there is one.
+ */
+export function prepareHttp2Servers(server: Server, take: StreamTaker | undefined): void {
   for (const http2Server of http2Servers(server).keys()) {
-    if (http2Server.listeners('stream').includes(capTimeout)) continue;
+    if (prepared.has(http2Server)) continue;
+    prepared.add(http2Server);
     http2Server.prependListener('stream', capTimeout);
+    if (take !== undefined) putInFront(server, http2Server, take);
   }
+}
+
+const prepared = new WeakSet<Http2Server>();
+
+function putInFront(server: Server, http2Server: Http2Server, take: StreamTaker): void {
+  const records = idleRecordsOf(server);
+  const countIn: CountIn = ({ session }) => {
+    const record = records.get(session);
+    if (record !== undefined) record.activeStreams++;
+    return record?.onClose;
+  };
+  const others = http2Server.listeners('stream');
+  http2Server.removeAllListeners('stream');
+  http2Server.on('stream', (stream, headers, ...more) => {
+    if (take(stream, headers, countIn)) return;
+    for (const other of others) Reflect.apply(other, http2Server, [stream, headers, ...more]);
+  });
 }
 
 /**
@@ -56,7 +79,20 @@ function http2Servers(server: Server): Http2Servers {
   return servers;
 }
 
+/** What grpc-js keeps about a connection that it will close when idle. */
+interface IdleRecord {
+  activeStreams: number;
+  readonly onClose: () => void;
+}
+
+function idleRecordsOf(server: Server): ReadonlyMap<unknown, IdleRecord> {
+  const { sessionIdleTimeouts } = server as unknown as { sessionIdleTimeouts?: Map<unknown, IdleRecord> };
+  if (sessionIdleTimeouts === undefined)
+    throw new TypeError('grpc-js counts the streams of its connections elsewhere');
+  return sessionIdleTimeouts;
+}
+
 function capTimeout(_stream: unknown, headers: IncomingHttpHeaders): void {
-  const timeout = headers[TIMEOUT];
-  if (typeof timeout === 'string') headers[TIMEOUT] = cappedTimeout(timeout);
+  const timeout = headers['grpc-timeout'];
+  if (typeof timeout === 'string') headers['grpc-timeout'] = cappedTimeout(timeout);
 }

@@ -4,12 +4,20 @@ import { createServer, type AddressInfo, type Server as NetServer } from 'node:n
 
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 
-import { capTimeouts } from './http2-servers.ts';
+import { prepareHttp2Servers, type StreamTaker } from './http2-servers.ts';
 
 /** Where to listen; port 0: any free one. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
+}
+
+/** How to listen. */
+export interface ListenOptions {
+  /** Several processes listen on the same address, each with a socket of its own. */
+  readonly shared: boolean;
+  /** Who sees new streams before grpc-js does, if anybody. */
+  readonly take: StreamTaker | undefined;
 }
 
 /** An open listener. */
@@ -23,14 +31,17 @@ export interface Listener {
 const REUSES_PORTS = process.platform === 'linux' || process.platform === 'freebsd';
 
 /**
- * Listens and hands every connection to the server. `shared`: several processes listen on the same
- * address, each with a socket of its own. (The cluster module would hand connections out over a
- * channel; those on their way to a process that is just being killed are never answered, and their
- * clients wait 20 s.) Rejects where the address is taken.
+ * Listens and hands every connection to the server. (Where the address is shared, the cluster module
+ * would hand connections out over a channel; those on their way to a process that is just being
+ * killed are never answered, and their clients wait 20 s.) Rejects where the address is taken.
  */
-export function listen(server: Server, address: ListenAddress, shared: boolean): Promise<Listener> {
+export function listen(
+  server: Server,
+  address: ListenAddress,
+  { shared, take }: ListenOptions,
+): Promise<Listener> {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  capTimeouts(server);
+  prepareHttp2Servers(server, take);
   const listener = createServer({ noDelay: true }, (socket) => injector.injectConnection(socket));
   return new Promise((resolve, reject) => {
     listener.once('error', reject);

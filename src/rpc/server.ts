@@ -12,7 +12,8 @@ import { allClosed, connectionsOf } from './http2-servers.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
 import { LongStreams } from './long-streams.ts';
 import { addReflection } from './reflection.ts';
-import { chargeServiceDefinition, chargeServiceImplementation } from './service.ts';
+import { chargeService } from './service.ts';
+import { unaryLane } from './unary-lane.ts';
 import { ContractRules } from './validate/contract-rules.ts';
 
 /** A gRPC server. It starts NOT_SERVING. */
@@ -31,8 +32,11 @@ export interface RpcServer {
   drain(timeoutMs: number): Promise<void>;
 }
 
-/** Builds a server on the domain's ports. It owns nothing that it was given. */
-export function createRpcServer(dependencies: RpcDependencies): RpcServer {
+/**
+ * Builds a server on the domain's ports. It owns nothing that it was given. `lane`: whether plain
+ * unary calls pass grpc-js by; they are answered in the same way either way.
+ */
+export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane: true }): RpcServer {
   const { limits, logger, metrics } = dependencies;
   const border: Border = {
     limits,
@@ -45,16 +49,15 @@ export function createRpcServer(dependencies: RpcDependencies): RpcServer {
   const image = readContractImage();
   const health = new Health();
   const server = new Server(serverOptions(limits));
-  server.addService(
-    chargeServiceDefinition(),
-    chargeServiceImplementation(dependencies, border, new ContractRules(image)),
-  );
+  const service = chargeService(dependencies, border, new ContractRules(image));
+  server.addService(service.definition, service.implementation);
   health.addTo(server, border);
   addReflection(server, image, border);
+  const take = lane ? unaryLane(service.unary) : undefined;
   const listeners: Listener[] = [];
   return {
     bind: async (address, { shared } = { shared: false }) => {
-      const listener = await listen(server, address, shared);
+      const listener = await listen(server, address, { shared, take });
       listeners.push(listener);
       return listener.port;
     },

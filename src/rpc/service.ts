@@ -22,6 +22,7 @@ import { recordChargesMethod, watchChargesMethod } from './handlers/stream-metho
 import { watchCharges } from './handlers/watch-charges.ts';
 import { StreamCall } from './stream.ts';
 import { unaryRunner, type UnaryMethod } from './unary.ts';
+import type { UnaryEndpoint } from './unary-transport.ts';
 import { createChargeCheck } from './validate/charge-rules.ts';
 import type { ContractRules } from './validate/contract-rules.ts';
 
@@ -36,40 +37,77 @@ const RESPONSES: Readonly<Record<MethodName, Encoder<never>>> = {
   watchCharges: proto.WatchChargesResponse,
 };
 
+/** The service for grpc-js, and its unary methods for a lane beside it. */
+export interface ChargeService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+  readonly unary: readonly UnaryEndpoint[];
+}
+
+/** The methods on the domain's ports. */
+export function chargeService(
+  dependencies: RpcDependencies,
+  border: Border,
+  rules: ContractRules,
+): ChargeService {
+  const definition = chargeServiceDefinition();
+  const item = createChargeCheck(rules);
+  const unary = unaryEndpoints(dependencies, border, rules, item);
+  const handlers = Object.entries(unary).map(
+    ([name, endpoint]) => [name, grpcJsHandler(endpoint.run)] as const,
+  );
+  return {
+    definition,
+    implementation: {
+      ...Object.fromEntries(handlers),
+      ...streamHandlers(dependencies, border, rules, item),
+    },
+    unary: Object.values(unary),
+  };
+}
+
 /**
  * The generated definition with two changes. Requests stay bytes, so that nothing is decoded before
  * the call is admitted, and so that what is malformed is answered by us instead of with grpc-js's
  * INTERNAL. Responses are encoded once, into a buffer that grpc-js copies.
  */
-export function chargeServiceDefinition(): ServiceDefinition {
+function chargeServiceDefinition(): ServiceDefinition {
   return Object.fromEntries(
     Object.entries(proto.ChargeServiceService).map(([name, method]) => {
-      const codec = RESPONSES[name as MethodName] as Encoder<unknown>;
       const requestDeserialize = (bytes: Buffer): Buffer => bytes;
-      const responseSerialize = (message: unknown): Buffer => encodeTransient(codec, message);
-      return [name, { ...method, requestDeserialize, responseSerialize }];
+      return [name, { ...method, requestDeserialize, responseSerialize: encoderOf(name as MethodName) }];
     }),
   );
 }
 
-/** The methods on the domain's ports. */
-export function chargeServiceImplementation(
-  dependencies: RpcDependencies,
+function encoderOf(name: MethodName): (message: unknown) => Buffer {
+  const codec = RESPONSES[name] as Encoder<unknown>;
+  return (message) => encodeTransient(codec, message);
+}
+
+function unaryEndpoints(
+  { recorder, reader, limits, metrics }: RpcDependencies,
   border: Border,
   rules: ContractRules,
-): UntypedServiceImplementation {
-  const { recorder, reader, limits, metrics } = dependencies;
-  const item = createChargeCheck(rules);
+  item: ReturnType<typeof createChargeCheck>,
+): Partial<Record<MethodName, UnaryEndpoint>> {
   const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);
   const getCheck = rules.checkOf('charge.v1.GetChargeRequest', proto.GetChargeRequest);
   const listCheck = rules.checkOf('charge.v1.ListChargesRequest', proto.ListChargesRequest);
-  const handler = <Req, Res>(method: UnaryMethod<Req, Res>) => grpcJsHandler(unaryRunner(method, border));
+  const endpoint = <Req, Res>(name: MethodName, method: UnaryMethod<Req, Res>): UnaryEndpoint => ({
+    path: proto.ChargeServiceService[name].path,
+    messageBytesMax: method.messageBytesMax,
+    encode: encoderOf(name),
+    run: unaryRunner(method, border),
+  });
   return {
-    createCharge: handler(createCharge(recorder, limits, item)),
-    batchCreateCharges: handler(batchCreateCharges(recorder, limits, metrics, { size, item })),
-    getCharge: handler(getCharge(reader, getCheck)),
-    listCharges: handler(listCharges(reader, listCheck)),
-    ...streamHandlers(dependencies, border, rules, item),
+    createCharge: endpoint('createCharge', createCharge(recorder, limits, item)),
+    batchCreateCharges: endpoint(
+      'batchCreateCharges',
+      batchCreateCharges(recorder, limits, metrics, { size, item }),
+    ),
+    getCharge: endpoint('getCharge', getCharge(reader, getCheck)),
+    listCharges: endpoint('listCharges', listCharges(reader, listCheck)),
   };
 }
 

@@ -5,7 +5,7 @@ import type { CallError } from './status.ts';
 
 /** One exchange on the wire: a request that arrived, and the one answer that it gets. */
 export interface UnaryTransport<Res> extends CallHeaders {
-  /** The request without its frame. */
+  /** The request without its frame; to be read before `run` returns. */
   readonly bytes: Buffer;
   /** The size of the request as its frame tells it. */
   readonly sizeBytes: number;
@@ -19,4 +19,15 @@ export interface UnaryTransport<Res> extends CallHeaders {
   succeed(response: Res): void;
   /** Answers with a status; nothing where the call has ended. */
   fail(error: CallError): void;
+}
+
+/** A unary method as servers see it. */
+export interface UnaryEndpoint {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly messageBytesMax: number;
+  /** The bytes of a response, in a buffer that the next call overwrites; may throw. */
+  readonly encode: (response: unknown) => Buffer;
+  /** Runs a call whose request has arrived, or whose size refuses it; never throws. */
+  readonly run: (transport: UnaryTransport<unknown>) => void;
 }

@@ -51,8 +51,8 @@ export interface Fixture {
   close(): Promise<void>;
 }
 
-/** Starts a server that serves; whoever starts it closes it. */
-export async function startServer(limits: Partial<RpcLimits> = {}): Promise<Fixture> {
+/** Starts a server that serves; whoever starts it closes it. `lane`: as in `createRpcServer`. */
+export async function startServer(limits: Partial<RpcLimits> = {}, lane = true): Promise<Fixture> {
   const book = new FakeBook();
   const logs: string[] = [];
   const counts: string[] = [];
@@ -61,14 +61,11 @@ export async function startServer(limits: Partial<RpcLimits> = {}): Promise<Fixt
     logs.push(`${level} ${message} ${JSON.stringify(fields)}`);
   };
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
-  const server = createRpcServer({
-    recorder: book,
-    reader: book,
-    book,
-    logger,
-    metrics: countingMetrics(counts, (messages) => (received += messages)),
-    limits: { ...LIMITS, ...limits },
-  });
+  const metrics = countingMetrics(counts, (messages) => (received += messages));
+  const server = createRpcServer(
+    { recorder: book, reader: book, book, logger, metrics, limits: { ...LIMITS, ...limits } },
+    { lane },
+  );
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
   for (const service of ['', 'charge.v1.ChargeService']) server.setServing(service, true);
   const clients: proto.ChargeServiceClient[] = [];

@@ -1,0 +1,194 @@
+/** Unary calls straight on node:http2, for three fifths of what they cost on grpc-js. */
+
+import { status as Code } from '@grpc/grpc-js';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+
+import {
+  answerWithMessage,
+  answerWithStatus,
+  canAnswer,
+  OK_TRAILERS,
+  statusTrailers,
+} from './http2-answer.ts';
+import { type RequestFault, RequestMessage } from './request-message.ts';
+import type { CallError } from './status.ts';
+import type { UnaryEndpoint, UnaryTransport } from './unary-transport.ts';
+
+/** The texts of grpc-js, also where they could be better: nobody should see who answered. */
+const EXPIRED = 'Deadline exceeded';
+const NO_MESSAGE = 'Received no request message for server streaming method';
+const SECOND_MESSAGE = 'Received a second request message for server streaming method';
+const NOT_SERIALIZED = 'Error serializing response';
+/** grpc-js takes such a message as if it were plain; gRPC wants it refused. */
+const COMPRESSED = 'The message is marked as compressed, but grpc-encoding names no compression';
+
+const EXPIRED_TRAILERS = statusTrailers(Code.DEADLINE_EXCEEDED, EXPIRED);
+const NO_BYTES = Buffer.alloc(0);
+
+/** One call on one stream, from its headers to the end of the stream. */
+export class Http2UnaryCall implements UnaryTransport<unknown> {
+  bytes: Buffer = NO_BYTES;
+  sizeBytes = 0;
+  cancelled = false;
+  readonly deadlineMs: number;
+  readonly #endpoint: UnaryEndpoint;
+  readonly #stream: ServerHttp2Stream;
+  readonly #headers: IncomingHttpHeaders;
+  /** What has arrived; undefined once nothing more is looked at: the request is complete, or answered. */
+  #message: RequestMessage | undefined;
+  readonly #onClose: (() => void) | undefined;
+  readonly #timer: NodeJS.Timeout | undefined = undefined;
+  #trailers = OK_TRAILERS;
+  #onCancelled: (() => void) | undefined = undefined;
+
+  /** `timeoutMs`: the caller's; Infinity: none. `onClose`: called once, when the stream is closed. */
+  constructor(
+    endpoint: UnaryEndpoint,
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    timeoutMs: number,
+    onClose: (() => void) | undefined,
+  ) {
+    this.#endpoint = endpoint;
+    this.#stream = stream;
+    this.#headers = headers;
+    this.#message = new RequestMessage(endpoint.messageBytesMax);
+    this.#onClose = onClose;
+    this.deadlineMs = timeoutMs === Infinity ? Infinity : Date.now() + timeoutMs;
+    // Node keeps the timers of equal length in one list: 0.3 µs a call.
+    if (timeoutMs !== Infinity) this.#timer = setTimeout(() => this.#expire(), timeoutMs);
+    listen(stream as CallStream, this);
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  tellCancelled(listener: () => void): void {
+    this.#onCancelled = listener;
+  }
+
+  succeed(response: unknown): void {
+    if (!canAnswer(this.#stream)) return;
+    let message: Buffer;
+    try {
+      message = this.#endpoint.encode(response);
+    } catch {
+      this.#end(Code.INTERNAL, NOT_SERIALIZED);
+      return;
+    }
+    answerWithMessage(this.#stream, message);
+  }
+
+  fail({ code, details, metadata }: CallError): void {
+    this.#end(code, details, metadata.toHttp2Headers());
+  }
+
+  /** A part of the request arrived. */
+  receive(chunk: Buffer): void {
+    const fault = this.#message?.push(chunk);
+    if (fault !== undefined) this.#refuse(fault);
+  }
+
+  /** The request has arrived as a whole. */
+  receiveEnd(): void {
+    if (this.#message === undefined) return;
+    const { bytes } = this.#message;
+    if (bytes === undefined) {
+      this.#end(Code.UNIMPLEMENTED, `${NO_MESSAGE} ${this.#endpoint.path}`);
+      return;
+    }
+    this.bytes = bytes;
+    this.#run(bytes.length);
+    // They may share a buffer of 64 KiB with what was read with them.
+    this.bytes = NO_BYTES;
+  }
+
+  /** The message of the answer has gone out. */
+  sendTrailers(): void {
+    this.#stream.sendTrailers(this.#trailers);
+  }
+
+  /** The stream is closed, whoever did it. */
+  close(): void {
+    this.#onClose?.();
+    clearTimeout(this.#timer);
+    this.#cancel();
+  }
+
+  #refuse(fault: RequestFault): void {
+    switch (fault.kind) {
+      case 'too_large':
+        // Answered by its size, without waiting for its bytes.
+        return this.#run(fault.sizeBytes);
+      case 'compressed':
+        return this.#end(Code.INTERNAL, COMPRESSED);
+      case 'second_message':
+        return this.#end(Code.UNIMPLEMENTED, `${SECOND_MESSAGE} ${this.#endpoint.path}`);
+    }
+  }
+
+  #run(sizeBytes: number): void {
+    this.#message = undefined;
+    this.sizeBytes = sizeBytes;
+    this.#endpoint.run(this);
+  }
+
+  #expire(): void {
+    // For an answer whose reader has not taken it yet.
+    this.#trailers = EXPIRED_TRAILERS;
+    this.#end(Code.DEADLINE_EXCEEDED, EXPIRED);
+    this.#cancel();
+  }
+
+  #cancel(): void {
+    if (this.cancelled) return;
+    this.cancelled = true;
+    this.#message = undefined;
+    this.#onCancelled?.();
+  }
+
+  #end(code: Code, text: string, more?: OutgoingHttpHeaders): void {
+    this.#message = undefined;
+    if (canAnswer(this.#stream)) answerWithStatus(this.#stream, code, text, more);
+  }
+}
+
+/**
+ * Functions made once, and the call on its stream: five closures a call cost 3 µs, most of it in the
+ * garbage collector, which moves them about for as long as the call lasts.
+ */
+const CALL = Symbol('call');
+
+interface CallStream extends ServerHttp2Stream {
+  [CALL]: Http2UnaryCall;
+}
+
+function listen(stream: CallStream, call: Http2UnaryCall): void {
+  stream[CALL] = call;
+  stream.on('data', onData);
+  stream.on('end', onEnd);
+  stream.on('wantTrailers', onWantTrailers);
+  stream.on('close', onClose);
+  // `close` follows every error.
+  stream.on('error', ignore);
+}
+
+function onData(this: CallStream, chunk: Buffer): void {
+  this[CALL].receive(chunk);
+}
+
+function onEnd(this: CallStream): void {
+  this[CALL].receiveEnd();
+}
+
+function onWantTrailers(this: CallStream): void {
+  this[CALL].sendTrailers();
+}
+
+function onClose(this: CallStream): void {
+  this[CALL].close();
+}
+
+function ignore(): void {}
