@@ -97,16 +97,16 @@ export class BookPublisher {
     { tenant, publishedSequence, lastSequence }: Backlog,
     stopping: AbortSignal,
   ): Promise<boolean> {
-    let sent = publishedSequence;
     let previous: Batch | undefined;
     let current: Batch | undefined;
+    let reading: Promise<EventMessage[]> | undefined = this.#read(tenant, publishedSequence);
     try {
       do {
-        const more = sent < lastSequence && !stopping.aborted;
-        const messages = more ? await this.#read(tenant, sent) : [];
+        const messages: EventMessage[] = (await reading) ?? [];
+        const sent = messages.at(-1)?.sequence ?? lastSequence;
+        reading = sent < lastSequence && !stopping.aborted ? this.#read(tenant, sent) : undefined;
         if ((await this.#leadership.hold()) === undefined) return false;
         current = messages.length > 0 ? this.#send(broker, messages) : undefined;
-        sent = messages.at(-1)?.sequence ?? sent;
         if (previous !== undefined && !(await this.#settle(tenant, previous))) return false;
         previous = current;
       } while (previous !== undefined);
@@ -118,7 +118,14 @@ export class BookPublisher {
   }
 
   /** What comes behind `after`: from memory where it is there, else from the journal. */
-  async #read(tenant: string, after: bigint): Promise<EventMessage[]> {
+  #read(tenant: string, after: bigint): Promise<EventMessage[]> {
+    const messages = this.#find(tenant, after);
+    // Read ahead, a failure is met when the messages are used, or never; it must not end the process.
+    messages.catch(() => undefined);
+    return messages;
+  }
+
+  async #find(tenant: string, after: bigint): Promise<EventMessage[]> {
     const recent = this.#recent.behind(tenant, after, this.#batchSize);
     const careful = this.#batchSize < this.#options.batchSizeMax;
     if (recent.length > 0) return careful ? recent.slice(0, this.#batchSize) : recent;
