@@ -97,14 +97,17 @@ export class BookPublisher {
     { tenant, publishedSequence, lastSequence }: Backlog,
     stopping: AbortSignal,
   ): Promise<boolean> {
+    // What was committed a moment ago is on its way to the memory: the next round finds it there.
+    const inMemory = this.#recent.reach(tenant, publishedSequence);
+    const until = inMemory > publishedSequence ? inMemory : lastSequence;
     let previous: Batch | undefined;
     let current: Batch | undefined;
     let reading: Promise<EventMessage[]> | undefined = this.#read(tenant, publishedSequence);
     try {
       do {
         const messages: EventMessage[] = (await reading) ?? [];
-        const sent = messages.at(-1)?.sequence ?? lastSequence;
-        reading = sent < lastSequence && !stopping.aborted ? this.#read(tenant, sent) : undefined;
+        const sent = messages.at(-1)?.sequence ?? until;
+        reading = sent < until && !stopping.aborted ? this.#read(tenant, sent) : undefined;
         if ((await this.#leadership.hold()) === undefined) return false;
         current = messages.length > 0 ? this.#send(broker, messages) : undefined;
         if (previous !== undefined && !(await this.#settle(tenant, previous))) return false;

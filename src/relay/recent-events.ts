@@ -46,6 +46,16 @@ export class RecentEvents {
     return found;
   }
 
+  /** The last number that is here without a gap behind `afterSequence`; `afterSequence` itself: none. */
+  reach(tenant: string, afterSequence: bigint): bigint {
+    const groups = this.#byTenant.get(tenant);
+    let last = afterSequence;
+    for (let group = groups?.get(last + 1n); group !== undefined; group = groups?.get(last + 1n)) {
+      last += BigInt(group.length);
+    }
+    return last;
+  }
+
   /** Drops what begins at or before `sequence`: it is published, or was read from the journal. */
   forget(tenant: string, sequence: bigint): void {
     const groups = this.#byTenant.get(tenant);

@@ -52,6 +52,8 @@ test('in whatever order groups arrive, what comes behind a number is without a g
         if (cursor >= last) continue;
         const found = recent.behind(TENANT, cursor, limit).map(({ sequence }) => sequence);
         expect(found.length > 0).toBe(arrives);
+        expect(recent.reach(TENANT, cursor) >= (found.at(-1) ?? cursor)).toBe(true);
+        expect(recent.reach(TENANT, cursor) > cursor).toBe(arrives);
         expect(found).toEqual(found.map((_, index) => cursor + 1n + BigInt(index)));
         given.push(...found);
         cursor = found.at(-1) ?? last;

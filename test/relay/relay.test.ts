@@ -232,7 +232,8 @@ describe('the relay', () => {
   });
 
   test('drains before it stops, and says so when it cannot', async () => {
-    const { relay } = startRelay();
+    const { relay, log } = startRelay();
+    await waitFor('the relay to lead', () => log.leading);
     await record('drain', 300);
     expect(await relay.drain(10_000)).toBe(true);
     await nats.kill();
