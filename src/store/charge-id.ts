@@ -9,7 +9,7 @@ const ID_BYTES = 16;
 const POOL_BYTES = 4096;
 const SEQUENCE_MAX = 0x7fff_ffff;
 const TIME_BYTES = 6;
-const MICROS_PER_MILLI = 1000n;
+const MICROS_PER_MILLI = 1000;
 /** A clock that was set back further than this is followed: charges must not be dated wrong for long. */
 const CLOCK_BACK_MAX_MS = 5_000;
 
@@ -41,7 +41,9 @@ export function newChargeId(): Uint8Array {
  * charges with different times the one with the later time has the greater id.
  */
 export function timeOfChargeId(id: Uint8Array): bigint {
-  return BigInt(Buffer.from(id.buffer, id.byteOffset).readUIntBE(0, TIME_BYTES)) * MICROS_PER_MILLI;
+  let ms = 0;
+  for (let index = 0; index < TIME_BYTES; index++) ms = ms * 256 + (id[index] ?? 0);
+  return BigInt(ms * MICROS_PER_MILLI);
 }
 
 /** Anywhere in the lower half: room to count, and one more thing in which two processes differ. */

@@ -48,19 +48,33 @@ export async function writeGroup(
 
   const earlier = [...firsts.values()].filter((charge) => !wasInserted(outcome, charge));
   const stored = await storedRows(client, tenant, earlier);
-  const entries: JournalEntry[] = [];
-  let sequence = outcome.lastSequence - BigInt(firsts.size - earlier.length);
+  const created: Created[] = [];
   const results = charges.map((charge): RecordResult => {
     const row = stored.get(charge.requestId);
     if (row !== undefined) return resultAgainstRow(charge, row);
     const first = firsts.get(charge.requestId) ?? charge;
     if (first !== charge) return resultAgainst(charge, chargeOf(first), first.contentHash);
-    // Ids sort by arrival, and the book numbers a group by its ids.
-    const created = chargeOf(charge);
-    entries.push({ tenant, sequence: ++sequence, charge: created, traceparent: charge.traceparent });
-    return { outcome: 'created', charge: created };
+    const made = { charge: chargeOf(charge), traceparent: charge.traceparent };
+    created.push(made);
+    return { outcome: 'created', charge: made.charge };
   });
+  const entries = numbered(tenant, outcome.lastSequence, created);
   return { results, entries, metExisting: earlier.length > 0 };
+}
+
+type Created = Pick<JournalEntry, 'charge' | 'traceparent'>;
+
+/** The journal numbers a group by its ids: the order of arrival, unless the clock was set back far. */
+function numbered(tenant: string, lastSequence: bigint, created: Created[]): JournalEntry[] {
+  const first = lastSequence - BigInt(created.length) + 1n;
+  return created
+    .sort((a, b) => (a.charge.id < b.charge.id ? -1 : 1))
+    .map(({ charge, traceparent }, index) => ({
+      tenant,
+      sequence: first + BigInt(index),
+      charge,
+      traceparent,
+    }));
 }
 
 function firstOfEachRequestId(charges: readonly NewCharge[]): Map<string, NewCharge> {

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 
-import type { RecordResult } from '../../src/domain/charge.ts';
+import type { JournalEntry, RecordResult } from '../../src/domain/charge.ts';
 import { type ServiceError } from '../../src/domain/errors.ts';
+import { readJournal } from '../../src/store/journal.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../support/store.ts';
 
 let store: TestStore;
@@ -172,6 +173,31 @@ describe('recording charges', () => {
     const last = await store.book.lastSequence(TENANT);
     const entries = await store.book.read(TENANT, last - 4n, 4);
     expect(entries.map(({ charge }) => charge.id)).toEqual(chargeIds(results));
+  });
+});
+
+describe('entries that are told of', () => {
+  test('carry the numbers of the journal, also where the clock was set back an hour within their group', async () => {
+    const told: JournalEntry[] = [];
+    const writer = store.anotherWriter({ writers: 1 }, (entries) => told.push(...entries));
+    const now = Date.now();
+    const clock = jest.spyOn(Date, 'now');
+    try {
+      const results = [now + 3_600_000, now, now + 1].map((ms, index) => {
+        clock.mockReturnValue(ms);
+        return writer.record(TENANT, [chargeRequest(`clock-${index}`)]);
+      });
+      await Promise.all(results);
+    } finally {
+      clock.mockRestore();
+    }
+    const [first] = told;
+    if (first === undefined) throw new Error('nobody was told');
+    const stored = await readJournal(store.database.pool, TENANT, first.sequence - 1n, 3);
+    const numbers = (entries: readonly JournalEntry[]) =>
+      entries.map(({ sequence, charge }) => [sequence, charge.id]);
+    expect(numbers(told)).toEqual(numbers(stored));
+    expect(told).toHaveLength(3);
   });
 });
 
