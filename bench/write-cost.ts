@@ -1,43 +1,63 @@
 /**
- * What one row costs PostgreSQL, index by index, and what ON CONFLICT adds. No peer and no ratio: it
- * says where the time of the write statement goes.
+ * What a charge costs PostgreSQL: CPU time of the process that runs the write statement, and bytes on
+ * disk. No peer and no target: it says where the cost lies, and what a decision of the schema or the
+ * statement buys. Variants take turns in every round, each in a database of its own.
  *
- *   node bench/write-cost.ts
+ *   node bench/write-cost.ts [--rounds 5]
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
 
 import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { openDatabase } from '../src/store/orm.ts';
+import { mainThreadCpuNanos } from './lib/cpu.ts';
+import { bytesPerCharge, readFootprint } from './lib/footprint.ts';
+import { type ChargeSource, spreadChargeSource } from './lib/new-charges.ts';
+import { median } from './lib/stats.ts';
+import { AS_IT_IS, WRITE_VARIANTS, type WriteVariant } from './lib/write-variants.ts';
 
-const ROWS = 20_000;
-const ROUNDS = 3;
-/** Dropped one after another, each with what it is: the cost of a row falls by the cost of the index. */
-const STEPS = [
-  ['session index', 'DROP INDEX charge_session_key_idx'],
-  ['reference index', 'DROP INDEX charge_reference_idx'],
-  ['user index', 'DROP INDEX charge_user_profile_idx'],
-  ['usage time index', 'DROP INDEX charge_usage_time_idx'],
-  ['request id key', 'ALTER TABLE charge DROP CONSTRAINT charge_request_id_key'],
-  ['primary key', 'ALTER TABLE charge DROP CONSTRAINT charge_pkey'],
-] as const;
-const INSERT = `
-  INSERT INTO charge (tenant, id, request_id, content_hash, user_profile, session_key, provider,
-    charge_type, prompt_tokens, completion_tokens, total_tokens, model, usage_time, create_time)
-  SELECT 'default', gen_random_uuid(), gen_random_uuid()::text, decode('00112233445566778899aabbccddeeff', 'hex'),
-    'user-' || (i % 1000), 'session-' || (i % 5000), 1, 1, 10, 5, 15, 'gpt-4o',
-    now() + i * interval '1 ms', now()
-  FROM generate_series(1, ${ROWS}) AS i`;
+/** Groups under load: of a batch, of 256 calls in flight, and of a caller alone. */
+const SIZES = [500, 50, 1] as const;
+/** Rows of a round: many groups, and few milliseconds next to the other load of the machine. */
+const ROWS = { 500: 3000, 50: 3000, 1: 100 } as const;
+/** Pages of the indexes have to split, and PostgreSQL plans a statement for good at its sixth run. */
+const WARM_UP_ROWS = 20_000;
+const FOOTPRINT_ROWS = 100_000;
+const FOOTPRINT_SIZE = 50;
 
-const quiet = { debug() {}, info() {}, warn: console.error, error: console.error };
-const dataDir = await mkdtemp(join(tmpdir(), 'charge-write-cost-'));
-const postgres = await startEmbeddedPostgres({ dataDir, logger: quiet, settings: { autovacuum: 'off' } });
-try {
+/** Nothing of the server's own may fall into the turn of one variant and not of another. */
+const SETTINGS = { autovacuum: 'off', checkpoint_timeout: '1h', max_wal_size: '16GB' };
+
+interface Subject {
+  readonly variant: WriteVariant;
+  readonly client: pg.Client;
+  readonly pid: number;
+  readonly databaseUrl: string;
+  readonly next: ChargeSource;
+}
+
+/** Of the server process, in microseconds per row. */
+async function cpuMicrosPerRow({ variant, client, pid, next }: Subject, size: number, rows: number) {
+  const groups = Array.from({ length: rows / size }, () => next(size));
+  const startedAt = mainThreadCpuNanos(pid);
+  for (const group of groups) await variant.write(client, group);
+  return (mainThreadCpuNanos(pid) - startedAt) / 1000 / rows;
+}
+
+async function openSubject(adminUrl: string, name: string, variant: WriteVariant): Promise<Subject> {
+  const admin = new pg.Client({ connectionString: adminUrl });
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${name}`);
+  await admin.end();
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
   const database = await openDatabase({
-    databaseUrl: postgres.url,
+    databaseUrl: url.href,
     // One for the lock of the migration, one for its statements.
     poolSizeMax: 2,
     writePoolSizeMax: 1,
@@ -46,27 +66,74 @@ try {
     connectTimeoutMs: 5_000,
     applicationName: 'write cost',
   });
-  try {
-    await migrate(database, 30_000);
-    const print = async (label: string, sql: string): Promise<void> => {
-      const micros: number[] = [];
-      for (let round = 0; round < ROUNDS; round++) {
-        const startedAt = performance.now();
-        await database.writePool.query(sql);
-        micros.push(((performance.now() - startedAt) * 1000) / ROWS);
+  await migrate(database, 30_000);
+  await database.close();
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  for (const sql of variant.prepare) await client.query(sql);
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return { variant, client, pid: rows[0]?.pid ?? 0, databaseUrl: url.href, next: variant.source() };
+}
+
+async function printCpu(subjects: readonly Subject[], rounds: number): Promise<void> {
+  for (const subject of subjects) await cpuMicrosPerRow(subject, 500, WARM_UP_ROWS);
+  const columns: string[][] = subjects.map(({ variant }) => [variant.name.padEnd(34)]);
+  for (const size of SIZES) {
+    const micros = subjects.map((): number[] => []);
+    for (let round = 0; round < rounds; round++) {
+      // Every other round the other way, so that nobody always follows the same neighbour.
+      const turns = [...subjects.keys()];
+      if (round % 2 === 1) turns.reverse();
+      for (const turn of turns) {
+        const subject = subjects[turn];
+        if (subject !== undefined) micros[turn]?.push(await cpuMicrosPerRow(subject, size, ROWS[size]));
       }
-      const median = micros.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? NaN;
-      console.log(`${label.padEnd(34)} ${median.toFixed(1)} µs/row`);
-    };
-    await print('all indexes', INSERT);
-    await print('all indexes, ON CONFLICT', `${INSERT} ON CONFLICT (tenant, request_id) DO NOTHING`);
-    for (const [name, sql] of STEPS) {
-      await database.writePool.query(sql);
-      await print(`then without the ${name}`, INSERT);
     }
-  } finally {
-    await database.close();
+    const base = micros[0] ?? [];
+    for (const [index, values] of micros.entries()) {
+      // Rounds are compared with themselves: the machine's speed changes between them.
+      const ratio = median(values.map((value, round) => value / (base[round] ?? NaN)));
+      columns[index]?.push(median(values).toFixed(1).padStart(8), `×${ratio.toFixed(2)}`);
+    }
   }
+  console.log(`CPU µs of PostgreSQL per charge, groups of ${SIZES.join(', ')}; × the first line`);
+  for (const column of columns) console.log(column.join('  '));
+}
+
+async function printFootprint(adminUrl: string): Promise<void> {
+  const shapes = [
+    { name: 'at full speed', database: 'burst', source: AS_IT_IS.source },
+    { name: 'a charge a millisecond, overlapping sessions', database: 'spread', source: spreadChargeSource },
+  ];
+  console.log(`\nbytes on disk per charge, ${FOOTPRINT_ROWS} written in groups of ${FOOTPRINT_SIZE}`);
+  for (const { name, database, source } of shapes) {
+    const subject = await openSubject(adminUrl, database, { ...AS_IT_IS, source });
+    for (let rows = 0; rows < FOOTPRINT_ROWS; rows += 1000) {
+      await cpuMicrosPerRow(subject, FOOTPRINT_SIZE, 1000);
+    }
+    await subject.client.end();
+    const footprint = await readFootprint(subject.databaseUrl);
+    const parts = Object.entries(footprint.bytes).map(
+      ([part, bytes]) => `${part} ${(bytes / footprint.charges).toFixed(1)}`,
+    );
+    console.log(`${name}: ${bytesPerCharge(footprint)} (${parts.join(', ')})`);
+  }
+}
+
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
+// A reader that leaves (`| head`) must not leave PostgreSQL behind.
+process.stdout.on('error', () => undefined);
+const quiet = { debug() {}, info() {}, warn: console.error, error: console.error };
+const dataDir = await mkdtemp(join(tmpdir(), 'charge-write-cost-'));
+const postgres = await startEmbeddedPostgres({ dataDir, logger: quiet, settings: SETTINGS });
+try {
+  const subjects: Subject[] = [];
+  for (const [index, variant] of WRITE_VARIANTS.entries()) {
+    subjects.push(await openSubject(postgres.url, `variant_${index}`, variant));
+  }
+  await printCpu(subjects, Number(values.rounds));
+  for (const { client } of subjects) await client.end();
+  await printFootprint(postgres.url);
 } finally {
   await postgres.stop();
   await rm(dataDir, { recursive: true, force: true });

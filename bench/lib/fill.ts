@@ -3,8 +3,8 @@
 import pg from 'pg';
 
 const BATCH = 1_000_000;
-/** Charges in one entry of the journal: what groups grow to with some hundred calls in flight. */
-const GROUP = 100;
+/** Charges in one entry of the journal: about what groups grow to with 256 calls in flight. */
+const GROUP = 64;
 
 interface Definition {
   readonly table: string;
@@ -48,19 +48,15 @@ export async function fillCharges(databaseUrl: string, count: number, published:
   }
 }
 
-/** Bytes on disk per charge: table, indexes and journal. */
-export async function bytesPerCharge(databaseUrl: string): Promise<number> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ bytes: string }>(
-      `SELECT (pg_total_relation_size('charge') + pg_total_relation_size('journal')) / count(*) AS bytes FROM charge`,
-    );
-    return Number(rows[0]?.bytes);
-  } finally {
-    await client.end();
-  }
-}
+/** Twentieths of the charges by provider and model, as the workload has them. */
+const PROVIDERS = '{1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,3,3,3,2,2}';
+const MODELS = `{${[
+  ...Array<string>(8).fill('gpt-4o'),
+  ...Array<string>(5).fill('gpt-4o-mini'),
+  ...Array<string>(2).fill('o3-mini'),
+  ...Array<string>(3).fill('gemini-2.5-flash'),
+  ...Array<string>(2).fill('llama-3.3-70b-instruct'),
+].join(',')}}`;
 
 /** One charge a millisecond up to now, spread over users, sessions and models like the workload. */
 const FILL = `
@@ -68,13 +64,14 @@ INSERT INTO charge (tenant, id, request_key, content_hash, user_profile, session
   prompt_tokens, completion_tokens, total_tokens, model, labels, usage_time, create_time)
 SELECT 'default', id, gen_random_uuid(),
   md5(n::text)::uuid, 'user-' || lpad((random() * 999)::int::text, 4, '0'),
-  'session-' || lpad(to_hex(n / 20), 8, '0'), (ARRAY[1, 1, 1, 3, 2])[1 + n % 5], 1,
+  'session-' || lpad(to_hex(n / 20), 8, '0'), ('${PROVIDERS}'::int[])[1 + n % 20], 1,
   prompt, completion, prompt + completion,
-  (ARRAY['gpt-4o', 'gpt-4o-mini', 'o3-mini', 'gemini-2.5-flash', 'llama-3.3-70b-instruct'])[1 + n % 5],
-  CASE WHEN n % 10 = 0 THEN jsonb_build_object('team', 'team-' || n % 16, 'environment', 'production') END,
+  ('${MODELS}'::text[])[1 + n % 20],
+  CASE WHEN n % 10 = n / 20 % 10 THEN jsonb_build_object('team', 'team-' || n % 16, 'environment', 'production') END,
   uuid_extract_timestamp(id), uuid_extract_timestamp(id)
 FROM (
-  SELECT n, uuidv7(make_interval(secs => (n - $3::bigint) * 0.001)) AS id, (10 ^ (1.5 + random() * 2.5))::bigint AS prompt, (10 ^ (1 + random() * 2))::bigint AS completion
+  SELECT n, uuidv7(make_interval(secs => (n - $3::bigint) * 0.001)) AS id,
+    (10 ^ (1.5 + random() * 2.5))::bigint AS prompt, (10 ^ (1 + random() * 2))::bigint AS completion
   FROM generate_series($1::bigint, $2::bigint) AS n
 ) AS numbers`;
 

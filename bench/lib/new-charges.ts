@@ -3,37 +3,93 @@
 import { v7 as uuidv7 } from 'uuid';
 
 import { contentHash } from '../../src/domain/canonical-content.ts';
+import { timeOfChargeId } from '../../src/store/charge-id.ts';
 import type { NewCharge } from '../../src/store/charge-row.ts';
 import { requestKey } from '../../src/store/request-key.ts';
 import { RequestIds } from './request-ids.ts';
 import { toContent, workloadRows } from './workload.ts';
 
+const ID_BYTES = 16;
+
+/** Makes groups of charges, sorted by request id as the statement wants them. */
+export type ChargeSource = (count: number) => NewCharge[];
+
 /**
- * Makes groups of charges, sorted by request id as the statement wants them. Hashes are made once
- * per row of the workload, beforehand: a bare writer has nothing to do but write.
+ * Charges of the moment in which they are asked for, many of them in one millisecond. Hashes are made
+ * once per row of the workload, beforehand: a bare writer has nothing to do but write.
  */
-export function newChargeSource(): (count: number) => NewCharge[] {
-  const rows = workloadRows().map((row) => {
+export function newChargeSource(): ChargeSource {
+  const next = contentSource();
+  const ids = new RequestIds();
+  return (count) => sortedGroup(count, () => newCharge(next(), ids.next(), uuidv7(undefined, newIdBytes())));
+}
+
+/** The same with request ids that are no UUIDs and as long as one. */
+export function textIdChargeSource(): ChargeSource {
+  const next = contentSource();
+  const ids = new RequestIds();
+  return (count) =>
+    sortedGroup(count, () =>
+      newCharge(next(), ids.next().replaceAll('-', '_'), uuidv7(undefined, newIdBytes())),
+    );
+}
+
+/** Sessions that are open at the same time, and charges of each. */
+const OPEN_SESSIONS = 64;
+const ROWS_PER_SESSION = 20;
+const GOLDEN_RATIO = 0x9e37_79b1;
+
+/**
+ * What a quiet service writes: a charge a millisecond, so that no two share a time, of sessions that
+ * overlap and have random keys. No two neighbours in an index are written one after the other.
+ */
+export function spreadChargeSource(): ChargeSource {
+  const next = contentSource();
+  const ids = new RequestIds();
+  const startedAtMs = Date.now();
+  let index = 0;
+  return (count) =>
+    sortedGroup(count, () => {
+      const row = next();
+      const session =
+        (index % OPEN_SESSIONS) + OPEN_SESSIONS * Math.floor(index / OPEN_SESSIONS / ROWS_PER_SESSION);
+      const sessionKey = `session-${(Math.imul(session + 1, GOLDEN_RATIO) >>> 0).toString(16).padStart(8, '0')}`;
+      const id = uuidv7({ msecs: startedAtMs + index++ }, newIdBytes());
+      return newCharge({ ...row, content: { ...row.content, sessionKey } }, ids.next(), id);
+    });
+}
+
+type Content = Pick<NewCharge, 'content' | 'contentHash'>;
+
+/** Goes round the workload. */
+function contentSource(): () => Content {
+  const rows = workloadRows().map((row): Content => {
     const content = toContent(row);
     return { content, contentHash: contentHash(content) };
   });
-  const ids = new RequestIds();
   let index = 0;
-  return (count) => {
-    const createTimeMicros = BigInt(Date.now()) * 1000n;
-    const charges = Array.from({ length: count }, (): NewCharge => {
-      const row = rows[index++ % rows.length];
-      if (row === undefined) throw new RangeError('no rows');
-      const requestId = ids.next();
-      return {
-        ...row,
-        id: uuidv7(undefined, new Uint8Array(16)),
-        requestId,
-        requestKey: requestKey(requestId),
-        createTimeMicros,
-        traceparent: undefined,
-      };
-    });
-    return charges.sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
+  return () => {
+    const row = rows[index++ % rows.length];
+    if (row === undefined) throw new RangeError('no rows');
+    return row;
   };
+}
+
+function newIdBytes(): Uint8Array {
+  return new Uint8Array(ID_BYTES);
+}
+
+function newCharge(row: Content, requestId: string, id: Uint8Array): NewCharge {
+  return {
+    ...row,
+    id,
+    requestId,
+    requestKey: requestKey(requestId),
+    createTimeMicros: timeOfChargeId(id),
+    traceparent: undefined,
+  };
+}
+
+function sortedGroup(count: number, make: () => NewCharge): NewCharge[] {
+  return Array.from({ length: count }, make).sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
 }

@@ -164,7 +164,7 @@ export const CHARGE_COLUMNS = COLUMNS.map((column) => column.name);
 /**
  * `unnest($2::uuid[]), unnest($3::text[]), …`: a select list that makes the rows of the parameters,
  * numbered from `first`. One unnest() of all arrays in FROM would first copy every column into a
- * store of its own, which costs 0.6 of a row's 12 µs.
+ * store of its own, which costs 5 % more CPU time a row (bench/write-cost.ts).
  */
 export function chargeSelectList(first: number): string {
   return COLUMNS.map((column, index) => `unnest($${first + index}::${column.type}[])`).join(', ');

@@ -46,9 +46,9 @@ SELECT
 FROM total`;
 
 /**
- * Two forms of the statement. Speculative insertion costs PostgreSQL a fifth more per row (51
- * against 43 µs with all indexes: bench/write-cost.ts), and repeated request ids are rare: so a group is first written
- * without it, and once more with it when a key is there already.
+ * Two forms of the statement. Speculative insertion costs PostgreSQL 12 to 19 % more per row
+ * (bench/write-cost.ts), and repeated request ids are rare: so a group is first written without it,
+ * and once more with it when a key is there already.
  */
 const STATEMENTS = {
   expectNew: { name: 'insert_charges', text: insertChargesSql('') },
