@@ -55,8 +55,9 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
     this.#message = new RequestMessage(endpoint.messageBytesMax);
     this.#onClose = onClose;
     this.deadlineMs = timeoutMs === Infinity ? Infinity : Date.now() + timeoutMs;
-    // Node keeps the timers of equal length in one list: 0.3 µs a call.
-    if (timeoutMs !== Infinity) this.#timer = setTimeout(() => this.#expire(), timeoutMs);
+    // Node keeps the timers of equal length in one list, and one without a closure of its own is
+    // nothing that could be measured beside the call.
+    if (timeoutMs !== Infinity) this.#timer = setTimeout(expire, timeoutMs, this);
     listen(stream as CallStream, this);
   }
 
@@ -110,6 +111,14 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
     this.#stream.sendTrailers(this.#trailers);
   }
 
+  /** The caller's time is over. */
+  expire(): void {
+    // For an answer whose reader has not taken it yet.
+    this.#trailers = EXPIRED_TRAILERS;
+    this.#end(Code.DEADLINE_EXCEEDED, EXPIRED);
+    this.#cancel();
+  }
+
   /** The stream is closed, whoever did it. */
   close(): void {
     this.#onClose?.();
@@ -133,13 +142,6 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
     this.#message = undefined;
     this.sizeBytes = sizeBytes;
     this.#endpoint.run(this);
-  }
-
-  #expire(): void {
-    // For an answer whose reader has not taken it yet.
-    this.#trailers = EXPIRED_TRAILERS;
-    this.#end(Code.DEADLINE_EXCEEDED, EXPIRED);
-    this.#cancel();
   }
 
   #cancel(): void {
@@ -192,3 +194,7 @@ function onClose(this: CallStream): void {
 }
 
 function ignore(): void {}
+
+function expire(call: Http2UnaryCall): void {
+  call.expire();
+}
