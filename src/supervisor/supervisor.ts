@@ -62,7 +62,8 @@ async function start(
   stopping: AbortSignal,
 ): Promise<Service> {
   const startedAt = performance.now();
-  const grpc = await findFreeAddress(config.listen, 'LISTEN');
+  // An address that is taken is said before anything is started.
+  await findFreeAddress(config.listen, 'LISTEN');
   const backing = await openBacking(config, logger, stack);
   const database = await openDatabase({
     databaseUrl: backing.databaseUrl,
@@ -75,6 +76,8 @@ async function start(
   });
   stack.defer(() => database.close());
   await migrateWhenReachable(database, logger, stopping);
+  // A free port is chosen only now: chosen before, the embedded PostgreSQL once picked the same one.
+  const grpc = await findFreeAddress(config.listen, 'LISTEN');
 
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'supervisor_' });
