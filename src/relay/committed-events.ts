@@ -1,7 +1,6 @@
 /**
  * The events of one committed group as bytes, on their way from the server process that wrote the
- * group to the relay, which then need not read them back: reading and rendering a charge from its
- * row took the relay 10 µs an event and PostgreSQL 5.
+ * group to the relay, which then need not read and render them again.
  */
 
 import type { JournalEntry } from '../domain/charge.ts';

@@ -2,8 +2,8 @@
  * Publishes batches to JetStream with one acknowledgement for each. Every message asks the broker to
  * store it only right behind the one before it, so the acknowledgement of the last one stands for
  * all, and nothing that anybody else publishes in between can change the order or hide a gap. An
- * acknowledgement per message costs the broker a third more (6.1 against 4.6 µs a message) and the
- * client twice as much; atomic batches, which the broker first stages, cost it 7.3.
+ * acknowledgement per message costs the broker a third more (5.7 against 4.3 µs a message); atomic
+ * batches, which the broker first stages, cost it 6.5 (bench/publish-cost.ts).
  */
 
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';

@@ -7,7 +7,7 @@ import type { ServerMessage } from '../supervisor/messages.ts';
 
 /**
  * How long commits are gathered. Encoding and sending then come after the callers' answers, and a
- * message costs both processes 50 µs, which is as much as a call.
+ * caller alone does not pay for a message between two processes with every call.
  */
 const GATHER_MS = 5;
 
