@@ -47,6 +47,12 @@ interface Submission {
   readonly reject: (error: unknown) => void;
 }
 
+/**
+ * So many waiting charges are a group at once. One that waited for everything that arrives in the
+ * same turn would leave PostgreSQL idle while the turn lasts, and the server while PostgreSQL works.
+ */
+const EARLY_START_CHARGES = 64;
+
 /** A failed attempt costs a whole statement: after one, so many groups without a replay make up for it. */
 const CAUTIOUS_GROUPS = 16;
 const RETRY_DELAY_MIN_MS = 20;
@@ -89,9 +95,14 @@ export class GroupWriter implements ChargeRecorder {
     });
   }
 
-  /** Lets everything that arrives in this turn of the event loop join the first group. */
+  /** Lets what arrives in this turn of the event loop join the first group, unless it is many. */
   #schedule(): void {
-    if (this.#scheduled || this.#busyWriters >= this.#options.writers) return;
+    if (this.#busyWriters >= this.#options.writers) return;
+    if (this.#queuedCharges >= EARLY_START_CHARGES) {
+      this.#startWriters();
+      return;
+    }
+    if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
