@@ -9,8 +9,6 @@ import { requestKey } from '../../src/store/request-key.ts';
 import { RequestIds } from './request-ids.ts';
 import { toContent, workloadRows } from './workload.ts';
 
-const ID_BYTES = 16;
-
 /** Makes groups of charges, sorted by request id as the statement wants them. */
 export type ChargeSource = (count: number) => NewCharge[];
 
@@ -21,17 +19,14 @@ export type ChargeSource = (count: number) => NewCharge[];
 export function newChargeSource(): ChargeSource {
   const next = contentSource();
   const ids = new RequestIds();
-  return (count) => sortedGroup(count, () => newCharge(next(), ids.next(), uuidv7(undefined, newIdBytes())));
+  return (count) => sortedGroup(count, () => newCharge(next(), ids.next(), uuidv7()));
 }
 
 /** The same with request ids that are no UUIDs and as long as one. */
 export function textIdChargeSource(): ChargeSource {
   const next = contentSource();
   const ids = new RequestIds();
-  return (count) =>
-    sortedGroup(count, () =>
-      newCharge(next(), ids.next().replaceAll('-', '_'), uuidv7(undefined, newIdBytes())),
-    );
+  return (count) => sortedGroup(count, () => newCharge(next(), ids.next().replaceAll('-', '_'), uuidv7()));
 }
 
 /** Sessions that are open at the same time, and charges of each. */
@@ -54,7 +49,7 @@ export function spreadChargeSource(): ChargeSource {
       const session =
         (index % OPEN_SESSIONS) + OPEN_SESSIONS * Math.floor(index / OPEN_SESSIONS / ROWS_PER_SESSION);
       const sessionKey = `session-${(Math.imul(session + 1, GOLDEN_RATIO) >>> 0).toString(16).padStart(8, '0')}`;
-      const id = uuidv7({ msecs: startedAtMs + index++ }, newIdBytes());
+      const id = uuidv7({ msecs: startedAtMs + index++ });
       return newCharge({ ...row, content: { ...row.content, sessionKey } }, ids.next(), id);
     });
 }
@@ -75,11 +70,7 @@ function contentSource(): () => Content {
   };
 }
 
-function newIdBytes(): Uint8Array {
-  return new Uint8Array(ID_BYTES);
-}
-
-function newCharge(row: Content, requestId: string, id: Uint8Array): NewCharge {
+function newCharge(row: Content, requestId: string, id: string): NewCharge {
   return {
     ...row,
     id,

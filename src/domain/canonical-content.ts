@@ -4,16 +4,18 @@ import { hash } from 'node:crypto';
 
 import type { Charge, ChargeContent, TokenDetails } from './charge.ts';
 
-/** Bytes of a content hash: half a SHA-256 still makes an accidental match impossible in practice. */
-export const CONTENT_HASH_BYTES = 16;
+/** Half a SHA-256, which still makes an accidental match impossible in practice. */
+const CONTENT_HASH_DIGITS = 32;
 
 /**
  * Hash of the content in a canonical form that depends on no library and no wire format: a version,
  * then every field in the contract's order, texts with their length before them, labels sorted by
  * key. It is stored for ever, so the form must never change; a new form gets a new version.
+ * As hexadecimal digits: a Buffer for each would be memory outside of V8's heap, which costs more
+ * than the hash.
  */
-export function contentHash(content: ChargeContent): Buffer {
-  return hash('sha256', canonicalContent(content), 'buffer').subarray(0, CONTENT_HASH_BYTES);
+export function contentHash(content: ChargeContent): string {
+  return hash('sha256', canonicalContent(content), 'hex').slice(0, CONTENT_HASH_DIGITS);
 }
 
 function canonicalContent(content: ChargeContent): string {

@@ -10,7 +10,7 @@ import { timeOfChargeId } from './charge-id.ts';
 import { ChargeEntity } from './entities.ts';
 import type { Database } from './orm.ts';
 import { asServiceError } from './read-errors.ts';
-import { requestKey, uuidText } from './request-key.ts';
+import { requestKey } from './request-key.ts';
 import { timestamptzFromMicros } from './timestamp.ts';
 
 type Read = (em: EntityManager) => Promise<ChargeRow[]>;
@@ -39,7 +39,7 @@ export function createChargeReader(database: Database, retryAfterMs: number): Ch
     // Point look-ups save the three round trips of a transaction: the connection's own limit bounds them.
     findById: async (tenant, id) => (await read(byKey(tenant, { id })))[0],
     findByRequestId: async (tenant, requestId) =>
-      (await read(byKey(tenant, { requestKey: uuidText(requestKey(requestId)) })))[0],
+      (await read(byKey(tenant, { requestKey: requestKey(requestId) })))[0],
     list: (tenant, query, options) => read((em) => readPage(em, tenant, query), options),
   };
 }
@@ -83,7 +83,7 @@ function pageQuery(
     builder.andWhere('labels @> ?::jsonb', [JSON.stringify(Object.fromEntries(filter.labels))]);
   }
   if (after !== undefined) {
-    const createTimeMicros = timeOfChargeId(Buffer.from(after.id.replaceAll('-', ''), 'hex'));
+    const createTimeMicros = timeOfChargeId(after.id);
     const times = [after.usageTimeMicros, createTimeMicros].map(timestamptzFromMicros);
     const beyond = order === 'newest_first' ? '<' : '>';
     // As one strict comparison, id included, the planner would expect nothing behind a place in the

@@ -1,7 +1,5 @@
 /** Rows of `charge` and the domain's charges: `fromChargeRow` and `ChargeColumns` are the only bridge. */
 
-import { stringify as formatUuid } from 'uuid';
-
 import type { Charge, ChargeContent, TokenDetails } from '../domain/charge.ts';
 import { BinaryArray } from './binary-array.ts';
 import { isHashedKey } from './request-key.ts';
@@ -9,11 +7,13 @@ import { microsFromTimestamptz } from './timestamp.ts';
 
 /** A charge about to be written, with everything that the server adds to the caller's content. */
 export interface NewCharge {
-  readonly id: Uint8Array;
+  /** A UUID, as its text. */
+  readonly id: string;
   readonly requestId: string;
-  /** Of the request id: see `request-key.ts`. */
-  readonly requestKey: Uint8Array;
-  readonly contentHash: Uint8Array;
+  /** Of the request id, a UUID: see `request-key.ts`. */
+  readonly requestKey: string;
+  /** 32 hexadecimal digits. */
+  readonly contentHash: string;
   readonly content: ChargeContent;
   /** The time in the id: lists are ordered by it where usage times are equal. */
   readonly createTimeMicros: bigint;
@@ -55,7 +55,7 @@ const NO_LABELS: ReadonlyMap<string, string> = new Map();
 export function chargeOf(created: NewCharge): Charge {
   return {
     ...created.content,
-    id: formatUuid(created.id),
+    id: created.id,
     usageTimeMicros: created.content.usageTimeMicros ?? created.createTimeMicros,
     createTimeMicros: created.createTimeMicros,
   };
@@ -105,14 +105,14 @@ const COLUMNS: readonly {
   readonly type: ConstructorParameters<typeof BinaryArray>[0];
   readonly append: (array: BinaryArray, charge: NewCharge) => void;
 }[] = [
-  { name: 'id', type: 'uuid', append: (a, c) => a.bytes(c.id) },
-  { name: 'request_key', type: 'uuid', append: (a, c) => a.bytes(c.requestKey) },
+  { name: 'id', type: 'uuid', append: (a, c) => a.uuid(c.id) },
+  { name: 'request_key', type: 'uuid', append: (a, c) => a.uuid(c.requestKey) },
   {
     name: 'request_id',
     type: 'text',
     append: (a, c) => optionalText(a, isHashedKey(c.requestKey) ? c.requestId : ''),
   },
-  { name: 'content_hash', type: 'uuid', append: (a, c) => a.bytes(c.contentHash) },
+  { name: 'content_hash', type: 'uuid', append: (a, c) => a.uuid(c.contentHash) },
   { name: 'user_profile', type: 'text', append: (a, c) => a.text(c.content.userProfile) },
   { name: 'session_key', type: 'text', append: (a, c) => optionalText(a, c.content.sessionKey) },
   { name: 'provider', type: 'int2', append: (a, c) => a.int2(c.content.provider) },

@@ -1,6 +1,5 @@
 /** The one statement that writes charges, and the look-up of what was there before. */
 
-import { stringify as formatUuid } from 'uuid';
 import type { ClientBase, DatabaseError } from 'pg';
 
 import { BinaryArray } from './binary-array.ts';
@@ -104,17 +103,17 @@ export async function insertCharges(
 
 /** Whether this charge is among those that the write inserted. */
 export function wasInserted(outcome: InsertOutcome, charge: NewCharge): boolean {
-  return outcome.insertedIds === undefined || outcome.insertedIds.has(formatUuid(charge.id));
+  return outcome.insertedIds === undefined || outcome.insertedIds.has(charge.id);
 }
 
 /** The rows that earlier requests with these keys made. A new snapshot: it sees what the insert waited for. */
 export async function selectByRequestKeys(
   client: ClientBase,
   tenant: string,
-  requestKeys: readonly Uint8Array[],
+  requestKeys: readonly string[],
 ): Promise<ChargeRow[]> {
   const keys = new BinaryArray('uuid', requestKeys.length * 20 + 64);
-  for (const key of requestKeys) keys.bytes(key);
+  for (const key of requestKeys) keys.uuid(key);
   const result = await client.query<ChargeRow>({
     name: 'select_by_request_keys',
     text: `SELECT ${CHARGE_COLUMNS.join(', ')} FROM charge

@@ -106,13 +106,13 @@ async function storedRows(
 function resultAgainstRow(charge: NewCharge, row: ChargeRow): RecordResult {
   const stored = fromChargeRow(row);
   // The reply to an earlier attempt was lost after its COMMIT: the row is this very request.
-  if (stored.id === chargeOf(charge).id) return { outcome: 'created', charge: stored };
-  return resultAgainst(charge, stored, Buffer.from(row.content_hash.replaceAll('-', ''), 'hex'));
+  if (stored.id === charge.id) return { outcome: 'created', charge: stored };
+  return resultAgainst(charge, stored, row.content_hash.replaceAll('-', ''));
 }
 
 /** The answer to a request whose id made `stored`, now or before. */
-function resultAgainst(charge: NewCharge, stored: Charge, storedHash: Uint8Array): RecordResult {
-  if (Buffer.compare(storedHash, charge.contentHash) === 0) return { outcome: 'replayed', charge: stored };
+function resultAgainst(charge: NewCharge, stored: Charge, storedHash: string): RecordResult {
+  if (storedHash === charge.contentHash) return { outcome: 'replayed', charge: stored };
   return {
     outcome: 'conflict',
     requestId: charge.requestId,

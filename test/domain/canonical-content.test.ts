@@ -34,7 +34,7 @@ const content: fc.Arbitrary<ChargeContent> = fc.record({
   usageTimeMicros: fc.option(fc.bigInt({ min: -(10n ** 12n), max: 10n ** 18n }), { nil: undefined }),
 });
 
-const hex = (value: ChargeContent): string => contentHash(value).toString('hex');
+const hex = (value: ChargeContent): string => contentHash(value);
 const plain = (value: ChargeContent): unknown => ({ ...value, labels: [...value.labels].sort() });
 const stored = (value: ChargeContent): Charge => ({
   ...value,
