@@ -66,7 +66,7 @@ export function configFromEnv(env: Readonly<Record<string, string | undefined>>)
     streamsMax: reader.integer('STREAMS_MAX', 1_000, 1, 100_000),
     eventFormat: reader.oneOf('EVENT_FORMAT', ['protobuf', 'json'], 'protobuf'),
     eventMaxAgeMs: reader.integer('EVENT_MAX_AGE_DAYS', 30, 1, 36_500) * DAY_MS,
-    streamReplicas: reader.integer('STREAM_REPLICAS', 1, 1, 5),
+    streamReplicas: Number(reader.oneOf('STREAM_REPLICAS', ['1', '3', '5'], '1')),
     drainTimeoutMs: reader.integer('DRAIN_TIMEOUT_MS', 25_000, 0, 600_000),
   };
   if (reader.faults.length > 0) throw new ConfigError(reader.faults);
@@ -126,7 +126,8 @@ class Reader {
   urls(name: string, protocols: readonly string[], countMax: number): string | undefined {
     const text = this.#env[name];
     if (!text) return undefined;
-    const parts = text.split(',', countMax + 1);
+    // One URL may hold commas of its own, in a password.
+    const parts = countMax === 1 ? [text] : text.split(',', countMax + 1);
     const valid = parts.every((part, index) => {
       const url = URL.parse(part.trim());
       return index < countMax && url !== null && protocols.includes(url.protocol) && url.hostname !== '';

@@ -54,6 +54,8 @@ function listen(server: Server, { host, port }: Address): Promise<void> {
     server.once('error', reject);
     server.listen(port, host, () => {
       server.off('error', reject);
+      // Connections that cannot be accepted, for want of file descriptors: their clients try again.
+      server.on('error', () => undefined);
       resolve();
     });
   });
@@ -69,7 +71,7 @@ async function replyMetrics(response: ServerResponse, sources: HttpSources): Pro
     const { body, contentType } = await sources.metrics();
     reply(response, 200, body, contentType);
   } catch {
-    reply(response, 503, 'the metrics of a server process did not arrive in time\n');
+    reply(response, 503, 'the metrics cannot be read\n');
   }
 }
 

@@ -18,6 +18,8 @@ export interface ListenOptions {
   readonly shared: boolean;
   /** Who sees new streams before grpc-js does, if anybody. */
   readonly take: StreamTaker | undefined;
+  /** A connection could not be accepted, for want of file descriptors or memory. */
+  readonly onRefused: (error: Error) => void;
 }
 
 /** An open listener. */
@@ -38,7 +40,7 @@ const REUSES_PORTS = process.platform === 'linux' || process.platform === 'freeb
 export function listen(
   server: Server,
   address: ListenAddress,
-  { shared, take }: ListenOptions,
+  { shared, take, onRefused }: ListenOptions,
 ): Promise<Listener> {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   prepareHttp2Servers(server, take);
@@ -47,6 +49,8 @@ export function listen(
     listener.once('error', reject);
     listener.listen({ ...address, backlog: BACKLOG, ...sharing(shared) }, () => {
       listener.off('error', reject);
+      // Without a listener, the first one would end the process and every call in it.
+      listener.on('error', onRefused);
       resolve({ port: portOf(listener), close: () => listener.close() });
     });
   });

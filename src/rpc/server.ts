@@ -57,7 +57,11 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
   const listeners: Listener[] = [];
   return {
     bind: async (address, { shared } = { shared: false }) => {
-      const listener = await listen(server, address, { shared, take });
+      const listener = await listen(server, address, {
+        shared,
+        take,
+        onRefused: (error) => logger.error({ err: error }, 'a connection could not be accepted'),
+      });
       listeners.push(listener);
       return listener.port;
     },

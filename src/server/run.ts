@@ -12,7 +12,7 @@ import {
 import { Announcer } from './announcer.ts';
 import { openServer } from './server.ts';
 
-/** Runs until the supervisor says `drain` or is gone. */
+/** Runs until the supervisor says `drain`, or is gone: then the cluster module ends the process. */
 export async function runServer(config: Config): Promise<void> {
   const logger = createLogger(config.logLevel, 'charge-server');
   const databaseUrl = process.env['CHARGE_SERVER_DATABASE_URL'] ?? config.databaseUrl;
@@ -40,9 +40,6 @@ export async function runServer(config: Config): Promise<void> {
       },
     );
   });
-  // A supervisor that was killed can neither drain nor restart us; a new one needs the port.
-  process.on('disconnect', () => process.exit(1));
-
   try {
     await server.listen({ shared: config.processes > 1 });
     send({ type: 'listening' });

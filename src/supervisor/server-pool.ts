@@ -59,14 +59,17 @@ export class ServerPool {
     this.#broadcast({ type: 'relay', connected });
   }
 
-  /** Lets every process finish within `timeoutMs`; what is left somewhat later is ended. */
+  /**
+   * Lets every process finish within `timeoutMs`; what is left somewhat later is ended. One that is
+   * still starting is told once it listens: before, nobody there may hear it.
+   */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
     const workers = Object.values(cluster.workers ?? {}).filter(
       (worker) => worker !== undefined && !worker.isDead(),
     ) as Worker[];
     const exits = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
-    this.#broadcast({ type: 'drain' });
+    for (const worker of this.#listening) this.#send(worker, { type: 'drain' });
     const timer = setTimeout(() => {
       for (const worker of workers) worker.process.kill('SIGKILL');
     }, timeoutMs + KILL_GRACE_MS);
@@ -108,7 +111,8 @@ export class ServerPool {
       case 'listening':
         this.#send(worker, { type: 'relay', connected: this.#relayConnected });
         this.#listening.add(worker);
-        if (this.#listening.size === this.#options.processes) this.#started.resolve();
+        if (this.#draining) this.#send(worker, { type: 'drain' });
+        else if (this.#listening.size === this.#options.processes) this.#started.resolve();
         return;
       case 'failed':
         this.#draining = true;

@@ -62,8 +62,9 @@ async function start(
   stopping: AbortSignal,
 ): Promise<Service> {
   const startedAt = performance.now();
-  // An address that is taken is said before anything is started.
+  // Addresses that are taken are said before anything is started.
   await findFreeAddress(config.listen, 'LISTEN');
+  await findFreeAddress(config.metricsListen, 'METRICS_LISTEN');
   const backing = await openBacking(config, logger, stack);
   const database = await openDatabase({
     databaseUrl: backing.databaseUrl,
@@ -94,10 +95,14 @@ async function start(
   });
   const backlog = watchBacklog(registry, database, stack);
   const http = await openHttpServer(config.metricsListen, {
-    metrics: async () => ({
-      body: `${await aggregator.clusterMetrics()}\n${await registry.metrics()}`,
-      contentType: registry.contentType,
-    }),
+    metrics: async () => {
+      // One process that starts or hangs must not hide the relay's.
+      const ofServers = await aggregator.clusterMetrics().catch((error: unknown) => {
+        logger.warn({ err: error }, 'the metrics of the server processes are missing');
+        return '# The metrics of a server process did not arrive in time.\n';
+      });
+      return { body: `${ofServers}\n${await registry.metrics()}`, contentType: registry.contentType };
+    },
     readiness: () => readiness(config, pool, observed.status, backlog()),
   });
   stack.defer(() => http.close());
@@ -228,28 +233,23 @@ function announce(
     `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
     `${grpc} charge.v1.ChargeService/CreateCharge`;
   const list = `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`;
+  const postgresql = withoutPassword(at.databaseUrl);
+  const nats = at.natsUrl?.split(',').map(withoutPassword).join(',') ?? 'none';
   logger.info(
     {
       grpc,
       http: formatAddress(at.http.address),
-      postgresql: withoutPassword(at.databaseUrl),
-      nats: at.natsUrl === undefined ? 'none' : withoutPassword(at.natsUrl),
+      postgresql,
+      nats,
       startedInMs: Math.round(performance.now() - at.startedAt),
     },
-    `ready: gRPC ${grpc}, PostgreSQL ${withoutPassword(at.databaseUrl)}, NATS ${
-      at.natsUrl === undefined ? 'none' : withoutPassword(at.natsUrl)
-    }`,
+    `ready: gRPC ${grpc}, PostgreSQL ${postgresql}, NATS ${nats}`,
   );
   // Not a log line: inside JSON its quotes would be escaped, and it could not be copied.
   process.stderr.write(`\nRecord a charge, then look at it:\n  ${example}\n  ${list}\n\n`);
 }
 
-function withoutPassword(urls: string): string {
-  return urls
-    .split(',')
-    .map((text) => {
-      const url = new URL(text.trim());
-      return `${url.host}${url.pathname === '/' ? '' : url.pathname}`;
-    })
-    .join(',');
+function withoutPassword(text: string): string {
+  const { host, pathname } = new URL(text.trim());
+  return `${host}${pathname === '/' ? '' : pathname}`;
 }

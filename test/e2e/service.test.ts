@@ -105,35 +105,40 @@ describe('a wrong configuration', () => {
       LISTEN: 'nonsense',
       PROCESSES: '0',
       LOG_LEVEL: 'loud',
+      STREAM_REPLICAS: '2',
       DATABASE_URL: 'mysql://user:hunter2@host/db',
     });
     expect(await service.exited()).toBe(2);
-    for (const name of ['LISTEN', 'PROCESSES', 'LOG_LEVEL', 'DATABASE_URL'])
+    for (const name of ['LISTEN', 'PROCESSES', 'LOG_LEVEL', 'STREAM_REPLICAS', 'DATABASE_URL'])
       expect(service.stderr).toContain(name);
     expect(service.stderr).not.toContain('hunter2');
     expect(service.lines).toEqual([]);
   });
 
-  test('says which variable names an address that is taken', async () => {
-    const taken = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => taken.once('listening', resolve));
-    const database = await createTestDatabase();
-    try {
-      const { port } = taken.address() as AddressInfo;
-      const service = start({
-        DATABASE_URL: database.url,
-        NATS_URL: 'nats://127.0.0.1:1',
-        LISTEN: `127.0.0.1:${port}`,
-      });
-      expect(await service.exited()).toBe(1);
-      expect(service.lines.map(({ msg }) => msg).join('\n')).toMatch(
-        new RegExp(`LISTEN.*EADDRINUSE|${port}.*LISTEN`),
-      );
-    } finally {
-      taken.close();
-      await database.drop();
-    }
-  }, 60_000);
+  test.each(['LISTEN', 'METRICS_LISTEN'])(
+    'says that %s names an address that is taken',
+    async (variable) => {
+      const taken = createServer().listen(0, '127.0.0.1');
+      await new Promise((resolve) => taken.once('listening', resolve));
+      const database = await createTestDatabase();
+      try {
+        const { port } = taken.address() as AddressInfo;
+        const service = start({
+          DATABASE_URL: database.url,
+          NATS_URL: 'nats://127.0.0.1:1',
+          [variable]: `127.0.0.1:${port}`,
+        });
+        expect(await service.exited()).toBe(1);
+        expect(service.lines.map(({ msg }) => msg).join('\n')).toContain(
+          `cannot listen on 127.0.0.1:${port} (${variable})`,
+        );
+      } finally {
+        taken.close();
+        await database.drop();
+      }
+    },
+    60_000,
+  );
 });
 
 describe('a service on a PostgreSQL and a NATS of its user', () => {
@@ -169,6 +174,33 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     await nats.restart();
     await waitFor('the backlog to be empty', async () => (await readyz(http)).checks['events_waiting'] === 0);
     expectSequences(await readStream(nats.url), 50);
+  }, 60_000);
+
+  test('stops at once while its server process is still starting', async () => {
+    const service = start({ ...env(), DRAIN_TIMEOUT_MS: '600000' });
+    await waitFor('the server process', async () => (await service.serverPids()).length === 1, {
+      intervalMs: 5,
+    });
+    expect(await service.end()).toBe(0);
+  }, 60_000);
+
+  test('shows the metrics of the relay while a server process hangs, and takes a URL with a comma', async () => {
+    const databaseUrl = new URL(database.url);
+    databaseUrl.searchParams.set('fallback_application_name', 'one,two');
+    const service = start({ ...env(), DATABASE_URL: databaseUrl.href });
+    const ready = await service.ready();
+    expect(ready.postgresql).toBe(`${databaseUrl.host}${databaseUrl.pathname}`);
+    const [server] = await service.serverPids();
+    process.kill(server ?? 0, 'SIGSTOP');
+    try {
+      const response = await fetch(`http://${ready.http}/metrics`);
+      expect(response.status).toBe(200);
+      const metrics = await response.text();
+      expect(metrics).toMatch(/^charge_relay_backlog_events 0$/m);
+      expect(metrics).not.toMatch(/^grpc_server_/m);
+    } finally {
+      process.kill(server ?? 0, 'SIGCONT');
+    }
   }, 60_000);
 
   test('publishes after a kill -9 between COMMIT and publish', async () => {

@@ -332,14 +332,14 @@ export interface Charge {
   labels: Map<string, string>;
   /**
    * When the usage happened. Set by the caller, from year 1 up to 24 hours
-   * ahead of the server's clock; absent: the moment the server accepted the
-   * request. Kept to the microsecond: finer digits are cut off.
+   * ahead of the server's clock; absent: the `create_time`. Kept to the
+   * microsecond: finer digits are cut off.
    */
   usageTime:
     | Timestamp
     | undefined;
   /**
-   * When the server accepted the charge, to the microsecond. Set by the server;
+   * When the server accepted the charge, to the millisecond. Set by the server;
    * ignored in requests.
    */
   createTime:

@@ -80,11 +80,6 @@ export class RecordStream<T> {
     this.#lanes = Array.from({ length: options.streams }, () => new Lane(this.#client, events));
   }
 
-  /** Rows read and not answered. */
-  get unanswered(): number {
-    return this.#window.length;
-  }
-
   /** Resolves when a connection stands; rejects with {@link ServiceUnreachable} after `timeoutMs`. */
   async connect(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
@@ -120,12 +115,13 @@ export class RecordStream<T> {
   /** Resolves when every row is answered, or false after `timeoutMs`. Rejects with {@link ServiceUnreachable}. */
   async drain(timeoutMs = Infinity): Promise<boolean> {
     const deadline = Date.now() + timeoutMs;
-    while (this.#window.length > 0) {
+    for (;;) {
+      // First: the answer that could not be written down may have been the last one.
       if (this.#failure) throw this.#failure;
+      if (this.#window.length === 0) return true;
       if (Date.now() >= deadline) return false;
       await this.#change(Math.min(deadline - Date.now(), 60_000));
     }
-    return true;
   }
 
   /** Ends the streams and the connection. */
