@@ -6,6 +6,9 @@ import { expectAllOk } from '../lib/load/client.ts';
 import { metered } from '../lib/meter.ts';
 import type { Contender, Context, Scenario } from '../lib/scenario.ts';
 
+/** At one call at a time, V8 needs so long to have seen enough of them to compile what is hot. */
+const WARM_UP_SECONDS = 20;
+
 /** p50 of one caller, against an empty call followed by the same statement with a single row. */
 export const create1: Scenario = {
   name: 'create_1',
@@ -14,6 +17,7 @@ export const create1: Scenario = {
     const service = await openService(context, 'create_1');
     return {
       unit: 'calls',
+      warmUpSeconds: WARM_UP_SECONDS,
       contenders: [
         serviceContender(context, 'service', service, {
           kind: 'unary',

@@ -90,6 +90,8 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
     connectionString: options.databaseUrl,
     max: options.writePoolSizeMax,
     types: textTypes(),
+    // One for each writer, kept: the pool's timer for idle ones would be set anew by every group.
+    idleTimeoutMillis: 0,
     ...driverOptions,
     // A database or role may have turned it off: then OK would not mean committed.
     ...runAtConnect(PREFER_INDEXES, REQUIRE_DURABLE_COMMITS),

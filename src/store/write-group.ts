@@ -44,15 +44,16 @@ export async function writeGroup(
   mode: InsertMode,
 ): Promise<GroupOutcome> {
   const firsts = firstOfEachRequestId(charges);
-  const outcome = await insertCharges(client, tenant, [...firsts.values()].sort(byRequestId), mode);
+  const outcome = await insertCharges(client, tenant, firsts, mode);
 
-  const earlier = [...firsts.values()].filter((charge) => !wasInserted(outcome, charge));
+  const earlier = firsts.filter((charge) => !wasInserted(outcome, charge));
   const stored = await storedRows(client, tenant, earlier);
+  const repeated = firsts.length < charges.length ? byRequestId(firsts) : undefined;
   const created: Created[] = [];
   const results = charges.map((charge): RecordResult => {
     const row = stored.get(charge.requestId);
     if (row !== undefined) return resultAgainstRow(charge, row);
-    const first = firsts.get(charge.requestId) ?? charge;
+    const first = repeated?.get(charge.requestId) ?? charge;
     if (first !== charge) return resultAgainst(charge, chargeOf(first), first.contentHash);
     const made = { charge: chargeOf(charge), traceparent: charge.traceparent };
     created.push(made);
@@ -77,16 +78,16 @@ function numbered(tenant: string, lastSequence: bigint, created: Created[]): Jou
     }));
 }
 
-function firstOfEachRequestId(charges: readonly NewCharge[]): Map<string, NewCharge> {
-  const firsts = new Map<string, NewCharge>();
-  for (const charge of charges) {
-    if (!firsts.has(charge.requestId)) firsts.set(charge.requestId, charge);
-  }
-  return firsts;
+/** Sorted by request id; sorting keeps those with the same one in the order of their arrival. */
+function firstOfEachRequestId(charges: readonly NewCharge[]): NewCharge[] {
+  const sorted = charges.toSorted((a, b) =>
+    a.requestId < b.requestId ? -1 : Number(a.requestId > b.requestId),
+  );
+  return sorted.filter((charge, index) => charge.requestId !== sorted[index - 1]?.requestId);
 }
 
-function byRequestId(a: NewCharge, b: NewCharge): number {
-  return a.requestId < b.requestId ? -1 : 1;
+function byRequestId(charges: readonly NewCharge[]): Map<string, NewCharge> {
+  return new Map(charges.map((charge) => [charge.requestId, charge]));
 }
 
 async function storedRows(
