@@ -19,7 +19,7 @@ const decodeStrictUtf8 = (bytes: Uint8Array): string => strictUtf8.decode(bytes)
 /** Reads strings as proto3 wants it: invalid UTF-8 is an error instead of U+FFFD. */
 class StrictReader extends BinaryReader {
   // ts-proto adds this member to every reader that it meets; declared here, the reader keeps one
-  // hidden class, which halves the time of decoding (3.7 against 1.7 µs for a typical charge).
+  // hidden class, which halves the time of decoding.
   __tsProtoDecodeDepth = 0;
 
   constructor(bytes: Uint8Array) {
@@ -51,8 +51,8 @@ let sharedWriter = new BinaryWriter();
 
 /**
  * Encodes into a buffer that the next call overwrites: for callers that copy at once, as grpc-js
- * does when it puts its five bytes in front. 1.5 µs a response, against 6.0 µs with a new writer
- * and ts-proto's two copies. Throws where ts-proto does (a count beyond int64).
+ * does when it puts its five bytes in front. A new writer for each response, and ts-proto's two
+ * copies, would take several times as long. Throws where ts-proto does (a count beyond int64).
  */
 export function encodeTransient<T>(codec: Encoder<T>, message: T): Buffer {
   try {

@@ -44,8 +44,8 @@ export function eventMessage(entry: JournalEntry, format: EventFormat): EventMes
 /**
  * The message's headers, encoded: CloudEvents 1.0 in binary mode, with the `sequence` extension of
  * CloudEvents and the `traceparent` of its distributed tracing extension; before them `condition`,
- * one more header line for the broker. One string and one copy: the client's own header object, which
- * checks every line, showed as a sixth of the relay's time.
+ * one more header line for the broker. One string and one copy: the client's own header object checks
+ * every line.
  */
 export function encodeHeaders(message: EventMessage, format: EventFormat, condition: string): Buffer {
   const { id, tenant, sequence, createTimeMs, traceparent } = message;

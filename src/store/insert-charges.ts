@@ -45,7 +45,7 @@ SELECT
 FROM total`;
 
 /**
- * Two forms of the statement. Speculative insertion costs PostgreSQL 12 to 19 % more per row
+ * Two forms of the statement. Speculative insertion costs PostgreSQL 14 to 20 % more per row
  * (bench/write-cost.ts), and repeated request ids are rare: so a group is first written without it,
  * and once more with it when a key is there already.
  */

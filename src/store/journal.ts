@@ -10,8 +10,8 @@ const COLUMNS = CHARGE_COLUMNS.join(', ');
 /**
  * - The page ends in the first group that reaches its last number. Both ends are ranges of the key,
  *   so that a page costs the groups that it touches and no others.
- * - The charges of a group are looked up at once, 35 % cheaper than one by one. They come in the
- *   order of their ids, which is that of the group; should it ever not be, the array decides.
+ * - The charges of a group are looked up at once, not one by one. They come in the order of their
+ *   ids, which is that of the group; should it ever not be, the array decides.
  * - OFFSET 0 and the window leave the planner this shape: it plans once, without the values, and
  *   from its guess of how many rows a range has it would read the whole table of charges.
  */

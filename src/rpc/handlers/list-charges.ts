@@ -52,7 +52,7 @@ function toProtoPage(list: ListIdentity, charges: readonly Charge[], pageSize: n
 
 /** The longest run from the start that fits into {@link PAGE_BYTES_MAX}. */
 function withinBytes(charges: ProtoCharge[]): ProtoCharge[] {
-  // Only pages of very large charges are measured: encoding each one costs 2 µs.
+  // Only pages of very large charges are measured, because that takes encoding each one.
   const atMost = charges.reduce((bytes, charge) => bytes + encodedBytesAtMost(charge), 0);
   if (atMost <= PAGE_BYTES_MAX) return charges;
   let bytes = 0;
