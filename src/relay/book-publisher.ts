@@ -19,8 +19,8 @@ export interface BookPublisherOptions {
   readonly format: EventFormat;
   /** Events that are read and published together; two such batches are in flight at most. */
   readonly batchSizeMax: number;
-  /** Events of this service's own processes that are kept in memory until they are published. */
-  readonly recentEventsMax: number;
+  /** Of events of this service's own processes that are kept in memory until they are published. */
+  readonly recentBytesMax: number;
   /** How long an acknowledgement is waited for. */
   readonly ackTimeoutMs: number;
 }
@@ -58,7 +58,7 @@ export class BookPublisher {
     this.#leadership = leadership;
     this.#options = options;
     this.#events = events;
-    this.#recent = new RecentEvents(options.recentEventsMax);
+    this.#recent = new RecentEvents(options.recentBytesMax);
     this.#batchSize = options.batchSizeMax;
   }
 
@@ -89,8 +89,8 @@ export class BookPublisher {
 
   /**
    * Publishes one book up to where it reached when the round began, and reads and sends one batch
-   * while the broker stores the one before; `stopping` ends it behind the batches in hand. False: not to go on, because the lease is lost or the
-   * publisher has to be brought into step again.
+   * while the broker stores the one before; `stopping` ends it behind the batches in hand. False:
+   * not to go on, because the lease is lost or the publisher has to be brought into step again.
    */
   async publish(
     broker: Broker,

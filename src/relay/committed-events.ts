@@ -11,6 +11,8 @@ export interface CommittedEvents {
   readonly tenant: string;
   readonly firstSequence: bigint;
   readonly messages: readonly EventMessage[];
+  /** What they take as bytes, which stay in memory as long as any of the messages. */
+  readonly sizeBytes: number;
 }
 
 /** In front: how many events, the number of the first, the length of the tenant's name. */
@@ -66,5 +68,5 @@ export function decodeCommittedEvents(bytes: Buffer): CommittedEvents {
       payload: bytes.subarray(at, (at += payloadBytes)),
     };
   });
-  return { tenant, firstSequence, messages };
+  return { tenant, firstSequence, messages, sizeBytes: bytes.length };
 }

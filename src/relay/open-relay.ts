@@ -33,7 +33,7 @@ export function createRelay(
     {
       format: config.eventFormat,
       batchSizeMax: 500,
-      recentEventsMax: 20_000,
+      recentBytesMax: 8 * 1024 * 1024,
       ackTimeoutMs: 5_000,
       pollMs: 250,
       lingerMinMs: 5,

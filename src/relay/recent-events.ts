@@ -9,25 +9,26 @@ import type { EventMessage } from './event-message.ts';
  * missing here stands in the journal.
  */
 export class RecentEvents {
-  readonly #eventsMax: number;
-  readonly #byTenant = new Map<string, Map<bigint, readonly EventMessage[]>>();
-  #size = 0;
+  readonly #bytesMax: number;
+  readonly #byTenant = new Map<string, Map<bigint, CommittedEvents>>();
+  #bytes = 0;
 
-  constructor(eventsMax: number) {
-    this.#eventsMax = eventsMax;
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
   }
 
   /** Keeps a group, unless there are too many. */
-  add({ tenant, firstSequence, messages }: CommittedEvents): void {
-    if (this.#size + messages.length > this.#eventsMax) return;
+  add(events: CommittedEvents): void {
+    const { tenant, firstSequence, sizeBytes } = events;
+    if (this.#bytes + sizeBytes > this.#bytesMax) return;
     let groups = this.#byTenant.get(tenant);
     if (groups === undefined) {
-      groups = new Map<bigint, readonly EventMessage[]>();
+      groups = new Map<bigint, CommittedEvents>();
       this.#byTenant.set(tenant, groups);
     }
     if (groups.has(firstSequence)) return;
-    groups.set(firstSequence, messages);
-    this.#size += messages.length;
+    groups.set(firstSequence, events);
+    this.#bytes += sizeBytes;
   }
 
   /**
@@ -39,9 +40,10 @@ export class RecentEvents {
     const found: EventMessage[] = [];
     let next = afterSequence + 1n;
     for (let group = groups?.get(next); group !== undefined; group = groups?.get(next)) {
-      if (found.length > 0 && found.length + group.length > limit) break;
-      found.push(...group);
-      next += BigInt(group.length);
+      const { messages } = group;
+      if (found.length > 0 && found.length + messages.length > limit) break;
+      found.push(...messages);
+      next += BigInt(messages.length);
     }
     return found;
   }
@@ -51,7 +53,7 @@ export class RecentEvents {
     const groups = this.#byTenant.get(tenant);
     let last = afterSequence;
     for (let group = groups?.get(last + 1n); group !== undefined; group = groups?.get(last + 1n)) {
-      last += BigInt(group.length);
+      last += BigInt(group.messages.length);
     }
     return last;
   }
@@ -62,13 +64,13 @@ export class RecentEvents {
     for (const [first, group] of groups ?? []) {
       if (first > sequence) continue;
       groups?.delete(first);
-      this.#size -= group.length;
+      this.#bytes -= group.sizeBytes;
     }
   }
 
   /** Drops everything: another relay publishes, or none can. */
   clear(): void {
     this.#byTenant.clear();
-    this.#size = 0;
+    this.#bytes = 0;
   }
 }

@@ -18,7 +18,7 @@ function group(firstSequence: bigint, size: number) {
       payload: new Uint8Array(),
     };
   });
-  return { tenant: TENANT, firstSequence, messages };
+  return { tenant: TENANT, firstSequence, messages, sizeBytes: size };
 }
 
 /** Groups of a book in the order of their numbers, some of which never arrive, and a shuffled arrival. */
