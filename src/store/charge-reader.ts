@@ -1,57 +1,87 @@
-/** Reads single charges and pages, through MikroORM's query builder. */
+/** Reads single charges and pages, with the statements of MikroORM's query builder. */
 
 import type { InferEntity } from '@mikro-orm/core';
 import type { EntityManager, SelectQueryBuilder } from '@mikro-orm/postgresql';
+import type { Pool, PoolClient, QueryResult } from 'pg';
 
 import type { Charge, ChargeFilter } from '../domain/charge.ts';
-import type { ChargeReader, ListQuery, ReadOptions } from '../domain/ports.ts';
+import { ServiceError } from '../domain/errors.ts';
+import type { ChargeReader, ListQuery } from '../domain/ports.ts';
 import { type ChargeRow, fromChargeRow } from './charge-row.ts';
 import { timeOfChargeId } from './charge-id.ts';
 import { ChargeEntity } from './entities.ts';
-import type { Database } from './orm.ts';
+import { type Database, NETWORK_GRACE_MS } from './orm.ts';
 import { asServiceError } from './read-errors.ts';
 import { requestKey } from './request-key.ts';
+import { classifySqlError } from './sql-errors.ts';
 import { timestamptzFromMicros } from './timestamp.ts';
-
-type Read = (em: EntityManager) => Promise<ChargeRow[]>;
+import { withClient } from './with-client.ts';
 
 /** Opens the read side on a database that it does not own. */
 export function createChargeReader(database: Database, retryAfterMs: number): ChargeReader {
-  const read = async (run: Read, options?: ReadOptions): Promise<Charge[]> => {
+  const { orm, pool } = database;
+  const read = async (sql: string, timeoutMs: number | undefined): Promise<Charge[]> => {
     try {
-      const rows = await runWithin(database.orm.em.fork(), run, options?.timeoutMs);
-      return rows.map(fromChargeRow);
+      return (await readRows(pool, sql, timeoutMs)).map(fromChargeRow);
     } catch (error) {
       throw asServiceError(error, retryAfterMs);
     }
   };
-  const byKey =
-    (tenant: string, key: object): Read =>
-    (em) =>
-      em
-        .createQueryBuilder(ChargeEntity)
-        .select('*')
-        .where({ tenant, ...key })
-        .limit(1)
-        .execute('all', false) as unknown as Promise<ChargeRow[]>;
+  const readOne = async (tenant: string, key: object): Promise<Charge | undefined> => {
+    const builder = orm.em.fork().createQueryBuilder(ChargeEntity).select('*');
+    const sql = builder.where({ tenant, ...key }).limit(1);
+    return (await read(sql.getFormattedQuery(), undefined))[0];
+  };
 
   return {
-    // Point look-ups save the three round trips of a transaction: the connection's own limit bounds them.
-    findById: async (tenant, id) => (await read(byKey(tenant, { id })))[0],
-    findByRequestId: async (tenant, requestId) =>
-      (await read(byKey(tenant, { requestKey: requestKey(requestId) })))[0],
-    list: (tenant, query, options) => read((em) => readPage(em, tenant, query), options),
+    findById: (tenant, id) => readOne(tenant, { id }),
+    findByRequestId: (tenant, requestId) => readOne(tenant, { requestKey: requestKey(requestId) }),
+    list: async (tenant, query, options) => read(pageSql(orm.em.fork(), tenant, query), options?.timeoutMs),
   };
 }
 
-async function runWithin(em: EntityManager, run: Read, timeoutMs: number | undefined): Promise<ChargeRow[]> {
-  if (!timeoutMs) return run(em);
-  return em.transactional(async (transaction) => {
-    await transaction.execute(`SELECT set_config('statement_timeout', ?, true)`, [
-      String(Math.max(1, Math.trunc(timeoutMs))),
-    ]);
-    return run(transaction);
+/**
+ * Runs a statement in one round trip. On a connection of ours, not of MikroORM's: that one comes back
+ * to its pool whatever happened on it, still waiting for an answer that the network has swallowed, and
+ * after a transaction whose ROLLBACK failed it never comes back.
+ */
+async function readRows(pool: Pool, sql: string, timeoutMs: number | undefined): Promise<ChargeRow[]> {
+  const startedAt = performance.now();
+  const rows = await withClient(pool, async (client) => {
+    if (!timeoutMs) return (await client.query<ChargeRow>(sql)).rows;
+    // The wait for a connection has taken its part, or all of it.
+    const leftMs = Math.ceil(timeoutMs - (performance.now() - startedAt));
+    return leftMs > 0 ? await readRowsWithin(client, sql, leftMs) : undefined;
   });
+  if (rows === undefined) throw new ServiceError({ kind: 'deadline_exceeded' });
+  return rows;
+}
+
+/**
+ * Undefined when the time was over, which is no fault of the connection: a new one after each would
+ * cost more than most reads.
+ *
+ * Limit and statement travel as one message, which PostgreSQL runs as one transaction, and with its end
+ * the limit is gone. A transaction of our own would take three more round trips; a limit that we keep
+ * ourselves, another connection to cancel over, which may hit the statement after this one.
+ */
+async function readRowsWithin(
+  client: PoolClient,
+  sql: string,
+  timeoutMs: number,
+): Promise<ChargeRow[] | undefined> {
+  const message = {
+    text: `SET LOCAL statement_timeout = ${timeoutMs}; ${sql}`,
+    query_timeout: timeoutMs + NETWORK_GRACE_MS,
+  };
+  try {
+    // One result for each of the statements, which the types do not know.
+    const [, page] = (await client.query(message)) as unknown as [unknown, QueryResult<ChargeRow>];
+    return page.rows;
+  } catch (error) {
+    if (classifySqlError(error) === 'timeout') return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -60,14 +90,13 @@ async function runWithin(em: EntityManager, run: Read, timeoutMs: number | undef
  * then sorted. Asked for the whole order at once, the planner likes to collect and sort all matches:
  * 80 ms instead of 0.1 for 50,000 charges of one user with one usage time.
  */
-async function readPage(em: EntityManager, tenant: string, query: ListQuery): Promise<ChargeRow[]> {
-  const { sql, params } = pageQuery(em, tenant, query).toQuery();
+function pageSql(em: EntityManager, tenant: string, query: ListQuery): string {
+  const { limit } = query;
   const direction = query.order === 'newest_first' ? 'DESC' : 'ASC';
-  return em.execute<ChargeRow[]>(
-    `SELECT * FROM (${sql} FETCH FIRST (?) ROWS WITH TIES) AS page
-     ORDER BY usage_time ${direction}, create_time ${direction}, id ${direction} LIMIT ?`,
-    [...params, query.limit, query.limit],
-  );
+  return `SELECT * FROM (
+      ${pageQuery(em, tenant, query).getFormattedQuery()} FETCH FIRST (${limit}) ROWS WITH TIES
+    ) AS page
+    ORDER BY usage_time ${direction}, create_time ${direction}, id ${direction} LIMIT ${limit}`;
 }
 
 function pageQuery(

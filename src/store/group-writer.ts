@@ -13,6 +13,7 @@ import type { ChargeRecorder } from '../domain/ports.ts';
 import type { NewCharge } from './charge-row.ts';
 import { isRequestIdConflict } from './insert-charges.ts';
 import { classifySqlError } from './sql-errors.ts';
+import { withClient } from './with-client.ts';
 import { type GroupOutcome, newCharge, writeGroup } from './write-group.ts';
 
 /** Bounds of the write path. */
@@ -222,18 +223,5 @@ export class GroupWriter implements ChargeRecorder {
     if (outcome.metExisting) this.#cautiousGroups = CAUTIOUS_GROUPS;
     else if (this.#cautiousGroups > 0) this.#cautiousGroups--;
     return outcome;
-  }
-}
-
-/** Runs `work` on a pooled connection; one on which something failed is not used again. */
-async function withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  let failed = true;
-  try {
-    const result = await work(client);
-    failed = false;
-    return result;
-  } finally {
-    client.release(failed);
   }
 }

@@ -8,7 +8,8 @@ import { entities } from './entities.ts';
 import { migrations } from './migrations/index.ts';
 
 const TIMESTAMPTZ_OID = 1184;
-const NETWORK_GRACE_MS = 5_000;
+/** How much longer than PostgreSQL's own limit an answer is waited for. */
+export const NETWORK_GRACE_MS = 5_000;
 
 /** Raises `off` and leaves every stronger setting alone. */
 const REQUIRE_DURABLE_COMMITS = `

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
+import { BookFollower } from '../../src/store/book-follower.ts';
+import { createChargeReader } from '../../src/store/charge-reader.ts';
 import { GroupWriter } from '../../src/store/group-writer.ts';
-import { openDatabase } from '../../src/store/orm.ts';
-import { openProxy } from '../support/proxy.ts';
+import { type Database, openDatabase } from '../../src/store/orm.ts';
+import { openProxy, type Proxy } from '../support/proxy.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 
 let store: TestStore;
@@ -11,20 +13,26 @@ beforeAll(async () => {
 });
 afterAll(() => store.close());
 
-test('a network to PostgreSQL that swallows everything is given up on, and the write is made once', async () => {
+/** The suite's database, over a network that can go silent. */
+async function openBehindProxy(poolSizeMax: number): Promise<{ proxy: Proxy; database: Database }> {
   const url = new URL(store.url);
   const proxy = await openProxy({ host: url.hostname, port: Number(url.port) });
   url.hostname = '127.0.0.1';
   url.port = String(proxy.port);
   const database = await openDatabase({
     databaseUrl: url.href,
-    poolSizeMax: 1,
+    poolSizeMax,
     writePoolSizeMax: 1,
     durableCommits: true,
     statementTimeoutMs: 200,
     connectTimeoutMs: 1_000,
     applicationName: 'blackhole',
   });
+  return { proxy, database };
+}
+
+test('a network to PostgreSQL that swallows everything is given up on, and the write is made once', async () => {
+  const { proxy, database } = await openBehindProxy(1);
   try {
     const attempts: unknown[] = [];
     const writer = new GroupWriter(
@@ -45,6 +53,40 @@ test('a network to PostgreSQL that swallows everything is given up on, and the w
     expect(attempts.filter((error) => error !== undefined).length).toBeGreaterThan(0);
     const { rows } = await store.database.pool.query(`SELECT 1 FROM charge WHERE request_id = 'during'`);
     expect(rows).toHaveLength(1);
+  } finally {
+    await proxy.close();
+    await database.close();
+  }
+}, 60_000);
+
+test('a read that the network swallowed leaves no connection behind on which the next one would wait', async () => {
+  const [result] = await store.writer.record('default', [chargeRequest('read')]);
+  if (result?.outcome !== 'created') throw new Error(`unexpected ${String(result?.outcome)}`);
+  const { id } = result.charge;
+  const query = { filter: {}, order: 'newest_first', limit: 1, after: undefined } as const;
+  // A connection for each of the reads below.
+  const { proxy, database } = await openBehindProxy(5);
+  try {
+    const reader = createChargeReader(database, 100);
+    const book = new BookFollower(database.pool, { pollMs: 50, retryAfterMs: 100 });
+    const readAll = (): Promise<PromiseSettledResult<unknown>[]> =>
+      Promise.allSettled([
+        reader.findById('default', id),
+        reader.findByRequestId('default', 'read'),
+        reader.list('default', query),
+        reader.list('default', query, { timeoutMs: 150 }),
+        book.read('default', 0n, 1),
+      ]);
+    const statuses = async (): Promise<string[]> => (await readAll()).map(({ status }) => status);
+    const all = (status: string): string[] => Array<string>(5).fill(status);
+    expect(await statuses()).toEqual(all('fulfilled'));
+    proxy.blackhole();
+    const swallowed = await readAll();
+    for (const outcome of swallowed) {
+      expect(outcome).toMatchObject({ reason: { failure: { kind: 'database_unavailable' } } });
+    }
+    proxy.heal();
+    expect(await statuses()).toEqual(all('fulfilled'));
   } finally {
     await proxy.close();
     await database.close();

@@ -1,10 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Charge, ChargeFilter } from '../../src/domain/charge.ts';
-import type { ListQuery } from '../../src/domain/ports.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import type { ChargeReader, ListQuery, ReadOptions } from '../../src/domain/ports.ts';
+import { createChargeReader } from '../../src/store/charge-reader.ts';
+import type { Database } from '../../src/store/orm.ts';
+import { statementsOf } from '../support/explain.ts';
+import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../support/store.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const TENANT = 'default';
 let store: TestStore;
@@ -35,6 +39,20 @@ beforeAll(async () => {
   );
 });
 afterAll(() => store.close());
+
+const ANY_PAGE: ListQuery = { filter: {}, order: 'newest_first', limit: 1, after: undefined };
+
+/** Nobody can read a charge while `work` runs. */
+async function withLockedCharges(work: () => Promise<void>): Promise<void> {
+  const client = await store.database.pool.connect();
+  try {
+    await client.query('BEGIN; LOCK TABLE charge IN ACCESS EXCLUSIVE MODE');
+    await work();
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+}
 
 async function pages(query: Omit<ListQuery, 'after'>, between?: () => Promise<unknown>): Promise<Charge[]> {
   const all: Charge[] = [];
@@ -112,20 +130,77 @@ describe('listing', () => {
     expect(afterFirst?.usageTimeMicros).toBe(1_000_000n);
     expect(await list('newest_first', '00000000-0000-0000-0000-000000000000')).toEqual([]);
   });
+});
 
-  test('stops at the caller’s deadline', async () => {
-    const client = await store.database.pool.connect();
-    try {
-      await client.query('BEGIN; LOCK TABLE charge IN ACCESS EXCLUSIVE MODE');
-      const listing = store.reader.list(
-        TENANT,
-        { filter: {}, order: 'newest_first', limit: 1, after: undefined },
-        { timeoutMs: 50 },
-      );
-      await expect(listing).rejects.toMatchObject({ failure: { kind: 'deadline_exceeded' } });
-    } finally {
-      await client.query('ROLLBACK');
+const READS: [string, (reader: ChargeReader, options: ReadOptions) => Promise<unknown>][] = [
+  ['a list', (reader, options) => reader.list(TENANT, ANY_PAGE, options)],
+];
+
+describe.each(READS)('a caller’s deadline, %s', (_, read) => {
+  let database: Database;
+  let reader: ChargeReader;
+  beforeEach(async () => {
+    database = await openTestDatabase(store.url, { poolSizeMax: 1, statementTimeoutMs: 60_000 });
+    reader = createChargeReader(database, 100);
+  });
+  afterEach(() => database.close());
+
+  test('ends the statement and leaves the connection as it was', async () => {
+    const connection = 'SELECT pg_backend_pid() AS pid, current_setting($1) AS limit';
+    const before = await database.pool.query(connection, ['statement_timeout']);
+    await withLockedCharges(() =>
+      expect(read(reader, { timeoutMs: 50 })).rejects.toMatchObject({
+        failure: { kind: 'deadline_exceeded' },
+      }),
+    );
+    await read(reader, { timeoutMs: 5_000 });
+    const after = await database.pool.query(connection, ['statement_timeout']);
+    expect(after.rows).toEqual(before.rows);
+    expect(before.rows).toMatchObject([{ limit: '1min' }]);
+  });
+
+  test('costs no round trip', async () => {
+    const statements = await statementsOf(database.pool, () => read(reader, { timeoutMs: 5_000 }));
+    expect(statements).toHaveLength(1);
+  });
+
+  test('includes the wait for a connection: when it is over, nothing is asked any more', async () => {
+    const client = await database.pool.connect();
+    const statements = await statementsOf(database.pool, async () => {
+      const reading = read(reader, { timeoutMs: 1 });
+      await delay(20);
       client.release();
+      await expect(reading).rejects.toMatchObject({ failure: { kind: 'deadline_exceeded' } });
+    });
+    expect(statements).toEqual([]);
+    expect(database.pool.totalCount).toBe(1);
+  });
+});
+
+describe('a backend that PostgreSQL terminates', () => {
+  test('costs the reads on it and none after them', async () => {
+    const database = await openTestDatabase(store.url);
+    const reader = createChargeReader(database, 100);
+    try {
+      await withLockedCharges(async () => {
+        // More than the pool has connections.
+        const lists = Array.from({ length: 14 }, () => reader.list(TENANT, ANY_PAGE, { timeoutMs: 30_000 }));
+        let running = true;
+        const outcomes = Promise.allSettled(lists).finally(() => (running = false));
+        await waitFor('the end of every list', async () => {
+          await store.database.pool.query(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          );
+          return !running;
+        });
+        for (const outcome of await outcomes) {
+          expect(outcome).toMatchObject({ reason: { failure: { kind: 'database_unavailable' } } });
+        }
+      });
+      expect(await reader.findByRequestId(TENANT, 'list-0')).toMatchObject({ userProfile: 'user-0' });
+    } finally {
+      await database.close();
     }
   });
 });

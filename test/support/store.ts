@@ -9,7 +9,7 @@ import {
   type GroupWriterOptions,
 } from '../../src/store/group-writer.ts';
 import { migrate } from '../../src/store/migrate.ts';
-import { type Database, openDatabase } from '../../src/store/orm.ts';
+import { type Database, openDatabase, type StoreOptions } from '../../src/store/orm.ts';
 import { createTestDatabase } from './database.ts';
 
 /** An open store on a database of its own. */
@@ -27,8 +27,8 @@ export interface TestStore {
   close(): Promise<void>;
 }
 
-/** Opens a database like a server process does. */
-export function openTestDatabase(url: string): Promise<Database> {
+/** Opens a database like a server process does, with other bounds where given. */
+export function openTestDatabase(url: string, bounds: Partial<StoreOptions> = {}): Promise<Database> {
   return openDatabase({
     databaseUrl: url,
     poolSizeMax: 6,
@@ -37,6 +37,7 @@ export function openTestDatabase(url: string): Promise<Database> {
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
     applicationName: 'test',
+    ...bounds,
   });
 }
 
