@@ -33,7 +33,7 @@ export interface ListQuery {
   readonly after: ListPosition | undefined;
 }
 
-/** Reads charges. Rejects with a {@link ServiceError} (`database_unavailable`, `cancelled`). */
+/** Reads charges. Rejects with a {@link ServiceError} (`database_unavailable`, `deadline_exceeded`). */
 export interface ChargeReader {
   /** The charge with this id (UUID text), or undefined. */
   findById(tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined>;
@@ -45,7 +45,10 @@ export interface ChargeReader {
 
 /** Bounds of one read. */
 export interface ReadOptions {
-  /** Becomes PostgreSQL's statement_timeout; undefined or 0: the store's own bound. */
+  /**
+   * What is left of it once there is a connection becomes PostgreSQL's statement_timeout; undefined or
+   * 0: the store's own bound.
+   */
   readonly timeoutMs?: number | undefined;
 }
 

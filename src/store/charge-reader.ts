@@ -27,15 +27,20 @@ export function createChargeReader(database: Database, retryAfterMs: number): Ch
       throw asServiceError(error, retryAfterMs);
     }
   };
-  const readOne = async (tenant: string, key: object): Promise<Charge | undefined> => {
+  const readOne = async (
+    tenant: string,
+    key: object,
+    timeoutMs: number | undefined,
+  ): Promise<Charge | undefined> => {
     const builder = orm.em.fork().createQueryBuilder(ChargeEntity).select('*');
     const sql = builder.where({ tenant, ...key }).limit(1);
-    return (await read(sql.getFormattedQuery(), undefined))[0];
+    return (await read(sql.getFormattedQuery(), timeoutMs))[0];
   };
 
   return {
-    findById: (tenant, id) => readOne(tenant, { id }),
-    findByRequestId: (tenant, requestId) => readOne(tenant, { requestKey: requestKey(requestId) }),
+    findById: (tenant, id, options) => readOne(tenant, { id }, options?.timeoutMs),
+    findByRequestId: (tenant, requestId, options) =>
+      readOne(tenant, { requestKey: requestKey(requestId) }, options?.timeoutMs),
     list: async (tenant, query, options) => read(pageSql(orm.em.fork(), tenant, query), options?.timeoutMs),
   };
 }

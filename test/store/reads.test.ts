@@ -40,6 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => store.close());
 
+const NO_CHARGE = '00000000-0000-7000-8000-000000000000';
 const ANY_PAGE: ListQuery = { filter: {}, order: 'newest_first', limit: 1, after: undefined };
 
 /** Nobody can read a charge while `work` runs. */
@@ -133,6 +134,8 @@ describe('listing', () => {
 });
 
 const READS: [string, (reader: ChargeReader, options: ReadOptions) => Promise<unknown>][] = [
+  ['by id', (reader, options) => reader.findById(TENANT, NO_CHARGE, options)],
+  ['by request id', (reader, options) => reader.findByRequestId(TENANT, 'list-0', options)],
   ['a list', (reader, options) => reader.list(TENANT, ANY_PAGE, options)],
 ];
 
