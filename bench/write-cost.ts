@@ -14,7 +14,6 @@ import pg from 'pg';
 
 import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
 import { migrate } from '../src/store/migrate.ts';
-import { openDatabase } from '../src/store/orm.ts';
 import { mainThreadCpuNanos } from './lib/cpu.ts';
 import { bytesPerCharge, readFootprint } from './lib/footprint.ts';
 import { type ChargeSource, spreadChargeSource } from './lib/new-charges.ts';
@@ -56,18 +55,7 @@ async function openSubject(adminUrl: string, name: string, variant: WriteVariant
   await admin.end();
   const url = new URL(adminUrl);
   url.pathname = `/${name}`;
-  const database = await openDatabase({
-    databaseUrl: url.href,
-    // One for the lock of the migration, one for its statements.
-    poolSizeMax: 2,
-    writePoolSizeMax: 1,
-    durableCommits: true,
-    statementTimeoutMs: 60_000,
-    connectTimeoutMs: 5_000,
-    applicationName: 'write cost',
-  });
-  await migrate(database, 30_000);
-  await database.close();
+  await migrate(url.href, { lockTimeoutMs: 30_000 });
   const client = new pg.Client({ connectionString: url.href });
   await client.connect();
   for (const sql of variant.prepare) await client.query(sql);

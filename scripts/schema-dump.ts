@@ -16,6 +16,7 @@ const quiet = { debug() {}, info() {}, warn: console.error, error: console.error
 const dataDir = await mkdtemp(join(tmpdir(), 'charge-schema-'));
 const postgres = await startEmbeddedPostgres({ dataDir, logger: quiet });
 try {
+  await migrate(postgres.url, { lockTimeoutMs: 30_000 });
   const database = await openDatabase({
     databaseUrl: postgres.url,
     poolSizeMax: 2,
@@ -26,7 +27,6 @@ try {
     applicationName: 'schema dump',
   });
   try {
-    await migrate(database, 30_000);
     process.stdout.write(await dumpSchema(database.pool));
   } finally {
     await database.close();

@@ -11,7 +11,6 @@ import { startEmbeddedNats } from '../../src/embedded/nats-server.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import type { Logger } from '../../src/embedded/process.ts';
 import { migrate } from '../../src/store/migrate.ts';
-import { openDatabase } from '../../src/store/orm.ts';
 
 /** The top of the checkout. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -91,20 +90,7 @@ export async function openEnvironment(stack: AsyncDisposableStack): Promise<Envi
 
 async function createTemplate(adminUrl: string): Promise<void> {
   await runSql(adminUrl, `CREATE DATABASE ${TEMPLATE}`);
-  const database = await openDatabase({
-    databaseUrl: urlOf(adminUrl, TEMPLATE),
-    poolSizeMax: 2,
-    writePoolSizeMax: 1,
-    durableCommits: true,
-    statementTimeoutMs: 60_000,
-    connectTimeoutMs: 5_000,
-    applicationName: 'bench',
-  });
-  try {
-    await migrate(database, 60_000);
-  } finally {
-    await database.close();
-  }
+  await migrate(urlOf(adminUrl, TEMPLATE), { lockTimeoutMs: 60_000 });
 }
 
 function urlOf(adminUrl: string, name: string): string {

@@ -1,5 +1,6 @@
 /** Opens the store: one MikroORM per process, and the one `pg` pool below it. */
 
+import type { MigrationObject } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { type ClientBase, Pool, TypeOverrides } from 'pg';
@@ -38,6 +39,8 @@ export interface StoreOptions {
   readonly writePoolSizeMax: number;
   /** How long one statement may run, unless a caller's deadline is nearer. */
   readonly statementTimeoutMs: number;
+  /** How long a statement waits for a lock; by default as long as it may run. */
+  readonly lockTimeoutMs?: number;
   /** How long to wait for a connection. */
   readonly connectTimeoutMs: number;
   /**
@@ -47,6 +50,8 @@ export interface StoreOptions {
   readonly durableCommits: boolean;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
+  /** This version's migrations by default. */
+  readonly migrations?: readonly MigrationObject[];
 }
 
 /** An open store. */
@@ -68,13 +73,18 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
     statement_timeout: options.statementTimeoutMs,
     // PostgreSQL's own limit says nothing where its answer gets lost on a dead network.
     query_timeout: options.statementTimeoutMs + NETWORK_GRACE_MS,
+    lock_timeout: options.lockTimeoutMs,
     keepAlive: true,
   };
   const orm = await MikroORM.init({
     clientUrl: options.databaseUrl,
     entities,
     extensions: [Migrator],
-    migrations: { migrationsList: migrations, snapshot: false, tableName: 'migration' },
+    migrations: {
+      migrationsList: [...(options.migrations ?? migrations)],
+      snapshot: false,
+      tableName: 'migration',
+    },
     // Both would put row values, which are somebody's data, into the log.
     debug: false,
     logger: () => undefined,

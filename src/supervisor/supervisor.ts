@@ -29,6 +29,7 @@ export interface Service {
   stop(): Promise<void>;
 }
 
+/** For PostgreSQL to answer, and for every lock; what a migration does may take longer. */
 const MIGRATION_TIMEOUT_MS = 60_000;
 const BACKLOG_PERIOD_MS = 1_000;
 /** What the relay gets of the drain when the calls in hand have used it up. */
@@ -76,7 +77,7 @@ async function start(
     applicationName: 'charge-service supervisor',
   });
   stack.defer(() => database.close());
-  await migrateWhenReachable(database, logger, stopping);
+  await unlessStopped(migrateWhenReachable(backing.databaseUrl, logger, stopping), stopping);
   // A free port is chosen only now: chosen before, the embedded PostgreSQL once picked the same one.
   const grpc = await findFreeAddress(config.listen, 'LISTEN');
 
@@ -126,14 +127,14 @@ async function start(
 }
 
 async function migrateWhenReachable(
-  database: Database,
+  databaseUrl: string,
   logger: Logger,
   stopping: AbortSignal,
 ): Promise<void> {
   const giveUpAt = performance.now() + MIGRATION_TIMEOUT_MS;
   for (;;) {
     try {
-      const applied = await migrate(database, MIGRATION_TIMEOUT_MS);
+      const applied = await migrate(databaseUrl, { lockTimeoutMs: MIGRATION_TIMEOUT_MS });
       if (applied.length > 0) logger.info({ applied }, 'migrated the database');
       return;
     } catch (error) {
@@ -144,7 +145,7 @@ async function migrateWhenReachable(
   }
 }
 
-/** Fetching nats-server may take minutes, in which a person may think better of it. */
+/** Migrating or fetching nats-server may take minutes, in which a person may think better of it. */
 function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(new Error('stopped before it was complete'));

@@ -1,56 +1,117 @@
 import { readFile } from 'node:fs/promises';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Migration } from '@mikro-orm/migrations';
+import { Client } from 'pg';
 
-import { migrate } from '../../src/store/migrate.ts';
+import { migrate, type MigrateOptions } from '../../src/store/migrate.ts';
 import { migrations } from '../../src/store/migrations/index.ts';
 import type { Database } from '../../src/store/orm.ts';
 import { dumpSchema } from '../../src/store/schema-dump.ts';
+import { classifySqlError, sqlState } from '../../src/store/sql-errors.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { openTestDatabase } from '../support/store.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const NAMES = migrations.map(({ name }) => name);
 
 let testDatabase: TestDatabase;
-const opened: Database[] = [];
-
-async function open(): Promise<Database> {
-  const database = await openTestDatabase(testDatabase.url);
-  opened.push(database);
-  return database;
-}
+/** Another connection to the database, to look at it and to be in its way. */
+let other: Client;
 
 beforeEach(async () => {
   testDatabase = await createTestDatabase();
+  other = new Client({ connectionString: testDatabase.url });
+  await other.connect();
 });
 afterEach(async () => {
-  await Promise.all(opened.splice(0).map((database) => database.close()));
+  await other.end();
   await testDatabase.drop();
 });
 
+function run(options: Partial<MigrateOptions> = {}): Promise<string[]> {
+  return migrate(testDatabase.url, { lockTimeoutMs: 30_000, ...options });
+}
+
+async function withMigrated(work: (database: Database) => Promise<void>): Promise<void> {
+  await run();
+  const database = await openTestDatabase(testDatabase.url);
+  try {
+    await work(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** This version's migrations, and another one that takes so many seconds. */
+function withSlowOne(seconds: number): NonNullable<MigrateOptions['migrations']> {
+  class Slow extends Migration {
+    override up(): void {
+      this.addSql(`SELECT pg_sleep(${seconds})`);
+    }
+  }
+  return [...migrations, { name: 'slow', class: Slow }];
+}
+
 test('ten starting replicas race, and each migration is applied by exactly one of them', async () => {
-  const replicas = await Promise.all(Array.from({ length: 10 }, open));
-  const applied = await Promise.all(replicas.map((replica) => migrate(replica, 30_000)));
-  expect(applied.flat().sort()).toEqual(migrations.map(({ name }) => name).sort());
-  expect(await migrate(await open(), 30_000)).toEqual([]);
+  const applied = await Promise.all(Array.from({ length: 10 }, () => run()));
+  expect(applied.flat().sort()).toEqual(NAMES.toSorted());
+  expect(await run()).toEqual([]);
 });
 
-test('the migrated database is what the entities describe', async () => {
-  const database = await open();
-  await migrate(database, 30_000);
-  const difference = await database.orm.schema.getUpdateSchemaSQL({ wrap: false });
-  expect(difference.trim()).toBe('');
+test('the migrated database is what the entities describe', () =>
+  withMigrated(async (database) => {
+    const difference = await database.orm.schema.getUpdateSchemaSQL({ wrap: false });
+    expect(difference.trim()).toBe('');
+  }));
+
+test('the committed schema dump is what the migrations make', () =>
+  withMigrated(async (database) => {
+    const committed = await readFile(new URL('../../docs/schema.sql', import.meta.url), 'utf8');
+    expect(await dumpSchema(database.pool)).toBe(committed);
+  }));
+
+test('no connection and no lock is left behind by a migration', async () => {
+  await run();
+  await waitFor('the last backend to go', async () => {
+    const { rows } = await other.query(
+      `SELECT FROM pg_stat_activity
+       WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`,
+    );
+    return rows.length === 0;
+  });
 });
 
-test('the committed schema dump is what the migrations make', async () => {
-  const database = await open();
-  await migrate(database, 30_000);
-  const committed = await readFile(new URL('../../docs/schema.sql', import.meta.url), 'utf8');
-  expect(await dumpSchema(database.pool)).toBe(committed);
+test('a statement of a migration has a limit of its own, whatever the database’s limit is', async () => {
+  const name = new URL(testDatabase.url).pathname.slice(1);
+  await other.query(`ALTER DATABASE ${name} SET statement_timeout = 200`);
+  const tooSlow = await run({ migrations: withSlowOne(60), statementTimeoutMs: 300 }).catch(sqlState);
+  expect(tooSlow).toBe('57014');
+  expect(await run({ migrations: withSlowOne(0.5) })).toEqual([...NAMES, 'slow']);
 });
 
-test('the lock is free again after a migration, also for a second service version', async () => {
-  const database = await open();
-  await migrate(database, 1_000);
-  await migrate(database, 1_000);
-  const { rows } = await database.pool.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`);
-  expect(rows).toEqual([]);
+test('a replica waits for the one that migrates, and no longer than it was told', async () => {
+  let done = false;
+  const slow = run({ migrations: withSlowOne(1) }).finally(() => (done = true));
+  await waitFor('the lock', async () => {
+    const { rows } = await other.query(`SELECT FROM pg_locks WHERE locktype = 'advisory'`);
+    return rows.length === 1;
+  });
+  expect(await run({ lockTimeoutMs: 50 }).catch(sqlState)).toBe('55P03');
+  expect(done).toBe(false);
+  expect(await run({ migrations: withSlowOne(1) })).toEqual([]);
+  expect(await slow).toEqual([...NAMES, 'slow']);
+});
+
+test('a migration whose backend is terminated fails, and the next try succeeds', async () => {
+  const failing = run({ migrations: withSlowOne(60) }).catch(classifySqlError);
+  await waitFor('the end of its backend', async () => {
+    const { rows } = await other.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event = 'PgSleep'`,
+    );
+    return rows.length === 1;
+  });
+  expect(await failing).toBe('retry');
+  expect(await run()).toEqual(NAMES);
 });

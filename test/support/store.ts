@@ -44,8 +44,8 @@ export function openTestDatabase(url: string, bounds: Partial<StoreOptions> = {}
 /** Creates, migrates and opens. `close()` also drops the database. */
 export async function openTestStore(): Promise<TestStore> {
   const testDatabase = await createTestDatabase();
+  await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
-  await migrate(database, 30_000);
   const book = new BookFollower(database.pool, { pollMs: 50, retryAfterMs: 100 });
   const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
     new GroupWriter(
