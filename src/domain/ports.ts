@@ -56,11 +56,12 @@ export interface ReadOptions {
 export interface BookReader {
   /** The number of the last committed entry; 0 for an empty book. */
   lastSequence(tenant: string): Promise<bigint>;
-  /** Up to `limit` consecutive entries behind `afterSequence`, in order. */
+  /** The entries behind `afterSequence`, without a gap: `limit` of them, fewer where the book ends. */
   read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]>;
   /**
-   * Resolves as soon as the book reaches beyond `afterSequence`, when it cannot be told any more
-   * whether it does, and at once when `signal` is aborted. Never rejects: the caller reads again.
+   * Resolves as soon as the book is known to reach beyond `afterSequence`, also where it did so before
+   * the call, when it cannot be told any more whether it does, and at once when `signal` is aborted.
+   * `signal` tells one reader from another. Never rejects: the caller reads again.
    */
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void>;
 }

@@ -31,6 +31,8 @@ export class BookFollower implements BookReader {
   readonly #waiters = new Set<Waiter>();
   /** As far as each book is known to reach: a commit may come between a reader's look and its wait. */
   readonly #known = new Map<string, bigint>();
+  /** Behind which place each reader was last sent to read again without waiting, by its signal. */
+  readonly #sentBack = new WeakMap<AbortSignal, bigint>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -65,9 +67,12 @@ export class BookFollower implements BookReader {
 
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void> {
     if (this.#closed || signal.aborted) return Promise.resolve();
-    if ((this.#known.get(tenant) ?? 0n) > afterSequence) {
+    // Nothing that was committed after the caller's read is missed. A commit of this process is in #known
+    // by now, or comes to `advanced` when the waiter is there; any other one has moved the book's last
+    // number, which the next look compares with the waiter's.
+    if ((this.#known.get(tenant) ?? 0n) > afterSequence && this.#sentBack.get(signal) !== afterSequence) {
       // Once only: were the book to end earlier after all (a restored backup), the caller would spin.
-      this.#known.delete(tenant);
+      this.#sentBack.set(signal, afterSequence);
       return Promise.resolve();
     }
     return new Promise((resolve) => {

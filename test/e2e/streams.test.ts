@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { ClientDuplexStream, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 
 import { Provider } from '../../generated/charge/v1/charge.ts';
@@ -11,7 +11,9 @@ import {
   WatchChargesRequest,
   type WatchChargesResponse,
 } from '../../generated/charge/v1/charge_service.ts';
+import { BookFollower } from '../../src/store/book-follower.ts';
 import {
+  call,
   createRequest,
   decodeError,
   type DecodedError,
@@ -157,6 +159,22 @@ describe('RecordCharges', () => {
 });
 
 describe('WatchCharges', () => {
+  test('reads the book once to begin with, and once for each commit that it delivers', async () => {
+    const read = jest.spyOn(BookFollower.prototype, 'read');
+    try {
+      const watcher = new Watcher(server.client);
+      await waitFor('the headers', () => watcher.started);
+      for (let n = 1; n <= 5; n++) {
+        await call((done) => server.client.createCharge(createRequest(`read-once-${n}`), done));
+        await waitFor('the event', () => watcher.sequences.length === n);
+      }
+      watcher.stream.cancel();
+      expect(read.mock.calls.length).toBeLessThanOrEqual(6);
+    } finally {
+      read.mockRestore();
+    }
+  });
+
   test('delivers history, then what is written, without a gap or a repeat', async () => {
     await write('history', 1200);
     const last = await store.book.lastSequence(TENANT);

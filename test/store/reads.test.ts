@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import type { Charge, ChargeFilter } from '../../src/domain/charge.ts';
 import type { ChargeReader, ListQuery, ReadOptions } from '../../src/domain/ports.ts';
+import { BookFollower } from '../../src/store/book-follower.ts';
 import { createChargeReader } from '../../src/store/charge-reader.ts';
 import type { Database } from '../../src/store/orm.ts';
 import { statementsOf } from '../support/explain.ts';
@@ -236,6 +237,20 @@ describe('the book', () => {
       await waiting;
       expect(await store.book.read(TENANT, last, 10)).toHaveLength(1);
     }
+  });
+
+  test('tells every reader of a commit between its read and its wait, each once', async () => {
+    // Too slow for this test: nobody may depend on the next look.
+    const book = new BookFollower(store.database.pool, { pollMs: 600_000, retryAfterMs: 100 });
+    const last = await store.book.lastSequence(TENANT);
+    await store.writer.record(TENANT, [chargeRequest('between')]);
+    book.advanced(TENANT, last + 1n);
+    const readers = [new AbortController(), new AbortController()];
+    for (const { signal } of readers) await book.waitForMore(TENANT, last, signal);
+    const again = readers.map(({ signal }) => book.waitForMore(TENANT, last, signal).then(() => 'woken'));
+    expect(await Promise.race([...again, delay(20, 'asleep')])).toBe('asleep');
+    book.close();
+    await Promise.all(again);
   });
 
   test('lets a waiting reader go when it gives up', async () => {

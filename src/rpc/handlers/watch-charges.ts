@@ -44,7 +44,9 @@ export async function watchCharges(
         stream.counters.streamed('sent', 1);
       }
       after = entries.at(-1)?.sequence ?? after;
-      if (entries.length === 0) await book.waitForMore(stream.tenant, after, stream.signal);
+      // A short page ends where the book ended; to see that again would cost another read. What has been
+      // committed since is not missed: the wait is for a number beyond `after`, whenever it came.
+      if (entries.length < WATCH_READ_MAX) await book.waitForMore(stream.tenant, after, stream.signal);
     }
   } catch (error) {
     stream.failWith(error);
