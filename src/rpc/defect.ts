@@ -26,11 +26,15 @@ interface ErrorLog {
 }
 
 const CAUSES_MAX = 4;
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/**
+ * What errors of PostgreSQL and MikroORM have, and others do not. Their SQLSTATE is no sign of them: the
+ * codes of Node ("EPIPE") may have the same shape. What a SQLSTATE means is the store's to know.
+ */
+const DATABASE_MEMBERS = ['severity', 'detail', 'sqlMessage', 'query'];
 
 /**
  * What may be logged of an error. PostgreSQL and MikroORM put row values and statements into
- * messages, so an error that carries a SQLSTATE is named by it and by its stack frames alone.
+ * messages, so an error of theirs is named by its code and its stack frames alone.
  */
 export function describeError(error: unknown, depth = 0): ErrorLog {
   if (!(error instanceof Error)) return { name: typeof error };
@@ -47,8 +51,7 @@ export function describeError(error: unknown, depth = 0): ErrorLog {
 }
 
 function carriesRowValues(error: Error, depth: number): boolean {
-  if ('code' in error && typeof error.code === 'string' && SQLSTATE.test(error.code)) return true;
-  if ('detail' in error || 'sqlMessage' in error || 'query' in error) return true;
+  if (DATABASE_MEMBERS.some((member) => member in error)) return true;
   // A wrapper repeats the message of what it wraps.
   return error.cause instanceof Error && depth < CAUSES_MAX && carriesRowValues(error.cause, depth + 1);
 }

@@ -165,7 +165,8 @@ test('a text of a megabyte is refused at once, with a trailer that every client 
 });
 
 test('a defect is told by its correlation id only, and the log has no row values', async () => {
-  const cause = Object.assign(new Error('insert into charge values secret-row'), { code: '23505' });
+  const reported = { code: '23505', severity: 'ERROR' };
+  const cause = Object.assign(new Error('insert into charge values secret-row'), reported);
   fixture.book.failures.push(new Error('wrapper of secret-row', { cause }));
   const error = await failureOf(create(chargeRequest('r-1', { userProfile: 'secret-profile' })));
   expect(error).toMatchObject({ code: 'INTERNAL', reason: 'INTERNAL' });
