@@ -15,12 +15,29 @@ export interface ChargeRecorder {
    * Records every request, once per request id and tenant, and resolves after COMMIT with one
    * result per request, in order. Requests of concurrent calls share statements.
    *
-   * `signal` withdraws requests that no statement has picked up yet; what was picked up is stored
-   * whether or not anyone waits. Rejects with a {@link ServiceError}: `overloaded` before anything
-   * was stored, `database_unavailable` when PostgreSQL did not answer (some may be stored),
-   * `cancelled` when `signal` withdrew them.
+   * Rejects with a {@link ServiceError}: `overloaded` before anything was stored,
+   * `database_unavailable` when PostgreSQL did not answer (some may be stored), `cancelled` when
+   * `options.signal` withdrew them.
    */
-  record(tenant: string, requests: readonly ChargeRequest[], signal?: AbortSignal): Promise<RecordResult[]>;
+  record(
+    tenant: string,
+    requests: readonly ChargeRequest[],
+    options?: RecordOptions,
+  ): Promise<RecordResult[]>;
+}
+
+/** How requests are recorded. */
+export interface RecordOptions {
+  /**
+   * Withdraws requests that no statement has picked up yet; what was picked up is stored whether or
+   * not anyone waits.
+   */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * The caller bounds what it has with the recorder by itself: never `overloaded`, however much
+   * waits. Default: false.
+   */
+  readonly admitted?: boolean;
 }
 
 /** A page to read. */

@@ -114,6 +114,11 @@ function statementMetrics(): GroupWriterEvents['statement'] {
 function watchLoad(load: RpcLoad, queuedCharges: () => number): void {
   gauge('charge_calls_in_flight', 'Unary calls whose work is not done yet.', () => load.callsInFlight);
   gauge('charge_record_streams', 'Open RecordCharges streams.', () => load.recordStreams);
+  gauge(
+    'charge_record_items',
+    'Items of RecordCharges streams that were read and not answered yet.',
+    () => load.recordItems,
+  );
   gauge('charge_watch_streams', 'Open WatchCharges streams.', () => load.watchStreams);
   gauge('charge_write_queue_charges', 'Charges that wait for a writer.', queuedCharges);
 }

@@ -7,6 +7,7 @@ import type { CallHeaders } from './call-headers.ts';
 import type { CallQueue } from './call-queue.ts';
 import type { MethodMetrics, RpcLimits, RpcLogger, RpcMetrics } from './dependencies.ts';
 import type { LongStreams } from './long-streams.ts';
+import type { RecordWindow } from './record-window.ts';
 
 /** The state that all calls of a server share. */
 export interface Border {
@@ -16,6 +17,7 @@ export interface Border {
   readonly admission: Admission;
   readonly queue: CallQueue;
   readonly streams: LongStreams;
+  readonly recordWindow: RecordWindow;
 }
 
 /** How the requests of a method become messages. */

@@ -32,6 +32,8 @@ export interface RpcLimits {
   readonly batchMessageBytesMax: number;
   /** Items of one RecordCharges stream that were read and not answered yet. */
   readonly recordWindow: number;
+  /** The same of all RecordCharges streams together; each may have one more. */
+  readonly recordItemsMax: number;
   /** A unary call without a deadline, or with a later one, is answered after this time at the latest. */
   readonly deadlineMaxMs: number;
   /** What a refused caller is told to wait. */
@@ -72,6 +74,8 @@ export interface RpcLoad {
   /** Unary calls whose work is not done yet. */
   readonly callsInFlight: number;
   readonly recordStreams: number;
+  /** Items of RecordCharges streams that were read and not answered yet. */
+  readonly recordItems: number;
   readonly watchStreams: number;
   /** Health watches and reflection streams. */
   readonly infrastructureStreams: number;

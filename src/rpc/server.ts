@@ -11,6 +11,7 @@ import { Health } from './health.ts';
 import { allClosed, connectionsOf } from './http2-servers.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
 import { LongStreams } from './long-streams.ts';
+import { RecordWindow } from './record-window.ts';
 import { addReflection } from './reflection.ts';
 import { chargeService } from './service.ts';
 import { unaryLane } from './unary-lane.ts';
@@ -45,6 +46,7 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
     admission: new Admission(limits.inFlightCallsMax, limits.retryAfterMs),
     queue: new CallQueue(limits.deadlineMaxMs),
     streams: new LongStreams(limits.streamsMax, limits.retryAfterMs),
+    recordWindow: new RecordWindow(limits.recordItemsMax, limits.recordWindow),
   };
   const image = readContractImage();
   const health = new Health();
@@ -74,13 +76,16 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
   };
 }
 
-function loadOf({ admission, streams }: Border): RpcLoad {
+function loadOf({ admission, streams, recordWindow }: Border): RpcLoad {
   return {
     get callsInFlight() {
       return admission.callsInFlight;
     },
     get recordStreams() {
       return streams.count('record');
+    },
+    get recordItems() {
+      return recordWindow.items;
     },
     get watchStreams() {
       return streams.count('watch');

@@ -38,6 +38,10 @@ export interface OpenServer {
 
 const RETRY_AFTER_MS = 250;
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** Charges that wait for a writer, beyond which calls are refused … */
+const WRITE_QUEUE_MAX = 50_000;
+/** … and what record streams have in hand together, which they may add to it: half of it leaves calls the rest. */
+const RECORD_ITEMS_MAX = WRITE_QUEUE_MAX / 2;
 /** Reads of one process; writers have their own connections. */
 const READ_CONNECTIONS = 8;
 
@@ -65,7 +69,7 @@ export async function openServer(
     {
       writers: config.writers,
       groupSizeMax: 500,
-      queueSizeMax: 50_000,
+      queueSizeMax: WRITE_QUEUE_MAX,
       retryForMs: 5_000,
       retryAfterMs: RETRY_AFTER_MS,
     },
@@ -122,6 +126,7 @@ function rpcLimits(config: Pick<Config, 'inFlightCallsMax' | 'streamsMax'>): Rpc
     unaryMessageBytesMax: 1024 * 1024,
     batchMessageBytesMax: 4 * 1024 * 1024,
     recordWindow: 1_000,
+    recordItemsMax: RECORD_ITEMS_MAX,
     deadlineMaxMs: 30_000,
     retryAfterMs: RETRY_AFTER_MS,
     connectionStreamsMax: 1_000,

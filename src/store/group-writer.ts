@@ -9,7 +9,7 @@ import type { Pool, PoolClient } from 'pg';
 
 import type { ChargeRequest, JournalEntry, RecordResult } from '../domain/charge.ts';
 import { ServiceError } from '../domain/errors.ts';
-import type { ChargeRecorder } from '../domain/ports.ts';
+import type { ChargeRecorder, RecordOptions } from '../domain/ports.ts';
 import type { NewCharge } from './charge-row.ts';
 import { isRequestIdConflict } from './insert-charges.ts';
 import { classifySqlError } from './sql-errors.ts';
@@ -22,7 +22,10 @@ export interface GroupWriterOptions {
   readonly writers: number;
   /** Charges in one statement; a larger submission is a group of its own. */
   readonly groupSizeMax: number;
-  /** Charges waiting for a writer; beyond it submissions are refused. */
+  /**
+   * Charges waiting for a writer; beyond it submissions are refused, except those that their caller
+   * has admitted. So no more than this ever wait, and what such callers allow themselves on top.
+   */
   readonly queueSizeMax: number;
   /** How long after its arrival a charge is tried again while PostgreSQL is away. */
   readonly retryForMs: number;
@@ -82,9 +85,14 @@ export class GroupWriter implements ChargeRecorder {
     return this.#queuedCharges;
   }
 
-  record(tenant: string, requests: readonly ChargeRequest[], signal?: AbortSignal): Promise<RecordResult[]> {
+  record(
+    tenant: string,
+    requests: readonly ChargeRequest[],
+    { signal, admitted = false }: RecordOptions = {},
+  ): Promise<RecordResult[]> {
     if (requests.length === 0) return Promise.resolve([]);
-    if (this.#queuedCharges > 0 && this.#queuedCharges + requests.length > this.#options.queueSizeMax) {
+    const queuedAfter = this.#queuedCharges + requests.length;
+    if (!admitted && this.#queuedCharges > 0 && queuedAfter > this.#options.queueSizeMax) {
       const { retryAfterMs } = this.#options;
       return Promise.reject(new ServiceError({ kind: 'overloaded', limit: 'write_queue', retryAfterMs }));
     }

@@ -10,7 +10,7 @@ import {
   type RecordChargesResponse,
 } from '../../generated/charge/v1/charge_service.ts';
 import { ServiceError } from '../../src/domain/errors.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { settled, waitFor } from '../support/wait-for.ts';
 import {
   chargeRequest,
   errorOf,
@@ -171,6 +171,7 @@ test('a failing database ends the stream, after the answers before it', async ()
   expect(await ended).toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE_UNAVAILABLE' });
   expect(responses).toHaveLength(1);
   await waitFor('the place', () => fixture.server.load.recordStreams === 0);
+  expect(fixture.server.load.recordItems).toBe(0);
 });
 
 test('a defect ends the stream with its correlation id', async () => {
@@ -193,20 +194,8 @@ test('a caller that cancels withdraws what waits, and its place stays taken unti
   expect((await ended)?.code).toBe('CANCELLED');
   await waitFor('the signal', () => book.signals[0]?.aborted);
   expect(server.load.recordStreams).toBe(1);
+  expect(server.load.recordItems).toBe(1);
   book.release();
   await waitFor('the place', () => server.load.recordStreams === 0);
+  expect(server.load.recordItems).toBe(0);
 });
-
-/** The value once it has not changed for a while. */
-async function settled(read: () => number): Promise<number> {
-  let last = -1;
-  let since = performance.now();
-  await waitFor('a steady value', () => {
-    if (read() !== last) {
-      last = read();
-      since = performance.now();
-    }
-    return performance.now() - since > 300;
-  });
-  return last;
-}

@@ -265,9 +265,25 @@ describe('a failing write', () => {
     expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id LIKE 'full-%'`)).toBe(5);
   });
 
+  test('is not refused by a full queue when its caller has admitted it', async () => {
+    const writer = store.anotherWriter({ writers: 1, groupSizeMax: 1, queueSizeMax: 5 });
+    const waiting = Array.from({ length: 5 }, (_, i) => writer.record(TENANT, [chargeRequest(`wait-${i}`)]));
+    const requests = Array.from({ length: 20 }, (_, i) => chargeRequest(`admitted-${i}`));
+    const admitted = writer.record(TENANT, requests, { admitted: true });
+    // What they add to the queue is in nobody else's place, and nobody else gets in behind them.
+    await expect(writer.record(TENANT, [chargeRequest('refused')])).rejects.toMatchObject({
+      failure: { kind: 'overloaded', limit: 'write_queue' },
+    });
+    expect(writer.queuedCharges).toBe(25);
+    expect(await admitted).toHaveLength(20);
+    await Promise.all(waiting);
+  });
+
   test('is withdrawn when its caller gives up before a writer takes it', async () => {
     const gaveUp = new AbortController();
-    const recording = store.writer.record(TENANT, [chargeRequest('withdrawn')], gaveUp.signal);
+    const recording = store.writer.record(TENANT, [chargeRequest('withdrawn')], {
+      signal: gaveUp.signal,
+    });
     gaveUp.abort();
     await expect(recording).rejects.toMatchObject({ failure: { kind: 'cancelled' } });
     expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'withdrawn'`)).toBe(0);

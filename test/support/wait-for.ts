@@ -40,6 +40,20 @@ export async function waitFor<T>(
   }
 }
 
+/** The value once it has not changed for 300 ms: where the condition is that nothing happens any more. */
+export async function settled(read: () => number): Promise<number> {
+  let last = -1;
+  let since = performance.now();
+  await waitFor('a steady value', () => {
+    if (read() !== last) {
+      last = read();
+      since = performance.now();
+    }
+    return performance.now() - since > 300;
+  });
+  return last;
+}
+
 async function settleWithin<T>(
   timeoutMs: number,
   condition: () => T | Promise<T>,

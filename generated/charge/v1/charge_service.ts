@@ -1865,7 +1865,9 @@ export const ChargeServiceService = {
    *
    * Flow control works both ways: the server reads on only while it has room and
    * while the caller takes its responses. A caller that reads no responses is
-   * stopped, not buffered for.
+   * stopped, not buffered for. An open stream is never ended because the server
+   * has too much work in hand, it is only read from more slowly: OVERLOADED means
+   * that too many streams were open to open another.
    *
    * The answers keep the order of the items. Items that are on their way at the
    * same time may be stored in another order, so their sequences in the book
@@ -1980,7 +1982,9 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    *
    * Flow control works both ways: the server reads on only while it has room and
    * while the caller takes its responses. A caller that reads no responses is
-   * stopped, not buffered for.
+   * stopped, not buffered for. An open stream is never ended because the server
+   * has too much work in hand, it is only read from more slowly: OVERLOADED means
+   * that too many streams were open to open another.
    *
    * The answers keep the order of the items. Items that are on their way at the
    * same time may be stored in another order, so their sequences in the book
@@ -2089,7 +2093,9 @@ export interface ChargeServiceClient extends Client {
    *
    * Flow control works both ways: the server reads on only while it has room and
    * while the caller takes its responses. A caller that reads no responses is
-   * stopped, not buffered for.
+   * stopped, not buffered for. An open stream is never ended because the server
+   * has too much work in hand, it is only read from more slowly: OVERLOADED means
+   * that too many streams were open to open another.
    *
    * The answers keep the order of the items. Items that are on their way at the
    * same time may be stored in another order, so their sequences in the book

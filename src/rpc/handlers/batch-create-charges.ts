@@ -43,7 +43,8 @@ export function batchCreateCharges(
       const items = requests.map((request) => fromProtoItem(request, checks.item, traceparent));
       const accepted = requestsOf(items);
       for (let i = accepted.length; i < items.length; i++) metrics.refused('VALIDATION_FAILED');
-      const results = accepted.length > 0 ? await recorder.record(call.tenant, accepted, call.signal) : [];
+      const results =
+        accepted.length > 0 ? await recorder.record(call.tenant, accepted, { signal: call.signal }) : [];
       return { results: toProtoResults(items, results) };
     },
   };

@@ -11,6 +11,7 @@ import type { RecordResult } from '../../domain/charge.ts';
 import type { Failure } from '../../domain/errors.ts';
 import type { ChargeRecorder } from '../../domain/ports.ts';
 import { fromProtoItem, type Item, requestsOf, toProtoResults } from '../convert/items.ts';
+import type { RecordShare } from '../record-window.ts';
 import type { StreamCall, StreamWork } from '../stream.ts';
 import { traceparentOf } from '../trace-context.ts';
 import type { Check } from '../validate/contract-rules.ts';
@@ -31,19 +32,19 @@ interface Chunk {
 const CHUNKS_MAX = 4;
 
 /**
- * The work of one stream. What is read and not answered is bounded by the window; reading stops
- * while the window is full or the caller does not take its answers.
+ * The work of one stream. What is read and not answered is the stream's share of the window; reading
+ * stops while there is no room for more or the caller does not take its answers.
  */
 export class RecordChargesWork implements StreamWork {
   readonly #stream: RecordStream;
   readonly #call: ServerDuplexStream<Buffer, RecordChargesResponse>;
   readonly #recorder: ChargeRecorder;
   readonly #check: Check<CreateChargeRequest>;
-  readonly #windowMax: number;
+  readonly #share: RecordShare;
   readonly #traceparent: string | undefined;
   readonly #chunks: Chunk[] = [];
   #arrived: Item[] = [];
-  #unanswered = 0;
+  /** Items that are with the recorder. */
   #recording = 0;
   #scheduled = false;
   #writable = true;
@@ -60,7 +61,7 @@ export class RecordChargesWork implements StreamWork {
     this.#call = call;
     this.#recorder = recorder;
     this.#check = check;
-    this.#windowMax = stream.border.limits.recordWindow;
+    this.#share = stream.border.recordWindow.share(() => this.#regulate());
     this.#traceparent = traceparentOf(stream);
   }
 
@@ -76,8 +77,7 @@ export class RecordChargesWork implements StreamWork {
   }
 
   onCancel(): void {
-    this.#arrived = [];
-    this.#closeOnceDone();
+    this.#letGo();
   }
 
   onDrain(failure: Failure): void {
@@ -102,7 +102,7 @@ export class RecordChargesWork implements StreamWork {
     const item = fromProtoItem(message.request, this.#check, this.#traceparent);
     if ('rejection' in item) this.#stream.border.metrics.refused('VALIDATION_FAILED');
     this.#arrived.push(item);
-    this.#unanswered++;
+    this.#share.take();
     this.#stream.counters.streamed('received', 1);
     this.#regulate();
     this.#schedule();
@@ -114,21 +114,20 @@ export class RecordChargesWork implements StreamWork {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#recordArrived();
+      this.#guard(() => this.#recordArrived());
     });
   }
 
   #recordArrived(): void {
     const items = this.#arrived;
-    if (items.length === 0 || this.#chunks.length >= CHUNKS_MAX) return;
+    if (this.#stream.over || items.length === 0 || this.#chunks.length >= CHUNKS_MAX) return;
     this.#arrived = [];
     const chunk: Chunk = { items, answer: undefined, error: undefined };
     this.#chunks.push(chunk);
-    this.#recording++;
+    this.#recording += items.length;
     void this.#record(chunk).finally(() => {
-      this.#recording--;
+      this.#recording -= items.length;
       this.#guard(() => this.#answer());
-      this.#closeOnceDone();
     });
   }
 
@@ -139,13 +138,16 @@ export class RecordChargesWork implements StreamWork {
     } catch (error) {
       this.#stream.failWith(error);
     }
+    this.#letGo();
   }
 
   async #record(chunk: Chunk): Promise<void> {
     const requests = requestsOf(chunk.items);
     const { tenant, signal } = this.#stream;
+    // A stream is slowed down, not refused: what it hands over is bounded by the window.
+    const options = { signal, admitted: true };
     try {
-      chunk.answer = requests.length === 0 ? [] : await this.#recorder.record(tenant, requests, signal);
+      chunk.answer = requests.length === 0 ? [] : await this.#recorder.record(tenant, requests, options);
     } catch (error) {
       chunk.error = error;
     }
@@ -172,12 +174,13 @@ export class RecordChargesWork implements StreamWork {
     for (const result of toProtoResults(items, results)) {
       if (!this.#stream.write({ result })) this.#writable = false;
     }
-    this.#unanswered -= items.length;
+    this.#share.giveBack(items.length);
     this.#stream.counters.streamed('sent', items.length);
   }
 
   #regulate(): void {
-    const stop = this.#ending !== undefined || !this.#writable || this.#unanswered >= this.#windowMax;
+    if (this.#stream.over) return;
+    const stop = this.#ending !== undefined || !this.#writable || !this.#share.mayRead();
     if (stop !== this.#call.isPaused()) {
       if (stop) this.#call.pause();
       else this.#call.resume();
@@ -191,14 +194,20 @@ export class RecordChargesWork implements StreamWork {
   }
 
   #endOnceAnswered(): void {
-    if (this.#ending === undefined || this.#unanswered > 0) return;
+    if (this.#ending === undefined || this.#share.items > 0) return;
     if (this.#ending === 'ok') this.#stream.end();
     else this.#stream.fail(this.#ending);
-    this.#closeOnceDone();
+    this.#letGo();
   }
 
-  /** The place of the stream is kept while the recorder works for it, also behind a cancellation. */
-  #closeOnceDone(): void {
-    if (this.#stream.over && this.#recording === 0) this.#stream.close();
+  /**
+   * Once the stream is over, gives back all but what is with the recorder: for that, the stream
+   * keeps its share and its place, also behind a cancellation.
+   */
+  #letGo(): void {
+    if (!this.#stream.over) return;
+    this.#arrived = [];
+    this.#share.giveBack(this.#share.items - this.#recording);
+    if (this.#recording === 0) this.#stream.close();
   }
 }

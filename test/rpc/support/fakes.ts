@@ -7,6 +7,7 @@ import type {
   ChargeRecorder,
   ListQuery,
   ReadOptions,
+  RecordOptions,
 } from '../../../src/domain/ports.ts';
 
 /** A book in memory. `hold()` keeps recorded groups from being answered until `release()`. */
@@ -41,7 +42,7 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
   async record(
     tenant: string,
     requests: readonly ChargeRequest[],
-    signal?: AbortSignal,
+    { signal }: RecordOptions = {},
   ): Promise<RecordResult[]> {
     this.groups.push(requests);
     this.signals.push(signal);

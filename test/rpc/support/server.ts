@@ -14,7 +14,7 @@ import { type Charge, ChargeType, Provider } from '../../../generated/charge/v1/
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../../generated/google/rpc/error_details.ts';
 import { Status } from '../../../generated/google/rpc/status.ts';
-import type { RpcLimits, RpcMetrics } from '../../../src/rpc/dependencies.ts';
+import type { RpcDependencies, RpcLimits, RpcMetrics } from '../../../src/rpc/dependencies.ts';
 import { createRpcServer, type RpcServer } from '../../../src/rpc/server.ts';
 import { FakeBook } from './fakes.ts';
 
@@ -24,6 +24,7 @@ const LIMITS: RpcLimits = {
   unaryMessageBytesMax: 1024 * 1024,
   batchMessageBytesMax: 4 * 1024 * 1024,
   recordWindow: 1000,
+  recordItemsMax: 25_000,
   deadlineMaxMs: 30_000,
   retryAfterMs: 1500,
   connectionStreamsMax: 10_000,
@@ -51,8 +52,15 @@ export interface Fixture {
   close(): Promise<void>;
 }
 
-/** Starts a server that serves; whoever starts it closes it. `lane`: as in `createRpcServer`. */
-export async function startServer(limits: Partial<RpcLimits> = {}, lane = true): Promise<Fixture> {
+/**
+ * Starts a server that serves; whoever starts it closes it. `lane`: as in `createRpcServer`;
+ * `recorder`: instead of the fake book.
+ */
+export async function startServer(
+  limits: Partial<RpcLimits> = {},
+  lane = true,
+  recorder?: RpcDependencies['recorder'],
+): Promise<Fixture> {
   const book = new FakeBook();
   const logs: string[] = [];
   const counts: string[] = [];
@@ -63,7 +71,14 @@ export async function startServer(limits: Partial<RpcLimits> = {}, lane = true):
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
   const metrics = countingMetrics(counts, (messages) => (received += messages));
   const server = createRpcServer(
-    { recorder: book, reader: book, book, logger, metrics, limits: { ...LIMITS, ...limits } },
+    {
+      recorder: recorder ?? book,
+      reader: book,
+      book,
+      logger,
+      metrics,
+      limits: { ...LIMITS, ...limits },
+    },
     { lane },
   );
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
