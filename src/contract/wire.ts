@@ -61,6 +61,41 @@ export function encodeTransient<T>(codec: Encoder<T>, message: T): Buffer {
     sharedWriter = new BinaryWriter();
     throw error;
   }
+  return written();
+}
+
+/** What gRPC puts in front of a message: a flag, 0 for a plain one, and the size in four bytes. */
+const PREFIX_BYTES = 5;
+const PREFIX = new Uint8Array(PREFIX_BYTES);
+
+/**
+ * Encodes messages as a gRPC stream carries them, each behind its prefix, into one buffer of their
+ * own. Throws where ts-proto does.
+ */
+export function encodeFramed<T>(codec: Encoder<T>, messages: readonly T[]): Buffer {
+  const internals = sharedWriter as unknown as WriterInternals;
+  try {
+    for (const message of messages) {
+      const start = internals.pos;
+      sharedWriter.raw(PREFIX);
+      codec.encode(message, sharedWriter);
+      const size = internals.pos - start - PREFIX_BYTES;
+      // The writer changes its buffer as it grows.
+      const { buffer } = internals;
+      buffer[start + 1] = size >>> 24;
+      buffer[start + 2] = size >>> 16;
+      buffer[start + 3] = size >>> 8;
+      buffer[start + 4] = size;
+    }
+  } catch (error) {
+    sharedWriter = new BinaryWriter();
+    throw error;
+  }
+  return Buffer.from(written());
+}
+
+/** What the shared writer holds; the next use of it overwrites that. */
+function written(): Buffer {
   const internals = sharedWriter as unknown as WriterInternals;
   const bytes = Buffer.from(internals.buffer.buffer, 0, internals.pos);
   internals.pos = 0;

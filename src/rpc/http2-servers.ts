@@ -71,6 +71,13 @@ export async function allClosed(connections: readonly ServerHttp2Session[]): Pro
   await Promise.all(open.map((session) => once(session, 'close')));
 }
 
+/** The stream below a call of grpc-js, for what has to be written past it; it sends status and trailers itself. */
+export function http2StreamOf(call: object): ServerHttp2Stream {
+  const { stream } = (call as { call?: { stream?: ServerHttp2Stream } }).call ?? {};
+  if (stream === undefined) throw new TypeError('grpc-js keeps the streams of its calls elsewhere');
+  return stream;
+}
+
 type Http2Servers = Map<Http2Server, { readonly sessions: ReadonlySet<ServerHttp2Session> }>;
 
 function http2Servers(server: Server): Http2Servers {

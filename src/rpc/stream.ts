@@ -8,6 +8,7 @@ import { headerOf } from './call-headers.ts';
 import { failureOf } from './defect.ts';
 import type { MethodMetrics } from './dependencies.ts';
 import { type BorderFailure, describeFailure } from './errors.ts';
+import { http2StreamOf } from './http2-servers.ts';
 import type { LongStream, StreamKind } from './long-streams.ts';
 import { toCallError } from './status.ts';
 
@@ -86,6 +87,24 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   /** Sends a response; false: the caller does not keep up, wait for `onceWritable`. */
   write(response: Res): boolean {
     return this.#over || this.#call.write(response);
+  }
+
+  /**
+   * Sends responses that are framed already, for a method that sends all of its responses so: grpc-js
+   * makes one write of each response, which costs more than everything else on their way out. False:
+   * the caller does not keep up, wait for `onFramedTaken`.
+   */
+  writeFramed(bytes: Buffer): boolean {
+    const stream = http2StreamOf(this.#call);
+    // Ended already where the deadline passed and grpc-js has not told about it yet.
+    if (this.#over || !stream.writable) return true;
+    if (!stream.headersSent) this.sendHeaders();
+    return stream.write(bytes);
+  }
+
+  /** Calls back whenever the caller has taken what `writeFramed` was given. */
+  onFramedTaken(callback: () => void): void {
+    http2StreamOf(this.#call).on('drain', callback);
   }
 
   /** Calls back once the caller has taken what was written; never where the stream is over. */

@@ -1,6 +1,9 @@
 /** RecordCharges: order, grouping, bounded memory, and every way in which a stream ends. */
 
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { constants } from 'node:http2';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { type ClientDuplexStream, status } from '@grpc/grpc-js';
 import { afterEach, expect, test } from '@jest/globals';
 
 import {
@@ -11,6 +14,7 @@ import {
 } from '../../generated/charge/v1/charge_service.ts';
 import { ServiceError } from '../../src/domain/errors.ts';
 import { settled, waitFor } from '../support/wait-for.ts';
+import { connectRaw, frame, open as openRaw } from './support/raw.ts';
 import {
   chargeRequest,
   errorOf,
@@ -182,6 +186,90 @@ test('a defect ends the stream with its correlation id', async () => {
   expect(await ended).toMatchObject({ code: 'INTERNAL', reason: 'INTERNAL' });
   expect(fixture.logs).toHaveLength(1);
 });
+
+test('a deadline ends the stream, and what is answered behind it is nowhere held', async () => {
+  fixture = await startServer();
+  const { book, server } = fixture;
+  const stream = fixture.client.recordCharges({ deadline: Date.now() + 400 });
+  const responses: RecordChargesResponse[] = [];
+  stream.on('data', (response: RecordChargesResponse) => responses.push(response));
+  const ended = new Promise((resolve) => stream.on('error', resolve));
+  stream.write({ request: chargeRequest('r-1') });
+  await waitFor('the first answer', () => responses.length === 1);
+  book.hold();
+  stream.write({ request: chargeRequest('r-2') });
+  await waitFor('the group', () => book.heldGroups === 1);
+  expect(errorOf(await ended).code).toBe('DEADLINE_EXCEEDED');
+  await waitFor('the signal', () => book.signals[1]?.aborted);
+  book.release();
+  await waitFor('the place', () => server.load.recordStreams === 0);
+  expect(server.load.recordItems).toBe(0);
+  expect(responses).toHaveLength(1);
+});
+
+test('a deadline that passes while answers wait for their reader ends the stream once, behind them', async () => {
+  fixture = await startServer();
+  const { book, server } = fixture;
+  const session = connectRaw(fixture.address);
+  book.hold();
+  const stream = openRaw(session, 'RecordCharges', { 'grpc-timeout': '1S' });
+  let trailers: Record<string, unknown> = {};
+  stream.on('trailers', (received: object) => (trailers = { ...received }));
+  const reference = 'x'.repeat(200);
+  const items = (from: number): Buffer =>
+    Buffer.concat(
+      Array.from({ length: 500 }, (_, i) =>
+        frame(
+          RecordChargesRequest.encode({ request: chargeRequest(`r-${from + i}`, { reference }) }).finish(),
+        ),
+      ),
+    );
+  stream.write(items(0));
+  await waitFor('the first half', () => server.load.recordItems === 500 && book.heldGroups > 0);
+  const groups = book.heldGroups;
+  stream.write(items(500));
+  await waitFor('the second half', () => server.load.recordItems === 1000 && book.heldGroups > groups);
+  // More than HTTP/2 lets a server send to a caller that does not read.
+  for (let i = 0; i < groups; i++) book.releaseOne();
+  await waitFor('the first answers', () => server.load.recordItems <= 500);
+  // By then the server's timer, which is older, has fired; nobody hears of it while the answers wait.
+  await delay(1000);
+  book.release();
+  await waitFor('the other answers', () => server.load.recordItems === 0);
+  let bytes = 0;
+  stream.on('data', (chunk: Buffer) => (bytes += chunk.length));
+  await waitFor('the status', () => trailers['grpc-status'] === String(status.DEADLINE_EXCEEDED));
+  expect(bytes).toBeGreaterThan(65_535);
+  await waitFor('the place', () => server.load.recordStreams === 0);
+  session.destroy();
+});
+
+test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as const)(
+  'a stream that is reset with %s while answers are on their way takes nothing with it',
+  async (code) => {
+    fixture = await startServer();
+    const session = connectRaw(fixture.address);
+    const { book, server } = fixture;
+    book.hold();
+    const stream = openRaw(session, 'RecordCharges');
+    const items = Array.from({ length: 1000 }, (_, i) =>
+      frame(RecordChargesRequest.encode({ request: chargeRequest(`r-${i}`) }).finish()),
+    );
+    stream.write(Buffer.concat(items));
+    await waitFor('the window', () => server.load.recordItems === 1000);
+    // More than the windows of HTTP/2 hold: some are still with the server when the reset arrives.
+    book.release();
+    await waitFor('the answers', () => server.load.recordItems === 0);
+    stream.close(constants[code]);
+    await waitFor('the place', () => server.load.recordStreams === 0);
+    const { send, stream: next, responses, ended } = open();
+    send(chargeRequest('r-1'));
+    next.end();
+    expect(await ended).toBeUndefined();
+    expect(responses).toHaveLength(1);
+    session.destroy();
+  },
+);
 
 test('a caller that cancels withdraws what waits, and its place stays taken until the work is done', async () => {
   fixture = await startServer();

@@ -2,11 +2,12 @@
 
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 
-import type {
-  CreateChargeRequest,
-  RecordChargesRequest,
+import {
+  type CreateChargeRequest,
+  type RecordChargesRequest,
   RecordChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
+import { encodeFramed } from '../../contract/wire.ts';
 import type { RecordResult } from '../../domain/charge.ts';
 import type { Failure } from '../../domain/errors.ts';
 import type { ChargeRecorder } from '../../domain/ports.ts';
@@ -70,7 +71,7 @@ export class RecordChargesWork implements StreamWork {
     this.#stream.workedOnBy(this);
     this.#call.on('data', (bytes: Buffer) => this.#guard(() => this.#read(bytes)));
     this.#call.on('end', () => this.#endWith('ok'));
-    this.#call.on('drain', () => {
+    this.#stream.onFramedTaken(() => {
       this.#writable = true;
       this.#regulate();
     });
@@ -171,9 +172,8 @@ export class RecordChargesWork implements StreamWork {
   }
 
   #send(items: readonly Item[], results: readonly RecordResult[]): void {
-    for (const result of toProtoResults(items, results)) {
-      if (!this.#stream.write({ result })) this.#writable = false;
-    }
+    const responses = toProtoResults(items, results).map((result) => ({ result }));
+    if (!this.#stream.writeFramed(encodeFramed(RecordChargesResponse, responses))) this.#writable = false;
     this.#share.giveBack(items.length);
     this.#stream.counters.streamed('sent', items.length);
   }

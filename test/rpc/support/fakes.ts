@@ -35,6 +35,11 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
     for (const answer of order === 'in order' ? held : held.reverse()) answer();
   }
 
+  /** Answers the group that has been held for longest, and holds the others. */
+  releaseOne(): void {
+    this.#held?.shift()?.();
+  }
+
   get heldGroups(): number {
     return this.#held?.length ?? 0;
   }
