@@ -30,9 +30,9 @@ export interface ChargeRecorder {
 export interface RecordOptions {
   /**
    * Withdraws requests that no statement has picked up yet; what was picked up is stored whether or
-   * not anyone waits.
+   * not anyone waits. It is looked at, never listened to.
    */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Pick<AbortSignal, 'aborted'> | undefined;
   /**
    * The caller bounds what it has with the recorder by itself: never `overloaded`, however much
    * waits. Default: false.

@@ -42,11 +42,6 @@ class GrpcJsTransport<Res> implements UnaryTransport<Res> {
     return headerOf(this.#call.metadata, name);
   }
 
-  tellCancelled(listener: () => void): void {
-    // grpc-js tells about the end of every call here, also of those that succeeded.
-    this.#call.once('cancelled', listener);
-  }
-
   succeed(response: Res): void {
     this.#callback(null, response);
   }

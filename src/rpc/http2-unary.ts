@@ -38,7 +38,6 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
   #message: RequestMessage | undefined;
   readonly #timer: NodeJS.Timeout | undefined = undefined;
   #trailers = OK_TRAILERS;
-  #onCancelled: (() => void) | undefined = undefined;
 
   /** `timeoutMs`: the caller's; Infinity: none. `onClose`: called once, when the stream is closed. */
   constructor(
@@ -70,10 +69,6 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
   header(name: string): string | undefined {
     const value = this.#headers[name];
     return typeof value === 'string' ? value : undefined;
-  }
-
-  tellCancelled(listener: () => void): void {
-    this.#onCancelled = listener;
   }
 
   succeed(response: unknown): void {
@@ -136,10 +131,8 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
   }
 
   #cancel(): void {
-    if (this.cancelled) return;
     this.cancelled = true;
     this.#message = undefined;
-    this.#onCancelled?.();
   }
 
   #end(code: Code, text: string, more?: OutgoingHttpHeaders): void {

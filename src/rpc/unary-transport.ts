@@ -13,8 +13,6 @@ export interface UnaryTransport<Res> extends CallHeaders {
   readonly cancelled: boolean;
   /** The caller's deadline in milliseconds since 1970; Infinity: it has none. */
   readonly deadlineMs: number;
-  /** Who is told should the call end without us, and perhaps once more after our answer; at most one. */
-  tellCancelled(listener: () => void): void;
   /** Answers with a message and OK; nothing where the call has ended. */
   succeed(response: Res): void;
   /** Answers with a status; nothing where the call has ended. */

@@ -15,8 +15,8 @@ import type { UnaryTransport } from './unary-transport.ts';
 /** What a handler may know about its call. */
 export interface CallContext extends CallHeaders {
   readonly tenant: string;
-  /** Aborted when the caller gives up or the time is over. Made when it is first asked for. */
-  readonly signal: AbortSignal;
+  /** The caller has given up, or the time is over: what is done now is for nobody. */
+  readonly aborted: boolean;
   /** What is left of the caller's deadline where it comes before the server's own; else undefined. */
   readonly timeoutMs: number | undefined;
 }
@@ -36,9 +36,6 @@ export function unaryRunner<Req, Res>(
   return (transport) => new UnaryCall(method, border, counters, transport).run();
 }
 
-// Aborting without a reason would make an AbortError with a stack trace each time.
-const WITHDRAWN = 'withdrawn';
-
 class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
   readonly method: UnaryMethod<Req, Res>;
   readonly border: Border;
@@ -49,7 +46,6 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
   queuePrevious: QueuedCall | undefined = undefined;
   queueNext: QueuedCall | undefined = undefined;
   readonly #transport: UnaryTransport<Res>;
-  #controller: AbortController | undefined = undefined;
   #holdsSlot = false;
   #finished = false;
 
@@ -77,15 +73,8 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
     return this.#transport.header(name);
   }
 
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#transport.cancelled) this.#controller.abort(WITHDRAWN);
-      this.#transport.tellCancelled(() => {
-        if (!this.#finished) this.#controller?.abort(WITHDRAWN);
-      });
-    }
-    return this.#controller.signal;
+  get aborted(): boolean {
+    return this.#finished || this.#transport.cancelled;
   }
 
   get timeoutMs(): number | undefined {
@@ -121,7 +110,6 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
   /** The caller is answered; the slot stays taken until the handler is done with its work. */
   giveUp(failure: Failure): void {
     this.#finish(failure);
-    this.#controller?.abort(WITHDRAWN);
   }
 
   #succeed(response: Res): void {

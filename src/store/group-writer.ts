@@ -46,7 +46,7 @@ interface Submission {
   readonly charges: readonly NewCharge[];
   /** By `performance.now()`: what waited in the queue is not tried for as long again. */
   readonly arrivedAt: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: RecordOptions['signal'];
   readonly resolve: (results: RecordResult[]) => void;
   readonly reject: (error: unknown) => void;
 }

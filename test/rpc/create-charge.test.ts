@@ -254,12 +254,6 @@ test('a caller that gives up withdraws what it sent', async () => {
   await waitFor('the count', () => fixture.counts.includes('CreateCharge 1'));
 });
 
-test('success aborts no signal', async () => {
-  await create(chargeRequest('r-1'));
-  await create(chargeRequest('r-2'));
-  expect(fixture.book.signals.map((signal) => signal?.aborted)).toEqual([false, false]);
-});
-
 function encoded(requestId: string): Buffer {
   return Buffer.from(CreateChargeRequest.encode(chargeRequest(requestId)).finish());
 }

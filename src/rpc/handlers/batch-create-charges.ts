@@ -44,7 +44,7 @@ export function batchCreateCharges(
       const accepted = requestsOf(items);
       for (let i = accepted.length; i < items.length; i++) metrics.refused('VALIDATION_FAILED');
       const results =
-        accepted.length > 0 ? await recorder.record(call.tenant, accepted, { signal: call.signal }) : [];
+        accepted.length > 0 ? await recorder.record(call.tenant, accepted, { signal: call }) : [];
       return { results: toProtoResults(items, results) };
     },
   };

@@ -28,9 +28,7 @@ export function createCharge(
     validate: check,
     handle(request, call) {
       const charge = fromProtoCreateChargeRequest(request, traceparentOf(call));
-      return recorder
-        .record(call.tenant, [charge], { signal: call.signal })
-        .then(toProtoCreateChargeResponse);
+      return recorder.record(call.tenant, [charge], { signal: call }).then(toProtoCreateChargeResponse);
     },
   };
 }

@@ -15,7 +15,7 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
   readonly entries: JournalEntry[] = [];
   /** The groups that `record` was called with. */
   readonly groups: (readonly ChargeRequest[])[] = [];
-  readonly signals: (AbortSignal | undefined)[] = [];
+  readonly signals: RecordOptions['signal'][] = [];
   readonly queries: ListQuery[] = [];
   readonly readOptions: (ReadOptions | undefined)[] = [];
   /** Thrown by the next calls of any port, one each. */
