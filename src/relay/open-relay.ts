@@ -36,7 +36,7 @@ export function createRelay(
       recentBytesMax: 8 * 1024 * 1024,
       ackTimeoutMs: 5_000,
       pollMs: 250,
-      lingerMinMs: 5,
+      lingerMinMs: 20,
       lingerMaxMs: 50,
       leaseTtlMs: 10_000,
       backoffMinMs: 100,
