@@ -16,7 +16,7 @@ const GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 /** The metrics of this process; made once. */
 export interface ServerMetrics {
   readonly rpc: RpcMetrics;
-  readonly statement: GroupWriterEvents['statement'];
+  readonly writeAttempted: GroupWriterEvents['attempted'];
   /** Reads the gauges from here whenever somebody scrapes. */
   watchLoad(load: RpcLoad, queuedCharges: () => number): void;
 }
@@ -26,7 +26,7 @@ export function createServerMetrics(): ServerMetrics {
   collectDefaultMetrics();
   // Makes this process answer the supervisor's question for its metrics.
   new AggregatorRegistry();
-  return { rpc: rpcMetrics(), statement: statementMetrics(), watchLoad };
+  return { rpc: rpcMetrics(), writeAttempted: writeMetrics(), watchLoad };
 }
 
 function rpcMetrics(): RpcMetrics {
@@ -88,20 +88,20 @@ function methodMetrics(
   };
 }
 
-function statementMetrics(): GroupWriterEvents['statement'] {
+function writeMetrics(): GroupWriterEvents['attempted'] {
   const groupSize = new Histogram({
     name: 'charge_write_group_size',
-    help: 'Charges that one statement wrote.',
+    help: 'Charges that were written together.',
     buckets: GROUP_BUCKETS,
   });
   const duration = new Histogram({
     name: 'charge_write_statement_seconds',
-    help: 'From sending a group to PostgreSQL to its commit.',
+    help: 'From taking a group of charges to its commit: a connection, the statement, a second one for repeated request ids.',
     buckets: LATENCY_BUCKETS,
   });
   const failures = new Counter({
     name: 'charge_write_failures_total',
-    help: 'Statements of the write path that failed, by what that means.',
+    help: 'Attempts to write a group that failed, by what that means.',
     labelNames: ['kind'],
   });
   return (charges, seconds, error) => {
@@ -113,6 +113,11 @@ function statementMetrics(): GroupWriterEvents['statement'] {
 
 function watchLoad(load: RpcLoad, queuedCharges: () => number): void {
   gauge('charge_calls_in_flight', 'Unary calls whose work is not done yet.', () => load.callsInFlight);
+  gauge(
+    'charge_held_bytes',
+    'Unary requests that are still arriving, and answers that their callers have not taken.',
+    () => load.heldBytes,
+  );
   gauge('charge_record_streams', 'Open RecordCharges streams.', () => load.recordStreams);
   gauge(
     'charge_record_items',

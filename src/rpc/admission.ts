@@ -1,20 +1,25 @@
 /** Whether the server takes work on: the drain flag and the global slots of unary calls. */
 
 import type { Failure } from '../domain/errors.ts';
+import type { HeldBytes } from './held-bytes.ts';
 import { prepareFailure } from './status.ts';
 
 /** Counts unary calls from admission until their own work is done, whatever became of the caller. */
 export class Admission {
   readonly #inFlightCallsMax: number;
+  readonly #heldBytes: HeldBytes;
   readonly #overloaded: Failure;
+  readonly #full: Failure;
   readonly #shuttingDown: Failure;
   #callsInFlight = 0;
   #draining = false;
   #whenIdle: (() => void) | undefined;
 
-  constructor(inFlightCallsMax: number, retryAfterMs: number) {
+  constructor(inFlightCallsMax: number, heldBytes: HeldBytes, retryAfterMs: number) {
     this.#inFlightCallsMax = inFlightCallsMax;
+    this.#heldBytes = heldBytes;
     this.#overloaded = prepareFailure({ kind: 'overloaded', limit: 'in_flight_calls', retryAfterMs });
+    this.#full = prepareFailure({ kind: 'overloaded', limit: 'held_bytes', retryAfterMs });
     this.#shuttingDown = prepareFailure({ kind: 'shutting_down', retryAfterMs });
   }
 
@@ -24,7 +29,7 @@ export class Admission {
   }
 
   /** Why nothing new is taken on, or undefined. */
-  get closed(): Failure | undefined {
+  get refusal(): Failure | undefined {
     return this.#draining ? this.#shuttingDown : undefined;
   }
 
@@ -36,6 +41,7 @@ export class Admission {
   /** Takes a slot; or says why there is none, and then nothing is to be given back. */
   take(): Failure | undefined {
     if (this.#callsInFlight >= this.#inFlightCallsMax) return this.#overloaded;
+    if (this.#heldBytes.full) return this.#full;
     this.#callsInFlight++;
     return undefined;
   }

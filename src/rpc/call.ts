@@ -4,8 +4,9 @@ import type { Failure, FieldViolation } from '../domain/errors.ts';
 import type { Admission } from './admission.ts';
 import { tenantOf } from './auth.ts';
 import type { CallHeaders } from './call-headers.ts';
-import type { CallQueue } from './call-queue.ts';
+import type { RunningCalls } from './running-calls.ts';
 import type { MethodMetrics, RpcLimits, RpcLogger, RpcMetrics } from './dependencies.ts';
+import type { HeldBytes } from './held-bytes.ts';
 import type { LongStreams } from './long-streams.ts';
 import type { RecordWindow } from './record-window.ts';
 
@@ -15,7 +16,8 @@ export interface Border {
   readonly logger: RpcLogger;
   readonly metrics: RpcMetrics;
   readonly admission: Admission;
-  readonly queue: CallQueue;
+  readonly heldBytes: HeldBytes;
+  readonly running: RunningCalls;
   readonly streams: LongStreams;
   readonly recordWindow: RecordWindow;
 }
@@ -51,7 +53,7 @@ const countStart: Step = ({ counters }) => {
   counters.started();
   return undefined;
 };
-const refuseWhileDraining: Step = ({ border }) => border.admission.closed;
+const refuseWhileDraining: Step = ({ border }) => border.admission.refusal;
 const hold: Step = (call) => call.hold();
 const identify: Step = (call) => {
   call.tenant = tenantOf(call);

@@ -26,6 +26,8 @@ export interface RpcLimits {
   readonly inFlightCallsMax: number;
   /** Open RecordCharges and WatchCharges streams; as many health and reflection streams besides. */
   readonly streamsMax: number;
+  /** Bytes of unary requests that are still arriving and of answers that were not taken; see `HeldBytes`. */
+  readonly heldBytesMax: number;
   /** Largest CreateCharge request and largest item of RecordCharges: 1 MiB by the contract. */
   readonly unaryMessageBytesMax: number;
   /** Largest BatchCreateCharges request: 4 MiB by the contract. */
@@ -73,6 +75,8 @@ export interface MethodMetrics {
 export interface RpcLoad {
   /** Unary calls whose work is not done yet. */
   readonly callsInFlight: number;
+  /** See `HeldBytes`. */
+  readonly heldBytes: number;
   readonly recordStreams: number;
   /** Items of RecordCharges streams that were read and not answered yet. */
   readonly recordItems: number;

@@ -38,6 +38,8 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
   #message: RequestMessage | undefined;
   readonly #timer: NodeJS.Timeout | undefined = undefined;
   #trailers = OK_TRAILERS;
+  /** Of the request until it is looked at, of the answer until it is taken. */
+  #heldBytes = 0;
 
   /** `timeoutMs`: the caller's; Infinity: none. `onClose`: called once, when the stream is closed. */
   constructor(
@@ -61,6 +63,7 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
       onClose?.();
       clearTimeout(this.#timer);
       this.#cancel();
+      this.#letGo();
     });
     // `close` follows every error.
     stream.on('error', () => {});
@@ -80,6 +83,7 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
       this.#end(Code.INTERNAL, NOT_SERIALIZED);
       return;
     }
+    this.#hold(message.length);
     answerWithMessage(this.#stream, message);
   }
 
@@ -88,8 +92,12 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
   }
 
   #receive(chunk: Buffer): void {
-    const fault = this.#message?.push(chunk);
+    if (this.#message === undefined) return;
+    this.#hold(chunk.length);
+    const fault = this.#message.push(chunk);
     if (fault !== undefined) this.#refuse(fault);
+    // Admission refuses it then, like everything new.
+    else if (this.#endpoint.heldBytes.full) this.#run(0);
   }
 
   #receiveEnd(): void {
@@ -117,10 +125,27 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
     }
   }
 
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#endpoint.heldBytes.take(bytes);
+  }
+
+  #letGo(): void {
+    this.#endpoint.heldBytes.giveBack(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
   #run(sizeBytes: number): void {
-    this.#message = undefined;
     this.sizeBytes = sizeBytes;
     this.#endpoint.run(this);
+    this.#dropRequest();
+  }
+
+  /** Nothing of the request is looked at any more. */
+  #dropRequest(): void {
+    if (this.#message === undefined) return;
+    this.#message = undefined;
+    this.#letGo();
   }
 
   #expire(): void {
@@ -132,11 +157,11 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
 
   #cancel(): void {
     this.cancelled = true;
-    this.#message = undefined;
+    this.#dropRequest();
   }
 
   #end(code: Code, text: string, more?: OutgoingHttpHeaders): void {
-    this.#message = undefined;
+    this.#dropRequest();
     if (canAnswer(this.#stream)) answerWithStatus(this.#stream, code, text, more);
   }
 }

@@ -16,7 +16,7 @@ export function trackInfrastructureStream(call: unknown, border: Border): boolea
     stream.emit('error', toCallError(failure));
   };
   const tracked: LongStream = { kind: 'infrastructure', drain: end, cut: end };
-  const failure = border.admission.closed ?? border.streams.open(tracked);
+  const failure = border.admission.refusal ?? border.streams.open(tracked);
   if (failure !== undefined) {
     end(failure);
     return false;

@@ -61,7 +61,7 @@ export class RecordWindow {
     }
   }
 
-  /** Reading begins in a later turn, so nothing that is told here joins the queue again meanwhile. */
+  /** Reading begins in a later turn, so nothing that is told here waits again meanwhile. */
   #tell(share: RecordShare): void {
     if (!this.admits(share.items)) return;
     this.#waiting.delete(share);

@@ -2,13 +2,13 @@
 
 import type { Failure } from '../domain/errors.ts';
 
-/** What a queue keeps about each call: its neighbours, so that leaving costs nothing. */
-export interface QueuedCall {
+/** What is kept about each call: its neighbours, so that leaving costs nothing. */
+export interface RunningCall {
   /** When the call began, by `performance.now()`. */
   readonly startedAtMs: number;
-  queuePrevious: QueuedCall | undefined;
-  queueNext: QueuedCall | undefined;
-  /** Answer the caller now, whatever the work in hand; the call has left the queue already. */
+  previousCall: RunningCall | undefined;
+  nextCall: RunningCall | undefined;
+  /** Answer the caller now, whatever the work in hand; the call has left already. */
   giveUp(failure: Failure): void;
 }
 
@@ -21,11 +21,11 @@ const TICKS_PER_LIMIT = 20;
  * A time limit that is the same for every call: the oldest call is always the next one to reach it,
  * and a list with one timer takes the place of a timer per call.
  */
-export class CallQueue {
+export class RunningCalls {
   readonly #limitMs: number;
   readonly #timer: NodeJS.Timeout;
-  #oldest: QueuedCall | undefined;
-  #newest: QueuedCall | undefined;
+  #oldest: RunningCall | undefined;
+  #newest: RunningCall | undefined;
 
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
@@ -34,22 +34,22 @@ export class CallQueue {
   }
 
   /** The call begins. */
-  enter(call: QueuedCall): void {
-    call.queuePrevious = this.#newest;
+  enter(call: RunningCall): void {
+    call.previousCall = this.#newest;
     if (this.#newest === undefined) this.#oldest = call;
-    else this.#newest.queueNext = call;
+    else this.#newest.nextCall = call;
     this.#newest = call;
   }
 
   /** The call ended; once for each call that entered and was not given up. */
-  leave(call: QueuedCall): void {
-    const { queuePrevious, queueNext } = call;
-    if (queuePrevious === undefined) this.#oldest = queueNext;
-    else queuePrevious.queueNext = queueNext;
-    if (queueNext === undefined) this.#newest = queuePrevious;
-    else queueNext.queuePrevious = queuePrevious;
-    call.queuePrevious = undefined;
-    call.queueNext = undefined;
+  leave(call: RunningCall): void {
+    const { previousCall, nextCall } = call;
+    if (previousCall === undefined) this.#oldest = nextCall;
+    else previousCall.nextCall = nextCall;
+    if (nextCall === undefined) this.#newest = previousCall;
+    else nextCall.previousCall = previousCall;
+    call.previousCall = undefined;
+    call.nextCall = undefined;
   }
 
   /** Gives up every call that is left, and stops the timer. */

@@ -5,9 +5,10 @@ import { Server, type ServerOptions } from '@grpc/grpc-js';
 import { readContractImage } from '../contract/image.ts';
 import { Admission } from './admission.ts';
 import type { Border } from './call.ts';
-import { CallQueue } from './call-queue.ts';
+import { RunningCalls } from './running-calls.ts';
 import type { RpcDependencies, RpcLimits, RpcLoad } from './dependencies.ts';
 import { Health } from './health.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { allClosed, connectionsOf } from './http2-servers.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
 import { LongStreams } from './long-streams.ts';
@@ -39,12 +40,14 @@ export interface RpcServer {
  */
 export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane: true }): RpcServer {
   const { limits, logger, metrics } = dependencies;
+  const heldBytes = new HeldBytes(limits.heldBytesMax);
   const border: Border = {
     limits,
     logger,
     metrics,
-    admission: new Admission(limits.inFlightCallsMax, limits.retryAfterMs),
-    queue: new CallQueue(limits.deadlineMaxMs),
+    admission: new Admission(limits.inFlightCallsMax, heldBytes, limits.retryAfterMs),
+    heldBytes,
+    running: new RunningCalls(limits.deadlineMaxMs),
     streams: new LongStreams(limits.streamsMax, limits.retryAfterMs),
     recordWindow: new RecordWindow(limits.recordItemsMax, limits.recordWindow),
   };
@@ -69,17 +72,20 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
     },
     setServing: (service, serving) => {
       // A readiness probe must not bring a server back that is going away.
-      if (border.admission.closed === undefined) health.setServing(service, serving);
+      if (border.admission.refusal === undefined) health.setServing(service, serving);
     },
     load: loadOf(border),
     drain: (timeoutMs) => drain({ server, listeners, health, border }, timeoutMs),
   };
 }
 
-function loadOf({ admission, streams, recordWindow }: Border): RpcLoad {
+function loadOf({ admission, heldBytes, streams, recordWindow }: Border): RpcLoad {
   return {
     get callsInFlight() {
       return admission.callsInFlight;
+    },
+    get heldBytes() {
+      return heldBytes.bytes;
     },
     get recordStreams() {
       return streams.count('record');
@@ -124,12 +130,12 @@ async function drain({ server, listeners, health, border }: Drainable, timeoutMs
   const giveUpAtMs = performance.now() + timeoutMs;
   // Balancers look at health first; then nothing new comes in while the old is finished.
   health.stopServing();
-  const { admission, streams, queue } = border;
+  const { admission, streams, running } = border;
   const callsDone = admission.close();
   const streamsDone = streams.drain(admission.shuttingDown);
   await within(giveUpAtMs, Promise.all([callsDone, streamsDone]));
   // What is left is answered before it is cut: a caller that knows why repeats its request.
-  queue.close(admission.shuttingDown);
+  running.close(admission.shuttingDown);
   streams.cut(admission.shuttingDown);
   for (const listener of listeners) listener.close();
   const connections = connectionsOf(server);

@@ -97,6 +97,7 @@ function unaryEndpoints(
   const endpoint = <Req, Res>(name: MethodName, method: UnaryMethod<Req, Res>): UnaryEndpoint => ({
     path: proto.ChargeServiceService[name].path,
     messageBytesMax: method.messageBytesMax,
+    heldBytes: border.heldBytes,
     encode: encoderOf(name),
     run: unaryRunner(method, border),
   });

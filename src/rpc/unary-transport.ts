@@ -1,6 +1,7 @@
 /** What a unary call needs of the server that it came in by. */
 
 import type { CallHeaders } from './call-headers.ts';
+import type { HeldBytes } from './held-bytes.ts';
 import type { CallError } from './status.ts';
 
 /** One exchange on the wire: a request that arrived, and the one answer that it gets. */
@@ -24,6 +25,8 @@ export interface UnaryEndpoint {
   /** `/package.Service/Method`. */
   readonly path: string;
   readonly messageBytesMax: number;
+  /** Where a server counts what it keeps for the callers of the method. */
+  readonly heldBytes: HeldBytes;
   /** The bytes of a response, in a buffer that the next call overwrites; may throw. */
   readonly encode: (response: unknown) => Buffer;
   /** Runs a call whose request has arrived, or whose size refuses it; never throws. */

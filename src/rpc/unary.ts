@@ -5,7 +5,7 @@ import { status as Code } from '@grpc/grpc-js';
 import type { Failure } from '../domain/errors.ts';
 import { admit, type Border, type Call, type Method } from './call.ts';
 import type { CallHeaders } from './call-headers.ts';
-import type { QueuedCall } from './call-queue.ts';
+import type { RunningCall } from './running-calls.ts';
 import { failureOf } from './defect.ts';
 import type { MethodMetrics } from './dependencies.ts';
 import { type BorderFailure, describeFailure } from './errors.ts';
@@ -36,15 +36,15 @@ export function unaryRunner<Req, Res>(
   return (transport) => new UnaryCall(method, border, counters, transport).run();
 }
 
-class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
+class UnaryCall<Req, Res> implements Call<Req>, RunningCall, CallContext {
   readonly method: UnaryMethod<Req, Res>;
   readonly border: Border;
   readonly counters: MethodMetrics;
   readonly startedAtMs = performance.now();
   request: Req | undefined = undefined;
   tenant = '';
-  queuePrevious: QueuedCall | undefined = undefined;
-  queueNext: QueuedCall | undefined = undefined;
+  previousCall: RunningCall | undefined = undefined;
+  nextCall: RunningCall | undefined = undefined;
   readonly #transport: UnaryTransport<Res>;
   #holdsSlot = false;
   #finished = false;
@@ -103,7 +103,7 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
     const failure = this.border.admission.take();
     if (failure !== undefined) return failure;
     this.#holdsSlot = true;
-    this.border.queue.enter(this);
+    this.border.running.enter(this);
     return undefined;
   }
 
@@ -137,7 +137,7 @@ class UnaryCall<Req, Res> implements Call<Req>, QueuedCall, CallContext {
   #release(): void {
     if (!this.#holdsSlot) return;
     this.#holdsSlot = false;
-    if (!this.#finished) this.border.queue.leave(this);
+    if (!this.#finished) this.border.running.leave(this);
     this.border.admission.release();
   }
 

@@ -79,7 +79,7 @@ export async function openServer(
         if (last !== undefined) book.advanced(last.tenant, last.sequence);
         options.committed(entries);
       },
-      statement: metrics.statement,
+      attempted: metrics.writeAttempted,
     },
   );
   const reader = createChargeReader(database, RETRY_AFTER_MS);
@@ -123,6 +123,7 @@ function rpcLimits(config: Pick<Config, 'inFlightCallsMax' | 'streamsMax'>): Rpc
   return {
     inFlightCallsMax: config.inFlightCallsMax,
     streamsMax: config.streamsMax,
+    heldBytesMax: 256 * 1024 * 1024,
     unaryMessageBytesMax: 1024 * 1024,
     batchMessageBytesMax: 4 * 1024 * 1024,
     recordWindow: 1_000,

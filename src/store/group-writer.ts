@@ -37,8 +37,8 @@ export interface GroupWriterOptions {
 export interface GroupWriterEvents {
   /** After COMMIT, before any caller is answered: the group's new entries of the tenant's book, in order. */
   readonly committed: (entries: readonly JournalEntry[]) => void;
-  /** After each statement: its size, its duration, and whether it has to be tried again. */
-  readonly statement: (charges: number, seconds: number, error: unknown) => void;
+  /** After each attempt to write a group: its size, its duration with all it took, and its error if any. */
+  readonly attempted: (charges: number, seconds: number, error: unknown) => void;
 }
 
 interface Submission {
@@ -210,7 +210,7 @@ export class GroupWriter implements ChargeRecorder {
       failure = error;
       throw error;
     } finally {
-      this.#events.statement(charges.length, (performance.now() - startedAt) / 1000, failure);
+      this.#events.attempted(charges.length, (performance.now() - startedAt) / 1000, failure);
     }
   }
 

@@ -1,8 +1,12 @@
 /** Bounds of work in hand: slots, deadlines, streams. */
 
-import { afterEach, expect, test } from '@jest/globals';
+import { once } from 'node:events';
 
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import { CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { connectRaw, frame, open } from './support/raw.ts';
 import { call, chargeRequest, failureOf, errorOf, type Fixture, startServer } from './support/server.ts';
 
 let fixture: Fixture;
@@ -43,6 +47,49 @@ test('a slot stays taken until the work is done, also when the caller is gone', 
   await waitFor('the slot', () => server.load.callsInFlight === 0);
   await waitFor('the count', () => fixture.counts.includes('CreateCharge 4'));
 });
+
+describe('bytes that callers make the server keep', () => {
+  const expectRefusal = async () => {
+    expect(await failureOf(call(fixture.client, 'createCharge', chargeRequest('refused')))).toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+      reason: 'OVERLOADED',
+      metadata: { limit: 'held_bytes' },
+    });
+  };
+
+  test('are bounded: answers that nobody takes keep new calls out until their callers are gone', async () => {
+    fixture = await startServer({ heldBytesMax: 10_000 });
+    const { server, address, client } = fixture;
+    const session = connectRaw(address, { settings: { initialWindowSize: 0 } });
+    for (let i = 0; i < 300; i++) open(session, 'CreateCharge').end(encodedFrame(`unread-${i}`));
+    await waitFor('the answers to be held', () => server.load.heldBytes >= 10_000);
+    await expectRefusal();
+    session.destroy();
+    await waitFor('the bytes to be given back', () => server.load.heldBytes === 0);
+    await call(client, 'createCharge', chargeRequest('accepted'));
+  });
+
+  test('are bounded: a request whose rest does not arrive is refused, and its bytes are given back', async () => {
+    fixture = await startServer({ heldBytesMax: 10_000 });
+    const { server, address, client } = fixture;
+    const session = connectRaw(address);
+    const half = frame(new Uint8Array(6_000), 0, 12_000);
+    open(session, 'BatchCreateCharges').write(half);
+    await waitFor('the first half', () => server.load.heldBytes > 6_000);
+    const second = open(session, 'BatchCreateCharges');
+    second.write(half);
+    const [headers] = (await once(second, 'response')) as [Record<string, unknown>];
+    expect(headers['grpc-status']).toBe('8');
+    expect(server.load.callsInFlight).toBe(0);
+    session.destroy();
+    await waitFor('the bytes to be given back', () => server.load.heldBytes === 0);
+    await call(client, 'createCharge', chargeRequest('accepted'));
+  });
+});
+
+function encodedFrame(requestId: string): Buffer {
+  return frame(CreateChargeRequest.encode(chargeRequest(requestId)).finish());
+}
 
 test('a refused or failed call gives its slot back', async () => {
   fixture = await startServer({ inFlightCallsMax: 1 });

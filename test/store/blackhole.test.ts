@@ -40,7 +40,7 @@ test('a network to PostgreSQL that swallows everything is given up on, and the w
       { writers: 1, groupSizeMax: 10, queueSizeMax: 10, retryForMs: 20_000, retryAfterMs: 100 },
       {
         committed: () => undefined,
-        statement: (_charges, _seconds, error) => {
+        attempted: (_charges, _seconds, error) => {
           attempts.push(error);
           if (error !== undefined) proxy.heal();
         },

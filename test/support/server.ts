@@ -16,7 +16,7 @@ const NO_METRICS: ServerMetrics = {
     method: () => ({ started: () => undefined, finished: () => undefined, streamed: () => undefined }),
     refused: () => undefined,
   },
-  statement: () => undefined,
+  writeAttempted: () => undefined,
   watchLoad: () => undefined,
 };
 

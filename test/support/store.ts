@@ -58,7 +58,7 @@ export async function openTestStore(): Promise<TestStore> {
         retryAfterMs: 100,
         ...options,
       },
-      { committed, statement: () => undefined },
+      { committed, attempted: () => undefined },
     );
   return {
     url: testDatabase.url,

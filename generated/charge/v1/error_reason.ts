@@ -35,7 +35,8 @@ export const ErrorReason = {
   /**
    * ERROR_REASON_MESSAGE_TOO_LARGE - RESOURCE_EXHAUSTED: the message is larger than the method accepts. Metadata:
    * `limit_bytes`, `size_bytes`. Split the request; a retry of the same fails
-   * again. (Above 4 MiB the transport refuses before this reason is given.)
+   * again. (Compressed, or on a stream, above 4 MiB, the transport refuses it
+   * without this reason.)
    */
   ERROR_REASON_MESSAGE_TOO_LARGE: 3,
   /**

@@ -21,6 +21,7 @@ import { FakeBook } from './fakes.ts';
 const LIMITS: RpcLimits = {
   inFlightCallsMax: 1000,
   streamsMax: 100,
+  heldBytesMax: 64 * 1024 * 1024,
   unaryMessageBytesMax: 1024 * 1024,
   batchMessageBytesMax: 4 * 1024 * 1024,
   recordWindow: 1000,
