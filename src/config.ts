@@ -130,7 +130,10 @@ class Reader {
     const parts = countMax === 1 ? [text] : text.split(',', countMax + 1);
     const valid = parts.every((part, index) => {
       const url = URL.parse(part.trim());
-      return index < countMax && url !== null && protocols.includes(url.protocol) && url.hostname !== '';
+      const host = url?.hostname ?? '';
+      return (
+        index < countMax && protocols.includes(url?.protocol ?? '') && host !== '' && !host.includes(',')
+      );
     });
     if (!valid) {
       this.faults.push(

@@ -9,7 +9,7 @@ import { type Service, startService } from '../lib/service.ts';
 const CALLS_IN_FLIGHT = 10_000;
 const CONNECTIONS = 20;
 const BOOK = 200_000;
-/** Their windows of 1,000 are together twice the write queue, which slows them down and ends none. */
+/** Their windows of 1,000 are together four times what all streams may have in hand, which slows them down. */
 const RECORD_STREAMS = 100;
 const WATCH_STREAMS = 100;
 

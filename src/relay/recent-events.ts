@@ -17,7 +17,7 @@ export class RecentEvents {
     this.#bytesMax = bytesMax;
   }
 
-  /** Keeps a group, unless there are too many. */
+  /** Keeps a group, unless it exceeds the bound. */
   add(events: CommittedEvents): void {
     const { tenant, firstSequence, sizeBytes } = events;
     if (this.#bytes + sizeBytes > this.#bytesMax) return;

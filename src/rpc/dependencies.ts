@@ -33,7 +33,7 @@ export interface RpcLimits {
   /** Largest BatchCreateCharges request: 4 MiB by the contract. */
   readonly batchMessageBytesMax: number;
   /** Items of one RecordCharges stream that were read and not answered yet. */
-  readonly recordWindow: number;
+  readonly recordStreamItemsMax: number;
   /** The same of all RecordCharges streams together; each may have one more. */
   readonly recordItemsMax: number;
   /** A unary call without a deadline, or with a later one, is answered after this time at the latest. */

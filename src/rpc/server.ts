@@ -49,7 +49,7 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
     heldBytes,
     running: new RunningCalls(limits.deadlineMaxMs),
     streams: new LongStreams(limits.streamsMax, limits.retryAfterMs),
-    recordWindow: new RecordWindow(limits.recordItemsMax, limits.recordWindow),
+    recordWindow: new RecordWindow(limits.recordItemsMax, limits.recordStreamItemsMax),
   };
   const image = readContractImage();
   const health = new Health();

@@ -96,15 +96,22 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
    */
   writeFramed(bytes: Buffer): boolean {
     const stream = http2StreamOf(this.#call);
-    // Ended already where the deadline passed and grpc-js has not told about it yet.
-    if (this.#over || !stream.writable) return true;
+    if (this.#over) return true;
+    if (!stream.writable) {
+      // The deadline passed, and grpc-js tells about it only once the caller has taken what waits.
+      this.#onCancel();
+      return true;
+    }
     if (!stream.headersSent) this.sendHeaders();
     return stream.write(bytes);
   }
 
   /** Calls back whenever the caller has taken what `writeFramed` was given. */
   onFramedTaken(callback: () => void): void {
-    http2StreamOf(this.#call).on('drain', callback);
+    const stream = http2StreamOf(this.#call);
+    stream.on('drain', callback);
+    // A reset closes a stream only once the requests before it are read, which may be never.
+    stream.once('aborted', () => this.#onCancel());
   }
 
   /** Calls back once the caller has taken what was written; never where the stream is over. */

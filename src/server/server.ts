@@ -126,7 +126,7 @@ function rpcLimits(config: Pick<Config, 'inFlightCallsMax' | 'streamsMax'>): Rpc
     heldBytesMax: 256 * 1024 * 1024,
     unaryMessageBytesMax: 1024 * 1024,
     batchMessageBytesMax: 4 * 1024 * 1024,
-    recordWindow: 1_000,
+    recordStreamItemsMax: 1_000,
     recordItemsMax: RECORD_ITEMS_MAX,
     deadlineMaxMs: 30_000,
     retryAfterMs: RETRY_AFTER_MS,

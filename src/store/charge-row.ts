@@ -1,4 +1,4 @@
-/** Rows of `charge` and the domain's charges: `fromChargeRow` and `ChargeColumns` are the only bridge. */
+/** Rows of `charge` and the domain's charges: `fromChargeRow` and `chargeParameters` are the only bridge. */
 
 import type { Charge, ChargeContent, TokenDetails } from '../domain/charge.ts';
 import { BinaryArray } from './binary-array.ts';

@@ -75,6 +75,8 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
     query_timeout: options.statementTimeoutMs + NETWORK_GRACE_MS,
     lock_timeout: options.lockTimeoutMs,
     keepAlive: true,
+    // A connection that waits in silence, for a migration of hours, is found dead within minutes.
+    keepAliveInitialDelayMillis: 30_000,
   };
   const orm = await MikroORM.init({
     clientUrl: options.databaseUrl,
@@ -83,6 +85,8 @@ export async function openDatabase(options: StoreOptions): Promise<Database> {
     migrations: {
       migrationsList: [...(options.migrations ?? migrations)],
       snapshot: false,
+      // Each for itself: what is done stays done when a later one fails.
+      allOrNothing: false,
       tableName: 'migration',
     },
     // Both would put row values, which are somebody's data, into the log.

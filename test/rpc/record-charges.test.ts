@@ -100,7 +100,7 @@ test('items that arrive together are recorded together, and chunks are answered 
 });
 
 test('reads no more than the window while nothing is answered', async () => {
-  fixture = await startServer({ recordWindow: 50 });
+  fixture = await startServer({ recordStreamItemsMax: 50 });
   const { book } = fixture;
   const { send, stream, responses, ended } = open();
   book.hold();
@@ -117,7 +117,7 @@ test('reads no more than the window while nothing is answered', async () => {
 });
 
 test('a caller that reads no answers is stopped, not buffered for', async () => {
-  fixture = await startServer({ recordWindow: 100 });
+  fixture = await startServer({ recordStreamItemsMax: 100 });
   const { book } = fixture;
   const stream = fixture.client.recordCharges();
   const long = 'x'.repeat(255);
@@ -260,6 +260,9 @@ test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as co
     // More than the windows of HTTP/2 hold: some are still with the server when the reset arrives.
     book.release();
     await waitFor('the answers', () => server.load.recordItems === 0);
+    // And requests behind the window, which nobody will read.
+    stream.write(Buffer.concat(items));
+    await waitFor('the caller to be slowed down', () => stream.writableLength > 0);
     stream.close(constants[code]);
     await waitFor('the place', () => server.load.recordStreams === 0);
     const { send, stream: next, responses, ended } = open();

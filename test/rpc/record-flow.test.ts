@@ -73,7 +73,7 @@ async function startOnStore(): Promise<Queue> {
       return recorded;
     },
   };
-  fixture = await startServer({ recordWindow: WINDOW, recordItemsMax: ITEMS_MAX }, true, recorder);
+  fixture = await startServer({ recordStreamItemsMax: WINDOW, recordItemsMax: ITEMS_MAX }, true, recorder);
   return {
     get charges() {
       return writer.queuedCharges;
@@ -141,7 +141,7 @@ test('calls that fill the queue are refused themselves and end no stream', async
   expect(await recording.ended).toBeUndefined();
   expect(recording.answered).toEqual(recording.names);
   await Promise.all(batches);
-  expect(queue.peak).toBeLessThanOrEqual(QUEUE_MAX + ITEMS_MAX + 1);
+  expect(queue.peak).toBeLessThanOrEqual(QUEUE_MAX + WINDOW + 1);
 });
 
 test('streams whose callers never read hold nothing that the others need', async () => {
@@ -167,7 +167,7 @@ test('streams whose callers never read hold nothing that the others need', async
 });
 
 test('a stream that is cancelled gives its share to those that wait', async () => {
-  fixture = await startServer({ recordWindow: 50, recordItemsMax: 50 });
+  fixture = await startServer({ recordStreamItemsMax: 50, recordItemsMax: 50 });
   const { book, server } = fixture;
   book.hold();
   const first = new Recording('first', 500);
@@ -189,7 +189,7 @@ test('a stream that is cancelled gives its share to those that wait', async () =
 });
 
 test('streams that wait for room are drained like any other', async () => {
-  fixture = await startServer({ recordWindow: 50, recordItemsMax: 50 });
+  fixture = await startServer({ recordStreamItemsMax: 50, recordItemsMax: 50 });
   const { book, server } = fixture;
   book.hold();
   const recordings = ['first', 'second', 'third'].map((name) => new Recording(name, 500));

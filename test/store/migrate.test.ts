@@ -87,7 +87,8 @@ test('a statement of a migration has a limit of its own, whatever the databaseâ€
   await other.query(`ALTER DATABASE ${name} SET statement_timeout = 200`);
   const tooSlow = await run({ migrations: withSlowOne(60), statementTimeoutMs: 300 }).catch(sqlState);
   expect(tooSlow).toBe('57014');
-  expect(await run({ migrations: withSlowOne(0.5) })).toEqual([...NAMES, 'slow']);
+  // Those before it stay done.
+  expect(await run({ migrations: withSlowOne(0.5) })).toEqual(['slow']);
 });
 
 test('a replica waits for the one that migrates, and no longer than it was told', async () => {
@@ -113,5 +114,5 @@ test('a migration whose backend is terminated fails, and the next try succeeds',
     return rows.length === 1;
   });
   expect(await failing).toBe('retry');
-  expect(await run()).toEqual(NAMES);
+  expect(await run({ migrations: withSlowOne(0) })).toEqual(['slow']);
 });

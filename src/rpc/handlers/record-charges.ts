@@ -165,6 +165,7 @@ export class RecordChargesWork implements StreamWork {
       if (chunk.answer === undefined) break;
       this.#chunks.shift();
       this.#send(chunk.items, chunk.answer);
+      if (this.#stream.over) return;
     }
     if (this.#arrived.length > 0) this.#schedule();
     this.#regulate();
@@ -173,9 +174,11 @@ export class RecordChargesWork implements StreamWork {
 
   #send(items: readonly Item[], results: readonly RecordResult[]): void {
     const responses = toProtoResults(items, results).map((result) => ({ result }));
-    if (!this.#stream.writeFramed(encodeFramed(RecordChargesResponse, responses))) this.#writable = false;
+    const bytes = encodeFramed(RecordChargesResponse, responses);
+    // First: where the stream turns out to be over, everything else is given back at once.
     this.#share.giveBack(items.length);
-    this.#stream.counters.streamed('sent', items.length);
+    if (!this.#stream.writeFramed(bytes)) this.#writable = false;
+    if (!this.#stream.over) this.#stream.counters.streamed('sent', items.length);
   }
 
   #regulate(): void {

@@ -24,7 +24,7 @@ const LIMITS: RpcLimits = {
   heldBytesMax: 64 * 1024 * 1024,
   unaryMessageBytesMax: 1024 * 1024,
   batchMessageBytesMax: 4 * 1024 * 1024,
-  recordWindow: 1000,
+  recordStreamItemsMax: 1000,
   recordItemsMax: 25_000,
   deadlineMaxMs: 30_000,
   retryAfterMs: 1500,
