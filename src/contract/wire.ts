@@ -65,7 +65,7 @@ export function encodeTransient<T>(codec: Encoder<T>, message: T): Buffer {
 }
 
 /** What gRPC puts in front of a message: a flag, 0 for a plain one, and the size in four bytes. */
-const PREFIX_BYTES = 5;
+export const PREFIX_BYTES = 5;
 const PREFIX = new Uint8Array(PREFIX_BYTES);
 
 /**

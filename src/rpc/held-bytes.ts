@@ -3,6 +3,7 @@
 /**
  * What unary calls hold beside their work: requests that are still arriving, and answers that their
  * callers have not taken. Both depend on the caller alone, so a bound on the number of calls is none.
+ * Calls that were taken on before it was full are still answered, and add their answers.
  * Counted for the calls of the lane; what grpc-js keeps for others is bounded by its own limits.
  */
 export class HeldBytes {

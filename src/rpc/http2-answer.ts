@@ -3,6 +3,8 @@
 import { status as Code } from '@grpc/grpc-js';
 import type { OutgoingHttpHeaders, ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
 
+import { PREFIX_BYTES } from '../contract/wire.ts';
+
 const STATUS_HEADERS: OutgoingHttpHeaders = { ':status': 200, 'content-type': 'application/grpc+proto' };
 const MESSAGE_HEADERS: OutgoingHttpHeaders = {
   ...STATUS_HEADERS,
@@ -11,9 +13,6 @@ const MESSAGE_HEADERS: OutgoingHttpHeaders = {
 };
 const WITH_TRAILERS: ServerStreamResponseOptions = { waitForTrailers: true };
 const WITHOUT_BODY: ServerStreamResponseOptions = { endStream: true };
-
-/** The flag and the size in front of every message. */
-const PREFIX_BYTES = 5;
 
 /** What `grpc-message` can hold of a text, and its status; throws where the text has half a surrogate pair. */
 export function statusTrailers(code: Code, text: string): OutgoingHttpHeaders {

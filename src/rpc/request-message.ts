@@ -1,5 +1,7 @@
 /** The one message of a unary request, out of the DATA frames that it comes in. */
 
+import { PREFIX_BYTES } from '../contract/wire.ts';
+
 /** What makes a request no unary request. */
 export type RequestFault =
   | { readonly kind: 'too_large'; readonly sizeBytes: number }
@@ -9,8 +11,6 @@ export type RequestFault =
 const COMPRESSED: RequestFault = { kind: 'compressed' };
 const SECOND_MESSAGE: RequestFault = { kind: 'second_message' };
 
-/** A flag and the size, in front of every message. */
-const PREFIX_BYTES = 5;
 /** A message in parts is gathered in a buffer that starts with this and doubles. */
 const GATHERED_BYTES_MIN = 16 * 1024;
 const NO_BYTES = Buffer.alloc(0);

@@ -46,9 +46,9 @@ export function createChargeReader(database: Database, retryAfterMs: number): Ch
 }
 
 /**
- * Runs a statement in one round trip. On a connection that we take from the pool: one that
- * MikroORM takes comes back whatever happened on it, still waiting for an answer that the network has swallowed, and
- * after a transaction whose ROLLBACK failed it never comes back.
+ * Runs a statement in one round trip. On a connection that we take from the pool: one that MikroORM
+ * takes comes back whatever happened on it, still waiting for an answer that the network has
+ * swallowed, and after a transaction whose ROLLBACK failed it never comes back.
  */
 async function readRows(pool: Pool, sql: string, timeoutMs: number | undefined): Promise<ChargeRow[]> {
   const startedAt = performance.now();
