@@ -51,12 +51,6 @@ interface Submission {
   readonly reject: (error: unknown) => void;
 }
 
-/**
- * So many waiting charges are a group at once. One that waited for everything that arrives in the
- * same turn would leave PostgreSQL idle while the turn lasts, and the server while PostgreSQL works.
- */
-const EARLY_START_CHARGES = 64;
-
 /** A failed attempt costs a whole statement: after one, so many groups without a replay make up for it. */
 const CAUTIOUS_GROUPS = 16;
 const RETRY_DELAY_MIN_MS = 20;
@@ -104,14 +98,9 @@ export class GroupWriter implements ChargeRecorder {
     });
   }
 
-  /** Lets what arrives in this turn of the event loop join the first group, unless it is many. */
+  /** Lets what arrives in the same turn of the event loop join the first group. */
   #schedule(): void {
-    if (this.#busyWriters >= this.#options.writers) return;
-    if (this.#queuedCharges >= EARLY_START_CHARGES) {
-      this.#startWriters();
-      return;
-    }
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#busyWriters >= this.#options.writers) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
