@@ -9,13 +9,14 @@ import { RunningCalls } from './running-calls.ts';
 import type { RpcDependencies, RpcLimits, RpcLoad } from './dependencies.ts';
 import { Health } from './health.ts';
 import { HeldBytes } from './held-bytes.ts';
-import { allClosed, connectionsOf } from './http2-servers.ts';
+import { serveConnection } from './http2/client-connection.ts';
+import { unaryLane } from './http2/unary-lane.ts';
+import { injectorOf } from './http2-servers.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
 import { LongStreams } from './long-streams.ts';
 import { RecordWindow } from './record-window.ts';
 import { addReflection } from './reflection.ts';
 import { chargeService } from './service.ts';
-import { unaryLane } from './unary-lane.ts';
 import { ContractRules } from './validate/contract-rules.ts';
 
 /** A gRPC server. It starts NOT_SERVING. */
@@ -58,13 +59,24 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
   server.addService(service.definition, service.implementation);
   health.addTo(server, border);
   addReflection(server, image, border);
-  const take = lane ? unaryLane(service.unary) : undefined;
+  const inject = injectorOf(server);
+  const connectionOptions = {
+    lane: unaryLane(service.unary),
+    heldBytes,
+    streamsMax: limits.connectionStreamsMax,
+    graceMs: limits.connectionAgeGraceMs,
+    inject,
+    onDefect: (error: unknown) => logger.error({ err: error }, 'a connection was cut'),
+  };
   const listeners: Listener[] = [];
   return {
     bind: async (address, { shared } = { shared: false }) => {
-      const listener = await listen(server, address, {
+      const listener = await listen(address, {
         shared,
-        take,
+        serve: (socket) => {
+          if (lane) serveConnection(socket, connectionOptions);
+          else inject(socket);
+        },
         onRefused: (error) => logger.error({ err: error }, 'a connection could not be accepted'),
       });
       listeners.push(listener);
@@ -138,11 +150,11 @@ async function drain({ server, listeners, health, border }: Drainable, timeoutMs
   running.close(admission.shuttingDown);
   streams.cut(admission.shuttingDown);
   for (const listener of listeners) listener.close();
-  const connections = connectionsOf(server);
+  const allClosed = Promise.all(listeners.map((listener) => listener.allClosed()));
   // Closes every connection, which by now only has answers to flush.
   server.tryShutdown(() => {});
-  await within(Math.max(giveUpAtMs, performance.now() + FLUSH_MS), allClosed(connections));
-  for (const connection of connections) connection.destroy();
+  await within(Math.max(giveUpAtMs, performance.now() + FLUSH_MS), allClosed);
+  for (const listener of listeners) listener.destroyAll();
   server.forceShutdown();
 }
 

@@ -1,18 +1,13 @@
-/** Unary calls straight on node:http2, without the objects that grpc-js builds for each of them. */
+/** Unary calls on streams of the lane. */
 
 import { status as Code } from '@grpc/grpc-js';
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 
-import {
-  answerWithMessage,
-  answerWithStatus,
-  canAnswer,
-  OK_TRAILERS,
-  statusTrailers,
-} from './http2-answer.ts';
-import { type RequestFault, RequestMessage } from './request-message.ts';
-import type { CallError } from './status.ts';
-import type { UnaryEndpoint, UnaryTransport } from './unary-transport.ts';
+import { type RequestFault, RequestMessage } from '../request-message.ts';
+import type { CallError } from '../status.ts';
+import type { UnaryEndpoint, UnaryTransport } from '../unary-transport.ts';
+import { messageHeaders, OK_TRAILERS, statusHeaders, statusTrailers } from './answers.ts';
+import type { HeaderField } from './hpack-decoder.ts';
+import type { LaneStream, StreamReader } from './lane-stream.ts';
 
 /** The texts of grpc-js, also where they could be better: nobody should see who answered. */
 const EXPIRED = 'Deadline exceeded';
@@ -26,56 +21,47 @@ const EXPIRED_TRAILERS = statusTrailers(Code.DEADLINE_EXCEEDED, EXPIRED);
 const NO_BYTES = Buffer.alloc(0);
 
 /** One call on one stream, from its headers to the end of the stream. */
-export class Http2UnaryCall implements UnaryTransport<unknown> {
+export class LaneUnaryCall implements UnaryTransport<unknown>, StreamReader {
   bytes: Buffer = NO_BYTES;
   sizeBytes = 0;
   cancelled = false;
   readonly deadlineMs: number;
+  trailers = OK_TRAILERS;
   readonly #endpoint: UnaryEndpoint;
-  readonly #stream: ServerHttp2Stream;
-  readonly #headers: IncomingHttpHeaders;
+  readonly #stream: LaneStream;
+  readonly #fields: readonly HeaderField[];
   /** What has arrived; undefined once nothing more is looked at: the request is complete, or answered. */
   #message: RequestMessage | undefined;
   readonly #timer: NodeJS.Timeout | undefined = undefined;
-  #trailers = OK_TRAILERS;
-  /** Of the request until it is looked at, of the answer until it is taken. */
+  /** Of the request, until it is looked at. */
   #heldBytes = 0;
 
-  /** `timeoutMs`: the caller's; Infinity: none. `onClose`: called once, when the stream is closed. */
+  /** `timeoutMs`: the caller's; Infinity: none. */
   constructor(
     endpoint: UnaryEndpoint,
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
+    stream: LaneStream,
+    fields: readonly HeaderField[],
     timeoutMs: number,
-    onClose: (() => void) | undefined,
   ) {
     this.#endpoint = endpoint;
     this.#stream = stream;
-    this.#headers = headers;
+    this.#fields = fields;
     this.#message = new RequestMessage(endpoint.messageBytesMax);
     this.deadlineMs = timeoutMs === Infinity ? Infinity : Date.now() + timeoutMs;
     // Node keeps timers of equal length in one list, so that one per call costs next to nothing.
     if (timeoutMs !== Infinity) this.#timer = setTimeout(() => this.#expire(), timeoutMs);
-    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
-    stream.on('end', () => this.#receiveEnd());
-    stream.on('wantTrailers', () => stream.sendTrailers(this.#trailers));
-    stream.on('close', () => {
-      onClose?.();
-      clearTimeout(this.#timer);
-      this.#cancel();
-      this.#letGo();
-    });
-    // `close` follows every error.
-    stream.on('error', () => {});
   }
 
   header(name: string): string | undefined {
-    const value = this.#headers[name];
-    return typeof value === 'string' ? value : undefined;
+    let value: string | undefined;
+    for (const [other, text] of this.#fields) {
+      if (other === name) value = value === undefined ? text : `${value}, ${text}`;
+    }
+    return value;
   }
 
   succeed(response: unknown): void {
-    if (!canAnswer(this.#stream)) return;
+    if (!this.#stream.canAnswer) return;
     let message: Buffer;
     try {
       message = this.#endpoint.encode(response);
@@ -83,15 +69,14 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
       this.#end(Code.INTERNAL, NOT_SERIALIZED);
       return;
     }
-    this.#hold(message.length);
-    answerWithMessage(this.#stream, message);
+    this.#stream.answer(messageHeaders(), message);
   }
 
   fail({ code, details, metadata }: CallError): void {
-    this.#end(code, details, metadata.toHttp2Headers());
+    this.#end(code, details, metadata);
   }
 
-  #receive(chunk: Buffer): void {
+  receive(chunk: Buffer): void {
     if (this.#message === undefined) return;
     this.#hold(chunk.length);
     const fault = this.#message.push(chunk);
@@ -100,7 +85,7 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
     else if (this.#endpoint.heldBytes.full) this.#run(0);
   }
 
-  #receiveEnd(): void {
+  receiveEnd(): void {
     if (this.#message === undefined) return;
     const { bytes } = this.#message;
     if (bytes === undefined) {
@@ -111,6 +96,11 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
     this.#run(bytes.length);
     // They may share a buffer of 64 KiB with what was read with them.
     this.bytes = NO_BYTES;
+  }
+
+  closed(): void {
+    clearTimeout(this.#timer);
+    this.#cancel();
   }
 
   #refuse(fault: RequestFault): void {
@@ -150,7 +140,7 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
 
   #expire(): void {
     // For an answer whose reader has not taken it yet.
-    this.#trailers = EXPIRED_TRAILERS;
+    this.trailers = EXPIRED_TRAILERS;
     this.#end(Code.DEADLINE_EXCEEDED, EXPIRED);
     this.#cancel();
   }
@@ -160,8 +150,8 @@ export class Http2UnaryCall implements UnaryTransport<unknown> {
     this.#dropRequest();
   }
 
-  #end(code: Code, text: string, more?: OutgoingHttpHeaders): void {
+  #end(code: Code, text: string, metadata?: CallError['metadata']): void {
     this.#dropRequest();
-    if (canAnswer(this.#stream)) answerWithStatus(this.#stream, code, text, more);
+    if (this.#stream.canAnswer) this.#stream.answerWithHeaders(statusHeaders(code, text, metadata));
   }
 }

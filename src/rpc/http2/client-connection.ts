@@ -1,0 +1,162 @@
+/**
+ * One connection of a client, in front of node:http2. Calls that the lane takes are served here; all
+ * else goes on to node:http2 as if it came from a socket, and comes back the same way. The client
+ * sees one connection: one compression of headers, one window, one order of streams.
+ */
+
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+import { HpackError } from './hpack-error.ts';
+import { InnerConnection } from './inner-connection.ts';
+import { Junction, type JunctionOptions } from './junction.ts';
+import { ConnectionError, ErrorCode, FrameType } from './protocol.ts';
+import { Sender } from './sender.ts';
+
+/** What a connection needs of its server. */
+export interface ConnectionOptions extends Pick<JunctionOptions, 'lane' | 'heldBytes' | 'streamsMax'> {
+  /** How long calls in hand may go on after node:http2 has ended the connection. */
+  readonly graceMs: number;
+  /** Hands the inner connection to node:http2; returns where it is counted as idle or not, if it is. */
+  readonly inject: (inner: Duplex) => ActiveStreams | undefined;
+  /** Something happened that should not be able to; the connection is cut. */
+  readonly onDefect: (error: unknown) => void;
+}
+
+/** The count of streams that keep a connection from being idle. */
+export interface ActiveStreams {
+  activeStreams: number;
+  /** One stream less. */
+  readonly onClose: () => void;
+}
+
+/** Time for a client to read why its connection ends. */
+const FAREWELL_MS = 1000;
+
+/** Serves a connection until it is closed. */
+export function serveConnection(socket: Socket, options: ConnectionOptions): void {
+  new ClientConnection(socket, options).start();
+}
+
+class ClientConnection {
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #sender: Sender;
+  readonly #inner: InnerConnection;
+  readonly #junction: Junction;
+  #active: ActiveStreams | undefined;
+  #innerTakes = true;
+  #innerEnded = false;
+  #failed = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#sender = new Sender(socket, options.heldBytes);
+    this.#inner = new InnerConnection(this.#sender, {
+      // The server's SETTINGS come before all else, and they are those of node:http2.
+      onOpen: () => socket.on('data', (chunk) => this.#receive(chunk)),
+      onDrain: () => {
+        this.#innerTakes = true;
+        this.#resume();
+      },
+      onSettings: ({ streamWindow }) => {
+        if (streamWindow !== undefined) this.#junction.setStreamWindow(streamWindow);
+      },
+      onGoaway: () => this.#junction.stopTakingOn(),
+      onEnd: () => this.#innerEnd(),
+      onFault: (error) => this.#fail(error),
+      onDestroy: () => {
+        if (!this.#failed) socket.destroy();
+      },
+    });
+    this.#junction = new Junction(this.#sender, this.#inner, {
+      ...options,
+      onBusy: (busy) => this.#setBusy(busy),
+    });
+  }
+
+  start(): void {
+    const socket = this.#socket;
+    socket.on('end', () => this.#inner.push(null));
+    socket.on('drain', () => {
+      this.#inner.socketDrained();
+      this.#resume();
+    });
+    // `close` follows every error.
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(this.#timer);
+      this.#junction.close();
+      this.#inner.destroy();
+    });
+    this.#active = this.#options.inject(this.#inner);
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#failed) return;
+    try {
+      this.#innerTakes = this.#junction.receive(chunk);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (!this.#innerTakes || this.#sender.full) this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (this.#innerTakes && !this.#sender.full) this.#socket.resume();
+  }
+
+  #setBusy(busy: boolean): void {
+    if (this.#active !== undefined) {
+      if (busy) this.#active.activeStreams++;
+      else this.#active.onClose();
+    }
+    if (!busy && this.#innerEnded) this.#end();
+  }
+
+  /** node:http2 has ended the connection; calls of the lane may still be in hand. */
+  #innerEnd(): void {
+    this.#innerEnded = true;
+    this.#junction.stopTakingOn();
+    if (this.#junction.idle) this.#end();
+    else this.#destroyIn(this.#options.graceMs);
+  }
+
+  #end(): void {
+    this.#sender.flush();
+    this.#socket.end();
+  }
+
+  /** Says why, and ends the connection. */
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    const lastStreamId = this.#junction.stopTakingOn();
+    const text = Buffer.from(error instanceof Error ? error.message : '');
+    const { out } = this.#sender;
+    out.frameHeader(FrameType.GOAWAY, 0, 0, 8 + text.length);
+    out.uint32(lastStreamId);
+    out.uint32(this.#codeOf(error));
+    out.append(text);
+    this.#junction.close();
+    this.#inner.destroy();
+    this.#end();
+    this.#destroyIn(FAREWELL_MS);
+  }
+
+  #destroyIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#socket.destroy(), ms);
+    this.#timer.unref();
+  }
+
+  #codeOf(error: unknown): number {
+    if (error instanceof ConnectionError) return error.code;
+    if (error instanceof HpackError) return ErrorCode.COMPRESSION_ERROR;
+    this.#options.onDefect(error);
+    return ErrorCode.INTERNAL_ERROR;
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * The part of a client connection that node:http2 serves, below grpc-js: all streams that the lane
+ * leaves alone, and everything about the connection itself (SETTINGS, PING, GOAWAY, its age). To
+ * node:http2 it looks like a socket.
+ */
+
+import { Duplex } from 'node:stream';
+
+import { FrameBuffer } from './frame-buffer.ts';
+import { FrameReader } from './frame-reader.ts';
+import type { HeaderField } from './hpack-decoder.ts';
+import { encodeFields } from './hpack-encoder.ts';
+import { Flag, FRAME_BYTES_MAX, FrameType, TABLE_BYTES_DEFAULT, WINDOW_MAX } from './protocol.ts';
+import type { Blocked, Sender } from './sender.ts';
+
+/** What it tells the connection. */
+export interface InnerEvents {
+  /** node:http2 has begun: its SETTINGS are on their way to the client. */
+  readonly onOpen: () => void;
+  /** It takes more again, after `forward` said that it does not. */
+  readonly onDrain: () => void;
+  /** These settings of the client count from now on: node:http2 has acknowledged them. */
+  readonly onSettings: (settings: ClientSettings) => void;
+  /** A GOAWAY goes out: no more streams are taken on; returns the last one that was. */
+  readonly onGoaway: () => number;
+  /** node:http2 has sent its last. */
+  readonly onEnd: () => void;
+  /** node:http2 wants the connection cut. */
+  readonly onDestroy: () => void;
+  /** What node:http2 sent, or what follows from it, breaks the rules. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** What the lane has to know of a client's SETTINGS; undefined: they do not speak of it. */
+export interface ClientSettings {
+  /** The table that the client keeps for our headers. */
+  readonly tableSize: number | undefined;
+  /** The window of every stream. */
+  readonly streamWindow: number | undefined;
+}
+
+interface HeldFrame {
+  readonly type: number;
+  readonly flags: number;
+  readonly streamId: number;
+  /** Several frames, where it is a header block in parts. */
+  bytes: Buffer;
+}
+
+/** Halves of a stream that have ended. */
+const REMOTE = 1;
+const LOCAL = 2;
+const BOTH = REMOTE | LOCAL;
+
+/** A socket for node:http2, and what has to be known of its streams. */
+export class InnerConnection extends Duplex implements Blocked {
+  readonly #sender: Sender;
+  readonly #events: InnerEvents;
+  readonly #reader = new FrameReader(2 ** 24);
+  /** Open streams of node:http2, and the halves of them that have ended. */
+  readonly #streams = new Map<number, number>();
+  /** DATA that waits for the window, and what follows it on the same streams. */
+  #held: HeldFrame[] = [];
+  readonly #heldStreams = new Set<number>();
+  /** The start of a header block that is in several frames: nothing may come between them. */
+  #headers: HeldFrame | undefined;
+  /** SETTINGS of the client that node:http2 has not acknowledged, in their order. */
+  readonly #settings: ClientSettings[] = [];
+  #tableSize = TABLE_BYTES_DEFAULT;
+  #open = false;
+  #afterWrite: (() => void) | undefined;
+
+  constructor(sender: Sender, events: InnerEvents) {
+    super();
+    this.#sender = sender;
+    this.#events = events;
+  }
+
+  /** Whether the stream is an open one of node:http2. */
+  has(streamId: number): boolean {
+    return this.#streams.has(streamId);
+  }
+
+  /** Open streams. */
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  /** Hands frames of the client to node:http2; false: it should not get more for now. */
+  forward(frames: Buffer): boolean {
+    return this.push(frames);
+  }
+
+  /**
+   * A stream of node:http2 begins, or gets its trailers; returns the frames that say so, without the
+   * compression that the connection shares with the lane.
+   */
+  open(streamId: number, fields: readonly HeaderField[], endStream: boolean): Buffer | undefined {
+    this.#streams.set(streamId, this.#streams.get(streamId) ?? 0);
+    if (endStream) this.remoteEnded(streamId);
+    const block = encodeFields(fields);
+    const frames = new FrameBuffer();
+    let type: number = FrameType.HEADERS;
+    let flags: number = endStream ? Flag.END_STREAM : 0;
+    for (let at = 0; at === 0 || at < block.length; at += FRAME_BYTES_MAX) {
+      const part = block.subarray(at, at + FRAME_BYTES_MAX);
+      if (at + part.length === block.length) flags |= Flag.END_HEADERS;
+      frames.frame(type, flags, streamId, part);
+      type = FrameType.CONTINUATION;
+      flags = 0;
+    }
+    return frames.take();
+  }
+
+  /** The client's SETTINGS are handed on. */
+  settingsForwarded(settings: ClientSettings): void {
+    this.#settings.push(settings);
+  }
+
+  /** The client ended its half of a stream. */
+  remoteEnded(streamId: number): void {
+    this.#ended(streamId, REMOTE);
+  }
+
+  /** The client reset a stream. */
+  remoteReset(streamId: number): void {
+    this.#streams.delete(streamId);
+  }
+
+  /** The socket takes more again. */
+  socketDrained(): void {
+    const next = this.#afterWrite;
+    this.#afterWrite = undefined;
+    next?.();
+  }
+
+  override _read(): void {
+    this.#events.onDrain();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    try {
+      this.#reader.push(chunk);
+      while (this.#reader.next()) this.#pass(this.#reader);
+    } catch (error) {
+      // Thrown here, it would end the process.
+      this.#events.onFault(error);
+    }
+    this.#sender.flush();
+    if (!this.#open) {
+      this.#open = true;
+      this.#events.onOpen();
+    }
+    if (this.#sender.full) this.#afterWrite = callback;
+    else callback();
+  }
+
+  override _final(callback: () => void): void {
+    this.#events.onEnd();
+    callback();
+  }
+
+  override _destroy(_error: Error | null, callback: (error?: null) => void): void {
+    this.#held = [];
+    this.#events.onDestroy();
+    callback();
+  }
+
+  /** Sends what the window allows of what waits for it; see {@link Blocked}. */
+  advance(): boolean {
+    let sent = 0;
+    for (const frame of this.#held) {
+      if (!this.#send(frame)) break;
+      sent++;
+    }
+    this.#held.splice(0, sent);
+    if (this.#held.length > 0) return false;
+    this.#heldStreams.clear();
+    return true;
+  }
+
+  #pass({ type, flags, streamId, bytes, start, payload, end }: FrameReader): void {
+    switch (type) {
+      case FrameType.HEADERS:
+      case FrameType.CONTINUATION:
+        return this.#passHeaders({ type, flags, streamId, bytes: bytes.subarray(start, end) });
+      case FrameType.DATA:
+        this.#sendOrHold({ type, flags, streamId, bytes: bytes.subarray(payload, end) });
+        if ((flags & Flag.END_STREAM) !== 0) this.#ended(streamId, LOCAL);
+        return;
+      case FrameType.RST_STREAM:
+        this.#sendOrHold({ type, flags, streamId, bytes: bytes.subarray(start, end) });
+        this.#streams.delete(streamId);
+        return;
+      case FrameType.SETTINGS:
+        // In this order: the client applies its settings when it reads the acknowledgement.
+        this.#sender.out.append(bytes.subarray(start, end));
+        if ((flags & Flag.ACK) !== 0) this.#settingsAcknowledged();
+        return;
+      case FrameType.GOAWAY:
+        if (bytes.readUInt32BE(payload) < WINDOW_MAX) bytes.writeUInt32BE(this.#events.onGoaway(), payload);
+        break;
+    }
+    this.#sender.out.append(bytes.subarray(start, end));
+  }
+
+  #passHeaders(frame: HeldFrame): void {
+    const whole = this.#headers ?? frame;
+    if (whole !== frame) whole.bytes = Buffer.concat([whole.bytes, frame.bytes]);
+    this.#headers = (frame.flags & Flag.END_HEADERS) === 0 ? whole : undefined;
+    if (this.#headers !== undefined) return;
+    this.#sendOrHold(whole);
+    if ((whole.flags & Flag.END_STREAM) !== 0) this.#ended(whole.streamId, LOCAL);
+  }
+
+  #sendOrHold(frame: HeldFrame): void {
+    if (!this.#heldStreams.has(frame.streamId) && this.#send(frame)) return;
+    this.#held.push(frame);
+    this.#heldStreams.add(frame.streamId);
+    this.#sender.block(this);
+  }
+
+  /** Appends the frame; of DATA what the window allows. False: a rest is left in `frame`. */
+  #send(frame: HeldFrame): boolean {
+    const { out, window } = this.#sender;
+    const { type, flags, streamId, bytes } = frame;
+    if (type !== FrameType.DATA) {
+      // It brings the sizes of the table along itself, where they changed.
+      if (type === FrameType.HEADERS) this.#sender.tableSizeIsKnown();
+      out.append(bytes);
+      return true;
+    }
+    if (bytes.length <= window) {
+      out.frame(type, flags, streamId, bytes);
+      this.#sender.spend(bytes.length);
+      return true;
+    }
+    if (window > 0) {
+      out.frame(type, 0, streamId, bytes.subarray(0, window));
+      this.#sender.spend(window);
+      frame.bytes = bytes.subarray(window);
+    }
+    return false;
+  }
+
+  #settingsAcknowledged(): void {
+    const settings = this.#settings.shift();
+    if (settings === undefined) return;
+    if (settings.tableSize !== undefined) {
+      // node:http2 never uses more.
+      const size = Math.min(settings.tableSize, TABLE_BYTES_DEFAULT);
+      if (size < this.#tableSize) this.#sender.tableSizeIs(size);
+      this.#tableSize = size;
+    }
+    this.#events.onSettings(settings);
+  }
+
+  #ended(streamId: number, half: number): void {
+    const before = this.#streams.get(streamId);
+    if (before === undefined) return;
+    if ((before | half) === BOTH) this.#streams.delete(streamId);
+    else this.#streams.set(streamId, before | half);
+  }
+}

@@ -1,0 +1,303 @@
+/** What a client sends, frame by frame: to the lane, to node:http2, or to both. */
+
+import type { HeldBytes } from '../held-bytes.ts';
+import { FrameBuffer } from './frame-buffer.ts';
+import { FrameReader } from './frame-reader.ts';
+import { type HeaderBlock, HeaderBlocks } from './header-blocks.ts';
+import { type HeaderField, type HeaderList, HpackDecoder } from './hpack-decoder.ts';
+import type { InnerConnection } from './inner-connection.ts';
+import { LaneStream, type StreamReader } from './lane-stream.ts';
+import {
+  ConnectionError,
+  ErrorCode,
+  Flag,
+  FRAME_BYTES_MAX,
+  FrameType,
+  PREFACE,
+  Setting,
+  TABLE_BYTES_DEFAULT,
+  WINDOW_DEFAULT,
+  WINDOW_MAX,
+} from './protocol.ts';
+import { ResetBudget } from './reset-budget.ts';
+import type { Sender } from './sender.ts';
+
+/** Begins to serve a stream. */
+export type Opener = (stream: LaneStream) => StreamReader;
+
+/** Who serves requests with these headers here; undefined: node:http2 shall. */
+export type Lane = (fields: readonly HeaderField[]) => Opener | undefined;
+
+/** What a junction needs. */
+export interface JunctionOptions {
+  readonly lane: Lane;
+  readonly heldBytes: HeldBytes;
+  /** Streams that may be open at once, on either side. */
+  readonly streamsMax: number;
+  /** The lane has its first open stream, or none any more. */
+  readonly onBusy: (busy: boolean) => void;
+}
+
+/** More than any caller has. */
+const HEADER_LIST_BYTES_MAX = 64 * 1024;
+/** The client is told of what was received when it is this much, so that it may go on sending. */
+const CREDIT_BYTES = WINDOW_DEFAULT >> 1;
+const SETTING_BYTES = 6;
+
+/** Sorts the frames of one connection. */
+export class Junction {
+  readonly #sender: Sender;
+  readonly #inner: InnerConnection;
+  readonly #options: JunctionOptions;
+  readonly #frame = new FrameReader(FRAME_BYTES_MAX);
+  readonly #blocks = new HeaderBlocks();
+  readonly #headers = new HpackDecoder({
+    tableBytesMax: TABLE_BYTES_DEFAULT,
+    listBytesMax: HEADER_LIST_BYTES_MAX,
+  });
+  readonly #resets = new ResetBudget();
+  /** Open streams of the lane. */
+  readonly #streams = new Map<number, LaneStream>();
+  /** What arrived of the preface; undefined: all of it. */
+  #preface: Buffer | undefined = Buffer.alloc(0);
+  /** The last headers, and who serves them: callers send the same again and again. */
+  #lastList: HeaderList | undefined;
+  #lastOpener: Opener | undefined;
+  #lastStreamId = 0;
+  #takesOn = true;
+  #uncreditedBytes = 0;
+  /** Frames in a row for node:http2: their places in the reader's bytes. */
+  #runStart = 0;
+  #runEnd = 0;
+  #innerTakes = true;
+
+  constructor(sender: Sender, inner: InnerConnection, options: JunctionOptions) {
+    this.#sender = sender;
+    this.#inner = inner;
+    this.#options = options;
+  }
+
+  /** Whether the lane has no open stream. */
+  get idle(): boolean {
+    return this.#streams.size === 0;
+  }
+
+  /** Takes no new streams on; returns the last one that was. */
+  stopTakingOn(): number {
+    this.#takesOn = false;
+    return this.#lastStreamId;
+  }
+
+  /** The client's window for every stream changes. */
+  setStreamWindow(bytes: number): void {
+    const shift = bytes - this.#sender.streamWindow;
+    this.#sender.streamWindow = bytes;
+    for (const stream of this.#streams.values()) stream.shiftWindow(shift);
+    if (shift > 0) this.#sender.advance();
+  }
+
+  /** Ends every stream of the lane without an answer. */
+  close(): void {
+    this.#takesOn = false;
+    for (const stream of this.#streams.values()) stream.close();
+  }
+
+  /**
+   * Takes what arrived; false: node:http2 should not get more for now. Throws a ConnectionError or an
+   * HpackError where the client breaks the rules, after which nothing more may be given to it.
+   */
+  receive(chunk: Buffer): boolean {
+    const frames = this.#preface === undefined ? chunk : this.#receivePreface(this.#preface, chunk);
+    if (frames === undefined) return true;
+    this.#innerTakes = true;
+    this.#frame.push(frames);
+    this.#runStart = this.#runEnd = 0;
+    while (this.#frame.next()) this.#sort(this.#frame);
+    this.#forwardRun();
+    return this.#innerTakes;
+  }
+
+  #receivePreface(before: Buffer, chunk: Buffer): Buffer | undefined {
+    const arrived = Buffer.concat([before, chunk]);
+    const length = Math.min(arrived.length, PREFACE.length);
+    if (PREFACE.compare(arrived, 0, length, 0, length) !== 0)
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'no HTTP/2');
+    this.#preface = length < PREFACE.length ? arrived : undefined;
+    if (this.#preface !== undefined) return undefined;
+    this.#inner.forward(PREFACE);
+    return arrived.subarray(length);
+  }
+
+  #sort(frame: FrameReader): void {
+    if (this.#blocks.open && frame.type !== FrameType.CONTINUATION)
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a header block that is interrupted');
+    switch (frame.type) {
+      case FrameType.HEADERS:
+      case FrameType.CONTINUATION: {
+        const block = this.#blocks.push(frame);
+        if (block !== undefined) this.#receiveHeaders(block);
+        return;
+      }
+      case FrameType.DATA:
+        return this.#receiveData(frame);
+      case FrameType.RST_STREAM:
+        return this.#receiveReset(frame);
+      case FrameType.WINDOW_UPDATE:
+        return this.#receiveWindowUpdate(frame);
+      case FrameType.PRIORITY:
+        // Deprecated, and without effect on either side.
+        return;
+      case FrameType.SETTINGS:
+        this.#lookAtSettings(frame);
+        return this.#forward(frame);
+      default:
+        return this.#forward(frame);
+    }
+  }
+
+  #receiveHeaders({ streamId, endStream, block }: HeaderBlock): void {
+    const list = this.#headers.decode(block);
+    const stream = this.#streams.get(streamId);
+    if (stream !== undefined) {
+      if (!endStream) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'trailers that end nothing');
+      stream.receiveEnd();
+    } else if (this.#inner.has(streamId)) {
+      this.#forwardHeaders(streamId, list, endStream);
+    } else if (streamId % 2 === 0) {
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `a stream with the number ${streamId}`);
+    } else if (streamId > this.#lastStreamId && this.#takesOn) {
+      this.#lastStreamId = streamId;
+      this.#open(streamId, list, endStream);
+    }
+    // All else was sent before the client knew that the stream is over, or that the connection ends.
+  }
+
+  #open(streamId: number, list: HeaderList, endStream: boolean): void {
+    if (list.tooLarge) return this.#sender.reset(streamId, ErrorCode.ENHANCE_YOUR_CALM);
+    if (this.#streams.size + this.#inner.streamCount >= this.#options.streamsMax)
+      return this.#sender.reset(streamId, ErrorCode.REFUSED_STREAM);
+    if (this.#lastList !== list) {
+      this.#lastList = list;
+      this.#lastOpener = this.#options.lane(list.fields);
+    }
+    const opener = this.#lastOpener;
+    if (opener === undefined) return this.#forwardHeaders(streamId, list, endStream);
+    const stream = new LaneStream(streamId, this.#sender, this.#options.heldBytes, this.#onClose);
+    this.#streams.set(streamId, stream);
+    if (this.#streams.size === 1) this.#options.onBusy(true);
+    stream.readBy(opener(stream));
+    if (endStream) stream.receiveEnd();
+  }
+
+  readonly #onClose = (stream: LaneStream): void => {
+    this.#streams.delete(stream.id);
+    if (this.#streams.size === 0) this.#options.onBusy(false);
+  };
+
+  #receiveData(frame: FrameReader): void {
+    const { streamId } = frame;
+    const endStream = frame.has(Flag.END_STREAM);
+    if (this.#inner.has(streamId)) {
+      this.#forward(frame);
+      if (endStream) this.#inner.remoteEnded(streamId);
+      return;
+    }
+    this.#expectStream(streamId);
+    const size = frame.end - frame.payload;
+    this.#credit(size);
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    if (size > 0) stream.receive(frame.content(), size);
+    if (endStream) stream.receiveEnd();
+  }
+
+  #receiveReset(frame: FrameReader): void {
+    const { streamId } = frame;
+    if (this.#inner.has(streamId)) {
+      this.#forward(frame);
+      this.#inner.remoteReset(streamId);
+      return;
+    }
+    this.#expectStream(streamId);
+    frame.uint32();
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    if (!this.#resets.spend())
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many streams were reset');
+    stream.close();
+  }
+
+  #receiveWindowUpdate(frame: FrameReader): void {
+    const { streamId } = frame;
+    if (this.#inner.has(streamId)) return this.#forward(frame);
+    const increment = frame.uint32() & WINDOW_MAX;
+    if (streamId !== 0) {
+      this.#expectStream(streamId);
+      this.#streams.get(streamId)?.widen(increment);
+      return;
+    }
+    if (increment === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of nothing');
+    const ofInner = this.#sender.widen(increment);
+    if (ofInner > 0) {
+      const update = new FrameBuffer();
+      update.windowUpdate(0, ofInner);
+      this.#give(update.take());
+    }
+    this.#sender.advance();
+  }
+
+  /** Notes what the lane has to know; node:http2 judges and acknowledges them. */
+  #lookAtSettings(frame: FrameReader): void {
+    if (frame.has(Flag.ACK) || frame.streamId !== 0) return;
+    let tableSize: number | undefined;
+    let streamWindow: number | undefined;
+    for (let at = frame.payload; at + SETTING_BYTES <= frame.end; at += SETTING_BYTES) {
+      const setting = frame.bytes.readUInt16BE(at);
+      const value = frame.bytes.readUInt32BE(at + 2);
+      if (setting === Setting.HEADER_TABLE_SIZE) tableSize = Math.min(value, tableSize ?? value);
+      if (setting === Setting.INITIAL_WINDOW_SIZE && value <= WINDOW_MAX) streamWindow = value;
+    }
+    this.#inner.settingsForwarded({ tableSize, streamWindow });
+  }
+
+  /** Streams that never began have no frames. */
+  #expectStream(streamId: number): void {
+    if (streamId === 0 || streamId > this.#lastStreamId)
+      if (this.#takesOn) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `no stream ${streamId}`);
+  }
+
+  #credit(bytes: number): void {
+    this.#uncreditedBytes += bytes;
+    if (this.#uncreditedBytes < CREDIT_BYTES) return;
+    this.#sender.out.windowUpdate(0, this.#uncreditedBytes);
+    this.#sender.flushSoon();
+    this.#uncreditedBytes = 0;
+  }
+
+  #forwardHeaders(streamId: number, { fields }: HeaderList, endStream: boolean): void {
+    this.#give(this.#inner.open(streamId, fields, endStream));
+  }
+
+  #forward(frame: FrameReader): void {
+    if (frame.start !== this.#runEnd) {
+      this.#forwardRun();
+      this.#runStart = frame.start;
+    }
+    this.#runEnd = frame.end;
+  }
+
+  #forwardRun(): void {
+    if (
+      this.#runEnd > this.#runStart &&
+      !this.#inner.forward(this.#frame.bytes.subarray(this.#runStart, this.#runEnd))
+    )
+      this.#innerTakes = false;
+    this.#runStart = this.#runEnd;
+  }
+
+  /** Hands on something that stands in the place of the client's own frame. */
+  #give(frames: Buffer | undefined): void {
+    this.#forwardRun();
+    if (frames !== undefined && !this.#inner.forward(frames)) this.#innerTakes = false;
+  }
+}
