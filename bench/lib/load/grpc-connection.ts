@@ -7,12 +7,19 @@
 
 import { connect, type Socket } from 'node:net';
 
-import { FRAME_HEADER_BYTES, Flag, FrameBuffer, FrameType, Setting } from './frames.ts';
+import { FrameBuffer } from '../../../src/rpc/http2/frame-buffer.ts';
+import {
+  Flag,
+  FRAME_BYTES_MAX,
+  FRAME_HEADER_BYTES,
+  FrameType,
+  PREFACE,
+  Setting,
+  WINDOW_DEFAULT,
+} from '../../../src/rpc/http2/protocol.ts';
 import { type CallEnd, countMessages, GrpcStream } from './grpc-stream.ts';
 import { isOkTrailer, RequestHeaders, trailerStatus } from './headers.ts';
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
-const WINDOW_DEFAULT = 65_535;
 const WINDOW_LARGE = 2 ** 30;
 
 /** What a connection does beyond the usual. */
@@ -35,7 +42,7 @@ export class GrpcConnection {
   #nextId = 1;
   #sendWindow = WINDOW_DEFAULT;
   #streamSendWindow = WINDOW_DEFAULT;
-  #frameBytesMax = 16_384;
+  #frameBytesMax = FRAME_BYTES_MAX;
   #received = 0;
   #okTrailer: Buffer | undefined;
   #failure: Error | undefined;
@@ -59,7 +66,7 @@ export class GrpcConnection {
     socket.on('error', (error) => this.#fail(error));
     socket.on('close', () => this.#fail(new Error('the server closed the connection')));
     this.#out.append(PREFACE);
-    this.#out.settings(options.streamWindowBytes ?? WINDOW_LARGE);
+    this.#out.append(settingsFrame(options.streamWindowBytes ?? WINDOW_LARGE));
     this.#out.windowUpdate(0, WINDOW_LARGE);
     this.flush();
   }
@@ -261,4 +268,24 @@ export class GrpcConnection {
     stream.sendWindow += increment;
     if (this.#blocked.has(stream)) this.#advance(stream);
   }
+}
+
+/**
+ * The client's settings. A server without a dynamic header table sends equal headers as equal bytes,
+ * which a client can compare instead of decode.
+ */
+function settingsFrame(streamWindowBytes: number): Buffer {
+  const values = [
+    [Setting.HEADER_TABLE_SIZE, 0],
+    [Setting.ENABLE_PUSH, 0],
+    [Setting.INITIAL_WINDOW_SIZE, streamWindowBytes],
+  ] as const;
+  const payload = Buffer.alloc(6 * values.length);
+  for (const [index, [setting, value]] of values.entries()) {
+    payload.writeUInt16BE(setting, index * 6);
+    payload.writeUInt32BE(value, index * 6 + 2);
+  }
+  const frames = new FrameBuffer();
+  frames.frame(FrameType.SETTINGS, 0, 0, payload);
+  return frames.take() ?? payload;
 }
