@@ -1,10 +1,10 @@
 /** Bytes that callers make the server keep for them. */
 
 /**
- * What unary calls hold beside their work: requests that are still arriving, and answers that their
- * callers have not taken. Both depend on the caller alone, so a bound on the number of calls is none.
- * Calls that were taken on before it was full are still answered, and add their answers.
- * Counted for the calls of the lane; what grpc-js keeps for others is bounded by its own limits.
+ * What is held beside the work: requests of unary calls that are still arriving, their answers where
+ * windows hold them back, and what sockets have not taken. All of it depends on the caller alone, so a
+ * bound on the number of calls is none. Calls that were taken on before it was full are still
+ * answered, and add their answers. What grpc-js keeps for its own calls is bounded by its limits.
  */
 export class HeldBytes {
   readonly #bytesMax: number;
