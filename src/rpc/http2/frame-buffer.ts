@@ -1,6 +1,6 @@
 /** Frames on their way to a socket. */
 
-import { FRAME_HEADER_BYTES, FrameType } from './protocol.ts';
+import { Flag, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameType } from './protocol.ts';
 
 const BYTES_MIN = 512;
 /** Growing costs a copy, so a buffer begins as large as the last one was, up to here. */
@@ -51,6 +51,19 @@ export class FrameBuffer {
   frame(type: number, flags: number, streamId: number, payload: Uint8Array): void {
     this.frameHeader(type, flags, streamId, payload.length);
     this.append(payload);
+  }
+
+  /** Appends a header block, in as many frames as it needs. */
+  headers(streamId: number, block: Buffer, endStream: boolean): void {
+    let type: number = FrameType.HEADERS;
+    let flags: number = endStream ? Flag.END_STREAM : 0;
+    let at = 0;
+    for (; block.length - at > FRAME_BYTES_MAX; at += FRAME_BYTES_MAX) {
+      this.frame(type, flags, streamId, block.subarray(at, at + FRAME_BYTES_MAX));
+      type = FrameType.CONTINUATION;
+      flags = 0;
+    }
+    this.frame(type, flags | Flag.END_HEADERS, streamId, at === 0 ? block : block.subarray(at));
   }
 
   /** Appends a WINDOW_UPDATE. */

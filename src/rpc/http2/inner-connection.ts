@@ -8,9 +8,9 @@ import { Duplex } from 'node:stream';
 
 import { FrameBuffer } from './frame-buffer.ts';
 import { FrameReader } from './frame-reader.ts';
-import type { HeaderField } from './hpack-decoder.ts';
+import { type HeaderField, HpackDecoder } from './hpack-decoder.ts';
 import { encodeFields } from './hpack-encoder.ts';
-import { Flag, FRAME_BYTES_MAX, FrameType, TABLE_BYTES_DEFAULT, WINDOW_MAX } from './protocol.ts';
+import { Flag, FrameType, TABLE_BYTES_DEFAULT, WINDOW_MAX } from './protocol.ts';
 import type { Blocked, Sender } from './sender.ts';
 
 /** What it tells the connection. */
@@ -43,7 +43,7 @@ interface HeldFrame {
   readonly type: number;
   readonly flags: number;
   readonly streamId: number;
-  /** Several frames, where it is a header block in parts. */
+  /** Of DATA the payload, of HEADERS the block, of others the whole frame. */
   bytes: Buffer;
 }
 
@@ -62,7 +62,12 @@ export class InnerConnection extends Duplex implements Blocked {
   /** DATA that waits for the window, and what follows it on the same streams. */
   #held: HeldFrame[] = [];
   readonly #heldStreams = new Set<number>();
-  /** The start of a header block that is in several frames: nothing may come between them. */
+  /**
+   * What node:http2 refers to in its header blocks is no order for the client: blocks wait for the
+   * window, others overtake them. So they are read here, and written again without a table.
+   */
+  readonly #decoder = new HpackDecoder({ tableBytesMax: TABLE_BYTES_DEFAULT, listBytesMax: Infinity });
+  /** The start of a header block that is in several frames. */
   #headers: HeldFrame | undefined;
   /** SETTINGS of the client that node:http2 has not acknowledged, in their order. */
   readonly #settings: ClientSettings[] = [];
@@ -98,17 +103,8 @@ export class InnerConnection extends Duplex implements Blocked {
   open(streamId: number, fields: readonly HeaderField[], endStream: boolean): Buffer | undefined {
     this.#streams.set(streamId, this.#streams.get(streamId) ?? 0);
     if (endStream) this.remoteEnded(streamId);
-    const block = encodeFields(fields);
     const frames = new FrameBuffer();
-    let type: number = FrameType.HEADERS;
-    let flags: number = endStream ? Flag.END_STREAM : 0;
-    for (let at = 0; at === 0 || at < block.length; at += FRAME_BYTES_MAX) {
-      const part = block.subarray(at, at + FRAME_BYTES_MAX);
-      if (at + part.length === block.length) flags |= Flag.END_HEADERS;
-      frames.frame(type, flags, streamId, part);
-      type = FrameType.CONTINUATION;
-      flags = 0;
-    }
+    frames.headers(streamId, encodeFields(fields), endStream);
     return frames.take();
   }
 
@@ -183,7 +179,7 @@ export class InnerConnection extends Duplex implements Blocked {
     switch (type) {
       case FrameType.HEADERS:
       case FrameType.CONTINUATION:
-        return this.#passHeaders({ type, flags, streamId, bytes: bytes.subarray(start, end) });
+        return this.#passHeaders({ type, flags, streamId, bytes: bytes.subarray(payload, end) });
       case FrameType.DATA:
         this.#sendOrHold({ type, flags, streamId, bytes: bytes.subarray(payload, end) });
         if ((flags & Flag.END_STREAM) !== 0) this.#ended(streamId, LOCAL);
@@ -209,6 +205,7 @@ export class InnerConnection extends Duplex implements Blocked {
     if (whole !== frame) whole.bytes = Buffer.concat([whole.bytes, frame.bytes]);
     this.#headers = (frame.flags & Flag.END_HEADERS) === 0 ? whole : undefined;
     if (this.#headers !== undefined) return;
+    whole.bytes = encodeFields(this.#decoder.decode(whole.bytes).fields);
     this.#sendOrHold(whole);
     if ((whole.flags & Flag.END_STREAM) !== 0) this.#ended(whole.streamId, LOCAL);
   }
@@ -225,9 +222,8 @@ export class InnerConnection extends Duplex implements Blocked {
     const { out, window } = this.#sender;
     const { type, flags, streamId, bytes } = frame;
     if (type !== FrameType.DATA) {
-      // It brings the sizes of the table along itself, where they changed.
-      if (type === FrameType.HEADERS) this.#sender.tableSizeIsKnown();
-      out.append(bytes);
+      if (type === FrameType.HEADERS) this.#sender.headers(streamId, bytes, (flags & Flag.END_STREAM) !== 0);
+      else out.append(bytes);
       return true;
     }
     if (bytes.length <= window) {

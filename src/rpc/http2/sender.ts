@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { HeldBytes } from '../held-bytes.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import { encodeTableSizeUpdate } from './hpack-encoder.ts';
-import { ConnectionError, ErrorCode, Flag, FrameType, WINDOW_DEFAULT, WINDOW_MAX } from './protocol.ts';
+import { ConnectionError, ErrorCode, FrameType, WINDOW_DEFAULT, WINDOW_MAX } from './protocol.ts';
 
 /** Whoever waits for the window: sends what it now allows, and says whether that was all. */
 export interface Blocked {
@@ -42,16 +42,11 @@ export class Sender {
     return this.#window;
   }
 
-  /** Appends a header block of the lane; `endStream`: and nothing behind it. */
+  /** Appends a header block that refers to no table; `endStream`: and nothing behind it. */
   headers(streamId: number, block: Buffer, endStream: boolean): void {
     const update = this.#tableSizeUpdate;
-    const flags = endStream ? Flag.END_HEADERS | Flag.END_STREAM : Flag.END_HEADERS;
-    this.out.frameHeader(FrameType.HEADERS, flags, streamId, (update?.length ?? 0) + block.length);
-    if (update !== undefined) {
-      this.out.append(update);
-      this.#tableSizeUpdate = undefined;
-    }
-    this.out.append(block);
+    this.#tableSizeUpdate = undefined;
+    this.out.headers(streamId, update === undefined ? block : Buffer.concat([update, block]), endStream);
   }
 
   /** Appends the RST_STREAM of a stream of the lane. */
@@ -104,11 +99,6 @@ export class Sender {
   /** The client's table for headers became smaller, and the next block has to say that it is known. */
   tableSizeIs(bytes: number): void {
     this.#tableSizeUpdate = encodeTableSizeUpdate(bytes);
-  }
-
-  /** The client has been told. */
-  tableSizeIsKnown(): void {
-    this.#tableSizeUpdate = undefined;
   }
 
   /** Writes at the end of the turn. */

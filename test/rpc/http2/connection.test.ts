@@ -1,7 +1,7 @@
 /** One connection with calls of the lane and calls of grpc-js side by side. */
 
 import { status as Code } from '@grpc/grpc-js';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import {
@@ -27,7 +27,7 @@ import {
   watchBody,
 } from './support/calls.ts';
 import { dataFrames, headersFrames, IndexingEncoder, reset, settingsFrame } from './support/frames.ts';
-import { FramesClient, messagesIn, requestFields } from './support/frames-client.ts';
+import { FramesClient, messagesIn, requestFields, SERVICE } from './support/frames-client.ts';
 
 let fixture: Fixture;
 let clients: FramesClient[];
@@ -124,6 +124,52 @@ test('a table of no bytes is announced by whoever sends headers first', async ()
       }
     }
   }
+});
+
+describe('headers are compressed in the order in which they are sent, also where DATA waits', () => {
+  /** A record whose answer waits for the window, which the lane has used up; node:http2 believes it sent. */
+  const blockRecord = async (): Promise<FramesClient> => {
+    for (let i = 0; i < 150; i++)
+      await call(fixture.client, 'createCharge', chargeRequest(`r-${i}`, { reference: 'x'.repeat(200) }));
+    const client = connectFrames({ gives: false });
+    client.sendSettings({ [Setting.INITIAL_WINDOW_SIZE]: 1 << 20 });
+    await client.ping();
+    client.call(1, RECORD, recordBody('first'));
+    expect(await client.status(1)).toBe(Code.OK);
+    client.call(3, LIST, listBody(150));
+    client.call(5, LIST, listBody(150));
+    await waitFor('a window that is used up', () => client.window === 0);
+    client.call(7, RECORD, recordBody('new'));
+    await waitFor('the record', () => fixture.counts.filter((count) => count === 'RecordCharges 0')[1]);
+    await client.ping();
+    return client;
+  };
+
+  test('with a new answer behind them', async () => {
+    const client = await blockRecord();
+    // Its headers and trailers have much that is in no table yet.
+    client.call(9, RECORD, recordBody('x', { model: '' }));
+    client.call(11, `${SERVICE}/Nothing`, healthBody());
+    client.call(13, HEALTH, healthBody());
+    await client.ping();
+    expect(client.answer(7).ends).toBe(0);
+    client.gives = true;
+    client.give(0, 65_535);
+    for (const id of [3, 5, 7, 9, 13]) expect(await client.status(id)).toBe(Code.OK);
+    expect(await client.status(11)).toBe(Code.UNIMPLEMENTED);
+  });
+
+  test('with a smaller table behind them', async () => {
+    const client = await blockRecord();
+    client.sendSettings({ [Setting.HEADER_TABLE_SIZE]: 0 });
+    await client.ping();
+    client.call(9, CREATE, createBody(''));
+    await client.ping();
+    client.gives = true;
+    client.give(0, 65_535);
+    for (const id of [3, 5, 7]) expect(await client.status(id)).toBe(Code.OK);
+    expect(await client.status(9)).toBe(Code.INVALID_ARGUMENT);
+  });
 });
 
 test('DATA waits for windows, byte by byte, and takes no more than they are', async () => {
