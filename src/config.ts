@@ -61,7 +61,7 @@ export function configFromEnv(env: Readonly<Record<string, string | undefined>>)
     dataDir: reader.text('DATA_DIR', '.data'),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     processes: reader.integer('PROCESSES', 1, 1, 64),
-    writers: reader.integer('WRITERS', 2, 1, 16),
+    writers: reader.integer('WRITERS', 3, 1, 16),
     inFlightCallsMax: reader.integer('IN_FLIGHT_CALLS_MAX', 10_000, 1, 1_000_000),
     streamsMax: reader.integer('STREAMS_MAX', 1_000, 1, 100_000),
     eventFormat: reader.oneOf('EVENT_FORMAT', ['protobuf', 'json'], 'protobuf'),
