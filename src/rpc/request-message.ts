@@ -25,6 +25,8 @@ export class RequestMessage {
   #missing: number | undefined = undefined;
   #gathered: Buffer = NO_BYTES;
   #complete = false;
+  /** Whether what is gathered is in a buffer of its own. */
+  #owned = true;
 
   /** `bytesMax`: the largest message that is kept. */
   constructor(bytesMax: number) {
@@ -63,6 +65,13 @@ export class RequestMessage {
     }
   }
 
+  /** Copies what is kept out of the chunk that was pushed last: it may be part of something much larger. */
+  own(): void {
+    this.#prefix = Buffer.from(this.#prefix);
+    if (this.#gathered.length > 0 && !this.#owned) this.#gathered = Buffer.from(this.#gathered);
+    this.#owned = true;
+  }
+
   #begin(arrived: Buffer, position: number): RequestFault | undefined {
     this.#prefix = NO_BYTES;
     this.#size = arrived.readUInt32BE(position + 1);
@@ -75,6 +84,7 @@ export class RequestMessage {
   #gather(part: Buffer, missing: number): void {
     if (part.length === this.#size) {
       this.#gathered = part;
+      this.#owned = false;
       return;
     }
     const filled = this.#size - missing;

@@ -63,6 +63,7 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
   const connectionOptions = {
     lane: unaryLane(service.unary),
     heldBytes,
+    untakenMaxMs: limits.deadlineMaxMs,
     streamsMax: limits.connectionStreamsMax,
     graceMs: limits.connectionAgeGraceMs,
     inject,

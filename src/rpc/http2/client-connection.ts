@@ -14,7 +14,7 @@ import { ConnectionError, ErrorCode, FrameType } from './protocol.ts';
 import { Sender } from './sender.ts';
 
 /** What a connection needs of its server. */
-export interface ConnectionOptions extends Pick<JunctionOptions, 'lane' | 'heldBytes' | 'streamsMax'> {
+export interface ConnectionOptions extends Omit<JunctionOptions, 'onBusy'> {
   /** How long calls in hand may go on after node:http2 has ended the connection. */
   readonly graceMs: number;
   /** Hands the inner connection to node:http2; returns where it is counted as idle or not, if it is. */
@@ -46,7 +46,10 @@ class ClientConnection {
   readonly #junction: Junction;
   #active: ActiveStreams | undefined;
   #innerTakes = true;
-  #innerEnded = false;
+  /** node:http2 has ended, and all that it sent is out. */
+  #innerSent = false;
+  /** Nothing that the client sends matters any more. */
+  #ended = false;
   #failed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -66,6 +69,10 @@ class ClientConnection {
       },
       onGoaway: () => this.#junction.stopTakingOn(),
       onEnd: () => this.#innerEnd(),
+      onSent: () => {
+        this.#innerSent = true;
+        this.#endIfDone();
+      },
       onFault: (error) => this.#fail(error),
       onDestroy: () => {
         if (!this.#failed) socket.destroy();
@@ -95,7 +102,7 @@ class ClientConnection {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#failed) return;
+    if (this.#ended) return;
     try {
       this.#innerTakes = this.#junction.receive(chunk);
     } catch (error) {
@@ -114,18 +121,22 @@ class ClientConnection {
       if (busy) this.#active.activeStreams++;
       else this.#active.onClose();
     }
-    if (!busy && this.#innerEnded) this.#end();
+    if (!busy) this.#endIfDone();
   }
 
-  /** node:http2 has ended the connection; calls of the lane may still be in hand. */
+  /** node:http2 ends the connection; calls of the lane may still be in hand. */
   #innerEnd(): void {
-    this.#innerEnded = true;
     this.#junction.stopTakingOn();
-    if (this.#junction.idle) this.#end();
-    else this.#destroyIn(this.#options.graceMs);
+    this.#destroyIn(this.#options.graceMs);
   }
 
+  #endIfDone(): void {
+    if (this.#innerSent && this.#junction.laneIdle) this.#end();
+  }
+
+  /** The client has until the timer to read what is on its way. */
   #end(): void {
+    this.#ended = true;
     this.#sender.flush();
     this.#socket.end();
   }

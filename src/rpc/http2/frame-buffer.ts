@@ -68,8 +68,7 @@ export class FrameBuffer {
 
   /** Appends a WINDOW_UPDATE. */
   windowUpdate(streamId: number, increment: number): void {
-    this.frameHeader(FrameType.WINDOW_UPDATE, 0, streamId, 4);
-    this.uint32(increment);
+    this.append(windowUpdateFrame(streamId, increment));
   }
 
   /** Appends four bytes, the highest first. */
@@ -91,4 +90,23 @@ export class FrameBuffer {
     this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }
+}
+
+/** A WINDOW_UPDATE by itself. */
+export function windowUpdateFrame(streamId: number, increment: number): Buffer {
+  return frameOfNumber(FrameType.WINDOW_UPDATE, streamId, increment);
+}
+
+/** A RST_STREAM by itself. */
+export function resetFrame(streamId: number, code: number): Buffer {
+  return frameOfNumber(FrameType.RST_STREAM, streamId, code);
+}
+
+function frameOfNumber(type: number, streamId: number, value: number): Buffer {
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES + 4);
+  frame[2] = 4;
+  frame[3] = type;
+  frame.writeUInt32BE(streamId, 5);
+  frame.writeUInt32BE(value, FRAME_HEADER_BYTES);
+  return frame;
 }

@@ -31,6 +31,12 @@ export class FrameReader {
     this.end = 0;
   }
 
+  /** Keeps what has not been looked at without what it arrived with, which may be much larger. */
+  letGo(): void {
+    this.bytes = this.end === this.bytes.length ? NO_BYTES : Buffer.from(this.bytes.subarray(this.end));
+    this.end = 0;
+  }
+
   /** Goes on to the next frame; false: it has not arrived as a whole. Throws where it is too large. */
   next(): boolean {
     const { bytes, end: start } = this;

@@ -34,7 +34,8 @@ export class HeaderBlocks {
     const part = frame.type === FrameType.HEADERS ? this.#begin(frame) : this.#continue(frame);
     if (!this.open && frame.has(Flag.END_HEADERS))
       return { streamId: frame.streamId, endStream: this.#endStream, block: part };
-    this.#parts.push(part);
+    // It is a view of all that arrived with it.
+    this.#parts.push(Buffer.from(part));
     this.#bytes += part.length;
     if (this.#bytes > BLOCK_BYTES_MAX || this.#parts.length > CONTINUATIONS_MAX)
       throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'a header block that is too large');

@@ -6,11 +6,12 @@
 
 import { Duplex } from 'node:stream';
 
-import { FrameBuffer } from './frame-buffer.ts';
+import type { ClientSettings } from './client-settings.ts';
+import { FrameBuffer, windowUpdateFrame } from './frame-buffer.ts';
 import { FrameReader } from './frame-reader.ts';
 import { type HeaderField, HpackDecoder } from './hpack-decoder.ts';
 import { encodeFields } from './hpack-encoder.ts';
-import { Flag, FrameType, TABLE_BYTES_DEFAULT, WINDOW_MAX } from './protocol.ts';
+import { ConnectionError, ErrorCode, Flag, FrameType, TABLE_BYTES_DEFAULT, WINDOW_MAX } from './protocol.ts';
 import type { Blocked, Sender } from './sender.ts';
 
 /** What it tells the connection. */
@@ -23,20 +24,14 @@ export interface InnerEvents {
   readonly onSettings: (settings: ClientSettings) => void;
   /** A GOAWAY goes out: no more streams are taken on; returns the last one that was. */
   readonly onGoaway: () => number;
-  /** node:http2 has sent its last. */
+  /** node:http2 has nothing more to send; some of it may wait for the window. */
   readonly onEnd: () => void;
+  /** Everything that node:http2 has sent is on its way to the client. */
+  readonly onSent: () => void;
   /** node:http2 wants the connection cut. */
   readonly onDestroy: () => void;
   /** What node:http2 sent, or what follows from it, breaks the rules. */
   readonly onFault: (error: unknown) => void;
-}
-
-/** What the lane has to know of a client's SETTINGS; undefined: they do not speak of it. */
-export interface ClientSettings {
-  /** The table that the client keeps for our headers. */
-  readonly tableSize: number | undefined;
-  /** The window of every stream. */
-  readonly streamWindow: number | undefined;
 }
 
 interface HeldFrame {
@@ -46,6 +41,11 @@ interface HeldFrame {
   /** Of DATA the payload, of HEADERS the block, of others the whole frame. */
   bytes: Buffer;
 }
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** node:http2 acknowledges them one by one; nghttp2 allows as many acknowledgements to wait. */
+const SETTINGS_MAX = 1000;
 
 /** Halves of a stream that have ended. */
 const REMOTE = 1;
@@ -74,6 +74,7 @@ export class InnerConnection extends Duplex implements Blocked {
   #tableSize = TABLE_BYTES_DEFAULT;
   #open = false;
   #afterWrite: (() => void) | undefined;
+  #afterHeld: (() => void) | undefined;
 
   constructor(sender: Sender, events: InnerEvents) {
     super();
@@ -100,16 +101,18 @@ export class InnerConnection extends Duplex implements Blocked {
    * A stream of node:http2 begins, or gets its trailers; returns the frames that say so, without the
    * compression that the connection shares with the lane.
    */
-  open(streamId: number, fields: readonly HeaderField[], endStream: boolean): Buffer | undefined {
+  open(streamId: number, fields: readonly HeaderField[], endStream: boolean): Buffer {
     this.#streams.set(streamId, this.#streams.get(streamId) ?? 0);
     if (endStream) this.remoteEnded(streamId);
     const frames = new FrameBuffer();
     frames.headers(streamId, encodeFields(fields), endStream);
-    return frames.take();
+    return frames.take() ?? NO_BYTES;
   }
 
   /** The client's SETTINGS are handed on. */
   settingsForwarded(settings: ClientSettings): void {
+    if (this.#settings.length >= SETTINGS_MAX)
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many SETTINGS at once');
     this.#settings.push(settings);
   }
 
@@ -121,6 +124,7 @@ export class InnerConnection extends Duplex implements Blocked {
   /** The client reset a stream. */
   remoteReset(streamId: number): void {
     this.#streams.delete(streamId);
+    this.#dropHeld(streamId);
   }
 
   /** The socket takes more again. */
@@ -153,7 +157,12 @@ export class InnerConnection extends Duplex implements Blocked {
 
   override _final(callback: () => void): void {
     this.#events.onEnd();
-    callback();
+    const sent = (): void => {
+      this.#events.onSent();
+      callback();
+    };
+    if (this.#held.length === 0) sent();
+    else this.#afterHeld = sent;
   }
 
   override _destroy(_error: Error | null, callback: (error?: null) => void): void {
@@ -172,6 +181,9 @@ export class InnerConnection extends Duplex implements Blocked {
     this.#held.splice(0, sent);
     if (this.#held.length > 0) return false;
     this.#heldStreams.clear();
+    const next = this.#afterHeld;
+    this.#afterHeld = undefined;
+    next?.();
     return true;
   }
 
@@ -181,13 +193,11 @@ export class InnerConnection extends Duplex implements Blocked {
       case FrameType.CONTINUATION:
         return this.#passHeaders({ type, flags, streamId, bytes: bytes.subarray(payload, end) });
       case FrameType.DATA:
-        this.#sendOrHold({ type, flags, streamId, bytes: bytes.subarray(payload, end) });
-        if ((flags & Flag.END_STREAM) !== 0) this.#ended(streamId, LOCAL);
-        return;
+        return this.#sendOrHold({ type, flags, streamId, bytes: bytes.subarray(payload, end) });
       case FrameType.RST_STREAM:
-        this.#sendOrHold({ type, flags, streamId, bytes: bytes.subarray(start, end) });
         this.#streams.delete(streamId);
-        return;
+        this.#dropHeld(streamId);
+        break;
       case FrameType.SETTINGS:
         // In this order: the client applies its settings when it reads the acknowledgement.
         this.#sender.out.append(bytes.subarray(start, end));
@@ -207,7 +217,6 @@ export class InnerConnection extends Duplex implements Blocked {
     if (this.#headers !== undefined) return;
     whole.bytes = encodeFields(this.#decoder.decode(whole.bytes).fields);
     this.#sendOrHold(whole);
-    if ((whole.flags & Flag.END_STREAM) !== 0) this.#ended(whole.streamId, LOCAL);
   }
 
   #sendOrHold(frame: HeldFrame): void {
@@ -217,18 +226,32 @@ export class InnerConnection extends Duplex implements Blocked {
     this.#sender.block(this);
   }
 
+  /** What waits on a stream that is over is for nobody; node:http2 gets the window back that it took. */
+  #dropHeld(streamId: number): void {
+    if (!this.#heldStreams.delete(streamId)) return;
+    const dropped = this.#held.filter((frame) => frame.streamId === streamId);
+    this.#held = this.#held.filter((frame) => frame.streamId !== streamId);
+    const bytes = dropped.reduce(
+      (sum, { type, bytes }) => sum + (type === FrameType.DATA ? bytes.length : 0),
+      0,
+    );
+    if (bytes === 0) return;
+    this.push(windowUpdateFrame(0, bytes));
+  }
+
   /** Appends the frame; of DATA what the window allows. False: a rest is left in `frame`. */
   #send(frame: HeldFrame): boolean {
     const { out, window } = this.#sender;
     const { type, flags, streamId, bytes } = frame;
-    if (type !== FrameType.DATA) {
-      if (type === FrameType.HEADERS) this.#sender.headers(streamId, bytes, (flags & Flag.END_STREAM) !== 0);
-      else out.append(bytes);
-      return true;
-    }
-    if (bytes.length <= window) {
-      out.frame(type, flags, streamId, bytes);
-      this.#sender.spend(bytes.length);
+    const ends = (flags & Flag.END_STREAM) !== 0;
+    if (type !== FrameType.DATA || bytes.length <= window) {
+      if (type === FrameType.HEADERS) {
+        this.#sender.headers(streamId, bytes, ends);
+      } else {
+        out.frame(type, flags, streamId, bytes);
+        this.#sender.spend(bytes.length);
+      }
+      if (ends) this.#ended(streamId, LOCAL);
       return true;
     }
     if (window > 0) {

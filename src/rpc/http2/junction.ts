@@ -1,12 +1,13 @@
 /** What a client sends, frame by frame: to the lane, to node:http2, or to both. */
 
 import type { HeldBytes } from '../held-bytes.ts';
-import { FrameBuffer } from './frame-buffer.ts';
+import { clientSettings } from './client-settings.ts';
+import { resetFrame, windowUpdateFrame } from './frame-buffer.ts';
 import { FrameReader } from './frame-reader.ts';
 import { type HeaderBlock, HeaderBlocks } from './header-blocks.ts';
 import { type HeaderField, type HeaderList, HpackDecoder } from './hpack-decoder.ts';
 import type { InnerConnection } from './inner-connection.ts';
-import { LaneStream, type StreamReader } from './lane-stream.ts';
+import { LaneStream, type LaneStreamOptions, type StreamReader } from './lane-stream.ts';
 import {
   ConnectionError,
   ErrorCode,
@@ -14,7 +15,6 @@ import {
   FRAME_BYTES_MAX,
   FrameType,
   PREFACE,
-  Setting,
   TABLE_BYTES_DEFAULT,
   WINDOW_DEFAULT,
   WINDOW_MAX,
@@ -32,6 +32,7 @@ export type Lane = (fields: readonly HeaderField[]) => Opener | undefined;
 export interface JunctionOptions {
   readonly lane: Lane;
   readonly heldBytes: HeldBytes;
+  readonly untakenMaxMs: number;
   /** Streams that may be open at once, on either side. */
   readonly streamsMax: number;
   /** The lane has its first open stream, or none any more. */
@@ -40,9 +41,11 @@ export interface JunctionOptions {
 
 /** More than any caller has. */
 const HEADER_LIST_BYTES_MAX = 64 * 1024;
-/** The client is told of what was received when it is this much, so that it may go on sending. */
-const CREDIT_BYTES = WINDOW_DEFAULT >> 1;
-const SETTING_BYTES = 6;
+/**
+ * The client is told of what the lane has received when it is this much. node:http2 keeps up to half a
+ * window to itself; together they must leave the client enough.
+ */
+const CREDIT_BYTES = WINDOW_DEFAULT >> 3;
 
 /** Sorts the frames of one connection. */
 export class Junction {
@@ -58,6 +61,7 @@ export class Junction {
   readonly #resets = new ResetBudget();
   /** Open streams of the lane. */
   readonly #streams = new Map<number, LaneStream>();
+  readonly #streamOptions: LaneStreamOptions;
   /** What arrived of the preface; undefined: all of it. */
   #preface: Buffer | undefined = Buffer.alloc(0);
   /** The last headers, and who serves them: callers send the same again and again. */
@@ -75,10 +79,11 @@ export class Junction {
     this.#sender = sender;
     this.#inner = inner;
     this.#options = options;
+    this.#streamOptions = { ...options, onClose: (stream) => this.#closed(stream) };
   }
 
   /** Whether the lane has no open stream. */
-  get idle(): boolean {
+  get laneIdle(): boolean {
     return this.#streams.size === 0;
   }
 
@@ -92,8 +97,8 @@ export class Junction {
   setStreamWindow(bytes: number): void {
     const shift = bytes - this.#sender.streamWindow;
     this.#sender.streamWindow = bytes;
+    if (shift === 0) return;
     for (const stream of this.#streams.values()) stream.shiftWindow(shift);
-    if (shift > 0) this.#sender.advance();
   }
 
   /** Ends every stream of the lane without an answer. */
@@ -114,12 +119,13 @@ export class Junction {
     this.#runStart = this.#runEnd = 0;
     while (this.#frame.next()) this.#sort(this.#frame);
     this.#forwardRun();
+    this.#frame.letGo();
     return this.#innerTakes;
   }
 
   #receivePreface(before: Buffer, chunk: Buffer): Buffer | undefined {
     const arrived = Buffer.concat([before, chunk]);
-    const length = Math.min(arrived.length, PREFACE.length);
+    const { length } = arrived.subarray(0, PREFACE.length);
     if (PREFACE.compare(arrived, 0, length, 0, length) !== 0)
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'no HTTP/2');
     this.#preface = length < PREFACE.length ? arrived : undefined;
@@ -148,7 +154,8 @@ export class Junction {
         // Deprecated, and without effect on either side.
         return;
       case FrameType.SETTINGS:
-        this.#lookAtSettings(frame);
+        if (!frame.has(Flag.ACK) && frame.streamId === 0)
+          this.#inner.settingsForwarded(clientSettings(frame));
         return this.#forward(frame);
       default:
         return this.#forward(frame);
@@ -162,7 +169,8 @@ export class Junction {
       if (!endStream) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'trailers that end nothing');
       stream.receiveEnd();
     } else if (this.#inner.has(streamId)) {
-      this.#forwardHeaders(streamId, list, endStream);
+      if (list.tooLarge) this.#refuse(streamId, ErrorCode.ENHANCE_YOUR_CALM);
+      else this.#give(this.#inner.open(streamId, list.fields, endStream));
     } else if (streamId % 2 === 0) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `a stream with the number ${streamId}`);
     } else if (streamId > this.#lastStreamId && this.#takesOn) {
@@ -173,26 +181,42 @@ export class Junction {
   }
 
   #open(streamId: number, list: HeaderList, endStream: boolean): void {
-    if (list.tooLarge) return this.#sender.reset(streamId, ErrorCode.ENHANCE_YOUR_CALM);
+    if (list.tooLarge) return this.#refuse(streamId, ErrorCode.ENHANCE_YOUR_CALM);
     if (this.#streams.size + this.#inner.streamCount >= this.#options.streamsMax)
-      return this.#sender.reset(streamId, ErrorCode.REFUSED_STREAM);
+      return this.#refuse(streamId, ErrorCode.REFUSED_STREAM);
     if (this.#lastList !== list) {
       this.#lastList = list;
       this.#lastOpener = this.#options.lane(list.fields);
     }
     const opener = this.#lastOpener;
-    if (opener === undefined) return this.#forwardHeaders(streamId, list, endStream);
-    const stream = new LaneStream(streamId, this.#sender, this.#options.heldBytes, this.#onClose);
+    if (opener === undefined) return this.#give(this.#inner.open(streamId, list.fields, endStream));
+    const stream = new LaneStream(streamId, this.#sender, this.#streamOptions);
     this.#streams.set(streamId, stream);
     if (this.#streams.size === 1) this.#options.onBusy(true);
     stream.readBy(opener(stream));
     if (endStream) stream.receiveEnd();
   }
 
-  readonly #onClose = (stream: LaneStream): void => {
+  #closed(stream: LaneStream): void {
     this.#streams.delete(stream.id);
     if (this.#streams.size === 0) this.#options.onBusy(false);
-  };
+  }
+
+  /** Resets a stream for what the client did; that it makes us do so costs as much as doing so itself. */
+  #refuse(streamId: number, code: number): void {
+    this.#countReset();
+    const stream = this.#streams.get(streamId);
+    if (stream !== undefined) return stream.reset(code);
+    this.#sender.reset(streamId, code);
+    if (!this.#inner.has(streamId)) return;
+    this.#give(resetFrame(streamId, code));
+    this.#inner.remoteReset(streamId);
+  }
+
+  #countReset(): void {
+    if (!this.#resets.spend())
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many streams were reset');
+  }
 
   #receiveData(frame: FrameReader): void {
     const { streamId } = frame;
@@ -207,8 +231,7 @@ export class Junction {
     this.#credit(size);
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return;
-    if (size > 0) stream.receive(frame.content(), size);
-    if (endStream) stream.receiveEnd();
+    if (!stream.receive(frame.content(), size, endStream)) this.#refuse(streamId, ErrorCode.STREAM_CLOSED);
   }
 
   #receiveReset(frame: FrameReader): void {
@@ -222,8 +245,7 @@ export class Junction {
     frame.uint32();
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return;
-    if (!this.#resets.spend())
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many streams were reset');
+    this.#countReset();
     stream.close();
   }
 
@@ -233,37 +255,22 @@ export class Junction {
     const increment = frame.uint32() & WINDOW_MAX;
     if (streamId !== 0) {
       this.#expectStream(streamId);
-      this.#streams.get(streamId)?.widen(increment);
+      const stream = this.#streams.get(streamId);
+      if (stream === undefined) return;
+      if (increment === 0) this.#refuse(streamId, ErrorCode.PROTOCOL_ERROR);
+      else if (!stream.widen(increment)) this.#refuse(streamId, ErrorCode.FLOW_CONTROL_ERROR);
       return;
     }
     if (increment === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of nothing');
     const ofInner = this.#sender.widen(increment);
-    if (ofInner > 0) {
-      const update = new FrameBuffer();
-      update.windowUpdate(0, ofInner);
-      this.#give(update.take());
-    }
+    if (ofInner > 0) this.#give(windowUpdateFrame(0, ofInner));
     this.#sender.advance();
-  }
-
-  /** Notes what the lane has to know; node:http2 judges and acknowledges them. */
-  #lookAtSettings(frame: FrameReader): void {
-    if (frame.has(Flag.ACK) || frame.streamId !== 0) return;
-    let tableSize: number | undefined;
-    let streamWindow: number | undefined;
-    for (let at = frame.payload; at + SETTING_BYTES <= frame.end; at += SETTING_BYTES) {
-      const setting = frame.bytes.readUInt16BE(at);
-      const value = frame.bytes.readUInt32BE(at + 2);
-      if (setting === Setting.HEADER_TABLE_SIZE) tableSize = Math.min(value, tableSize ?? value);
-      if (setting === Setting.INITIAL_WINDOW_SIZE && value <= WINDOW_MAX) streamWindow = value;
-    }
-    this.#inner.settingsForwarded({ tableSize, streamWindow });
   }
 
   /** Streams that never began have no frames. */
   #expectStream(streamId: number): void {
-    if (streamId === 0 || streamId > this.#lastStreamId)
-      if (this.#takesOn) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `no stream ${streamId}`);
+    if (this.#takesOn && (streamId === 0 || streamId > this.#lastStreamId))
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `no stream ${streamId}`);
   }
 
   #credit(bytes: number): void {
@@ -272,10 +279,6 @@ export class Junction {
     this.#sender.out.windowUpdate(0, this.#uncreditedBytes);
     this.#sender.flushSoon();
     this.#uncreditedBytes = 0;
-  }
-
-  #forwardHeaders(streamId: number, { fields }: HeaderList, endStream: boolean): void {
-    this.#give(this.#inner.open(streamId, fields, endStream));
   }
 
   #forward(frame: FrameReader): void {
@@ -287,17 +290,14 @@ export class Junction {
   }
 
   #forwardRun(): void {
-    if (
-      this.#runEnd > this.#runStart &&
-      !this.#inner.forward(this.#frame.bytes.subarray(this.#runStart, this.#runEnd))
-    )
-      this.#innerTakes = false;
+    const run = this.#frame.bytes.subarray(this.#runStart, this.#runEnd);
+    if (run.length > 0 && !this.#inner.forward(run)) this.#innerTakes = false;
     this.#runStart = this.#runEnd;
   }
 
   /** Hands on something that stands in the place of the client's own frame. */
-  #give(frames: Buffer | undefined): void {
+  #give(frames: Buffer): void {
     this.#forwardRun();
-    if (frames !== undefined && !this.#inner.forward(frames)) this.#innerTakes = false;
+    if (!this.#inner.forward(frames)) this.#innerTakes = false;
   }
 }

@@ -16,8 +16,8 @@ import type { Blocked, Sender } from './sender.ts';
 export interface StreamReader {
   /** The trailers behind the message, asked for when they are sent. */
   readonly trailers: Buffer;
-  /** Bytes arrived; they are to be copied where they are kept longer than what they belong to. */
-  receive(bytes: Buffer): void;
+  /** Bytes arrived. They are lent: unless they are the last ones, what is kept of them is to be copied. */
+  receive(bytes: Buffer, last: boolean): void;
   /** Nothing more arrives. */
   receiveEnd(): void;
   /** The stream is over: both halves ended, or it was reset. Called once. */
@@ -28,27 +28,35 @@ export interface StreamReader {
 const CREDIT_BYTES = WINDOW_DEFAULT >> 1;
 const NO_BYTES = Buffer.alloc(0);
 
+/** What streams need of their connection. */
+export interface LaneStreamOptions {
+  readonly heldBytes: HeldBytes;
+  /** How long an answer waits for a client that has no window for it. */
+  readonly untakenMaxMs: number;
+  /** Called once for each stream, before its reader hears of it. */
+  readonly onClose: (stream: LaneStream) => void;
+}
+
 /** A stream between its first headers and its end. */
 export class LaneStream implements Blocked {
   readonly id: number;
   readonly #sender: Sender;
-  readonly #heldBytes: HeldBytes;
-  readonly #onClose: (stream: LaneStream) => void;
+  readonly #options: LaneStreamOptions;
   #reader: StreamReader | undefined;
   #sendWindow: number;
   #receivedBytes = 0;
-  /** What windows hold back of the answer. */
+  /** What windows hold back of the answer, and whether some of it is out. */
   #rest: Buffer = NO_BYTES;
+  #begun = false;
+  #untaken: NodeJS.Timeout | undefined;
   #receiving = true;
   #answered = false;
   #sending = true;
 
-  /** `onClose`: called once, before the reader hears of it. */
-  constructor(id: number, sender: Sender, heldBytes: HeldBytes, onClose: (stream: LaneStream) => void) {
+  constructor(id: number, sender: Sender, options: LaneStreamOptions) {
     this.id = id;
     this.#sender = sender;
-    this.#heldBytes = heldBytes;
-    this.#onClose = onClose;
+    this.#options = options;
     this.#sendWindow = sender.streamWindow;
   }
 
@@ -81,8 +89,10 @@ export class LaneStream implements Blocked {
       this.#rest[0] = 0;
       this.#rest.writeUInt32BE(message.length, 1);
       this.#rest.set(message, PREFIX_BYTES);
-      this.#heldBytes.take(size);
+      this.#options.heldBytes.take(size);
       sender.block(this);
+      if (this.#rest.length > 0)
+        this.#untaken = setTimeout(() => this.reset(ErrorCode.CANCEL), this.#options.untakenMaxMs);
     }
     sender.flushSoon();
   }
@@ -95,6 +105,18 @@ export class LaneStream implements Blocked {
     this.#sender.flushSoon();
   }
 
+  /**
+   * Stops waiting for a window, where the answer does: what is not out is dropped. The reader's trailers
+   * say why, unless they would end a message in its middle.
+   */
+  giveUpAnswer(): void {
+    if (this.#rest.length === 0) return;
+    if (this.#begun) return this.reset(ErrorCode.CANCEL);
+    this.#dropRest();
+    this.#finish();
+    this.#sender.flushSoon();
+  }
+
   /** Sends what windows allow; see {@link Blocked}. */
   advance(): boolean {
     const { out, window } = this.#sender;
@@ -104,18 +126,30 @@ export class LaneStream implements Blocked {
       out.frame(FrameType.DATA, 0, this.id, part);
       this.#spend(part.length);
       left -= part.length;
-      this.#heldBytes.giveBack(part.length);
+      this.#begun = true;
+      this.#options.heldBytes.giveBack(part.length);
       this.#rest = this.#rest.subarray(part.length);
     }
-    if (this.#rest.length > 0) return false;
-    this.#finish();
+    // What waits for a window of its own is not woken by every change of the connection's.
+    if (this.#rest.length > 0) return this.#sendWindow <= 0;
+    if (this.#sending) this.#finish();
     return true;
   }
 
-  /** DATA arrived: `bytes` without padding, `size` with it. */
-  receive(bytes: Buffer, size: number): void {
+  /**
+   * DATA arrived: `bytes` without padding, `size` with it; `last`: and nothing follows. False: it should
+   * not, because the client has ended its half.
+   */
+  receive(bytes: Buffer, size: number, last: boolean): boolean {
+    if (!this.#receiving) return false;
     this.#receivedBytes += size;
-    this.#reader?.receive(bytes);
+    this.#reader?.receive(bytes, last);
+    if (last) this.receiveEnd();
+    else this.#credit();
+    return true;
+  }
+
+  #credit(): void {
     if (this.#receivedBytes < CREDIT_BYTES || !this.#receiving) return;
     this.#sender.out.windowUpdate(this.id, this.#receivedBytes);
     this.#sender.flushSoon();
@@ -127,22 +161,26 @@ export class LaneStream implements Blocked {
     if (!this.#receiving) return;
     this.#receiving = false;
     this.#reader?.receiveEnd();
-    this.#closeIfOver();
   }
 
-  /** WINDOW_UPDATE arrived. A window that cannot be ends the stream. */
-  widen(increment: number): void {
-    if (increment === 0) return this.#fail(ErrorCode.PROTOCOL_ERROR);
-    if (this.#sendWindow + increment > WINDOW_MAX) return this.#fail(ErrorCode.FLOW_CONTROL_ERROR);
-    this.#sendWindow += increment;
-    if (this.#rest.length > 0) this.#sender.advance();
+  /** WINDOW_UPDATE arrived. False: the window cannot be that wide. */
+  widen(increment: number): boolean {
+    if (this.#sendWindow + increment > WINDOW_MAX) return false;
+    this.#shift(increment);
+    return true;
   }
 
   /** The client's SETTINGS changed the window of every stream. */
   shiftWindow(by: number): void {
-    this.#sendWindow += by;
-    if (this.#sendWindow > WINDOW_MAX)
+    if (this.#sendWindow + by > WINDOW_MAX)
       throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a stream window beyond 2^31 - 1');
+    this.#shift(by);
+  }
+
+  /** Ends the stream at once, without an answer or in the middle of one. */
+  reset(code: number): void {
+    this.#sender.reset(this.id, code);
+    this.close();
   }
 
   /** RST_STREAM arrived, or the connection is gone. */
@@ -152,18 +190,25 @@ export class LaneStream implements Blocked {
     this.#reader = undefined;
     this.#receiving = false;
     this.#sending = false;
-    if (this.#rest.length > 0) {
-      this.#heldBytes.giveBack(this.#rest.length);
-      this.#rest = NO_BYTES;
-      this.#sender.unblock(this);
-    }
-    this.#onClose(this);
+    this.#dropRest();
+    clearTimeout(this.#untaken);
+    this.#options.onClose(this);
     reader.closed();
   }
 
-  #fail(code: number): void {
-    this.#sender.reset(this.id, code);
-    this.close();
+  #shift(by: number): void {
+    this.#sendWindow += by;
+    if (this.#rest.length > 0 && by > 0) {
+      this.#sender.block(this);
+      this.#sender.flushSoon();
+    }
+  }
+
+  #dropRest(): void {
+    if (this.#rest.length === 0) return;
+    this.#options.heldBytes.giveBack(this.#rest.length);
+    this.#rest = NO_BYTES;
+    this.#sender.unblock(this);
   }
 
   #spend(bytes: number): void {
@@ -178,10 +223,8 @@ export class LaneStream implements Blocked {
 
   #endSending(): void {
     this.#sending = false;
-    this.#closeIfOver();
-  }
-
-  #closeIfOver(): void {
-    if (!this.#sending && !this.#receiving) this.close();
+    if (!this.#receiving) return this.close();
+    // Nobody reads what the client still sends (RFC 9113, 8.1).
+    this.reset(ErrorCode.NO_ERROR);
   }
 }

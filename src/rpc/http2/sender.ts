@@ -3,12 +3,13 @@
 import type { Socket } from 'node:net';
 
 import type { HeldBytes } from '../held-bytes.ts';
-import { FrameBuffer } from './frame-buffer.ts';
+import { FrameBuffer, resetFrame } from './frame-buffer.ts';
 import { encodeTableSizeUpdate } from './hpack-encoder.ts';
-import { ConnectionError, ErrorCode, FrameType, WINDOW_DEFAULT, WINDOW_MAX } from './protocol.ts';
+import { ConnectionError, ErrorCode, WINDOW_DEFAULT, WINDOW_MAX } from './protocol.ts';
 
-/** Whoever waits for the window: sends what it now allows, and says whether that was all. */
+/** Whoever has DATA that waits for the window of the connection. */
 export interface Blocked {
+  /** Sends what it now allows; false: more would follow, were the window wider. */
   advance(): boolean;
 }
 
@@ -51,8 +52,7 @@ export class Sender {
 
   /** Appends the RST_STREAM of a stream of the lane. */
   reset(streamId: number, code: number): void {
-    this.out.frameHeader(FrameType.RST_STREAM, 0, streamId, 4);
-    this.out.uint32(code);
+    this.out.append(resetFrame(streamId, code));
     this.flushSoon();
   }
 
@@ -77,7 +77,7 @@ export class Sender {
     return increment - ofLane;
   }
 
-  /** Sends what it can of it now, and the rest as windows allow, in the order of arrival. */
+  /** Sends what it can of it now, and the rest as the window allows. */
   block(blocked: Blocked): void {
     if (!blocked.advance()) this.#blocked.add(blocked);
   }
@@ -87,11 +87,11 @@ export class Sender {
     this.#blocked.delete(blocked);
   }
 
-  /** A window became wider. */
+  /** The window became wider. */
   advance(): void {
     for (const blocked of this.#blocked) {
-      if (blocked.advance()) this.#blocked.delete(blocked);
       if (this.#window <= 0) break;
+      if (blocked.advance()) this.#blocked.delete(blocked);
     }
     this.flushSoon();
   }

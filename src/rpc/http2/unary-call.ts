@@ -76,10 +76,11 @@ export class LaneUnaryCall implements UnaryTransport<unknown>, StreamReader {
     this.#end(code, details, metadata);
   }
 
-  receive(chunk: Buffer): void {
+  receive(bytes: Buffer, last: boolean): void {
     if (this.#message === undefined) return;
-    this.#hold(chunk.length);
-    const fault = this.#message.push(chunk);
+    this.#hold(bytes.length);
+    const fault = this.#message.push(bytes);
+    if (!last) this.#message.own();
     if (fault !== undefined) this.#refuse(fault);
     // Admission refuses it then, like everything new.
     else if (this.#endpoint.heldBytes.full) this.#run(0);
@@ -141,6 +142,7 @@ export class LaneUnaryCall implements UnaryTransport<unknown>, StreamReader {
   #expire(): void {
     // For an answer whose reader has not taken it yet.
     this.trailers = EXPIRED_TRAILERS;
+    this.#stream.giveUpAnswer();
     this.#end(Code.DEADLINE_EXCEEDED, EXPIRED);
     this.#cancel();
   }

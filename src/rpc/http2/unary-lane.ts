@@ -27,7 +27,7 @@ interface PlainCall {
 
 /** RFC 9113, 8.2.1: no upper case; and what no header may contain. */
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
-const VALUE = /^(?![ \t])[^\x00-\x08\x0a-\x1f\x7f]*(?<![ \t])$/;
+const VALUE = /^(?![ \t])[\t\x20-\x7e]*(?<![ \t])$/;
 
 /** A call without anything that node:http2 or grpc-js might treat in another way. */
 function plainCall(fields: readonly HeaderField[]): PlainCall | undefined {
@@ -47,9 +47,11 @@ function plainCall(fields: readonly HeaderField[]): PlainCall | undefined {
   }
   const path = known.get(':path');
   const timeoutMs = plainTimeoutMs(known.get('grpc-timeout'));
-  const complete = known.has(':method') && known.has(':scheme') && known.has('content-type');
+  const complete = REQUIRED.every((name) => known.has(name));
   return complete && path !== undefined && timeoutMs !== undefined ? { path, timeoutMs } : undefined;
 }
+
+const REQUIRED = [':method', ':scheme', ':authority', 'content-type'];
 
 type Rule = (value: string) => boolean;
 const anything: Rule = () => true;
