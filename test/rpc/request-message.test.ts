@@ -55,3 +55,16 @@ test.each([
 ])('a fault: %s', (_name, bytes, fault) => {
   expect(new RequestMessage(10).push(bytes)).toEqual(fault);
 });
+
+test('what is kept of a chunk survives it', () => {
+  const framed = frame(Buffer.from('whole'));
+  for (const place of [3, 7, framed.length]) {
+    const message = new RequestMessage(100);
+    const lent = Buffer.from(framed.subarray(0, place));
+    message.push(lent);
+    message.own();
+    lent.fill(0xff);
+    message.push(framed.subarray(place));
+    expect(message.bytes?.toString()).toBe('whole');
+  }
+});
