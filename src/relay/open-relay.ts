@@ -33,7 +33,7 @@ export function createRelay(
     {
       format: config.eventFormat,
       batchSizeMax: 500,
-      recentBytesMax: 8 * 1024 * 1024,
+      recentBytesMax: 32 * 1024 * 1024,
       ackTimeoutMs: 5_000,
       pollMs: 250,
       // At 5 ms, the relay of one caller alone took twice the CPU time, beside him.

@@ -139,20 +139,15 @@ export class InnerConnection extends Duplex implements Blocked {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
-    try {
-      this.#reader.push(chunk);
-      while (this.#reader.next()) this.#pass(this.#reader);
-    } catch (error) {
-      // Thrown here, it would end the process.
-      this.#events.onFault(error);
-    }
-    this.#sender.flush();
-    if (!this.#open) {
-      this.#open = true;
-      this.#events.onOpen();
-    }
-    if (this.#sender.full) this.#afterWrite = callback;
-    else callback();
+    this.#take([chunk], callback);
+  }
+
+  /** node:http2 hands over the heads of frames and their payloads in pieces. */
+  override _writev(pieces: { readonly chunk: Buffer }[], callback: () => void): void {
+    this.#take(
+      pieces.map(({ chunk }) => chunk),
+      callback,
+    );
   }
 
   override _final(callback: () => void): void {
@@ -185,6 +180,25 @@ export class InnerConnection extends Duplex implements Blocked {
     this.#afterHeld = undefined;
     next?.();
     return true;
+  }
+
+  #take(chunks: readonly Buffer[], callback: () => void): void {
+    try {
+      for (const chunk of chunks) {
+        this.#reader.push(chunk);
+        while (this.#reader.next()) this.#pass(this.#reader);
+      }
+    } catch (error) {
+      // Thrown here, it would end the process.
+      this.#events.onFault(error);
+    }
+    this.#sender.flush();
+    if (!this.#open) {
+      this.#open = true;
+      this.#events.onOpen();
+    }
+    if (this.#sender.full) this.#afterWrite = callback;
+    else callback();
   }
 
   #pass({ type, flags, streamId, bytes, start, payload, end }: FrameReader): void {

@@ -32,6 +32,7 @@ export type Lane = (fields: readonly HeaderField[]) => Opener | undefined;
 export interface JunctionOptions {
   readonly lane: Lane;
   readonly heldBytes: HeldBytes;
+  /** How long an answer waits for a client that has no window for it, or for all of it. */
   readonly untakenMaxMs: number;
   /** Streams that may be open at once, on either side. */
   readonly streamsMax: number;

@@ -31,7 +31,7 @@ const NO_BYTES = Buffer.alloc(0);
 /** What streams need of their connection. */
 export interface LaneStreamOptions {
   readonly heldBytes: HeldBytes;
-  /** How long an answer waits for a client that has no window for it. */
+  /** How long an answer waits for a client that has no window for it, or for all of it. */
   readonly untakenMaxMs: number;
   /** Called once for each stream, before its reader hears of it. */
   readonly onClose: (stream: LaneStream) => void;
