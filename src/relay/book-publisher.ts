@@ -102,12 +102,12 @@ export class BookPublisher {
     const until = inMemory > publishedSequence ? inMemory : lastSequence;
     let previous: Batch | undefined;
     let current: Batch | undefined;
-    let reading: Promise<EventMessage[]> | undefined = this.#read(tenant, publishedSequence);
+    let reading: Promise<EventMessage[]> | undefined = this.#read(tenant, publishedSequence, until);
     try {
       do {
         const messages: EventMessage[] = (await reading) ?? [];
         const sent = messages.at(-1)?.sequence ?? until;
-        reading = sent < until && !stopping.aborted ? this.#read(tenant, sent) : undefined;
+        reading = sent < until && !stopping.aborted ? this.#read(tenant, sent, until) : undefined;
         if ((await this.#leadership.hold()) === undefined) return false;
         current = messages.length > 0 ? this.#send(broker, messages) : undefined;
         if (previous !== undefined && !(await this.#settle(tenant, previous))) return false;
@@ -120,19 +120,22 @@ export class BookPublisher {
     }
   }
 
-  /** What comes behind `after`: from memory where it is there, else from the journal. */
-  #read(tenant: string, after: bigint): Promise<EventMessage[]> {
-    const messages = this.#find(tenant, after);
+  /** What comes behind `after`: from memory where it is there, else from the journal up to `until`. */
+  #read(tenant: string, after: bigint, until: bigint): Promise<EventMessage[]> {
+    const messages = this.#find(tenant, after, until);
     // Read ahead, a failure is met when the messages are used, or never; it must not end the process.
     messages.catch(() => undefined);
     return messages;
   }
 
-  async #find(tenant: string, after: bigint): Promise<EventMessage[]> {
+  async #find(tenant: string, after: bigint, until: bigint): Promise<EventMessage[]> {
     const recent = this.#recent.behind(tenant, after, this.#batchSize);
     const careful = this.#batchSize < this.#options.batchSizeMax;
     if (recent.length > 0) return careful ? recent.slice(0, this.#batchSize) : recent;
-    const entries = await readJournal(this.#pool, tenant, after, this.#batchSize);
+    // Not further: a round that ended in the middle of a group would find nothing of it in memory, nor
+    // would the next one, for as long as charges come.
+    const limit = Math.min(this.#batchSize, Number(until - after));
+    const entries = await readJournal(this.#pool, tenant, after, limit);
     if (entries.length === 0) throw new Error(`the book of ${tenant} has no entry behind ${after}`);
     return entries.map((entry) => eventMessage(entry, this.#options.format));
   }

@@ -7,13 +7,15 @@ import { connect, nanos } from '@nats-io/transport-node';
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import type { JournalEntry } from '../../src/domain/charge.ts';
+import { BookPublisher } from '../../src/relay/book-publisher.ts';
 import { openBroker } from '../../src/relay/broker.ts';
 import { decodeCommittedEvents, encodeCommittedEvents } from '../../src/relay/committed-events.ts';
 import { type EventMessage, eventMessage } from '../../src/relay/event-message.ts';
+import { Leadership } from '../../src/relay/leadership.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay, RelayEvents } from '../../src/relay/relay.ts';
 import { readJournal } from '../../src/store/journal.ts';
-import { acquireLease, advanceCursor, readBacklogSize } from '../../src/store/relay-state.ts';
+import { acquireLease, advanceCursor, readBacklogs, readBacklogSize } from '../../src/store/relay-state.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { countStream, readStream, type StreamMessage } from '../support/stream.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
@@ -122,6 +124,37 @@ describe('the relay', () => {
     await nats.restart();
     await drained();
     expectEveryChargeOnceInOrder(await readStream(nats.url), 700);
+  });
+
+  test('ends a round where the book ended when it began, in the middle of no later group', async () => {
+    await record('early', 30);
+    const [backlog] = await readBacklogs(store.database.pool, 1);
+    await record('late', 600);
+    const { pool } = store.database;
+    const leadership = new Leadership(pool, 10_000, () => undefined);
+    const lease = await leadership.hold();
+    const options = {
+      format: 'protobuf',
+      batchSizeMax: 500,
+      recentBytesMax: 1e6,
+      ackTimeoutMs: 5_000,
+    } as const;
+    const books = new BookPublisher(pool, leadership, options, {
+      published: () => undefined,
+      setAside: () => undefined,
+    });
+    const limits = { replicas: 1, maxAgeMs: 0, duplicateWindowMs: 120_000 };
+    const stream = { name: 'CHARGES', subjects: ['charge.>'], ...limits };
+    const broker = await openBroker({ url: nats.url, stream, format: 'protobuf', connectTimeoutMs: 5_000 });
+    try {
+      if (lease === undefined || backlog === undefined) throw new Error('nothing to do');
+      await books.catchUpWithStream(broker, lease);
+      await books.publish(broker, backlog, new AbortController().signal);
+      expect((await readBacklogs(pool, 1))[0]).toMatchObject({ publishedSequence: 30n, lastSequence: 630n });
+    } finally {
+      await broker.close();
+      await leadership.release();
+    }
   });
 
   test('goes on where it was when NATS is killed in the middle, without a gap or a change of order', async () => {
