@@ -101,7 +101,7 @@ export class InnerConnection extends Duplex implements Blocked {
    * A stream of node:http2 begins, or gets its trailers; returns the frames that say so, without the
    * compression that the connection shares with the lane.
    */
-  open(streamId: number, fields: readonly HeaderField[], endStream: boolean): Buffer {
+  headers(streamId: number, fields: readonly HeaderField[], endStream: boolean): Buffer {
     this.#streams.set(streamId, this.#streams.get(streamId) ?? 0);
     if (endStream) this.remoteEnded(streamId);
     const frames = new FrameBuffer();
@@ -249,8 +249,9 @@ export class InnerConnection extends Duplex implements Blocked {
       (sum, { type, bytes }) => sum + (type === FrameType.DATA ? bytes.length : 0),
       0,
     );
-    if (bytes === 0) return;
-    this.push(windowUpdateFrame(0, bytes));
+    if (bytes > 0) this.push(windowUpdateFrame(0, bytes));
+    // Whoever waits for the last of it does not wait for a window that nobody needs.
+    if (this.#held.length === 0) this.advance();
   }
 
   /** Appends the frame; of DATA what the window allows. False: a rest is left in `frame`. */

@@ -171,7 +171,7 @@ export class Junction {
       stream.receiveEnd();
     } else if (this.#inner.has(streamId)) {
       if (list.tooLarge) this.#refuse(streamId, ErrorCode.ENHANCE_YOUR_CALM);
-      else this.#give(this.#inner.open(streamId, list.fields, endStream));
+      else this.#give(this.#inner.headers(streamId, list.fields, endStream));
     } else if (streamId % 2 === 0) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `a stream with the number ${streamId}`);
     } else if (streamId > this.#lastStreamId && this.#takesOn) {
@@ -190,7 +190,7 @@ export class Junction {
       this.#lastOpener = this.#options.lane(list.fields);
     }
     const opener = this.#lastOpener;
-    if (opener === undefined) return this.#give(this.#inner.open(streamId, list.fields, endStream));
+    if (opener === undefined) return this.#give(this.#inner.headers(streamId, list.fields, endStream));
     const stream = new LaneStream(streamId, this.#sender, this.#streamOptions);
     this.#streams.set(streamId, stream);
     if (this.#streams.size === 1) this.#options.onBusy(true);

@@ -67,6 +67,22 @@ test('a drain sends what node:http2 has said already, however late the window co
   expect(client.violations).toEqual([]);
 });
 
+test('a drain does not wait for the window of a stream that its client resets', async () => {
+  await start();
+  const { client, next } = await withoutWindow();
+  client.call(next, HEALTH, healthBody());
+  await client.ping();
+  for (let id = 1; id < next; id += 2) if (client.answer(id).ends === 0) client.send(reset(id));
+  await client.ping();
+  const drained = fixture.server.drain(60_000);
+  await client.frame(
+    'GOAWAY',
+    ({ type, payload }) => type === FrameType.GOAWAY && payload.readUInt32BE(0) < 2 ** 31 - 1,
+  );
+  client.send(reset(next));
+  await drained;
+});
+
 test('what waits on a stream that its client resets gives its window back to node:http2', async () => {
   await start();
   for (let i = 0; i < 60; i++) {
