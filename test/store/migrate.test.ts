@@ -43,11 +43,11 @@ async function withMigrated(work: (database: Database) => Promise<void>): Promis
   }
 }
 
-/** This version's migrations, and another one that takes so many seconds. */
-function withSlowOne(seconds: number): NonNullable<MigrateOptions['migrations']> {
+/** This version's migrations, and another one that is slow because of this SQL. */
+function withSlowOne(sql: string): NonNullable<MigrateOptions['migrations']> {
   class Slow extends Migration {
     override up(): void {
-      this.addSql(`SELECT pg_sleep(${seconds})`);
+      this.addSql(sql);
     }
   }
   return [...migrations, { name: 'slow', class: Slow }];
@@ -85,27 +85,36 @@ test('no connection and no lock is left behind by a migration', async () => {
 test('a statement of a migration has a limit of its own, whatever the database’s limit is', async () => {
   const name = new URL(testDatabase.url).pathname.slice(1);
   await other.query(`ALTER DATABASE ${name} SET statement_timeout = 200`);
-  const tooSlow = await run({ migrations: withSlowOne(60), statementTimeoutMs: 300 }).catch(sqlState);
+  const tooSlow = await run({
+    migrations: withSlowOne('SELECT pg_sleep(60)'),
+    statementTimeoutMs: 300,
+  }).catch(sqlState);
   expect(tooSlow).toBe('57014');
   // Those before it stay done.
-  expect(await run({ migrations: withSlowOne(0.5) })).toEqual(['slow']);
+  expect(await run({ migrations: withSlowOne('SELECT pg_sleep(0.5)') })).toEqual(['slow']);
 });
 
 test('a replica waits for the one that migrates, and no longer than it was told', async () => {
-  let done = false;
-  const slow = run({ migrations: withSlowOne(1) }).finally(() => (done = true));
-  await waitFor('the lock', async () => {
-    const { rows } = await other.query(`SELECT FROM pg_locks WHERE locktype = 'advisory'`);
+  await other.query('SELECT pg_advisory_lock(1)');
+  const gated = withSlowOne('SELECT pg_advisory_xact_lock(1)');
+  const slow = run({ migrations: gated });
+  await waitFor('the migration at the gate', async () => {
+    // Other test files migrate their own databases of the same cluster meanwhile.
+    const { rows } = await other.query(
+      `SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+       WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()`,
+    );
     return rows.length === 1;
   });
   expect(await run({ lockTimeoutMs: 50 }).catch(sqlState)).toBe('55P03');
-  expect(done).toBe(false);
-  expect(await run({ migrations: withSlowOne(1) })).toEqual([]);
+  const waiting = run({ migrations: gated });
+  await other.query('SELECT pg_advisory_unlock(1)');
   expect(await slow).toEqual([...NAMES, 'slow']);
+  expect(await waiting).toEqual([]);
 });
 
 test('a migration whose backend is terminated fails, and the next try succeeds', async () => {
-  const failing = run({ migrations: withSlowOne(60) }).catch(classifySqlError);
+  const failing = run({ migrations: withSlowOne('SELECT pg_sleep(60)') }).catch(classifySqlError);
   await waitFor('the end of its backend', async () => {
     const { rows } = await other.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -114,5 +123,5 @@ test('a migration whose backend is terminated fails, and the next try succeeds',
     return rows.length === 1;
   });
   expect(await failing).toBe('retry');
-  expect(await run({ migrations: withSlowOne(0) })).toEqual(['slow']);
+  expect(await run({ migrations: withSlowOne('SELECT pg_sleep(0)') })).toEqual(['slow']);
 });
