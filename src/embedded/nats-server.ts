@@ -10,10 +10,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { openLogFile, tailOfLog, type LogFile } from './log-file.ts';
 import { manageProcess } from './managed-process.ts';
+import { serverMemoryBytes } from './memory.ts';
 import { waitUntilNatsReady } from './nats-ready.ts';
 import { natsVersionOf, versionAtLeast } from './nats-version.ts';
 import {
@@ -68,8 +68,6 @@ export const defaultSyncInterval = '10s';
 const fileStoreBytesMaxDefault = 16 * 1024 ** 3;
 const memoryStoreBytesMax = 64 * 1024 ** 2;
 const payloadBytesMax = 1024 ** 2;
-const goMemoryBytesMax = 2 * 1024 ** 3;
-const goMemoryShare = 8;
 const stopSteps = [
   { signal: 'SIGTERM', timeoutMs: 10_000 },
   { signal: 'SIGKILL', timeoutMs: 5_000 },
@@ -192,7 +190,5 @@ async function stopOrphans(
  * ids of two minutes: under load for longer than that, 512 MiB took it 20 µs of CPU an event instead of 9.
  */
 function goMemory(): Record<'GOGC' | 'GOMEMLIMIT', string> {
-  const machineBytes = Math.min(totalmem(), process.constrainedMemory() || Infinity);
-  const limitBytes = Math.min(goMemoryBytesMax, Math.floor(machineBytes / goMemoryShare));
-  return { GOGC: '400', GOMEMLIMIT: `${limitBytes}B` };
+  return { GOGC: '400', GOMEMLIMIT: `${serverMemoryBytes()}B` };
 }

@@ -9,6 +9,7 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { manageProcess } from './managed-process.ts';
+import { serverMemoryBytes } from './memory.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import { clusterPaths, clusterUser, ensureCluster } from './postgres-cluster.ts';
 import { adoptRunning, launchServer, stopSteps } from './postgres-launch.ts';
@@ -47,7 +48,9 @@ export const defaultSettings: Readonly<Record<string, string>> = {
   // A socket's path is limited to 107 bytes, which a deep DATA_DIR exceeds.
   unix_socket_directories: '',
   max_connections: '60',
-  shared_buffers: '256MB',
+  // Random request ids, users and sessions touch all of their indexes. Once these outgrow the buffers, each group
+  // waits for pages that are written back: a fifth of the calls at 10 million charges and 256 MB.
+  shared_buffers: `${Math.floor(serverMemoryBytes() / 1024 ** 2)}MB`,
   // A bulk load must not checkpoint every few seconds, as it would with the default of 1 GB.
   max_wal_size: '4GB',
   // This is billing data: an acknowledged charge is on the disk.

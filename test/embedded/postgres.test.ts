@@ -17,12 +17,14 @@ import {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
 } from '../../src/embedded/postgres.ts';
+import { serverMemoryBytes } from '../../src/embedded/memory.ts';
 import { isAlive } from '../../src/embedded/process.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { freshDirectory, query, recordingLogger, runModule } from './support.ts';
 
 const running: EmbeddedPostgres[] = [];
 const settings = { shared_buffers: '16MB' };
+const PAGES_PER_MIB = 128;
 
 async function start(
   dataDir: string,
@@ -53,20 +55,21 @@ test('keeps data, password and durable settings over a restart', async () => {
   await query(first.url, 'CREATE TABLE kept (value int)', 'INSERT INTO kept VALUES (42)');
   await first.stop();
   expect(isAlive(first.pid)).toBe(false);
-  const second = await start(dataDir, { logger });
+  const second = await start(dataDir, { logger, settings: {} });
   expect(second.adopted).toBe(false);
   expect(await query(second.url, 'SELECT value FROM kept')).toEqual([{ value: 42 }]);
   expect(
     await query(
       second.url,
       `SELECT name, setting FROM pg_settings WHERE name IN
-       ('fsync', 'synchronous_commit', 'data_checksums', 'listen_addresses', 'server_encoding') ORDER BY name`,
+       ('fsync', 'synchronous_commit', 'data_checksums', 'listen_addresses', 'server_encoding', 'shared_buffers') ORDER BY name`,
     ),
   ).toEqual([
     { name: 'data_checksums', setting: 'on' },
     { name: 'fsync', setting: 'on' },
     { name: 'listen_addresses', setting: '127.0.0.1' },
     { name: 'server_encoding', setting: 'UTF8' },
+    { name: 'shared_buffers', setting: String(Math.floor(serverMemoryBytes() / 1024 ** 2) * PAGES_PER_MIB) },
     { name: 'synchronous_commit', setting: 'on' },
   ]);
   const password = new URL(second.url).password;
