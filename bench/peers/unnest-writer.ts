@@ -1,7 +1,9 @@
 /**
  * Peer: a bare writer, close to what PostgreSQL takes from Node at all. Two connections, each with
  * one INSERT … SELECT unnest(), … of 500 rows after the other; the same rows, table and indexes,
- * the same binary arrays; no call, no validation, no journal, no event.
+ * the same binary arrays; no call, no validation, no journal. With a broker to publish to, it also
+ * publishes an event for every row once its group is committed, in the relay's way: the least that
+ * announcing each row takes.
  */
 
 import pg from 'pg';
@@ -11,14 +13,20 @@ import { CHARGE_COLUMNS, chargeParameters, chargeSelectList } from '../../src/st
 import type { LoadMessage, LoadResult } from '../lib/load/jobs.ts';
 import { Latencies } from '../lib/load/latencies.ts';
 import { newChargeSource } from '../lib/new-charges.ts';
+import { RawPublisher } from '../lib/raw-publisher.ts';
 
 const INSERT = `
 INSERT INTO charge (tenant, ${CHARGE_COLUMNS.join(', ')})
 SELECT $1::text, ${chargeSelectList(2)}`;
 
-const [databaseUrl = ''] = process.argv.slice(2);
+/** Groups whose events may be on their way while more are written. */
+const UNPUBLISHED_GROUPS_MAX = 8;
 
-async function run(job: { seconds: number; connections: number; size: number }): Promise<LoadResult> {
+const [databaseUrl = '', size = '', natsUrl, stream = ''] = process.argv.slice(2);
+const groupSize = Number(size);
+const publisher = natsUrl === undefined ? undefined : await RawPublisher.open(natsUrl, stream, groupSize);
+
+async function run(job: { seconds: number; connections: number }): Promise<LoadResult> {
   const latencies = new Latencies();
   const clients = Array.from(
     { length: job.connections },
@@ -27,26 +35,31 @@ async function run(job: { seconds: number; connections: number; size: number }):
   await Promise.all(clients.map((client) => client.connect()));
   const next = newChargeSource();
   let rows = 0;
+  const published: Promise<void>[] = [];
   const startedAtMs = performance.now();
   const write = async (client: pg.Client): Promise<void> => {
     while (performance.now() < startedAtMs + job.seconds * 1000) {
       const groupStartedAtMs = performance.now();
-      const charges = next(job.size);
+      const charges = next(groupSize);
       const values = [DEFAULT_TENANT, ...chargeParameters(charges)];
       await client.query({ name: 'bare_insert', text: INSERT, values });
       rows += charges.length;
       latencies.add(performance.now() - groupStartedAtMs);
+      if (publisher === undefined) continue;
+      published.push(publisher.publish(1));
+      await published.at(-UNPUBLISHED_GROUPS_MAX);
     }
   };
   try {
     await Promise.all(clients.map(write));
+    await Promise.all(published);
   } finally {
     await Promise.all(clients.map((client) => client.end()));
   }
   const { p50Ms, p99Ms, maxMs } = latencies.summary() ?? {};
   return {
-    ok: rows / job.size,
-    failed: 0,
+    ok: rows / groupSize,
+    failed: publisher?.failed ?? 0,
     rows,
     seconds: (performance.now() - startedAtMs) / 1000,
     p50Ms,

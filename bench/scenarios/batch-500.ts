@@ -8,6 +8,8 @@ import { unnestContender } from '../lib/unnest.ts';
 const SIZE = 500;
 /** Two are with the two writers, two are decoded meanwhile. */
 const IN_FLIGHT = 4;
+/** Nobody listens there: events stay in the journal. */
+const NO_BROKER = 'nats://127.0.0.1:1';
 
 /** Batches of 500. */
 export const batch500: Scenario = {
@@ -15,6 +17,12 @@ export const batch500: Scenario = {
   title: `BatchCreateCharges of ${SIZE}, ${IN_FLIGHT} in flight, relay on`,
   open: async (context) => {
     const service = await openService(context, 'batch_500');
+    const unpublished = await openService(context, 'batch_500_unpublished', { NATS_URL: NO_BROKER });
+    const shape = {
+      kind: 'unary',
+      body: { kind: 'batch', size: SIZE },
+      inFlight: IN_FLIGHT,
+    } as const;
     const django = await djangoContender(context, 'bulk');
     const ratios: Ratio[] = [
       {
@@ -26,6 +34,10 @@ export const batch500: Scenario = {
         stretch: 0.95,
       },
       { key: 'batch_500.drained_vs_unnest', of: 'service', to: 'unnest', by: 'rate' },
+      // What of a miss is the price of announcing each row at all, and what is the service's own.
+      { key: 'batch_500.drained_vs_unnest_published', of: 'service', to: 'unnest_published', by: 'rate' },
+      { key: 'batch_500.unpublished_vs_unnest', of: 'unpublished', to: 'unnest', by: 'rate' },
+      { key: 'batch_500.unnest_published_vs_unnest', of: 'unnest_published', to: 'unnest', by: 'rate' },
       {
         key: 'batch_500.vs_django_bulk',
         of: 'service',
@@ -34,19 +46,18 @@ export const batch500: Scenario = {
         target: 4.5,
         stretch: 6,
       },
+      { key: 'batch_500.unnest_vs_django_bulk', of: 'unnest', to: 'django_bulk', by: 'rate' },
     ];
     return {
       unit: 'rows',
       contenders: [
-        serviceContender(context, 'service', service, {
-          kind: 'unary',
-          body: { kind: 'batch', size: SIZE },
-          inFlight: IN_FLIGHT,
-        }),
-        await unnestContender(context, 2, SIZE),
+        serviceContender(context, 'service', service, shape),
+        serviceContender(context, 'unpublished', unpublished, shape, { published: false }),
+        await unnestContender(context, { connections: 2, size: SIZE }),
+        await unnestContender(context, { connections: 2, size: SIZE, published: true }),
         ...(django === undefined ? [] : [django]),
       ],
-      ratios: django === undefined ? ratios.slice(0, 2) : ratios,
+      ratios: ratios.filter(({ to }) => django !== undefined || to !== 'django_bulk'),
     };
   },
 };
