@@ -23,7 +23,7 @@ if (config !== undefined) {
   // A server process needs nothing of the supervisor and the other way round: each loads its half.
   if (cluster.isPrimary) {
     const { runSupervisor } = await import('./supervisor/run.ts');
-    // Exits by itself, also where a fetch of nats-server that nobody waits for any more still runs.
+    // Everything has ended by now: what a library may still hold open must not keep the process.
     process.exit((await runSupervisor(config)) ? 0 : EXIT_FAILED);
   } else {
     const { runServer } = await import('./server/run.ts');

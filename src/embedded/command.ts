@@ -22,19 +22,23 @@ export interface CommandOptions {
   env?: NodeJS.ProcessEnv;
   uid?: number;
   gid?: number;
+  /** Ends the program and its children. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
  * Runs a program without a shell and waits for its end. Throws `CommandError` when it cannot be started, ends
- * with another status than 0, or is killed after `timeoutMs`; its children are killed with it.
+ * with another status than 0, or is killed after `timeoutMs`; its children are killed with it. Once `signal` is
+ * aborted, all of them are killed too, and it throws the signal's reason when they are gone.
  */
 export function runCommand(
   command: string,
   args: readonly string[],
   options: CommandOptions,
 ): Promise<CommandResult> {
-  const { timeoutMs, ...spawnOptions } = options;
+  const { timeoutMs, signal: stopping, ...spawnOptions } = options;
   return new Promise((resolve, reject) => {
+    stopping?.throwIfAborted();
     const child = spawn(command, args, {
       ...spawnOptions,
       detached: true,
@@ -43,11 +47,19 @@ export function runCommand(
     let stdout = '';
     let output = '';
     let timedOut = false;
+    // A group of its own (detached), so that a compiler started by `go install` ends too.
+    const kill = (): void => {
+      if (child.pid !== undefined) killGroup(child.pid);
+    };
     const timer = setTimeout(() => {
       timedOut = true;
-      // A group of its own (detached), so that a compiler started by `go install` ends too.
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      kill();
     }, timeoutMs);
+    stopping?.addEventListener('abort', kill);
+    const settle = (): void => {
+      clearTimeout(timer);
+      stopping?.removeEventListener('abort', kill);
+    };
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       stdout = (stdout + chunk).slice(-outputCharsMax);
       output = (output + chunk).slice(-outputCharsMax);
@@ -56,11 +68,15 @@ export function runCommand(
       output = (output + chunk).slice(-outputCharsMax);
     });
     child.once('error', (error) => {
-      clearTimeout(timer);
+      settle();
       reject(new CommandError(`${command} cannot be started: ${error.message}`));
     });
     child.once('close', (code, signal) => {
-      clearTimeout(timer);
+      settle();
+      if (stopping?.aborted === true) {
+        reject(stopping.reason as Error);
+        return;
+      }
       if (code === 0) {
         resolve({ stdout, output });
         return;
@@ -72,4 +88,13 @@ export function runCommand(
       reject(new CommandError(`${command} ${end}${words === '' ? '' : `: ${words}`}`));
     });
   });
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // Its programs have ended, and what they wrote is not read to the end yet.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

@@ -34,6 +34,8 @@ export interface FindNatsOptions {
   release?: Release;
   /** The ways to install, in order; for tests. Default: release, Go, Debian. */
   installers?: readonly Installer[];
+  /** Ends the search and whatever program it has started. */
+  signal?: AbortSignal;
 }
 
 /** No way led to a nats-server. The message lists each with its reason and says what to do. */
@@ -65,13 +67,14 @@ const progressIntervalMs = 10_000;
  * Returns the path of a nats-server that runs (2.9 or newer): from PATH, else from the cache, else installed into
  * the cache from the official release, with `go install`, or out of Debian's package. Each way is bounded in time
  * (5 minutes for Go, less for the others). Any number of processes may do this at once.
- * Throws `NatsServerUnavailableError`.
+ * Throws `NatsServerUnavailableError`; once `signal` is aborted, its reason, when all that was started is gone.
  */
 export async function findNatsServer(options: FindNatsOptions): Promise<string> {
-  const { logger, env = process.env, release = officialRelease } = options;
+  const { logger, env = process.env, release = officialRelease, signal } = options;
   const cacheDir = resolve(options.cacheDir);
   const attempts: Attempt[] = [];
   const failed = (way: string, error: unknown): void => {
+    signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
     attempts.push({ way, reason });
     logger.debug({ way, reason }, 'no nats-server this way');
@@ -84,7 +87,7 @@ export async function findNatsServer(options: FindNatsOptions): Promise<string> 
       failed(way, way === 'PATH' ? `no ${program} on PATH` : `none in ${cacheDir}`);
     for (const binary of candidates) {
       try {
-        logger.debug({ binary, version: await checkedVersion(binary) }, 'found nats-server');
+        logger.debug({ binary, version: await checkedVersion(binary, signal) }, 'found nats-server');
         return binary;
       } catch (error) {
         failed(`${way} (${binary})`, error);
@@ -94,7 +97,7 @@ export async function findNatsServer(options: FindNatsOptions): Promise<string> 
   const installers = options.installers ?? [installFromRelease, installWithGo, installFromDebian];
   for (const installer of installers) {
     try {
-      return await install(installer, { cacheDir, env, release, logger });
+      return await install(installer, { cacheDir, env, release, logger, signal });
     } catch (error) {
       failed(installer.way, error);
       logger.info(
@@ -108,9 +111,15 @@ export async function findNatsServer(options: FindNatsOptions): Promise<string> 
 
 async function install(
   installer: Installer,
-  context: { cacheDir: string; env: NodeJS.ProcessEnv; release: Release; logger: Logger },
+  context: {
+    cacheDir: string;
+    env: NodeJS.ProcessEnv;
+    release: Release;
+    logger: Logger;
+    signal: AbortSignal | undefined;
+  },
 ): Promise<string> {
-  const { cacheDir, logger } = context;
+  const { cacheDir, logger, env, release, signal } = context;
   mkdirSync(cacheDir, { recursive: true });
   removeLeftovers(cacheDir);
   const workDir = join(cacheDir, `.installing-${String(process.pid)}-${randomUUID()}`);
@@ -122,9 +131,9 @@ async function install(
     logger.info({ way: installer.way, seconds: seconds() }, 'still installing nats-server');
   }, progressIntervalMs);
   try {
-    const built = await installer.run({ env: context.env, release: context.release, workDir });
+    const built = await installer.run({ env, release, workDir, signal });
     chmodSync(built, 0o755);
-    const version = await checkedVersion(built);
+    const version = await checkedVersion(built, signal);
     const binary = join(cacheDir, `${program}-${version}`);
     // Atomic: a concurrent start sees no program or a whole one, and of two installers the later one wins.
     renameSync(built, binary);
@@ -136,8 +145,8 @@ async function install(
   }
 }
 
-async function checkedVersion(binary: string): Promise<string> {
-  const version = await natsVersionOf(binary);
+async function checkedVersion(binary: string, signal: AbortSignal | undefined): Promise<string> {
+  const version = await natsVersionOf(binary, signal);
   const { major, minor } = natsVersionMin;
   if (!versionAtLeast(version, major, minor)) {
     throw new Error(`version ${version} is older than ${String(major)}.${String(minor)}`);

@@ -20,6 +20,8 @@ export interface Installation {
   /** Environment whose PATH finds the helper programs. */
   env: NodeJS.ProcessEnv;
   release: Release;
+  /** Ends the installation: every program that it has started, and a download. */
+  signal?: AbortSignal | undefined;
 }
 
 /** One way to install. `run` returns the program's path below `workDir`, or throws with a reason for people. */
@@ -48,7 +50,7 @@ const aptTimeoutMs = 60_000;
 /** Downloads the pinned release (5 s to the first byte, 120 s in all, 64 MiB) and checks its SHA-256. */
 export const installFromRelease: Installer = {
   way: 'official release',
-  run: async ({ workDir, env, release }) => {
+  run: async ({ workDir, env, release, signal }) => {
     const arch = { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ?? process.arch;
     const platform = `${process.platform}-${arch}`;
     const expected = release.sha256[platform];
@@ -56,13 +58,14 @@ export const installFromRelease: Installer = {
     const name = `nats-server-v${release.version}-${platform}`;
     const archive = join(workDir, 'release.tar.gz');
     const url = `${release.baseUrl}/v${release.version}/${name}.tar.gz`;
-    const actual = await download(url, archive);
+    const actual = await download(url, archive, signal);
     if (actual !== expected)
       throw new Error(`${url} has the wrong SHA-256: ${actual} instead of ${expected}`);
     const member = `${name}/nats-server`;
     await runCommand('tar', ['-xzf', archive, '-C', workDir, '--no-same-owner', member], {
       env: pathOnly(env),
       timeoutMs: unpackTimeoutMs,
+      signal,
     });
     return join(workDir, member);
   },
@@ -71,7 +74,7 @@ export const installFromRelease: Installer = {
 /** Builds the pinned version with the Go that is on PATH: about 40 s and 100 MB of Go's own caches. */
 export const installWithGo: Installer = {
   way: 'go install',
-  run: async ({ workDir, env, release }) => {
+  run: async ({ workDir, env, release, signal }) => {
     requireProgram('go', env);
     const module = `github.com/nats-io/nats-server/v2@v${release.version}`;
     await runCommand('go', ['install', '-trimpath', module], {
@@ -79,6 +82,7 @@ export const installWithGo: Installer = {
       // A C compiler is not needed, so its absence must not matter. A target set for other builds must not either.
       env: { ...goEnvironment(env), GOBIN: workDir, CGO_ENABLED: '0', GOOS: '', GOARCH: '' },
       timeoutMs: goTimeoutMs,
+      signal,
     });
     return join(workDir, 'nats-server');
   },
@@ -87,10 +91,10 @@ export const installWithGo: Installer = {
 /** Takes the program out of Debian's package, which apt verifies; nothing is installed in the system. */
 export const installFromDebian: Installer = {
   way: "Debian's package",
-  run: async ({ workDir, env }) => {
+  run: async ({ workDir, env, signal }) => {
     requireProgram('apt-get', env);
     requireProgram('dpkg', env);
-    const options = { cwd: workDir, env: pathOnly(env) };
+    const options = { cwd: workDir, env: pathOnly(env), signal };
     await runCommand('apt-get', ['download', 'nats-server'], { ...options, timeoutMs: aptTimeoutMs });
     const archive = readdirSync(workDir).find((name) => name.endsWith('.deb'));
     if (archive === undefined) throw new Error('apt-get downloaded nothing');
@@ -106,7 +110,7 @@ export const installFromDebian: Installer = {
   },
 };
 
-async function download(url: string, path: string): Promise<string> {
+async function download(url: string, path: string, stopping: AbortSignal | undefined): Promise<string> {
   const controller = new AbortController();
   // `fetch` has no timeout of its own for connecting: without this a firewall that drops packets costs minutes.
   const abort = (what: string): void => {
@@ -118,8 +122,9 @@ async function download(url: string, path: string): Promise<string> {
     downloadTimeoutMs,
     `not finished within ${String(downloadTimeoutMs)} ms`,
   );
+  const signal = AbortSignal.any([controller.signal, ...(stopping === undefined ? [] : [stopping])]);
   try {
-    const response = await fetch(url, { signal: controller.signal });
+    const response = await fetch(url, { signal });
     clearTimeout(headersTimer);
     if (!response.ok || response.body === null) throw new Error(`HTTP status ${String(response.status)}`);
     const hash = createHash('sha256');
@@ -134,12 +139,10 @@ async function download(url: string, path: string): Promise<string> {
         );
       },
     });
-    await pipeline(Readable.fromWeb(response.body), meter, createWriteStream(path), {
-      signal: controller.signal,
-    });
+    await pipeline(Readable.fromWeb(response.body), meter, createWriteStream(path), { signal });
     return hash.digest('hex');
   } catch (error) {
-    const { aborted, reason } = controller.signal as { aborted: boolean; reason: unknown };
+    const { aborted, reason } = signal as { aborted: boolean; reason: unknown };
     const cause = aborted ? reason : ((error as Error).cause ?? error);
     throw new Error(`${url}: ${(cause as Error).message}`);
   } finally {

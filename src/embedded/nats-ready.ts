@@ -11,11 +11,12 @@ const connectTimeoutMs = 2_000;
 /** The port of a server that is ready, or why it is not. */
 export type Readiness = { port: number } | { reason: string };
 
-/** Waits until the server with this ports file directory is ready, has ended, or `timeoutMs` are over. */
+/** Waits until the server with this ports file directory is ready, has ended, `timeoutMs` are over, or `signal` is aborted. */
 export async function waitUntilNatsReady(
   child: ChildProcess,
   directory: string,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<Readiness> {
   const deadlineMs = performance.now() + timeoutMs;
   let reason = 'it has not said its port yet';
@@ -23,6 +24,7 @@ export async function waitUntilNatsReady(
     if (child.exitCode !== null || child.signalCode !== null) {
       return { reason: `it ended with ${String(child.signalCode ?? child.exitCode)}` };
     }
+    if (signal?.aborted === true) return { reason: 'it is not wanted any more' };
     const port = readPort(directory, child.pid ?? 0);
     if (port !== undefined) {
       const greeting = await readGreeting(port);

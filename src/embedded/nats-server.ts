@@ -14,7 +14,7 @@ import { dirname, join, resolve } from 'node:path';
 import { openLogFile, tailOfLog, type LogFile } from './log-file.ts';
 import { manageProcess } from './managed-process.ts';
 import { serverMemoryBytes } from './memory.ts';
-import { waitUntilNatsReady } from './nats-ready.ts';
+import { type Readiness, waitUntilNatsReady } from './nats-ready.ts';
 import { natsVersionOf, versionAtLeast } from './nats-version.ts';
 import {
   childEnvironment,
@@ -42,6 +42,8 @@ export interface EmbeddedNatsOptions {
   fileStoreBytesMax?: number;
   /** Default 60 s: a big store takes a while to be read. */
   startTimeoutMs?: number;
+  /** Ends a start that is not complete. Afterwards it has no effect: see `stop()`. */
+  signal?: AbortSignal;
 }
 
 /** A running embedded nats-server. */
@@ -77,10 +79,10 @@ const stopSteps = [
  * Starts nats-server on 127.0.0.1 with its store below `dataDir` and resolves when it serves JetStream. A server
  * that a killed service left on the same store is stopped first: two of them would destroy it. The server is in a
  * session of its own: a terminal's Ctrl-C does not reach it. There are no credentials, as it is on loopback only.
- * Throws `NatsStartError`.
+ * Throws `NatsStartError`; once `signal` is aborted, its reason, when the server is gone.
  */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
-  const { logger, binary, port = 0, startTimeoutMs = 60_000 } = options;
+  const { logger, binary, port = 0, startTimeoutMs = 60_000, signal } = options;
   const startedAtMs = performance.now();
   const wanted = resolve(options.dataDir, options.storeDirName ?? 'nats');
   mkdirSync(dirname(wanted), { recursive: true, mode: 0o711 });
@@ -89,17 +91,23 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
   const directory = realpathSync(wanted);
   const files = { config: join(directory, 'nats.conf'), pid: join(directory, 'nats.pid') };
   await stopOrphans(directory, files, logger);
-  const version = await natsVersionOf(binary);
+  const version = await natsVersionOf(binary, signal);
   writeFileSync(files.config, configuration(directory, port, version, options), { mode: 0o600 });
   const logPath = `${directory}.log`;
   const log = openLogFile(logPath);
   const child = await spawnServer(binary, files.config, log);
   const pid = child.pid;
   if (pid === undefined) throw new NatsStartError(`${binary} has no process id`);
-  writeFileSync(files.pid, `${String(pid)}\n`, { mode: 0o600 });
-  const ready = await waitUntilNatsReady(child, directory, startTimeoutMs);
+  let ready: Readiness;
+  try {
+    writeFileSync(files.pid, `${String(pid)}\n`, { mode: 0o600 });
+    ready = await waitUntilNatsReady(child, directory, startTimeoutMs, signal);
+  } catch (error) {
+    ready = { reason: (error as Error).message };
+  }
   if ('reason' in ready) {
     if (isAlive(pid)) await stopProcess('nats-server', pid, stopSteps, logger);
+    signal?.throwIfAborted();
     const tail = tailOfLog(logPath, log.startBytes);
     if (tail.includes('address already in use')) {
       throw new NatsStartError(

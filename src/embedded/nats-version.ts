@@ -9,12 +9,13 @@ const versionTimeoutMs = 10_000;
 
 /**
  * Runs `<binary> --version` and returns the number, such as `2.12.15`. Throws when the program cannot be run,
- * or says something else.
+ * or says something else, and the reason of `signal` once that is aborted.
  */
-export async function natsVersionOf(binary: string): Promise<string> {
+export async function natsVersionOf(binary: string, signal?: AbortSignal): Promise<string> {
   const { stdout } = await runCommand(binary, ['--version'], {
     timeoutMs: versionTimeoutMs,
     env: childEnvironment(),
+    signal,
   });
   const version = /^nats-server: v(\d+\.\d+\.\d+\S*)/m.exec(stdout)?.[1];
   if (version === undefined)

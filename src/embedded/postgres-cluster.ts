@@ -44,13 +44,15 @@ export function clusterPaths(dataDir: string): ClusterPaths {
 /**
  * Makes the cluster unless it exists, and returns the password of `clusterUser`. A kill in the middle leaves only a
  * directory that a later call removes. The caller holds the lock of DATA_DIR.
- * Throws `PostgresClusterError` for another major version or a lost password, `CommandError` when initdb fails.
+ * Throws `PostgresClusterError` for another major version or a lost password, `CommandError` when initdb fails, and
+ * the reason of `signal` once that is aborted, with nothing of initdb left.
  */
 export async function ensureCluster(
   paths: ClusterPaths,
   initdb: string,
   runAs: RunAs,
   logger: Logger,
+  signal?: AbortSignal,
 ): Promise<string> {
   sweepUnfinished(paths.dataDir);
   const versionFile = join(paths.clusterDir, 'PG_VERSION');
@@ -88,6 +90,7 @@ export async function ensureCluster(
       cwd: paths.dataDir,
       env: childEnvironment(),
       timeoutMs: initTimeoutMs,
+      signal,
     });
     await rename(freshDir, paths.clusterDir);
   } catch (error) {

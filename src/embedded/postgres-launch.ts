@@ -28,6 +28,8 @@ export interface Launch {
   logger: Logger;
   /** On the clock of `performance.now()`. */
   deadlineMs: number;
+  /** Ends the waiting for a server, and the server if this launch has started it. */
+  signal: AbortSignal | undefined;
 }
 
 /**
@@ -50,7 +52,10 @@ export interface Running {
   child?: ChildProcess;
 }
 
-/** Adopts the server that works on the cluster already, waiting for it; undefined when there is none (any more). */
+/**
+ * Adopts the server that works on the cluster already, waiting for it; undefined when there is none (any more).
+ * Throws `PostgresStartError`, or the reason of the launch's signal; the server is left alone then.
+ */
 export async function adoptRunning(launch: Launch): Promise<Running | undefined> {
   const { paths, logger } = launch;
   const found = readPostmasterPid(paths.clusterDir);
@@ -70,12 +75,16 @@ export async function adoptRunning(launch: Launch): Promise<Running | undefined>
   return outcome.state === 'ready' ? { port: outcome.port, pid } : undefined;
 }
 
-/** Starts the server and waits until it is ready. Throws `PostgresStartError`. */
+/**
+ * Starts the server and waits until it is ready. Throws `PostgresStartError`, or the reason of the launch's signal;
+ * no server is left then.
+ */
 export async function launchServer(launch: Launch): Promise<Running> {
   const { paths } = launch;
   let tail = '';
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
     const port = launch.port === 0 ? await findFreePort() : launch.port;
+    launch.signal?.throwIfAborted();
     const log = openLogFile(paths.logFile);
     const child = spawnServer(launch, port, log.descriptor);
     closeSync(log.descriptor);
@@ -127,14 +136,16 @@ type Outcome = { state: 'ready'; port: number } | { state: 'gone' };
 async function giveUp(launch: Launch, pid: number, logStartBytes: number, error: unknown): Promise<never> {
   const tail = tailOfLog(launch.paths.logFile, logStartBytes);
   await stopProcess('PostgreSQL', pid, stopSteps, launch.logger);
+  launch.signal?.throwIfAborted();
   throw new PostgresStartError(`${(error as Error).message}; its log ends with:\n${tail}`);
 }
 
 async function waitUntilReady(launch: Launch, pid: number): Promise<Outcome> {
-  const { paths, password, database, logger, deadlineMs } = launch;
+  const { paths, password, database, logger, deadlineMs, signal } = launch;
   let nextProgressMs = performance.now() + progressIntervalMs;
   let reason = 'it has not written postmaster.pid yet';
   while (performance.now() < deadlineMs) {
+    signal?.throwIfAborted();
     if (!isAlive(pid)) return { state: 'gone' };
     const file = readPostmasterPid(paths.clusterDir);
     if (file?.pid === pid && file.port !== undefined && file.status === 'ready') {

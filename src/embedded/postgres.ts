@@ -31,6 +31,8 @@ export interface EmbeddedPostgresOptions {
   database?: string;
   /** How long a start may take; crash recovery after a bulk load can need minutes. Default 10 minutes. */
   startTimeoutMs?: number;
+  /** Ends a start that is not complete. Afterwards it has no effect: see `stop()`. */
+  signal?: AbortSignal;
 }
 
 /** A running embedded PostgreSQL. */
@@ -72,17 +74,19 @@ export const defaultSettings: Readonly<Record<string, string>> = {
  * Starts PostgreSQL below `dataDir`, or adopts the one that a killed service left running there, and resolves when
  * it accepts connections and `database` exists. The server is in a session of its own: a terminal's Ctrl-C does not
  * reach it, and it outlives this process unless `stop()` is called.
- * Throws `PostgresBinariesError`, `PostgresUserError`, `PostgresClusterError` or `PostgresStartError`.
+ * Throws `PostgresBinariesError`, `PostgresUserError`, `PostgresClusterError` or `PostgresStartError`. Once `signal`
+ * is aborted it throws the signal's reason, when the server that it has started is gone; one that it found and waits
+ * for, which may be in the middle of a recovery, is left to the next start.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { logger, database = 'charge', startTimeoutMs = 600_000 } = options;
+  const { logger, database = 'charge', startTimeoutMs = 600_000, signal } = options;
   const startedAtMs = performance.now();
   // Others may pass through, which the user that PostgreSQL runs under needs, but not look around.
   mkdirSync(resolve(options.dataDir), { recursive: true, mode: 0o711 });
   const paths = clusterPaths(realpathSync(resolve(options.dataDir)));
   const binaries = findPostgresBinaries();
   const runAs = chooseRunAs({ ...paths, program: binaries.postgres }, logger);
-  const password = await ensureCluster(paths, binaries.initdb, runAs, logger);
+  const password = await ensureCluster(paths, binaries.initdb, runAs, logger, signal);
   const launch = {
     paths,
     program: binaries.postgres,
@@ -93,6 +97,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     settings: { ...defaultSettings, ...options.settings },
     logger,
     deadlineMs: startedAtMs + startTimeoutMs,
+    signal,
   };
   const adopted = await adoptRunning(launch);
   const { port, child, pid } = adopted ?? (await launchServer(launch));

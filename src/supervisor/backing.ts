@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 
 import { lockDataDir } from '../embedded/data-dir.ts';
 import { findNatsServer, NatsServerUnavailableError } from '../embedded/nats-binary.ts';
-import { startEmbeddedNats } from '../embedded/nats-server.ts';
+import { type EmbeddedNats, startEmbeddedNats } from '../embedded/nats-server.ts';
 import { startEmbeddedPostgres } from '../embedded/postgres.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
-import { superviseProcess } from './supervised.ts';
+import { type Supervised, superviseProcess } from './supervised.ts';
 
 /** Programs that the embedded default had to fetch stay in the checkout, whatever DATA_DIR is. */
 const CACHE_DIR = fileURLToPath(new URL('../../.cache', import.meta.url));
@@ -23,19 +23,26 @@ export interface Backing {
   readonly firstNatsUrl: Promise<string | undefined>;
 }
 
-/** Locks DATA_DIR and starts what the configuration leaves to the embedded default. */
+/**
+ * Locks DATA_DIR and starts what the configuration leaves to the embedded default. Rejects when PostgreSQL does not
+ * start, or `stopping` is aborted before it has; every program that is still starting then ends, at the latest with
+ * the stack.
+ */
 export async function openBacking(
   config: Config,
   logger: Logger,
   stack: AsyncDisposableStack,
+  stopping: AbortSignal,
 ): Promise<Backing> {
   const embeds = config.databaseUrl === undefined || config.natsUrl === undefined;
   const dataDir = embeds ? lockOn(stack, config.dataDir) : config.dataDir;
   const nats =
-    config.natsUrl === undefined ? openEmbeddedNats(dataDir, logger, stack) : givenNats(config.natsUrl);
+    config.natsUrl === undefined
+      ? openEmbeddedNats(dataDir, logger, stack, stopping)
+      : givenNats(config.natsUrl);
   return {
     ...nats,
-    databaseUrl: config.databaseUrl ?? (await openEmbeddedPostgres(dataDir, logger, stack)),
+    databaseUrl: config.databaseUrl ?? (await openEmbeddedPostgres(dataDir, logger, stack, stopping)),
   };
 }
 
@@ -49,9 +56,11 @@ async function openEmbeddedPostgres(
   dataDir: string,
   logger: Logger,
   stack: AsyncDisposableStack,
+  stopping: AbortSignal,
 ): Promise<string> {
-  const start = (port: number) => startEmbeddedPostgres({ dataDir, port, logger });
-  const postgres = await superviseProcess('embedded PostgreSQL', start, logger);
+  const start = (port: number, signal: AbortSignal) =>
+    startEmbeddedPostgres({ dataDir, port, logger, signal });
+  const postgres = await superviseProcess('embedded PostgreSQL', start, logger, stopping);
   stack.defer(() => postgres.stop());
   return postgres.first.url;
 }
@@ -66,38 +75,60 @@ const NATS_RETRY_MIN_MS = 10_000;
 const NATS_RETRY_MAX_MS = 10 * 60_000;
 
 /** Runs beside the rest of the start: fetching the program may take a minute, and charges need no broker. */
-function openEmbeddedNats(dataDir: string, logger: Logger, stack: AsyncDisposableStack): Nats {
-  const stopping = new AbortController();
-  stack.defer(() => stopping.abort());
-  const first = tryEmbeddedNats(dataDir, logger, stack);
-  const eventually = async (): Promise<string> => {
-    let url = await first;
-    for (
-      let delayMs = NATS_RETRY_MIN_MS;
-      url === undefined;
-      delayMs = Math.min(delayMs * 2, NATS_RETRY_MAX_MS)
-    ) {
-      await delay(delayMs, undefined, { signal: stopping.signal, ref: false });
-      url = await tryEmbeddedNats(dataDir, logger, stack);
-    }
-    return url;
+function openEmbeddedNats(
+  dataDir: string,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+  stopping: AbortSignal,
+): Nats {
+  const disposing = new AbortController();
+  const signal = AbortSignal.any([stopping, disposing.signal]);
+  const first = tryEmbeddedNats(dataDir, logger, signal);
+  const eventually = keepTrying(first, () => tryEmbeddedNats(dataDir, logger, signal), signal);
+  stack.defer(async () => {
+    disposing.abort();
+    const nats = await eventually.catch(() => undefined);
+    await nats?.stop();
+  });
+  const natsUrl = eventually.then(({ first: { url } }) => url);
+  // A start that ends early asks for it no more.
+  natsUrl.catch(() => undefined);
+  return {
+    natsUrl,
+    firstNatsUrl: first.then((nats) => nats?.first.url),
   };
-  return { natsUrl: eventually(), firstNatsUrl: first };
+}
+
+/** Resolves to what the first attempt that succeeds brings. Rejects only once `signal` is aborted. */
+async function keepTrying<T>(
+  first: Promise<T | undefined>,
+  attempt: () => Promise<T | undefined>,
+  signal: AbortSignal,
+): Promise<T> {
+  let result = await first;
+  for (
+    let delayMs = NATS_RETRY_MIN_MS;
+    result === undefined;
+    delayMs = Math.min(delayMs * 2, NATS_RETRY_MAX_MS)
+  ) {
+    await delay(delayMs, undefined, { signal, ref: false });
+    result = await attempt();
+  }
+  return result;
 }
 
 async function tryEmbeddedNats(
   dataDir: string,
   logger: Logger,
-  stack: AsyncDisposableStack,
-): Promise<string | undefined> {
+  stopping: AbortSignal,
+): Promise<Supervised<EmbeddedNats> | undefined> {
   try {
-    const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger });
-    const start = (port: number) => startEmbeddedNats({ dataDir, port, logger, binary });
-    const nats = await superviseProcess('embedded nats-server', start, logger);
-    if (stack.disposed) await nats.stop();
-    else stack.defer(() => nats.stop());
-    return nats.first.url;
+    const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger, signal: stopping });
+    const start = (port: number, signal: AbortSignal) =>
+      startEmbeddedNats({ dataDir, port, logger, binary, signal });
+    return await superviseProcess('embedded nats-server', start, logger, stopping);
   } catch (error) {
+    if (stopping.aborted) return undefined;
     const reason = error instanceof NatsServerUnavailableError ? error.message : String(error);
     logger.error(
       { reason },

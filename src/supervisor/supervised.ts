@@ -2,8 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { ManagedProcess } from '../embedded/process.ts';
-import type { Logger } from '../observability/logger.ts';
+import type { Logger, ManagedProcess } from '../embedded/process.ts';
 
 const RESTART_DELAY_MIN_MS = 200;
 const RESTART_DELAY_MAX_MS = 10_000;
@@ -16,14 +15,19 @@ export interface Supervised<T> {
   stop(): Promise<void>;
 }
 
-/** Starts a server and keeps it running until `stop()`. Rejects when the first start fails. */
+/**
+ * Starts a server and keeps it running until `stop()`. Rejects when the first start fails. `start` has to end what it
+ * has begun, and to reject, once its signal is aborted: for the first start that is `startStopping`, for later ones
+ * a signal of `stop()`.
+ */
 export async function superviseProcess<T extends ManagedProcess & { readonly port: number }>(
   name: string,
-  start: (port: number) => Promise<T>,
+  start: (port: number, signal: AbortSignal) => Promise<T>,
   logger: Logger,
+  startStopping: AbortSignal,
 ): Promise<Supervised<T>> {
   const stopping = new AbortController();
-  const first = await start(0);
+  const first = await start(0, startStopping);
   let current: T = first;
   let restarting: Promise<void> = Promise.resolve();
 
@@ -39,9 +43,10 @@ export async function superviseProcess<T extends ManagedProcess & { readonly por
       await delay(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
       try {
-        current = await start(first.port);
+        current = await start(first.port, stopping.signal);
         return watch(current);
       } catch (error) {
+        if (stopping.signal.aborted) return;
         logger.error({ err: error, retryInMs: delayMs }, `${name} did not start`);
       }
     }

@@ -66,7 +66,7 @@ async function start(
   // Addresses that are taken are said before anything is started.
   await findFreeAddress(config.listen, 'LISTEN');
   await findFreeAddress(config.metricsListen, 'METRICS_LISTEN');
-  const backing = await openBacking(config, logger, stack);
+  const backing = await openBacking(config, logger, stack, stopping);
   const database = await openDatabase({
     databaseUrl: backing.databaseUrl,
     poolSizeMax: 6,

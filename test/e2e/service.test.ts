@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import { chownSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -15,6 +17,7 @@ import type {
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import { isAlive } from '../../src/embedded/process.ts';
 import { openDatabase } from '../../src/store/orm.ts';
+import { query, recordingLogger, writeScript } from '../embedded/support.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { call, createRequest, errorOf } from '../support/server.ts';
@@ -89,6 +92,32 @@ describe('the embedded default', () => {
     const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
     expect(stdout).not.toContain(dataDir.path);
   }, 120_000);
+
+  test('stops nats-server and PostgreSQL while both are still starting', async () => {
+    const logger = recordingLogger();
+    const postgres = await startEmbeddedPostgres({ dataDir: dataDir.path, logger });
+    // It recovers for as long as anybody waits for it: the segment that it asks for takes ten minutes.
+    await query(postgres.url, `ALTER SYSTEM SET restore_command = 'touch restoring; exec sleep 600'`);
+    await postgres.stop();
+    const clusterDir = join(dataDir.path, 'postgres');
+    const { uid, gid } = statSync(clusterDir);
+    writeFileSync(join(clusterDir, 'recovery.signal'), '');
+    chownSync(join(clusterDir, 'recovery.signal'), uid, gid);
+    const pidFile = join(dataDir.path, 'pid');
+    writeScript(
+      join(dataDir.path, 'bin', 'nats-server'),
+      `[ "$1" = --version ] && echo 'nats-server: v2.12.0' || { echo $$ > ${pidFile}; exec sleep 600; }`,
+    );
+
+    const service = start({ PATH: `${join(dataDir.path, 'bin')}:${process.env['PATH'] ?? ''}` });
+    await waitFor('the recovery', () => existsSync(join(clusterDir, 'restoring')));
+    const nats = await waitFor('nats-server', () => Number(readFileSync(pidFile, 'utf8')));
+    expect(await service.end('SIGINT')).toBe(0);
+    expect(isAlive(nats)).toBe(false);
+    const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
+    expect(stdout).not.toContain(dataDir.path);
+    expect(service.lines.filter(({ level }) => level >= 50)).toEqual([]);
+  }, 60_000);
 
   test('refuses a second service on the same directory, and names the first', async () => {
     const first = start({});

@@ -14,6 +14,8 @@ import {
   officialRelease,
   type Release,
 } from '../../src/embedded/nats-install.ts';
+import { isAlive } from '../../src/embedded/process.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { freshDirectory, recordingLogger, writeScript } from './support.ts';
 
 const platform = `${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}`;
@@ -164,6 +166,26 @@ test('goes on to the next way, and asks Go for the pinned version without passin
   expect(readFileSync(log, 'utf8')).toBe(
     'install -trimpath github.com/nats-io/nats-server/v2@v2.99.2 0 []\n',
   );
+});
+
+test('a search that is stopped leaves no program at work and no directory, and tries no other way', async () => {
+  const cacheDir = freshDirectory();
+  const bin = freshDirectory();
+  const pids = join(bin, 'pids');
+  writeScript(join(bin, 'go'), `/bin/sleep 60 & echo "$$ $!" > ${pids}; wait`);
+  const stopping = new AbortController();
+  const found = findNatsServer({
+    cacheDir,
+    logger,
+    env: { PATH: bin },
+    installers: [installWithGo, installFromDebian],
+    signal: stopping.signal,
+  }).catch((error: unknown) => error);
+  const text = await waitFor('Go and its child', () => /^\d+ \d+\n/.exec(readFileSync(pids, 'utf8'))?.[0]);
+  stopping.abort();
+  expect(await found).toBe(stopping.signal.reason);
+  for (const pid of text.trim().split(' ')) expect(isAlive(Number(pid))).toBe(false);
+  expect(readdirSync(cacheDir)).toEqual([]);
 });
 
 test("unpacks Debian's package without installing it", async () => {

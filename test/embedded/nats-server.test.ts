@@ -12,6 +12,7 @@ import {
 } from '../../src/embedded/nats-server.ts';
 import { isAlive } from '../../src/embedded/process.ts';
 import { startTestNats } from '../support/nats.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { freshDirectory, recordingLogger, runModule, writeScript } from './support.ts';
 
 const binary = process.env['TEST_NATS_SERVER_BINARY'] ?? 'nats-server';
@@ -134,6 +135,22 @@ test('a server that never becomes ready is stopped after the bound', async () =>
     /not said its port yet after 500 ms/,
   );
   expect(isAlive(Number(readFileSync(pidFile, 'utf8')))).toBe(false);
+});
+
+test('a server that is stopped while it starts is gone when the start has ended', async () => {
+  const dataDir = freshDirectory();
+  const pidFile = join(dataDir, 'pid');
+  const slow = writeScript(
+    join(dataDir, 'slow'),
+    `[ "$1" = --version ] || { echo $$ > ${pidFile}; sleep 60; }; exec ${binary} "$@"`,
+  );
+  const stopping = new AbortController();
+  const starting = start(dataDir, { binary: slow, signal: stopping.signal });
+  const failed = starting.catch((error: unknown) => error);
+  const pid = await waitFor('the program', () => Number(readFileSync(pidFile, 'utf8')));
+  stopping.abort();
+  expect(await failed).toBe(stopping.signal.reason);
+  expect(isAlive(pid)).toBe(false);
 });
 
 test('a version before 2.10 gets no field that it would refuse', async () => {

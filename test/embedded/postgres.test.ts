@@ -1,24 +1,27 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
 } from '../../src/embedded/postgres.ts';
 import { serverMemoryBytes } from '../../src/embedded/memory.ts';
-import { isAlive } from '../../src/embedded/process.ts';
+import { isAlive, stopProcess } from '../../src/embedded/process.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { freshDirectory, query, recordingLogger, runModule } from './support.ts';
 
@@ -205,6 +208,78 @@ describe('with a cluster that was stopped', () => {
     await Promise.all([server.stop(), server.stop()]);
     expect(performance.now() - startedAtMs).toBeLessThan(5_000);
     expect(await sleeping).toMatchObject({ code: '57P01' });
+  });
+});
+
+describe('a start that is stopped', () => {
+  // A server that recovers for as long as anybody waits for it: the segment that it asks for takes a minute.
+  const recovering = { ...settings, restore_command: 'touch restoring; exec sleep 60' };
+  async function beforeRecovery(): Promise<{ dataDir: string; clusterDir: string }> {
+    const dataDir = await stopped();
+    const clusterDir = join(dataDir, 'postgres');
+    const { uid, gid } = statSync(clusterDir);
+    writeFileSync(join(clusterDir, 'recovery.signal'), '');
+    chownSync(join(clusterDir, 'recovery.signal'), uid, gid);
+    return { dataDir, clusterDir };
+  }
+  const pidIn = (clusterDir: string): number =>
+    Number.parseInt(readFileSync(join(clusterDir, 'postmaster.pid'), 'utf8'), 10);
+
+  test('in the middle of initdb leaves no process and no directory', async () => {
+    const dataDir = freshDirectory();
+    const stopping = new AbortController();
+    const failed = start(dataDir, { signal: stopping.signal }).catch((error: unknown) => error);
+    // Written by the server that initdb runs.
+    const name = await waitFor('initdb', () =>
+      readdirSync(dataDir).find(
+        (entry) => entry.startsWith('postgres.init-') && existsSync(join(dataDir, entry, 'global')),
+      ),
+    );
+    stopping.abort();
+    expect(await failed).toBe(stopping.signal.reason);
+    expect(readdirSync(dataDir)).toEqual(['postgres.password']);
+    const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
+    expect(stdout).not.toContain(name);
+  });
+
+  test('in the middle of a recovery stops the server in good order', async () => {
+    const { dataDir, clusterDir } = await beforeRecovery();
+    const stopping = new AbortController();
+    const options = { settings: recovering, signal: stopping.signal };
+    const failed = start(dataDir, options).catch((error: unknown) => error);
+    await waitFor('the recovery', () => existsSync(join(clusterDir, 'restoring')));
+    const pid = pidIn(clusterDir);
+    stopping.abort();
+    expect(await failed).toBe(stopping.signal.reason);
+    expect(isAlive(pid)).toBe(false);
+    const log = readFileSync(join(dataDir, 'postgres.log'), 'utf8');
+    expect(log).toMatch(/received fast shutdown request.*database system is shut down\n$/s);
+    rmSync(join(clusterDir, 'recovery.signal'));
+    expect(await query((await start(dataDir)).url, 'SELECT value FROM kept')).toEqual([{ value: 42 }]);
+  });
+
+  test('leaves alone the server of an earlier run that recovers', async () => {
+    const { dataDir, clusterDir } = await beforeRecovery();
+    const { child } = await runModule(`
+      const { watch } = await import('node:fs');
+      watch(${JSON.stringify(clusterDir)}, (_, name) => { if (name === 'restoring') console.log(name); });
+      const { startEmbeddedPostgres } = await import(root + 'src/embedded/postgres.ts');
+      const options = { dataDir: ${JSON.stringify(dataDir)}, settings: ${JSON.stringify(recovering)} };
+      await startEmbeddedPostgres({ ...options, logger: { debug() {}, info() {}, warn() {}, error() {} } });`);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const pid = pidIn(clusterDir);
+    try {
+      const stopping = new AbortController();
+      const logger = recordingLogger();
+      const failed = start(dataDir, { logger, signal: stopping.signal }).catch((error: unknown) => error);
+      await waitFor('the server to be found', () => logger.lines.join().includes('of an earlier run'));
+      stopping.abort();
+      expect(await failed).toBe(stopping.signal.reason);
+      expect(isAlive(pid)).toBe(true);
+    } finally {
+      await stopProcess('PostgreSQL', pid, [{ signal: 'SIGINT', timeoutMs: 10_000 }]);
+    }
   });
 });
 
