@@ -64,6 +64,38 @@ export function observeRelay(
   return { events, status };
 }
 
+/** How often the backlog is looked at. */
+const BACKLOG_PERIOD_MS = 1_000;
+
+/**
+ * Asks for the size of the backlog once a second, in events, one question at a time, and shows it as a gauge. `size()`
+ * is the last answer: 0 before the first, -1 where the question failed.
+ */
+export function watchBacklog(
+  registry: Registry,
+  read: () => Promise<number>,
+): { size(): number; stop(): void } {
+  const gauge = new Gauge({
+    name: 'charge_relay_backlog_events',
+    help: 'Committed events that are not published yet; -1: PostgreSQL does not answer.',
+    registers: [registry],
+  });
+  let backlog = 0;
+  let looking = false;
+  const timer = setInterval(() => {
+    if (looking) return;
+    looking = true;
+    void read()
+      .catch(() => -1)
+      .then((size) => {
+        looking = false;
+        backlog = size;
+        gauge.set(size);
+      });
+  }, BACKLOG_PERIOD_MS);
+  return { size: () => backlog, stop: () => clearInterval(timer) };
+}
+
 function relayMetrics(registry: Registry) {
   const registers = [registry];
   const published = new Counter({

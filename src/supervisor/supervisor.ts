@@ -5,18 +5,19 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { AggregatorRegistry, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
 
 import { type Address, type Config, formatAddress } from '../config.ts';
-import { type HttpServer, openHttpServer, type Readiness } from '../observability/http.ts';
+import { type HttpSources, openHttpServer, type Readiness } from '../observability/http.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
-import { observeRelay, type RelayStatus } from '../observability/relay-metrics.ts';
+import { observeRelay, type RelayStatus, watchBacklog } from '../observability/relay-metrics.ts';
 import { createRelay } from '../relay/open-relay.ts';
 import type { Relay } from '../relay/relay.ts';
 import { migrate } from '../store/migrate.ts';
-import { type Database, openDatabase } from '../store/orm.ts';
+import { openDatabase } from '../store/orm.ts';
 import { classifySqlError, describeSqlError } from '../store/sql-errors.ts';
 import { readBacklogSize } from '../store/relay-state.ts';
+import { announce } from './announce.ts';
 import { openBacking } from './backing.ts';
 import { findFreeAddress } from './free-address.ts';
 import { ServerPool } from './server-pool.ts';
@@ -31,7 +32,6 @@ export interface Service {
 
 /** For PostgreSQL to answer, and for every lock; what a migration does may take longer. */
 const MIGRATION_TIMEOUT_MS = 60_000;
-const BACKLOG_PERIOD_MS = 1_000;
 /** What the relay gets of the drain when the calls in hand have used it up. */
 const RELAY_DRAIN_MIN_MS = 2_000;
 
@@ -62,7 +62,7 @@ async function start(
   onFatal: (reason: string) => void,
   stopping: AbortSignal,
 ): Promise<Service> {
-  const startedAt = performance.now();
+  const startedAtMs = performance.now();
   // Addresses that are taken are said before anything is started.
   await findFreeAddress(config.listen, 'LISTEN');
   await findFreeAddress(config.metricsListen, 'METRICS_LISTEN');
@@ -83,7 +83,6 @@ async function start(
 
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'supervisor_' });
-  const aggregator = new AggregatorRegistry();
   let relay: Relay | undefined;
   const observed = observeRelay(registry, logger, (connected) => pool.relayConnected(connected));
   const pool = new ServerPool({
@@ -94,17 +93,11 @@ async function start(
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
     failed: onFatal,
   });
-  const backlog = watchBacklog(registry, database, stack);
+  const backlog = watchBacklog(registry, () => readBacklogSize(database.pool));
+  stack.defer(() => backlog.stop());
   const http = await openHttpServer(config.metricsListen, {
-    metrics: async () => {
-      // One process that starts or hangs must not hide the relay's.
-      const ofServers = await aggregator.clusterMetrics().catch((error: unknown) => {
-        logger.warn({ err: error }, 'the metrics of the server processes are missing');
-        return '# The metrics of a server process did not arrive in time.\n';
-      });
-      return { body: `${ofServers}\n${await registry.metrics()}`, contentType: registry.contentType };
-    },
-    readiness: () => readiness(config, pool, observed.status, backlog()),
+    metrics: metricsOfAll(registry, logger),
+    readiness: () => readiness(config, pool, observed.status, backlog.size()),
   });
   stack.defer(() => http.close());
 
@@ -122,7 +115,13 @@ async function start(
     () => undefined,
   );
   const natsUrl = await unlessStopped(backing.firstNatsUrl, stopping);
-  announce(logger, { grpc, http, databaseUrl: backing.databaseUrl, natsUrl, startedAt });
+  announce(logger, {
+    grpc,
+    http: http.address,
+    databaseUrl: backing.databaseUrl,
+    natsUrl,
+    startedAtMs,
+  });
   return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay: () => relay, stack }) };
 }
 
@@ -155,28 +154,17 @@ function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
   });
 }
 
-/** Looks at the backlog once a second and shows it as a gauge; -1 while PostgreSQL does not answer. */
-function watchBacklog(registry: Registry, database: Database, stack: AsyncDisposableStack): () => number {
-  const gauge = new Gauge({
-    name: 'charge_relay_backlog_events',
-    help: 'Committed events that are not published yet; -1: PostgreSQL does not answer.',
-    registers: [registry],
-  });
-  let backlog = 0;
-  let looking = false;
-  const timer = setInterval(() => {
-    if (looking) return;
-    looking = true;
-    void readBacklogSize(database.pool)
-      .catch(() => -1)
-      .then((size) => {
-        looking = false;
-        backlog = size;
-        gauge.set(size);
-      });
-  }, BACKLOG_PERIOD_MS);
-  stack.defer(() => clearInterval(timer));
-  return () => backlog;
+/** The metrics of the server processes, added up, and then this process's own. */
+function metricsOfAll(registry: Registry, logger: Logger): HttpSources['metrics'] {
+  const aggregator = new AggregatorRegistry();
+  return async () => {
+    // One process that starts or hangs must not hide the relay's.
+    const ofServers = await aggregator.clusterMetrics().catch((error: unknown) => {
+      logger.warn({ err: error }, 'the metrics of the server processes are missing');
+      return '# The metrics of a server process did not arrive in time.\n';
+    });
+    return { body: `${ofServers}\n${await registry.metrics()}`, contentType: registry.contentType };
+  };
 }
 
 /** NATS away does not make the service unready: charges are accepted, and the checks say what waits. */
@@ -215,42 +203,4 @@ async function stop(
     await stack.disposeAsync();
   }
   logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'stopped');
-}
-
-/** The line that says that the service is ready names every address, and what to type next. */
-function announce(
-  logger: Logger,
-  at: {
-    readonly grpc: Address;
-    readonly http: HttpServer;
-    readonly databaseUrl: string;
-    readonly natsUrl: string | undefined;
-    readonly startedAt: number;
-  },
-): void {
-  const grpc = formatAddress(at.grpc);
-  const example =
-    `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
-    `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
-    `${grpc} charge.v1.ChargeService/CreateCharge`;
-  const list = `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`;
-  const postgresql = withoutPassword(at.databaseUrl);
-  const nats = at.natsUrl?.split(',').map(withoutPassword).join(',') ?? 'none';
-  logger.info(
-    {
-      grpc,
-      http: formatAddress(at.http.address),
-      postgresql,
-      nats,
-      startedInMs: Math.round(performance.now() - at.startedAt),
-    },
-    `ready: gRPC ${grpc}, PostgreSQL ${postgresql}, NATS ${nats}`,
-  );
-  // Not a log line: inside JSON its quotes would be escaped, and it could not be copied.
-  process.stderr.write(`\nRecord a charge, then look at it:\n  ${example}\n  ${list}\n\n`);
-}
-
-function withoutPassword(text: string): string {
-  const { host, pathname } = new URL(text.trim());
-  return `${host}${pathname === '/' ? '' : pathname}`;
 }

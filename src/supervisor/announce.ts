@@ -1,0 +1,45 @@
+/** What a person reads when the service is ready. */
+
+import { type Address, formatAddress } from '../config.ts';
+import type { Logger } from '../observability/logger.ts';
+
+/** Where a service that is ready is, and what it works on. */
+export interface ReadyService {
+  readonly grpc: Address;
+  readonly http: Address;
+  /** Its host and path are said, and no password. */
+  readonly databaseUrl: string;
+  /** One or several, separated by commas, said likewise; undefined while there is none. */
+  readonly natsUrl: string | undefined;
+  /** When the start began, on the clock of `performance.now()`. */
+  readonly startedAtMs: number;
+}
+
+/** Logs the line that says that the service is ready, and writes what to type next to standard error. */
+export function announce(logger: Logger, at: ReadyService): void {
+  const grpc = formatAddress(at.grpc);
+  const example =
+    `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
+    `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
+    `${grpc} charge.v1.ChargeService/CreateCharge`;
+  const list = `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`;
+  const postgresql = withoutPassword(at.databaseUrl);
+  const nats = at.natsUrl?.split(',').map(withoutPassword).join(',') ?? 'none';
+  logger.info(
+    {
+      grpc,
+      http: formatAddress(at.http),
+      postgresql,
+      nats,
+      startedInMs: Math.round(performance.now() - at.startedAtMs),
+    },
+    `ready: gRPC ${grpc}, PostgreSQL ${postgresql}, NATS ${nats}`,
+  );
+  // Not a log line: inside JSON its quotes would be escaped, and it could not be copied.
+  process.stderr.write(`\nRecord a charge, then look at it:\n  ${example}\n  ${list}\n\n`);
+}
+
+function withoutPassword(text: string): string {
+  const { host, pathname } = new URL(text.trim());
+  return `${host}${pathname === '/' ? '' : pathname}`;
+}
