@@ -24,6 +24,9 @@ interface HealthResponse {
 /** The services that health is told for: '' is the server as a whole. */
 export const HEALTH_SERVICES: readonly string[] = ['', 'charge.v1.ChargeService'];
 
+/** Name under which health says whether events reach NATS; unknown until it is said for the first time. */
+export const EVENTS_HEALTH_SERVICE = 'charge.v1.events';
+
 /** Health of the server; everything is NOT_SERVING until said otherwise. */
 export class Health {
   readonly #statuses = new Map<string, ServingStatus>(HEALTH_SERVICES.map((name) => [name, 'NOT_SERVING']));

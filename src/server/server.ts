@@ -5,6 +5,7 @@ import type { JournalEntry } from '../domain/charge.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import type { RpcLimits } from '../rpc/dependencies.ts';
+import { EVENTS_HEALTH_SERVICE, HEALTH_SERVICES } from '../rpc/health.ts';
 import { createRpcServer } from '../rpc/server.ts';
 import { BookFollower } from '../store/book-follower.ts';
 import { createChargeReader } from '../store/charge-reader.ts';
@@ -30,7 +31,7 @@ export interface OpenServer {
    * processes of this service listen on the same address.
    */
   listen(options?: { readonly shared: boolean }): Promise<number>;
-  /** Tells whether events reach NATS; shown by the health service under `charge.v1.events`. */
+  /** Tells whether events reach NATS; shown by the health service under `EVENTS_HEALTH_SERVICE`. */
   relayConnected(connected: boolean): void;
   /** Refuses what is new, finishes what is in hand within `timeoutMs`, and closes everything. */
   drain(timeoutMs: number): Promise<void>;
@@ -44,9 +45,6 @@ const WRITE_QUEUE_MAX = 50_000;
 const RECORD_ITEMS_MAX = WRITE_QUEUE_MAX / 2;
 /** Reads of one process; writers have their own connections. */
 const READ_CONNECTIONS = 8;
-
-/** Name under which the health service says whether events reach NATS. */
-export const EVENTS_HEALTH_SERVICE = 'charge.v1.events';
 
 /** Opens the store and puts the border on it; `listen()` opens the door. */
 export async function openServer(
@@ -94,7 +92,7 @@ export async function openServer(
   metrics.watchLoad(rpc.load, () => recorder.queuedCharges);
   // Over the connections of the writers: slow reads do not keep a charge from being recorded.
   const watch = watchDatabase(database.writePool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
-    for (const service of ['', 'charge.v1.ChargeService']) rpc.setServing(service, available);
+    for (const service of HEALTH_SERVICES) rpc.setServing(service, available);
     options.serving(available);
     if (!available) logger.warn({}, 'PostgreSQL does not answer: charges cannot be recorded');
   });
