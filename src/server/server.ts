@@ -116,7 +116,7 @@ export async function openServer(
   };
 }
 
-/** The limits that reliability.md and the contract set; README lists what can be changed. */
+/** The limits that docs/architecture.md explains and the contract sets; README lists what can be changed. */
 function rpcLimits(config: Pick<Config, 'inFlightCallsMax' | 'streamsMax'>): RpcLimits {
   return {
     inFlightCallsMax: config.inFlightCallsMax,
