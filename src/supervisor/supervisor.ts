@@ -77,7 +77,7 @@ async function start(
     applicationName: 'charge-service supervisor',
   });
   stack.defer(() => database.close());
-  await unlessStopped(migrateWhenReachable(backing.databaseUrl, logger, stopping), stopping);
+  await migrateWhenReachable(backing.databaseUrl, logger, stopping);
   // A free port is chosen only now: chosen before, the embedded PostgreSQL once picked the same one.
   const grpc = await findFreeAddress(config.listen, 'LISTEN');
 
@@ -125,6 +125,7 @@ async function start(
   return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay: () => relay, stack }) };
 }
 
+/** Rejects when `stopping` is aborted, after whatever runs in PostgreSQL has been ended there. */
 async function migrateWhenReachable(
   databaseUrl: string,
   logger: Logger,
@@ -133,10 +134,11 @@ async function migrateWhenReachable(
   const giveUpAt = performance.now() + MIGRATION_TIMEOUT_MS;
   for (;;) {
     try {
-      const applied = await migrate(databaseUrl, { lockTimeoutMs: MIGRATION_TIMEOUT_MS });
+      const applied = await migrate(databaseUrl, { lockTimeoutMs: MIGRATION_TIMEOUT_MS, signal: stopping });
       if (applied.length > 0) logger.info({ applied }, 'migrated the database');
       return;
     } catch (error) {
+      stopping.throwIfAborted();
       if (classifySqlError(error) !== 'retry' || performance.now() > giveUpAt) throw error;
       logger.warn(describeSqlError(error), 'PostgreSQL does not answer yet; trying again');
       await delay(500, undefined, { signal: stopping });
@@ -144,7 +146,7 @@ async function migrateWhenReachable(
   }
 }
 
-/** Migrating or fetching nats-server may take minutes, in which a person may think better of it. */
+/** Fetching nats-server, for one, may take minutes, in which a person may think better of it. */
 function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(new Error('stopped before it was complete'));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import type {
@@ -67,7 +68,10 @@ describe('the embedded default', () => {
     const first = start({});
     const ready = await first.ready();
     expect(ready.msg).toBe(`ready: gRPC ${ready.grpc}, PostgreSQL ${ready.postgresql}, NATS ${ready.nats}`);
-    expect(first.stderr).toContain(`${ready.grpc} charge.v1.ChargeService/CreateCharge`);
+    // Written after the line that says ready, and over another pipe.
+    await waitFor('the example', () =>
+      first.stderr.includes(`${ready.grpc} charge.v1.ChargeService/CreateCharge`),
+    );
     const created = await create(await first.client(), 'kept');
     await waitFor('the event', async () => (await readStream(`nats://${ready.nats}`)).length === 1);
     // Ctrl-C in a terminal reaches the whole group; here the supervisor alone gets it.
@@ -203,6 +207,22 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     await nats.restart();
     await waitFor('the backlog to be empty', async () => (await readyz(http)).checks['events_waiting'] === 0);
     expectSequences(await readStream(nats.url), 50);
+  }, 60_000);
+
+  test('stops while it migrates, and leaves nothing waiting in PostgreSQL', async () => {
+    await query(database.url, 'CREATE TABLE migration (name text)');
+    const blocker = new Client({ connectionString: database.url });
+    await blocker.connect();
+    try {
+      await blocker.query('BEGIN; LOCK TABLE migration');
+      const service = start(env());
+      const waiting = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      await waitFor('the migration to wait', async () => (await query(database.url, waiting)).length === 1);
+      expect(await service.end()).toBe(0);
+      expect(await query(database.url, waiting)).toEqual([]);
+    } finally {
+      await blocker.end();
+    }
   }, 60_000);
 
   test('stops at once while its server process is still starting', async () => {

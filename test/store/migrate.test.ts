@@ -10,6 +10,7 @@ import type { Database } from '../../src/store/orm.ts';
 import { dumpSchema } from '../../src/store/schema-dump.ts';
 import { classifySqlError, sqlState } from '../../src/store/sql-errors.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { openProxy } from '../support/proxy.ts';
 import { openTestDatabase } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -111,6 +112,69 @@ test('a replica waits for the one that migrates, and no longer than it was told'
   await other.query('SELECT pg_advisory_unlock(1)');
   expect(await slow).toEqual([...NAMES, 'slow']);
   expect(await waiting).toEqual([]);
+});
+
+test('a migration that is given up leaves no statement, no lock and nothing half done', async () => {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const sleeping = withSlowOne('CREATE TABLE half (id int); SELECT pg_sleep(60)');
+  // A user's URL may name the connections.
+  const named = `${testDatabase.url}?application_name=theirs`;
+  const failed = migrate(named, { lockTimeoutMs: 30_000, migrations: sleeping, signal }).catch(
+    (error: unknown) => error,
+  );
+  await waitFor('the migration', async () => {
+    const { rows } = await other.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
+    );
+    return rows.length === 1;
+  });
+  const waiting = run({ signal }).catch((error: unknown) => error);
+  await waitFor('another one that waits for it', async () => {
+    const { rows } = await other.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`,
+    );
+    return rows.length === 1;
+  });
+  stopping.abort();
+  expect(await Promise.all([failed, waiting])).toEqual([signal.reason, signal.reason]);
+  const { rows } = await other.query(
+    `SELECT query FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`,
+  );
+  expect(rows).toEqual([]);
+  const half = await other.query("SELECT to_regclass('half') AS found");
+  expect(half.rows).toEqual([{ found: null }]);
+  expect(await run({ migrations: withSlowOne('SELECT pg_sleep(0)') })).toEqual(['slow']);
+});
+
+test('a migration is given up also while PostgreSQL does not answer', async () => {
+  const url = new URL(testDatabase.url);
+  const proxy = await openProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  url.hostname = '127.0.0.1';
+  const stopping = new AbortController();
+  try {
+    const migrations = withSlowOne('SELECT pg_sleep(60)');
+    const failed = migrate(url.href, { lockTimeoutMs: 30_000, migrations, signal: stopping.signal }).catch(
+      (error: unknown) => error,
+    );
+    await waitFor('the migration', async () => {
+      const { rows } = await other.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
+      );
+      return rows.length === 1;
+    });
+    proxy.blackhole();
+    stopping.abort();
+    expect(await failed).toBe(stopping.signal.reason);
+  } finally {
+    await proxy.close();
+    await other.query(
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+       WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+  }
 });
 
 test('a migration whose backend is terminated fails, and the next try succeeds', async () => {
