@@ -4,7 +4,6 @@
  * by the time a writer is free.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 
 import type { ChargeRequest, JournalEntry, RecordResult } from '../domain/charge.ts';
@@ -12,6 +11,7 @@ import { ServiceError } from '../domain/errors.ts';
 import type { ChargeRecorder, RecordOptions } from '../domain/ports.ts';
 import type { NewCharge } from './charge-row.ts';
 import { isRequestIdConflict } from './insert-charges.ts';
+import { retryWhileAway } from './retry.ts';
 import { classifySqlError } from './sql-errors.ts';
 import { withClient } from './with-client.ts';
 import { type GroupOutcome, newCharge, writeGroup } from './write-group.ts';
@@ -27,7 +27,7 @@ export interface GroupWriterOptions {
    * has admitted. So no more than this ever wait, and what such callers allow themselves on top.
    */
   readonly queueSizeMax: number;
-  /** How long after its arrival a charge is tried again while PostgreSQL is away. */
+  /** How long after its arrival a charge is tried again while PostgreSQL is away, whatever its group's age. */
   readonly retryForMs: number;
   /** What a refused caller is told. */
   readonly retryAfterMs: number;
@@ -53,8 +53,6 @@ interface Submission {
 
 /** A failed attempt costs a whole statement: after one, so many groups without a replay make up for it. */
 const CAUTIOUS_GROUPS = 16;
-const RETRY_DELAY_MIN_MS = 20;
-const RETRY_DELAY_MAX_MS = 1000;
 
 /** Implements {@link ChargeRecorder} on a pool that it does not own. */
 export class GroupWriter implements ChargeRecorder {
@@ -150,56 +148,58 @@ export class GroupWriter implements ChargeRecorder {
   }
 
   async #write(group: readonly Submission[]): Promise<void> {
-    const tenant = group[0]?.tenant ?? '';
+    let waiting = group;
     try {
-      const outcome = await this.#attempt(
-        tenant,
-        group.flatMap((submission) => submission.charges),
-        Math.min(...group.map((submission) => submission.arrivedAt)),
+      await retryWhileAway(
+        () => this.#attempt(waiting),
+        (error, nextAttemptAt) => {
+          waiting = this.#giveUpBefore(nextAttemptAt, waiting, error);
+          return waiting.length > 0;
+        },
       );
-      let next = 0;
-      for (const { charges, resolve } of group) {
-        resolve(outcome.results.slice(next, (next += charges.length)));
-      }
     } catch (error) {
-      if (group.length > 1 && classifySqlError(error) === 'data') {
+      if (waiting.length > 1 && classifySqlError(error) === 'data') {
         // One submission must not take its neighbours down with it.
-        for (const submission of group) await this.#write([submission]);
+        for (const submission of waiting) await this.#write([submission]);
         return;
       }
-      for (const submission of group) submission.reject(error);
+      for (const submission of waiting) submission.reject(error);
     }
   }
 
-  async #attempt(tenant: string, charges: readonly NewCharge[], arrivedAt: number): Promise<GroupOutcome> {
-    const giveUpAt = arrivedAt + this.#options.retryForMs;
-    for (let delayMs = RETRY_DELAY_MIN_MS; ; delayMs = Math.min(delayMs * 2, RETRY_DELAY_MAX_MS)) {
-      try {
-        return await this.#attemptOnce(tenant, charges);
-      } catch (error) {
-        const kind = classifySqlError(error);
-        if (kind !== 'retry' && kind !== 'timeout') throw error;
-        if (performance.now() + delayMs > giveUpAt) {
-          const { retryAfterMs } = this.#options;
-          throw new ServiceError({ kind: 'database_unavailable', retryAfterMs }, { cause: error });
-        }
-        await delay(delayMs * (0.5 + Math.random() / 2));
-      }
-    }
+  /** Rejects those whose time will be over, and returns the others as they are: their ids may be stored already. */
+  #giveUpBefore(nextAttemptAt: number, waiting: readonly Submission[], cause: unknown): Submission[] {
+    const { retryForMs, retryAfterMs } = this.#options;
+    return waiting.filter(({ arrivedAt, reject }) => {
+      const staysOn = nextAttemptAt <= arrivedAt + retryForMs;
+      if (!staysOn) reject(new ServiceError({ kind: 'database_unavailable', retryAfterMs }, { cause }));
+      return staysOn;
+    });
   }
 
-  async #attemptOnce(tenant: string, charges: readonly NewCharge[]): Promise<GroupOutcome> {
+  /** Writes the group in one transaction, then answers it. */
+  async #attempt(group: readonly Submission[]): Promise<void> {
+    const tenant = group[0]?.tenant ?? '';
+    const charges = group.flatMap((submission) => submission.charges);
+    const { results } = await this.#observed(charges.length, () =>
+      withClient(this.#pool, (client) => this.#writeGroup(client, tenant, charges)),
+    );
+    let next = 0;
+    for (const { charges, resolve } of group) resolve(results.slice(next, (next += charges.length)));
+  }
+
+  async #observed(charges: number, write: () => Promise<GroupOutcome>): Promise<GroupOutcome> {
     const startedAt = performance.now();
     let failure: unknown;
     try {
-      const outcome = await withClient(this.#pool, (client) => this.#writeGroup(client, tenant, charges));
+      const outcome = await write();
       if (outcome.entries.length > 0) this.#events.committed(outcome.entries);
       return outcome;
     } catch (error) {
       failure = error;
       throw error;
     } finally {
-      this.#events.attempted(charges.length, (performance.now() - startedAt) / 1000, failure);
+      this.#events.attempted(charges, (performance.now() - startedAt) / 1000, failure);
     }
   }
 

@@ -14,7 +14,10 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 /** The suite's database, over a network that can go silent. */
-async function openBehindProxy(poolSizeMax: number): Promise<{ proxy: Proxy; database: Database }> {
+async function openBehindProxy(
+  poolSizeMax: number,
+  connectTimeoutMs = 1_000,
+): Promise<{ proxy: Proxy; database: Database }> {
   const url = new URL(store.url);
   const proxy = await openProxy({ host: url.hostname, port: Number(url.port) });
   url.hostname = '127.0.0.1';
@@ -25,7 +28,7 @@ async function openBehindProxy(poolSizeMax: number): Promise<{ proxy: Proxy; dat
     writePoolSizeMax: 1,
     durableCommits: true,
     statementTimeoutMs: 200,
-    connectTimeoutMs: 1_000,
+    connectTimeoutMs,
     applicationName: 'blackhole',
   });
   return { proxy, database };
@@ -53,6 +56,30 @@ test('a network to PostgreSQL that swallows everything is given up on, and the w
     expect(attempts.filter((error) => error !== undefined).length).toBeGreaterThan(0);
     const { rows } = await store.database.pool.query(`SELECT 1 FROM charge WHERE request_id = 'during'`);
     expect(rows).toHaveLength(1);
+  } finally {
+    await proxy.close();
+    await database.close();
+  }
+}, 60_000);
+
+test('a charge that came late into an outage outlives it, although those before it in its group did not', async () => {
+  const { proxy, database } = await openBehindProxy(1, 300);
+  try {
+    const writer = new GroupWriter(
+      database.writePool,
+      { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 2_000, retryAfterMs: 100 },
+      { committed: () => undefined, attempted: () => undefined },
+    );
+    const unavailable = { failure: { kind: 'database_unavailable' } };
+    proxy.blackhole();
+    const full = writer.record('default', [chargeRequest('full-1'), chargeRequest('full-2')]);
+    const old = writer.record('default', [chargeRequest('old')]);
+    // Before the one writer is free again: it takes both together.
+    const young = full.catch(() => writer.record('default', [chargeRequest('young')]));
+    await expect(full).rejects.toMatchObject(unavailable);
+    await expect(old).rejects.toMatchObject(unavailable);
+    proxy.heal();
+    expect(await young).toMatchObject([{ outcome: 'created' }]);
   } finally {
     await proxy.close();
     await database.close();

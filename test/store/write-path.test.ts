@@ -215,7 +215,7 @@ describe('a failing write', () => {
       const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
       client.query = async (...args: unknown[]) => {
         await query(...args);
-        throw Object.assign(new Error('Connection terminated unexpectedly'));
+        throw new Error('Connection terminated unexpectedly');
       };
       return client;
     }) as never;
@@ -225,6 +225,44 @@ describe('a failing write', () => {
       expect(result?.outcome).toBe('created');
       expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'lost-reply'`)).toBe(1);
     } finally {
+      writePool.connect = original as never;
+    }
+    await expectBookToBeComplete();
+  });
+
+  test('is given up on with its own time, not with that of an older one in its group', async () => {
+    const { writePool } = store.database;
+    const original = writePool.connect.bind(writePool);
+    let away = true;
+    let writes = 0;
+    writePool.connect = (async () => {
+      const client = await original();
+      if (!away) return client;
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      // The first statement with both charges is committed, and its reply is lost.
+      client.query = async (...args: unknown[]) => {
+        if (writer.queuedCharges === 0 && young !== undefined && writes++ === 0) await query(...args);
+        throw new Error('Connection terminated unexpectedly');
+      };
+      return client;
+    }) as never;
+    const writer = store.anotherWriter({ writers: 1, groupSizeMax: 2, retryForMs: 1_000 });
+    let young: Promise<RecordResult[]> | undefined;
+    try {
+      const first = [1, 2].map((i) => writer.record(TENANT, [chargeRequest(`first-${i}`)]));
+      const old = writer.record(TENANT, [chargeRequest('old')]);
+      first[1]?.catch(() => (young = writer.record(TENANT, [chargeRequest('young')])));
+      for (const recording of [...first, old]) {
+        await expect(recording).rejects.toMatchObject({ failure: { kind: 'database_unavailable' } });
+      }
+      away = false;
+      expect(writes).toBeGreaterThan(0);
+      expect(await young).toMatchObject([{ outcome: 'created' }]);
+      // Both were in the group of the lost reply, and nobody writes them twice.
+      const again = await writer.record(TENANT, [chargeRequest('old'), chargeRequest('young')]);
+      expect(again.map(({ outcome }) => outcome)).toEqual(['replayed', 'replayed']);
+    } finally {
+      away = false;
       writePool.connect = original as never;
     }
     await expectBookToBeComplete();
