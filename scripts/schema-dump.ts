@@ -20,7 +20,6 @@ try {
   const database = await openDatabase({
     databaseUrl: postgres.url,
     poolSizeMax: 2,
-    writePoolSizeMax: 1,
     durableCommits: true,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,

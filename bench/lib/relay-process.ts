@@ -12,7 +12,6 @@ async function run(): Promise<LoadResult> {
   const database = await openDatabase({
     databaseUrl,
     poolSizeMax: 6,
-    writePoolSizeMax: 1,
     durableCommits: true,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,

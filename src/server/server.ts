@@ -9,6 +9,7 @@ import { EVENTS_HEALTH_SERVICE, HEALTH_SERVICES } from '../rpc/health.ts';
 import { createRpcServer } from '../rpc/server.ts';
 import { BookFollower } from '../store/book-follower.ts';
 import { createChargeReader } from '../store/charge-reader.ts';
+import { openPool } from '../store/connections.ts';
 import { GroupWriter } from '../store/group-writer.ts';
 import { openDatabase } from '../store/orm.ts';
 import { watchDatabase } from './database-watch.ts';
@@ -52,18 +53,19 @@ export async function openServer(
   options: ServerOptions,
 ): Promise<OpenServer> {
   const { logger, metrics } = options;
-  const database = await openDatabase({
+  const connection = {
     databaseUrl: options.databaseUrl,
-    poolSizeMax: READ_CONNECTIONS,
-    writePoolSizeMax: config.writers,
     durableCommits: true,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',
-  });
+  };
+  const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
+  // One for each group that is written at once, so that no number of reads can hold writes up.
+  const writePool = openPool({ ...connection, poolSizeMax: config.writers });
   const book = new BookFollower(database.pool, { pollMs: 100, retryAfterMs: RETRY_AFTER_MS });
   const recorder = new GroupWriter(
-    database.writePool,
+    writePool,
     {
       writers: config.writers,
       groupSizeMax: 500,
@@ -91,7 +93,7 @@ export async function openServer(
   });
   metrics.watchLoad(rpc.load, () => recorder.queuedCharges);
   // Over the connections of the writers: slow reads do not keep a charge from being recorded.
-  const watch = watchDatabase(database.writePool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
+  const watch = watchDatabase(writePool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
     for (const service of HEALTH_SERVICES) rpc.setServing(service, available);
     options.serving(available);
     if (!available) logger.warn({}, 'PostgreSQL does not answer: charges cannot be recorded');
@@ -110,6 +112,7 @@ export async function openServer(
         await rpc.drain(timeoutMs);
       } finally {
         book.close();
+        await writePool.end();
         await database.close();
       }
     },

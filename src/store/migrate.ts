@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MigrationObject } from '@mikro-orm/core';
 import { Client, type Pool, type PoolClient } from 'pg';
 
-import { type Database, NETWORK_GRACE_MS, openDatabase } from './orm.ts';
+import { NETWORK_GRACE_MS } from './connections.ts';
+import { type Database, openDatabase } from './orm.ts';
 
 /** Arbitrary, but the same for every version of this service: it names the lock. */
 const MIGRATION_LOCK = 7_216_335_041;
@@ -42,7 +43,6 @@ export async function migrate(databaseUrl: string, options: MigrateOptions): Pro
     databaseUrl,
     // One for the lock, one for the statements.
     poolSizeMax: 2,
-    writePoolSizeMax: 1,
     durableCommits: true,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,

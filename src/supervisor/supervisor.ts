@@ -70,7 +70,6 @@ async function start(
   const database = await openDatabase({
     databaseUrl: backing.databaseUrl,
     poolSizeMax: 6,
-    writePoolSizeMax: 1,
     durableCommits: false,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,

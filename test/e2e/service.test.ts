@@ -306,7 +306,6 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     const store = await openDatabase({
       databaseUrl: database.url,
       poolSizeMax: 1,
-      writePoolSizeMax: 1,
       durableCommits: true,
       statementTimeoutMs: 10_000,
       connectTimeoutMs: 5_000,

@@ -2,10 +2,11 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import { BookFollower } from '../../src/store/book-follower.ts';
 import { createChargeReader } from '../../src/store/charge-reader.ts';
+import { openPool } from '../../src/store/connections.ts';
 import { GroupWriter } from '../../src/store/group-writer.ts';
-import { type Database, openDatabase } from '../../src/store/orm.ts';
+import { openDatabase, type StoreOptions } from '../../src/store/orm.ts';
 import { openProxy, type Proxy } from '../support/proxy.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../support/store.ts';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -14,32 +15,23 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 /** The suite's database, over a network that can go silent. */
-async function openBehindProxy(
-  poolSizeMax: number,
-  connectTimeoutMs = 1_000,
-): Promise<{ proxy: Proxy; database: Database }> {
+async function openSilencable(
+  bounds: Partial<StoreOptions>,
+): Promise<{ proxy: Proxy; connection: StoreOptions }> {
   const url = new URL(store.url);
   const proxy = await openProxy({ host: url.hostname, port: Number(url.port) });
   url.hostname = '127.0.0.1';
   url.port = String(proxy.port);
-  const database = await openDatabase({
-    databaseUrl: url.href,
-    poolSizeMax,
-    writePoolSizeMax: 1,
-    durableCommits: true,
-    statementTimeoutMs: 200,
-    connectTimeoutMs,
-    applicationName: 'blackhole',
-  });
-  return { proxy, database };
+  return { proxy, connection: connectionTo(url.href, { statementTimeoutMs: 200, ...bounds }) };
 }
 
 test('a network to PostgreSQL that swallows everything is given up on, and the write is made once', async () => {
-  const { proxy, database } = await openBehindProxy(1);
+  const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 1_000 });
+  const pool = openPool(connection);
   try {
     const attempts: unknown[] = [];
     const writer = new GroupWriter(
-      database.writePool,
+      pool,
       { writers: 1, groupSizeMax: 10, queueSizeMax: 10, retryForMs: 20_000, retryAfterMs: 100 },
       {
         committed: () => undefined,
@@ -58,15 +50,16 @@ test('a network to PostgreSQL that swallows everything is given up on, and the w
     expect(rows).toHaveLength(1);
   } finally {
     await proxy.close();
-    await database.close();
+    await pool.end();
   }
 }, 60_000);
 
 test('a charge that came late into an outage outlives it, although those before it in its group did not', async () => {
-  const { proxy, database } = await openBehindProxy(1, 300);
+  const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 300 });
+  const pool = openPool(connection);
   try {
     const writer = new GroupWriter(
-      database.writePool,
+      pool,
       { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 2_000, retryAfterMs: 100 },
       { committed: () => undefined, attempted: () => undefined },
     );
@@ -82,7 +75,7 @@ test('a charge that came late into an outage outlives it, although those before 
     expect(await young).toMatchObject([{ outcome: 'created' }]);
   } finally {
     await proxy.close();
-    await database.close();
+    await pool.end();
   }
 }, 60_000);
 
@@ -92,7 +85,8 @@ test('a read that the network swallowed leaves no connection behind on which the
   const { id } = result.charge;
   const query = { filter: {}, order: 'newest_first', limit: 1, after: undefined } as const;
   // A connection for each of the reads below.
-  const { proxy, database } = await openBehindProxy(5);
+  const { proxy, connection } = await openSilencable({ poolSizeMax: 5, connectTimeoutMs: 1_000 });
+  const database = await openDatabase(connection);
   try {
     const reader = createChargeReader(database, 100);
     const book = new BookFollower(database.pool, { pollMs: 50, retryAfterMs: 100 });

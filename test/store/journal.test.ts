@@ -103,7 +103,7 @@ describe('a write that inserts nothing', () => {
     const before = await store.book.lastSequence(TENANT);
     const groups = await sizesOfGroups();
     const existing = newCharge(chargeRequest('0-1'));
-    const client = await store.database.writePool.connect();
+    const client = await store.writePool.connect();
     try {
       const charges = mode === 'skipExisting' ? [existing] : [];
       const outcome = await insertCharges(client, TENANT, charges, mode);
@@ -118,7 +118,7 @@ describe('a write that inserts nothing', () => {
 
   test('says which charges of a group were new', async () => {
     const charges = ['0-1', 'new-1', '1-1', 'new-2'].map((id) => newCharge(chargeRequest(id)));
-    const client = await store.database.writePool.connect();
+    const client = await store.writePool.connect();
     try {
       const before = await store.book.lastSequence(TENANT);
       const outcome = await insertCharges(client, TENANT, charges, 'skipExisting');

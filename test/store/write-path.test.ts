@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 
 import type { JournalEntry, RecordResult } from '../../src/domain/charge.ts';
 import { type ServiceError } from '../../src/domain/errors.ts';
+import { openPool } from '../../src/store/connections.ts';
 import { readJournal } from '../../src/store/journal.ts';
-import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../support/store.ts';
+import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../support/store.ts';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -204,7 +205,7 @@ describe('entries that are told of', () => {
 describe('a failing write', () => {
   test('answers created, once, when the connection is lost after COMMIT', async () => {
     const writer = store.anotherWriter({ writers: 1 });
-    const { writePool } = store.database;
+    const { writePool } = store;
     const original = writePool.connect.bind(writePool);
     let broken = false;
     // The statement commits, its reply never arrives: exactly what a cut connection does at COMMIT.
@@ -231,7 +232,7 @@ describe('a failing write', () => {
   });
 
   test('is given up on with its own time, not with that of an older one in its group', async () => {
-    const { writePool } = store.database;
+    const { writePool } = store;
     const original = writePool.connect.bind(writePool);
     let away = true;
     let writes = 0;
@@ -333,12 +334,12 @@ describe('durability', () => {
     const { pool } = store.database;
     const name = new URL(store.url).pathname.slice(1);
     await pool.query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
-    const other = await openTestDatabase(store.url);
+    const other = openPool(connectionTo(store.url));
     try {
-      const { rows } = await other.writePool.query('SHOW synchronous_commit');
+      const { rows } = await other.query('SHOW synchronous_commit');
       expect(rows).toEqual([{ synchronous_commit: 'on' }]);
     } finally {
-      await other.close();
+      await other.end();
       await pool.query(`ALTER DATABASE ${name} RESET synchronous_commit`);
     }
   });

@@ -1,5 +1,7 @@
 /** A migrated database with the parts of the store on it, for a suite. */
 
+import type { Pool } from 'pg';
+
 import type { ChargeContent, ChargeRequest } from '../../src/domain/charge.ts';
 import { BookFollower } from '../../src/store/book-follower.ts';
 import { createChargeReader } from '../../src/store/charge-reader.ts';
@@ -8,6 +10,7 @@ import {
   type GroupWriterEvents,
   type GroupWriterOptions,
 } from '../../src/store/group-writer.ts';
+import { openPool } from '../../src/store/connections.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { type Database, openDatabase, type StoreOptions } from '../../src/store/orm.ts';
 import { createTestDatabase } from './database.ts';
@@ -16,6 +19,7 @@ import { createTestDatabase } from './database.ts';
 export interface TestStore {
   readonly url: string;
   readonly database: Database;
+  readonly writePool: Pool;
   readonly writer: GroupWriter;
   readonly book: BookFollower;
   readonly reader: ReturnType<typeof createChargeReader>;
@@ -27,18 +31,22 @@ export interface TestStore {
   close(): Promise<void>;
 }
 
-/** Opens a database like a server process does, with other bounds where given. */
-export function openTestDatabase(url: string, bounds: Partial<StoreOptions> = {}): Promise<Database> {
-  return openDatabase({
+/** How a server process connects, with other bounds where given. */
+export function connectionTo(url: string, bounds: Partial<StoreOptions> = {}): StoreOptions {
+  return {
     databaseUrl: url,
     poolSizeMax: 6,
-    writePoolSizeMax: 4,
     durableCommits: true,
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
     applicationName: 'test',
     ...bounds,
-  });
+  };
+}
+
+/** Opens a database like a server process does, with other bounds where given. */
+export function openTestDatabase(url: string, bounds: Partial<StoreOptions> = {}): Promise<Database> {
+  return openDatabase(connectionTo(url, bounds));
 }
 
 /** Creates, migrates and opens. `close()` also drops the database. */
@@ -46,10 +54,11 @@ export async function openTestStore(): Promise<TestStore> {
   const testDatabase = await createTestDatabase();
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
+  const writePool = openPool(connectionTo(testDatabase.url, { poolSizeMax: 4 }));
   const book = new BookFollower(database.pool, { pollMs: 50, retryAfterMs: 100 });
   const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
     new GroupWriter(
-      database.writePool,
+      writePool,
       {
         writers: 2,
         groupSizeMax: 1000,
@@ -63,6 +72,7 @@ export async function openTestStore(): Promise<TestStore> {
   return {
     url: testDatabase.url,
     database,
+    writePool,
     writer: newWriter({}, (entries) => {
       const last = entries.at(-1);
       if (last !== undefined) book.advanced(last.tenant, last.sequence);
@@ -72,6 +82,7 @@ export async function openTestStore(): Promise<TestStore> {
     anotherWriter: (options = {}, committed = () => undefined) => newWriter(options, committed),
     close: async () => {
       book.close();
+      await writePool.end();
       await database.close();
       await testDatabase.drop();
     },
