@@ -50,7 +50,7 @@ export interface ListQuery {
   readonly after: ListPosition | undefined;
 }
 
-/** Reads charges. Rejects with a {@link ServiceError} (`database_unavailable`, `deadline_exceeded`). */
+/** Reads charges. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`, `overloaded`. */
 export interface ChargeReader {
   /** The charge with this id (UUID text), or undefined. */
   findById(tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined>;

@@ -12,6 +12,7 @@ import { createChargeReader } from '../store/charge-reader.ts';
 import { openPool } from '../store/connections.ts';
 import { GroupWriter } from '../store/group-writer.ts';
 import { openDatabase } from '../store/orm.ts';
+import { ReadConnections } from '../store/read-connections.ts';
 import { watchDatabase } from './database-watch.ts';
 
 /** What the server is given from outside. */
@@ -63,7 +64,10 @@ export async function openServer(
   const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
   // One for each group that is written at once, so that no number of reads can hold writes up.
   const writePool = openPool({ ...connection, poolSizeMax: config.writers });
-  const book = new BookFollower(database.pool, { pollMs: 100, retryAfterMs: RETRY_AFTER_MS });
+  // Every watch of this process waits for it: it must not wait behind their reads.
+  const lookPool = openPool({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
+  const reads = new ReadConnections(database.pool, RETRY_AFTER_MS);
+  const book = new BookFollower(reads, lookPool, { pollMs: 100 });
   const recorder = new GroupWriter(
     writePool,
     {
@@ -82,7 +86,7 @@ export async function openServer(
       attempted: metrics.writeAttempted,
     },
   );
-  const reader = createChargeReader(database, RETRY_AFTER_MS);
+  const reader = createChargeReader(database.orm, reads);
   const rpc = createRpcServer({
     recorder,
     reader,
@@ -112,8 +116,7 @@ export async function openServer(
         await rpc.drain(timeoutMs);
       } finally {
         book.close();
-        await writePool.end();
-        await database.close();
+        await Promise.all([writePool.end(), lookPool.end(), database.close()]);
       }
     },
   };

@@ -8,14 +8,12 @@ import type { Pool } from 'pg';
 import type { JournalEntry } from '../domain/charge.ts';
 import type { BookReader } from '../domain/ports.ts';
 import { lastSequence, lastSequences, readJournal } from './journal.ts';
-import { asServiceError } from './read-errors.ts';
+import type { ReadConnections } from './read-connections.ts';
 
 /** How the follower waits. */
 export interface BookFollowerOptions {
   /** How often other processes' commits are looked for while anyone waits. */
   readonly pollMs: number;
-  /** What a caller is told when PostgreSQL is away. */
-  readonly retryAfterMs: number;
 }
 
 interface Waiter {
@@ -24,9 +22,10 @@ interface Waiter {
   readonly wake: () => void;
 }
 
-/** Implements {@link BookReader} on a pool that it does not own; `close()` wakes everyone. */
+/** Implements {@link BookReader} on connections that it does not own; `close()` wakes everyone. */
 export class BookFollower implements BookReader {
-  readonly #pool: Pool;
+  readonly #connections: ReadConnections;
+  readonly #lookPool: Pool;
   readonly #options: BookFollowerOptions;
   readonly #waiters = new Set<Waiter>();
   /** As far as each book is known to reach: a commit may come between a reader's look and its wait. */
@@ -36,25 +35,22 @@ export class BookFollower implements BookReader {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(pool: Pool, options: BookFollowerOptions) {
-    this.#pool = pool;
+  /**
+   * Reads of callers go over `connections`, which may all be in use; `lookPool` is asked for one
+   * connection at a time, and nobody else may keep it for long.
+   */
+  constructor(connections: ReadConnections, lookPool: Pool, options: BookFollowerOptions) {
+    this.#connections = connections;
+    this.#lookPool = lookPool;
     this.#options = options;
   }
 
-  async lastSequence(tenant: string): Promise<bigint> {
-    try {
-      return await lastSequence(this.#pool, tenant);
-    } catch (error) {
-      throw asServiceError(error, this.#options.retryAfterMs);
-    }
+  lastSequence(tenant: string): Promise<bigint> {
+    return this.#connections.use((client) => lastSequence(client, tenant));
   }
 
-  async read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]> {
-    try {
-      return await readJournal(this.#pool, tenant, afterSequence, limit);
-    } catch (error) {
-      throw asServiceError(error, this.#options.retryAfterMs);
-    }
+  read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]> {
+    return this.#connections.use((client) => readJournal(client, tenant, afterSequence, limit));
   }
 
   /** The writer of this process committed up to here. */
@@ -110,9 +106,9 @@ export class BookFollower implements BookReader {
 
   async #look(): Promise<void> {
     try {
-      for (const [tenant, sequence] of await lastSequences(this.#pool)) this.advanced(tenant, sequence);
+      for (const [tenant, sequence] of await lastSequences(this.#lookPool)) this.advanced(tenant, sequence);
     } catch {
-      // Readers meet the same failure when they read, and they report it.
+      // PostgreSQL is away: readers meet the same failure when they read, and they report it.
       for (const waiter of this.#waiters) waiter.wake();
     }
   }

@@ -1,8 +1,8 @@
 /** Reads single charges and pages, with the statements of MikroORM's query builder. */
 
 import type { InferEntity } from '@mikro-orm/core';
-import type { EntityManager, SelectQueryBuilder } from '@mikro-orm/postgresql';
-import type { Pool, PoolClient, QueryResult } from 'pg';
+import type { EntityManager, MikroORM, SelectQueryBuilder } from '@mikro-orm/postgresql';
+import type { PoolClient, QueryResult } from 'pg';
 
 import type { Charge, ChargeFilter } from '../domain/charge.ts';
 import { ServiceError } from '../domain/errors.ts';
@@ -11,23 +11,15 @@ import { type ChargeRow, fromChargeRow } from './charge-row.ts';
 import { timeOfChargeId } from './charge-id.ts';
 import { NETWORK_GRACE_MS } from './connections.ts';
 import { ChargeEntity } from './entities.ts';
-import type { Database } from './orm.ts';
-import { asServiceError } from './read-errors.ts';
+import type { ReadConnections } from './read-connections.ts';
 import { requestKey } from './request-key.ts';
 import { classifySqlError } from './sql-errors.ts';
 import { timestamptzFromMicros } from './timestamp.ts';
-import { withClient } from './with-client.ts';
 
-/** Opens the read side on a database that it does not own. */
-export function createChargeReader(database: Database, retryAfterMs: number): ChargeReader {
-  const { orm, pool } = database;
-  const read = async (sql: string, timeoutMs: number | undefined): Promise<Charge[]> => {
-    try {
-      return (await readRows(pool, sql, timeoutMs)).map(fromChargeRow);
-    } catch (error) {
-      throw asServiceError(error, retryAfterMs);
-    }
-  };
+/** The read side on connections that it does not own; `orm` writes its statements. */
+export function createChargeReader(orm: MikroORM, connections: ReadConnections): ChargeReader {
+  const read = async (sql: string, timeoutMs: number | undefined): Promise<Charge[]> =>
+    (await readRows(connections, sql, timeoutMs)).map(fromChargeRow);
   const readOne = async (
     tenant: string,
     key: object,
@@ -51,9 +43,13 @@ export function createChargeReader(database: Database, retryAfterMs: number): Ch
  * takes comes back whatever happened on it, still waiting for an answer that the network has
  * swallowed, and after a transaction whose ROLLBACK failed it never comes back.
  */
-async function readRows(pool: Pool, sql: string, timeoutMs: number | undefined): Promise<ChargeRow[]> {
+async function readRows(
+  connections: ReadConnections,
+  sql: string,
+  timeoutMs: number | undefined,
+): Promise<ChargeRow[]> {
   const startedAt = performance.now();
-  const rows = await withClient(pool, async (client) => {
+  const rows = await connections.use(async (client) => {
     if (!timeoutMs) return (await client.query<ChargeRow>(sql)).rows;
     // The wait for a connection has taken its part, or all of it.
     const leftMs = Math.ceil(timeoutMs - (performance.now() - startedAt));

@@ -1,6 +1,6 @@
 /** Reads a tenant's numbered book by cursor. */
 
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 
 import type { JournalEntry } from '../domain/charge.ts';
 import { CHARGE_COLUMNS, type ChargeRow, fromChargeRow } from './charge-row.ts';
@@ -34,17 +34,20 @@ CROSS JOIN LATERAL (
 ) AS charge
 ORDER BY sequence`;
 
+/** A pool, or one connection of it. */
+type Queryable = Pick<ClientBase, 'query'>;
+
 /**
  * The entries behind `afterSequence`, at most `limit`, in order. Numbers have no gap and are
  * committed in order, so a range of numbers is a page and nothing can appear inside it later.
  */
 export async function readJournal(
-  pool: Pool,
+  connection: Queryable,
   tenant: string,
   afterSequence: bigint,
   limit: number,
 ): Promise<JournalEntry[]> {
-  const result = await pool.query<ChargeRow & { sequence: string }>({
+  const result = await connection.query<ChargeRow & { sequence: string }>({
     name: 'read_journal',
     text: READ_JOURNAL,
     values: [tenant, afterSequence, limit],
@@ -58,8 +61,8 @@ export async function readJournal(
 }
 
 /** The number of the last committed entry; 0 for an empty or unknown book. */
-export async function lastSequence(pool: Pool, tenant: string): Promise<bigint> {
-  const result = await pool.query<{ last_sequence: string }>({
+export async function lastSequence(connection: Queryable, tenant: string): Promise<bigint> {
+  const result = await connection.query<{ last_sequence: string }>({
     name: 'last_sequence',
     text: 'SELECT last_sequence FROM book WHERE tenant = $1',
     values: [tenant],

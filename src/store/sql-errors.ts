@@ -72,6 +72,14 @@ const NETWORK_CODES = new Set([
   'ENOENT',
 ]);
 
+/** What `pg`'s pool says when no connection came free in time. */
+const POOL_TIMEOUT = 'timeout exceeded when trying to connect';
+
+/** Whether the pool had no connection to give: all were in use, or still being opened. */
+export function isPoolTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === POOL_TIMEOUT;
+}
+
 /** `pg` has no code for its own refusals, only these texts. */
 const DRIVER_TEXTS =
   /Connection terminated|timeout exceeded when trying to connect|Client was closed|not queryable|Query read timeout|Cannot use a pool after|server closed the connection/i;

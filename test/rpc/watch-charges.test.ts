@@ -118,22 +118,25 @@ test('delivers more than one read of history to a slow reader', async () => {
   expect(sequences(running)).toEqual(Array.from({ length: 1000 }, (_, i) => BigInt(i + 1)));
 });
 
-test('outlives a database that is away for a moment, and not one that stays away', async () => {
-  await record(1, 1);
-  const away = () => new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1 });
-  const running = watch(2n);
-  await running.started;
-  await waitFor('the wait', () => fixture.server.load.watchStreams === 1);
-  fixture.book.failures.push(away(), away());
-  fixture.book.entries.push({ ...(fixture.book.entries[0] as never as object), sequence: 2n } as never);
-  await record(3, 3).catch(() => {});
-  await record(4, 4).catch(() => {});
-  await record(5, 5);
-  await waitFor('events', () => running.responses.length >= 2);
-  for (let i = 0; i < 6; i++) fixture.book.failures.push(away());
-  const failing = watch(1n);
-  // The first failure meets the look at the last sequence, which is not tried again.
-  expect((await failing.failed).reason).toBe('DATABASE_UNAVAILABLE');
+const PASSING = [
+  ['DATABASE_UNAVAILABLE', { kind: 'database_unavailable', retryAfterMs: 1 }],
+  ['OVERLOADED', { kind: 'overloaded', limit: 'read_connections', retryAfterMs: 1 }],
+] as const;
+
+test.each(PASSING)('outlives %s for a moment, and not for long', async (reason, failure) => {
+  await record(1, 2);
+  const failures = (n: number) => Array.from({ length: n }, () => new ServiceError(failure));
+  fixture.book.readFailures.push(...failures(2));
+  const running = watch(1n);
+  await waitFor('what was read in the end', () => running.responses.length === 2);
+  fixture.book.readFailures.push(...failures(6));
+  expect((await watch(1n).failed).reason).toBe(reason);
+  expect(fixture.book.readFailures).toEqual([]);
+});
+
+test('ends at once where the look at the end of the book fails', async () => {
+  fixture.book.failures.push(new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1 }));
+  expect((await watch(1n).failed).reason).toBe('DATABASE_UNAVAILABLE');
 });
 
 test('ends when the caller cancels', async () => {

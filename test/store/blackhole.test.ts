@@ -5,6 +5,7 @@ import { createChargeReader } from '../../src/store/charge-reader.ts';
 import { openPool } from '../../src/store/connections.ts';
 import { GroupWriter } from '../../src/store/group-writer.ts';
 import { openDatabase, type StoreOptions } from '../../src/store/orm.ts';
+import { ReadConnections } from '../../src/store/read-connections.ts';
 import { openProxy, type Proxy } from '../support/proxy.ts';
 import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../support/store.ts';
 
@@ -79,6 +80,22 @@ test('a charge that came late into an outage outlives it, although those before 
   }
 }, 60_000);
 
+test('a connection that cannot be opened is no overload, also to whoever waits for another to be', async () => {
+  const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 300 });
+  const database = await openDatabase(connection);
+  try {
+    const reader = createChargeReader(database.orm, new ReadConnections(database.pool, 100));
+    proxy.blackhole();
+    const reads = await Promise.allSettled([1, 2, 3].map(() => reader.findByRequestId('default', 'none')));
+    for (const outcome of reads) {
+      expect(outcome).toMatchObject({ reason: { failure: { kind: 'database_unavailable' } } });
+    }
+  } finally {
+    await proxy.close();
+    await database.close();
+  }
+});
+
 test('a read that the network swallowed leaves no connection behind on which the next one would wait', async () => {
   const [result] = await store.writer.record('default', [chargeRequest('read')]);
   if (result?.outcome !== 'created') throw new Error(`unexpected ${String(result?.outcome)}`);
@@ -88,8 +105,9 @@ test('a read that the network swallowed leaves no connection behind on which the
   const { proxy, connection } = await openSilencable({ poolSizeMax: 5, connectTimeoutMs: 1_000 });
   const database = await openDatabase(connection);
   try {
-    const reader = createChargeReader(database, 100);
-    const book = new BookFollower(database.pool, { pollMs: 50, retryAfterMs: 100 });
+    const connections = new ReadConnections(database.pool, 100);
+    const reader = createChargeReader(database.orm, connections);
+    const book = new BookFollower(connections, store.writePool, { pollMs: 50 });
     const readAll = (): Promise<PromiseSettledResult<unknown>[]> =>
       Promise.allSettled([
         reader.findById('default', id),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Pool, PoolClient } from 'pg';
+import type { PoolClient } from 'pg';
 
 import type { RecordResult } from '../../src/domain/charge.ts';
 import { insertCharges } from '../../src/store/insert-charges.ts';
@@ -143,7 +143,7 @@ describe('the plan of a page', () => {
     await client.query(`INSERT INTO book VALUES ('planned', 0)`);
     await client.query('ANALYZE');
     // After five executions PostgreSQL plans without the values, here for tables of a page or two.
-    for (let i = 0; i < 10; i++) await readJournal(client as unknown as Pool, TENANT, 0n, 10);
+    for (let i = 0; i < 10; i++) await readJournal(client, TENANT, 0n, 10);
     for (const [group, size] of PLANNED_SIZES.entries()) {
       const requests = Array.from({ length: size }, (_, i) => chargeRequest(`${group}/${i}`));
       await store.writer.record('planned', requests);

@@ -7,6 +7,7 @@ import type { ChargeReader, ListQuery, ReadOptions } from '../../src/domain/port
 import { BookFollower } from '../../src/store/book-follower.ts';
 import { createChargeReader } from '../../src/store/charge-reader.ts';
 import type { Database } from '../../src/store/orm.ts';
+import { ReadConnections } from '../../src/store/read-connections.ts';
 import { statementsOf } from '../support/explain.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -145,7 +146,7 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
   let reader: ChargeReader;
   beforeEach(async () => {
     database = await openTestDatabase(store.url, { poolSizeMax: 1, statementTimeoutMs: 60_000 });
-    reader = createChargeReader(database, 100);
+    reader = createChargeReader(database.orm, new ReadConnections(database.pool, 100));
   });
   afterEach(() => database.close());
 
@@ -181,10 +182,55 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
   });
 });
 
+describe('connections that are all in use', () => {
+  test('are an overload to whoever waits in vain for one', async () => {
+    const database = await openTestDatabase(store.url, { poolSizeMax: 2, connectTimeoutMs: 200 });
+    const reads = new ReadConnections(database.pool, 100);
+    const reader = createChargeReader(database.orm, reads);
+    const done = Promise.withResolvers<void>();
+    const using = [1, 2].map(() => reads.use(() => done.promise));
+    try {
+      await expect(reader.findById(TENANT, NO_CHARGE)).rejects.toMatchObject({
+        failure: { kind: 'overloaded', limit: 'read_connections', retryAfterMs: 100 },
+      });
+      done.resolve();
+      await Promise.all(using);
+      expect(await reader.findById(TENANT, NO_CHARGE)).toBeUndefined();
+    } finally {
+      done.resolve();
+      await database.close();
+    }
+  });
+
+  test('wake nobody who waits for the book to grow, and hide no commit of another process', async () => {
+    const database = await openTestDatabase(store.url, { poolSizeMax: 1, connectTimeoutMs: 100 });
+    const reads = new ReadConnections(database.pool, 100);
+    const book = new BookFollower(reads, store.writePool, { pollMs: 10 });
+    const last = await book.lastSequence(TENANT);
+    const done = Promise.withResolvers<void>();
+    const using = reads.use(() => done.promise);
+    try {
+      let woken = false;
+      const waiting = book.waitForMore(TENANT, last, new AbortController().signal).then(() => (woken = true));
+      // As long as a look over this pool would have waited for a connection, and longer.
+      await expect(book.read(TENANT, last, 1)).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
+      await expect(book.read(TENANT, last, 1)).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
+      expect(woken).toBe(false);
+      await store.anotherWriter().record(TENANT, [chargeRequest('while-all-in-use')]);
+      await waiting;
+    } finally {
+      done.resolve();
+      await using;
+      book.close();
+      await database.close();
+    }
+  });
+});
+
 describe('a backend that PostgreSQL terminates', () => {
   test('costs the reads on it and none after them', async () => {
     const database = await openTestDatabase(store.url);
-    const reader = createChargeReader(database, 100);
+    const reader = createChargeReader(database.orm, new ReadConnections(database.pool, 100));
     try {
       await withLockedCharges(async () => {
         // More than the pool has connections.
@@ -241,7 +287,7 @@ describe('the book', () => {
 
   test('tells every reader of a commit between its read and its wait, each once', async () => {
     // Too slow for this test: nobody may depend on the next look.
-    const book = new BookFollower(store.database.pool, { pollMs: 600_000, retryAfterMs: 100 });
+    const book = new BookFollower(store.reads, store.writePool, { pollMs: 600_000 });
     const last = await store.book.lastSequence(TENANT);
     await store.writer.record(TENANT, [chargeRequest('between')]);
     book.advanced(TENANT, last + 1n);

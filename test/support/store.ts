@@ -13,6 +13,7 @@ import {
 import { openPool } from '../../src/store/connections.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { type Database, openDatabase, type StoreOptions } from '../../src/store/orm.ts';
+import { ReadConnections } from '../../src/store/read-connections.ts';
 import { createTestDatabase } from './database.ts';
 
 /** An open store on a database of its own. */
@@ -20,6 +21,8 @@ export interface TestStore {
   readonly url: string;
   readonly database: Database;
   readonly writePool: Pool;
+  /** Of `database`. */
+  readonly reads: ReadConnections;
   readonly writer: GroupWriter;
   readonly book: BookFollower;
   readonly reader: ReturnType<typeof createChargeReader>;
@@ -55,7 +58,8 @@ export async function openTestStore(): Promise<TestStore> {
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
   const writePool = openPool(connectionTo(testDatabase.url, { poolSizeMax: 4 }));
-  const book = new BookFollower(database.pool, { pollMs: 50, retryAfterMs: 100 });
+  const reads = new ReadConnections(database.pool, 100);
+  const book = new BookFollower(reads, writePool, { pollMs: 50 });
   const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
     new GroupWriter(
       writePool,
@@ -73,12 +77,13 @@ export async function openTestStore(): Promise<TestStore> {
     url: testDatabase.url,
     database,
     writePool,
+    reads,
     writer: newWriter({}, (entries) => {
       const last = entries.at(-1);
       if (last !== undefined) book.advanced(last.tenant, last.sequence);
     }),
     book,
-    reader: createChargeReader(database, 100),
+    reader: createChargeReader(database.orm, reads),
     anotherWriter: (options = {}, committed = () => undefined) => newWriter(options, committed),
     close: async () => {
       book.close();

@@ -68,21 +68,24 @@ async function startAfter(
   return startSequence - 1n;
 }
 
-/** A database that restarts must not end every watch: a few tries, further and further apart. */
+/** What passes must not end every watch: a few tries, further and further apart. */
 async function readPatiently(stream: WatchStream, after: bigint, book: BookReader): Promise<JournalEntry[]> {
   for (let retries = 0; ; retries++) {
     try {
       return await book.read(stream.tenant, after, WATCH_READ_MAX);
     } catch (error) {
       if (stream.over) return [];
-      if (!isDatabaseUnavailable(error) || retries === RETRIES_MAX) throw error;
+      if (!mayPass(error) || retries === RETRIES_MAX) throw error;
       await delay(RETRY_DELAY_MIN_MS * 2 ** retries, undefined, { signal: stream.signal }).catch(() => {});
     }
   }
 }
 
-function isDatabaseUnavailable(error: unknown): boolean {
-  return error instanceof ServiceError && error.failure.kind === 'database_unavailable';
+/** The database restarts, or all connections for reads are in use. */
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof ServiceError)) return false;
+  const { kind } = error.failure;
+  return kind === 'database_unavailable' || kind === 'overloaded';
 }
 
 function toProtoResponse(entry: JournalEntry): WatchChargesResponse {

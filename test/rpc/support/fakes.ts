@@ -20,6 +20,8 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
   readonly readOptions: (ReadOptions | undefined)[] = [];
   /** Thrown by the next calls of any port, one each. */
   readonly failures: unknown[] = [];
+  /** Thrown by the next reads of the book, one each. */
+  readonly readFailures: unknown[] = [];
   readonly #byRequestId = new Map<string, ChargeRequest & { charge: Charge }>();
   #held: (() => void)[] | undefined;
   #waiters: (() => void)[] = [];
@@ -83,7 +85,10 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
   }
 
   read(_tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]> {
-    return this.#unlessTold(() => this.entries.slice(Number(afterSequence), Number(afterSequence) + limit));
+    return this.#unlessTold(() => {
+      if (this.readFailures.length > 0) throw this.readFailures.shift();
+      return this.entries.slice(Number(afterSequence), Number(afterSequence) + limit);
+    });
   }
 
   waitForMore(_tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void> {
