@@ -10,6 +10,7 @@
 
 import { hash } from 'node:crypto';
 
+import { isWellFormedTimestamp, toProtoTimestamp } from '../contract/timestamp.ts';
 import type { ChargeFilter, ListPosition } from '../domain/charge.ts';
 import { ServiceError } from '../domain/errors.ts';
 import type { ListQuery } from '../domain/ports.ts';
@@ -50,9 +51,14 @@ export function decodePageToken(list: ListIdentity, text: string): ListPosition 
   ) {
     throw new ServiceError({ kind: 'page_token_invalid' });
   }
+  const usageTimeMicros = token.readBigInt64BE(TIME_AT);
+  // The digest keeps nobody from making a token with a time that no charge has and PostgreSQL cannot read.
+  if (!isWellFormedTimestamp(toProtoTimestamp(usageTimeMicros))) {
+    throw new ServiceError({ kind: 'page_token_invalid' });
+  }
   const hex = token.toString('hex', ID_AT, DIGEST_AT);
   return {
-    usageTimeMicros: token.readBigInt64BE(TIME_AT),
+    usageTimeMicros,
     id: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
   };
 }

@@ -29,7 +29,7 @@ export function microsFromTimestamptz(text: string): bigint {
 export function timestamptzFromMicros(micros: bigint): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const seconds = (micros - fraction) / 1_000_000n;
-  // Years beyond 9999 come as +012345, which PostgreSQL does not read. A forged page token has them.
+  // Years beyond 9999 come as +012345, which PostgreSQL does not read. The id of a forged page token has them.
   const date = new Date(Number(seconds) * 1000).toISOString().replace(/^\+0?/, '').slice(0, -MILLIS_AND_ZONE);
   return `${date}.${fraction.toString().padStart(6, '0')}+00`;
 }

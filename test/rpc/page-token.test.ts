@@ -6,8 +6,11 @@ import fc from 'fast-check';
 import { ServiceError } from '../../src/domain/errors.ts';
 import { decodePageToken, encodePageToken, type ListIdentity } from '../../src/rpc/page-token.ts';
 
+/** The years 1 to 9999, in microseconds. */
+const TIME_MIN = -62_135_596_800_000_000n;
+const TIME_MAX = 253_402_300_799_999_999n;
 const position = fc.record({
-  usageTimeMicros: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
+  usageTimeMicros: fc.bigInt(TIME_MIN, TIME_MAX),
   id: fc.uuid(),
 });
 const list: fc.Arbitrary<ListIdentity> = fc.record({
@@ -63,6 +66,30 @@ test('any changed character breaks a token', () => {
 
 test.each(['', '=', 'A', 'x'.repeat(1024), '€'])('%j is no token', (token) => {
   refused({ tenant: 't', order: 'newest_first', filter: {} }, token);
+});
+
+test('a token with a time that no charge can have is broken', () => {
+  const id = '0190a0e0-0000-7000-8000-000000000001';
+  const int64 = [-(2n ** 63n), 2n ** 63n - 1n] as const;
+  const times = fc.oneof(fc.bigInt(int64[0], TIME_MIN - 1n), fc.bigInt(TIME_MAX + 1n, int64[1]));
+  fc.assert(
+    fc.property(list, times, (of, usageTimeMicros) => {
+      refused(of, encodePageToken(of, { usageTimeMicros, id }));
+    }),
+    {
+      examples: [...int64, TIME_MIN - 1n, TIME_MAX + 1n].map((time) => [
+        { tenant: 't', order: 'newest_first', filter: {} },
+        time,
+      ]),
+    },
+  );
+  for (const usageTimeMicros of [TIME_MIN, TIME_MAX]) {
+    const of: ListIdentity = { tenant: 't', order: 'newest_first', filter: {} };
+    expect(decodePageToken(of, encodePageToken(of, { usageTimeMicros, id }))).toEqual({
+      usageTimeMicros,
+      id,
+    });
+  }
 });
 
 test('a longer or shorter token is broken', () => {
