@@ -118,6 +118,26 @@ test('delivers more than one read of history to a slow reader', async () => {
   expect(sequences(running)).toEqual(Array.from({ length: 1000 }, (_, i) => BigInt(i + 1)));
 });
 
+test('keeps little of a page of large charges for a reader that stands still', async () => {
+  const labels = new Map(Array.from({ length: 16 }, (_, i) => [`label-${i}`, 'x'.repeat(255)]));
+  await record(1, 1, { labels });
+  const [large] = fixture.book.entries;
+  if (large === undefined) throw new Error('nothing was recorded');
+  for (let i = 2n; i <= 600n; i++) fixture.book.entries.push({ ...large, sequence: i });
+  const running = watch(1n);
+  running.stream.pause();
+  await running.started;
+  running.stream.resume();
+  await waitFor('all', () => running.responses.length === 600);
+  expect(sequences(running)).toEqual(Array.from({ length: 600 }, (_, i) => BigInt(i + 1)));
+  const [, second] = fixture.book.bookReads;
+  expect(second?.after).toBeGreaterThan(0n);
+  expect(second?.after).toBeLessThan(100n);
+  // What was dropped costs a few more reads, not a read of everything for each entry.
+  const read = fixture.book.bookReads.reduce((sum, { count }) => sum + count, 0);
+  expect(read).toBeLessThan(500 + 2 * 600);
+});
+
 const PASSING = [
   ['DATABASE_UNAVAILABLE', { kind: 'database_unavailable', retryAfterMs: 1 }],
   ['OVERLOADED', { kind: 'overloaded', limit: 'read_connections', retryAfterMs: 1 }],

@@ -6,6 +6,7 @@ import { toProtoCharge } from '../../contract/charge.ts';
 import { decodeStrictly, encodeTransient } from '../../contract/wire.ts';
 import type { Charge } from '../../domain/charge.ts';
 import type { ChargeReader } from '../../domain/ports.ts';
+import { encodedBytesAtMost, FRAME_BYTES } from '../charge-bytes.ts';
 import { fromProtoChargeFilter, fromProtoListChargesOrder } from '../convert/charge-filter.ts';
 import { decodePageToken, encodePageToken, type ListIdentity } from '../page-token.ts';
 import type { UnaryMethod } from '../unary.ts';
@@ -61,22 +62,4 @@ function withinBytes(charges: ProtoCharge[]): ProtoCharge[] {
     return bytes > PAGE_BYTES_MAX;
   });
   return end === -1 ? charges : charges.slice(0, end);
-}
-
-/** Tag and length of a charge in the page. */
-const FRAME_BYTES = 5;
-/** Tags, lengths, ids, counts and times of a charge: everything but its texts. */
-const FIXED_BYTES = 300;
-/** Most bytes of UTF-8 that a UTF-16 unit becomes. */
-const BYTES_PER_UNIT = 3;
-
-function encodedBytesAtMost(charge: ProtoCharge): number {
-  let units =
-    charge.userProfile.length +
-    charge.sessionKey.length +
-    charge.otherProvider.length +
-    charge.model.length +
-    charge.reference.length;
-  for (const [key, value] of charge.labels) units += key.length + value.length + FRAME_BYTES;
-  return FIXED_BYTES + BYTES_PER_UNIT * units;
 }

@@ -7,15 +7,18 @@ import type {
   WatchChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { toProtoChargeCreated } from '../../contract/charge-created.ts';
-import type { JournalEntry } from '../../domain/charge.ts';
+import type { ChargeFilter, JournalEntry } from '../../domain/charge.ts';
 import { matches } from '../../domain/charge-filter.ts';
 import { ServiceError } from '../../domain/errors.ts';
 import type { BookReader } from '../../domain/ports.ts';
+import { encodedBytesAtMost } from '../charge-bytes.ts';
 import { fromProtoChargeFilter } from '../convert/charge-filter.ts';
 import type { StreamCall } from '../stream.ts';
 
-/** Entries of one read of the book. */
+/** Entries of one read of the book, at most. */
 export const WATCH_READ_MAX = 500;
+/** What a watch holds of a read while its caller does not keep up; the rest is read again. */
+const HELD_BYTES_MAX = 512 * 1024;
 
 const RETRIES_MAX = 5;
 const RETRY_DELAY_MIN_MS = 100;
@@ -35,18 +38,17 @@ export async function watchCharges(
     // Only now: headers tell the caller that everything from here on will be delivered.
     stream.sendHeaders();
     const filter = fromProtoChargeFilter(request.filter);
+    let limit = WATCH_READ_MAX;
     while (!stream.over) {
-      const entries = await readPatiently(stream, after, book);
-      for (const entry of entries) {
-        if (!matches(filter, entry.charge)) continue;
-        if (!stream.write(toProtoResponse(entry))) await onceWritable(stream);
-        if (stream.over) return;
-        stream.counters.streamed('sent', 1);
-      }
-      after = entries.at(-1)?.sequence ?? after;
+      const entries = await readPatiently(stream, after, limit, book);
+      const bookEnded = entries.length < limit;
+      const { last, count, dropped } = await deliver(stream, entries, filter);
+      after = last ?? after;
+      // Behind large charges a page only grows slowly: whatever it has too much is read twice.
+      limit = dropped ? count : Math.min(limit + (limit >> 2) + 1, WATCH_READ_MAX);
       // A short page ends where the book ended; to see that again would cost another read. What has been
       // committed since is not missed: the wait is for a number beyond `after`, whenever it came.
-      if (entries.length < WATCH_READ_MAX) await book.waitForMore(stream.tenant, after, stream.signal);
+      if (bookEnded && !dropped) await book.waitForMore(stream.tenant, after, stream.signal);
     }
   } catch (error) {
     stream.failWith(error);
@@ -68,11 +70,53 @@ async function startAfter(
   return startSequence - 1n;
 }
 
+/** How far a page was delivered: its last number and how many of its entries, and whether it had more. */
+interface Delivered {
+  readonly last: bigint | undefined;
+  readonly count: number;
+  readonly dropped: boolean;
+}
+
+/**
+ * Sends those of a page that the filter means, in order, and empties the page by that. While the caller
+ * does not keep up, possibly for hours, no more of it is kept than {@link HELD_BYTES_MAX}.
+ */
+async function deliver(stream: WatchStream, page: JournalEntry[], filter: ChargeFilter): Promise<Delivered> {
+  let last: bigint | undefined;
+  let count = 0;
+  let dropped = false;
+  for (let entry = page.shift(); entry !== undefined && !stream.over; entry = page.shift()) {
+    last = entry.sequence;
+    count++;
+    if (!matches(filter, entry.charge)) continue;
+    if (!stream.write(toProtoResponse(entry))) {
+      dropped = dropBeyond(page, HELD_BYTES_MAX) || dropped;
+      await onceWritable(stream);
+    }
+    if (!stream.over) stream.counters.streamed('sent', 1);
+  }
+  return { last, count, dropped };
+}
+
+/** Cuts off what does not fit; returns whether that was anything. */
+function dropBeyond(page: JournalEntry[], bytesMax: number): boolean {
+  let bytes = 0;
+  const end = page.findIndex(({ charge }) => (bytes += encodedBytesAtMost(charge)) > bytesMax);
+  if (end === -1) return false;
+  page.length = end;
+  return true;
+}
+
 /** What passes must not end every watch: a few tries, further and further apart. */
-async function readPatiently(stream: WatchStream, after: bigint, book: BookReader): Promise<JournalEntry[]> {
+async function readPatiently(
+  stream: WatchStream,
+  after: bigint,
+  limit: number,
+  book: BookReader,
+): Promise<JournalEntry[]> {
   for (let retries = 0; ; retries++) {
     try {
-      return await book.read(stream.tenant, after, WATCH_READ_MAX);
+      return await book.read(stream.tenant, after, limit);
     } catch (error) {
       if (stream.over) return [];
       if (!mayPass(error) || retries === RETRIES_MAX) throw error;

@@ -20,6 +20,8 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
   readonly readOptions: (ReadOptions | undefined)[] = [];
   /** Thrown by the next calls of any port, one each. */
   readonly failures: unknown[] = [];
+  /** Where each read of the book began, and how many entries it gave. */
+  readonly bookReads: { readonly after: bigint; readonly count: number }[] = [];
   /** Thrown by the next reads of the book, one each. */
   readonly readFailures: unknown[] = [];
   readonly #byRequestId = new Map<string, ChargeRequest & { charge: Charge }>();
@@ -87,7 +89,9 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
   read(_tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]> {
     return this.#unlessTold(() => {
       if (this.readFailures.length > 0) throw this.readFailures.shift();
-      return this.entries.slice(Number(afterSequence), Number(afterSequence) + limit);
+      const page = this.entries.slice(Number(afterSequence), Number(afterSequence) + limit);
+      this.bookReads.push({ after: afterSequence, count: page.length });
+      return page;
     });
   }
 

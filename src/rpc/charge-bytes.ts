@@ -1,0 +1,30 @@
+/** How large a charge is on the wire, without encoding it. */
+
+/** The texts of a charge, as the domain and the contract both name them. */
+export interface ChargeTexts {
+  readonly userProfile: string;
+  readonly sessionKey: string;
+  readonly otherProvider: string;
+  readonly model: string;
+  readonly reference: string;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+/** Tag and length of a charge in a page, or of a label in a charge. */
+export const FRAME_BYTES = 5;
+/** Tags, lengths, ids, counts and times of a charge: everything but its texts. */
+const FIXED_BYTES = 300;
+/** Most bytes of UTF-8 that a UTF-16 unit becomes. */
+const BYTES_PER_UNIT = 3;
+
+/** An upper bound of a charge's encoded bytes, and so of what its texts take in memory: two bytes a unit at most. */
+export function encodedBytesAtMost(charge: ChargeTexts): number {
+  let units =
+    charge.userProfile.length +
+    charge.sessionKey.length +
+    charge.otherProvider.length +
+    charge.model.length +
+    charge.reference.length;
+  for (const [key, value] of charge.labels) units += key.length + value.length + FRAME_BYTES;
+  return FIXED_BYTES + BYTES_PER_UNIT * units;
+}
