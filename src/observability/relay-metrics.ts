@@ -2,6 +2,7 @@
 
 import { Counter, Gauge, type Registry } from 'prom-client';
 
+import { errorText } from '../describe-error.ts';
 import type { RelayEvents } from '../relay/relay.ts';
 import type { Logger } from './logger.ts';
 
@@ -53,9 +54,8 @@ export function observeRelay(
     },
     failed: (error, retryInMs) => {
       failures.inc();
-      const reason = error instanceof Error ? error.message : String(error);
       logger[failing ? 'debug' : 'warn'](
-        { reason, retryInMs },
+        { reason: errorText(error), retryInMs },
         'publishing failed; trying again until it succeeds',
       );
       failing = true;

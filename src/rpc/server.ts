@@ -3,6 +3,7 @@
 import { Server, type ServerOptions } from '@grpc/grpc-js';
 
 import { readContractImage } from '../contract/image.ts';
+import { describeError } from '../describe-error.ts';
 import { Admission } from './admission.ts';
 import type { Border } from './call.ts';
 import { RunningCalls } from './running-calls.ts';
@@ -67,7 +68,7 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
     streamsMax: limits.connectionStreamsMax,
     graceMs: limits.connectionAgeGraceMs,
     inject,
-    onDefect: (error: unknown) => logger.error({ err: error }, 'a connection was cut'),
+    onDefect: (error: unknown) => logger.error({ error: describeError(error) }, 'a connection was cut'),
   };
   const listeners: Listener[] = [];
   return {
@@ -78,7 +79,8 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
           if (lane) serveConnection(socket, connectionOptions);
           else inject(socket);
         },
-        onRefused: (error) => logger.error({ err: error }, 'a connection could not be accepted'),
+        onRefused: (error) =>
+          logger.error({ error: describeError(error) }, 'a connection could not be accepted'),
       });
       listeners.push(listener);
       return listener.port;

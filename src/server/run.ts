@@ -1,6 +1,7 @@
 /** One server process under the supervisor: serves, reports, drains when told, never outlives it. */
 
 import { type Config, formatAddress } from '../config.ts';
+import { describeError } from '../describe-error.ts';
 import { createLogger } from '../observability/logger.ts';
 import { createServerMetrics } from '../observability/server-metrics.ts';
 import {
@@ -35,7 +36,7 @@ export async function runServer(config: Config): Promise<void> {
     void server.drain(config.drainTimeoutMs).then(
       () => process.exit(0),
       (error: unknown) => {
-        logger.error({ err: error }, 'the drain failed');
+        logger.error({ error: describeError(error) }, 'the drain failed');
         process.exit(1);
       },
     );

@@ -36,25 +36,13 @@ export function classifySqlError(error: unknown): SqlErrorKind {
   return DATA_CLASSES.has(category) ? 'data' : 'defect';
 }
 
-/** The five-character SQLSTATE, where PostgreSQL itself refused. */
+/** The five-character SQLSTATE, where PostgreSQL itself refused, below whatever wraps its error. */
 export function sqlState(error: unknown): string | undefined {
-  return postgresError(error)?.code;
-}
-
-interface PostgresError extends Error {
-  readonly code: string;
-  readonly routine?: string;
-  readonly constraint?: string;
-  readonly table?: string;
-}
-
-/** What PostgreSQL reported, below whatever wraps it. */
-function postgresError(error: unknown): PostgresError | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const code = (cause as { code?: unknown }).code;
     // Node's own codes ("EPIPE") have the same shape; only PostgreSQL's come with a severity.
     if (typeof code === 'string' && SQLSTATE.test(code) && 'severity' in cause) {
-      return cause as unknown as PostgresError;
+      return code;
     }
   }
   return undefined;
@@ -91,12 +79,4 @@ function isConnectionError(error: unknown): boolean {
     if (DRIVER_TEXTS.test(cause.message)) return true;
   }
   return false;
-}
-
-/** A description for the log: of PostgreSQL's errors without their messages, which may quote row values. */
-export function describeSqlError(error: unknown): Record<string, unknown> {
-  const reported = postgresError(error);
-  if (reported === undefined) return { error: error instanceof Error ? error.message : String(error) };
-  const { code, routine, constraint, table } = reported;
-  return { sqlState: code, routine, constraint, table };
 }

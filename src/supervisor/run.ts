@@ -1,6 +1,7 @@
 /** Runs the service until a signal ends it. */
 
 import type { Config } from '../config.ts';
+import { describeError, errorText } from '../describe-error.ts';
 import { createLogger } from '../observability/logger.ts';
 import { type Service, startService } from './supervisor.ts';
 
@@ -28,16 +29,10 @@ export async function runSupervisor(config: Config): Promise<boolean> {
     service = await startService(config, () => ending.resolve(false), stopping.signal);
   } catch (error) {
     if (stopping.signal.aborted) return true;
-    logger.fatal({ err: withoutQuery(error) }, `the service did not start: ${(error as Error).message}`);
+    logger.fatal({ error: describeError(error) }, `the service did not start: ${errorText(error)}`);
     return false;
   }
   const clean = await ending.promise;
   await service.stop();
   return clean;
-}
-
-/** Database errors carry the statement and its parameters as members; what a person needs is the message. */
-function withoutQuery(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  return { type: error.name, message: error.message, stack: error.stack };
 }

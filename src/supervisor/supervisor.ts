@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
 
 import { type Address, type Config, formatAddress } from '../config.ts';
+import { errorText } from '../describe-error.ts';
 import { type HttpSources, openHttpServer, type Readiness } from '../observability/http.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { observeRelay, type RelayStatus, watchBacklog } from '../observability/relay-metrics.ts';
@@ -15,7 +16,7 @@ import { createRelay } from '../relay/open-relay.ts';
 import type { Relay } from '../relay/relay.ts';
 import { migrate } from '../store/migrate.ts';
 import { openDatabase } from '../store/orm.ts';
-import { classifySqlError, describeSqlError } from '../store/sql-errors.ts';
+import { classifySqlError } from '../store/sql-errors.ts';
 import { readBacklogSize } from '../store/relay-state.ts';
 import { announce } from './announce.ts';
 import { openBacking } from './backing.ts';
@@ -139,7 +140,7 @@ async function migrateWhenReachable(
     } catch (error) {
       stopping.throwIfAborted();
       if (classifySqlError(error) !== 'retry' || performance.now() > giveUpAt) throw error;
-      logger.warn(describeSqlError(error), 'PostgreSQL does not answer yet; trying again');
+      logger.warn({ reason: errorText(error) }, 'PostgreSQL does not answer yet; trying again');
       await delay(500, undefined, { signal: stopping });
     }
   }

@@ -1,0 +1,85 @@
+/**
+ * What may be logged of an error. PostgreSQL and MikroORM put values of rows and whole statements into
+ * messages; those are somebody's data. Imports nothing, so that every layer can use it.
+ */
+
+/** An error without what is not for the log. */
+export interface ErrorLog {
+  readonly name: string;
+  /** Absent where it may quote a row or a statement; 500 characters at most. */
+  readonly message?: string;
+  /** The SQLSTATE of an error of PostgreSQL. */
+  readonly code?: unknown;
+  /** What PostgreSQL's error is about, by its names in the schema and in PostgreSQL's source. */
+  readonly table?: unknown;
+  readonly constraint?: unknown;
+  readonly routine?: unknown;
+  readonly stack?: readonly string[];
+  readonly cause?: ErrorLog;
+}
+
+const MESSAGE_LENGTH_MAX = 500;
+const CAUSES_MAX = 4;
+/**
+ * What errors of PostgreSQL and MikroORM have, and others do not. Their SQLSTATE is no sign of them: the
+ * codes of Node ("EPIPE") may have the same shape.
+ */
+const DATABASE_MEMBERS = ['severity', 'detail', 'sqlMessage', 'query'];
+/** What MikroORM adds to an error of PostgreSQL whose message it has changed. */
+const WRAPPER_MEMBERS = ['sqlMessage', 'query'];
+/**
+ * Refused logins, unknown databases, too many connections, a shutdown: these messages name users,
+ * databases and limits, which a person needs, and nothing of a row or a statement.
+ */
+const CLASSES_WITHOUT_VALUES = new Set(['28', '3D', '53', '57']);
+const NAMES = ['table', 'constraint', 'routine'] as const;
+
+/** What may be logged of an error, with its stack frames and its causes, four at most. Never throws. */
+export function describeError(error: unknown): ErrorLog {
+  return describe(error, 0);
+}
+
+/** The same as one line for a person: the first message that may be told, else the error's name and code. */
+export function errorText(error: unknown): string {
+  const first = describeError(error);
+  for (let at: ErrorLog | undefined = first; at !== undefined; at = at.cause) {
+    if (at.message) return at.message;
+  }
+  const code = first.code ?? first.cause?.code;
+  return typeof code === 'string' ? `${first.name} (${code})` : first.name;
+}
+
+function describe(error: unknown, depth: number): ErrorLog {
+  if (!(error instanceof Error)) return { name: typeof error };
+  const { name, message, stack, cause } = error;
+  const members = error as unknown as Record<string, unknown>;
+  const isDatabase = has(error, DATABASE_MEMBERS);
+  const names = isDatabase ? NAMES.filter((member) => members[member] !== undefined) : [];
+  const frames = stack?.split('\n').filter((line) => line.startsWith('    at '));
+  return {
+    name,
+    ...(members['code'] !== undefined && { code: members['code'] }),
+    ...Object.fromEntries(names.map((member) => [member, members[member]])),
+    ...(!mayQuote(error, depth) && { message: message.slice(0, MESSAGE_LENGTH_MAX) }),
+    ...(frames !== undefined && { stack: frames.map((line) => line.trim()) }),
+    ...(cause !== undefined && depth < CAUSES_MAX && { cause: describe(cause, depth + 1) }),
+  };
+}
+
+/** Whether the message may quote a row or a statement, its own or, because wrappers repeat them, a cause's. */
+function mayQuote(error: Error, depth: number): boolean {
+  if (has(error, DATABASE_MEMBERS) && !isWithoutValues(error)) return true;
+  if (!(error.cause instanceof Error)) return false;
+  return depth >= CAUSES_MAX || mayQuote(error.cause, depth + 1);
+}
+
+function isWithoutValues(error: Error): boolean {
+  const { code } = error as { code?: unknown };
+  return (
+    typeof code === 'string' && CLASSES_WITHOUT_VALUES.has(code.slice(0, 2)) && !has(error, WRAPPER_MEMBERS)
+  );
+}
+
+function has(error: Error, members: readonly string[]): boolean {
+  return members.some((member) => member in error);
+}
