@@ -8,7 +8,8 @@ import { fromProtoCreateChargeRequest, toProtoChargeResult, toProtoRejection } f
 /** An item that was read: refused already, or to be recorded. */
 export type Item = { readonly rejection: ChargeResult } | { readonly request: ChargeRequest };
 
-const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
+/** Stands for an item that holds nothing: it breaks the rules as an empty one does. */
+export const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
 
 /** Checks an item by the contract's rules for a charge. */
 export function fromProtoItem(

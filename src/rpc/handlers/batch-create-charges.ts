@@ -8,7 +8,7 @@ import {
 import { decodeStrictly } from '../../contract/wire.ts';
 import type { ChargeRecorder } from '../../domain/ports.ts';
 import { countItems } from '../convert/batch-items.ts';
-import { fromProtoItem, requestsOf, toProtoResults } from '../convert/items.ts';
+import { fromProtoItem, NO_REQUEST, requestsOf, toProtoResults } from '../convert/items.ts';
 import type { RpcLimits, RpcMetrics } from '../dependencies.ts';
 import { traceparentOf } from '../trace-context.ts';
 import type { UnaryMethod } from '../unary.ts';
@@ -49,8 +49,6 @@ export function batchCreateCharges(
     },
   };
 }
-
-const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
 
 /** A batch with more items than allowed is not decoded: 4 MiB can name two million of them. */
 function decodeBatch(bytes: Buffer): BatchCreateChargesRequest | undefined {
