@@ -61,7 +61,7 @@ test('a charge that came late into an outage outlives it, although those before 
   try {
     const writer = new GroupWriter(
       pool,
-      { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 2_000, retryAfterMs: 100 },
+      { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 3_000, retryAfterMs: 100 },
       { committed: () => undefined, attempted: () => undefined },
     );
     const unavailable = { failure: { kind: 'database_unavailable' } };

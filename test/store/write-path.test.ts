@@ -247,7 +247,8 @@ describe('a failing write', () => {
       };
       return client;
     }) as never;
-    const writer = store.anotherWriter({ writers: 1, groupSizeMax: 2, retryForMs: 1_000 });
+    // Much longer than the pauses between attempts, of a second at most: the two are given up at different ones.
+    const writer = store.anotherWriter({ writers: 1, groupSizeMax: 2, retryForMs: 3_000 });
     let young: Promise<RecordResult[]> | undefined;
     try {
       const first = [1, 2].map((i) => writer.record(TENANT, [chargeRequest(`first-${i}`)]));
