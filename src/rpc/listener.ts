@@ -1,6 +1,5 @@
 /** The listening socket of a gRPC server: made here, because grpc-js cannot share a port. */
 
-import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 
 /** Where to listen; port 0: any free one. */
@@ -58,7 +57,7 @@ export function listen(
         port: portOf(listener),
         close: () => listener.close(),
         allClosed: async () => {
-          await Promise.all([...sockets].map((socket) => once(socket, 'close')));
+          await Promise.all([...sockets].map(closed));
         },
         destroyAll: () => {
           for (const socket of sockets) socket.destroy();
@@ -74,6 +73,13 @@ const BACKLOG = 4096;
 function sharing(shared: boolean): { readonly exclusive?: boolean; readonly reusePort?: boolean } {
   if (!shared) return { exclusive: true };
   return REUSES_PORTS ? { reusePort: true } : {};
+}
+
+/** Resolves also where an error comes first, as after a reset: it ends the one connection, no wait for others. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve());
+  });
 }
 
 function portOf(listener: NetServer): number {

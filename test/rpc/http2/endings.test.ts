@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import {
   ErrorCode,
   FrameType,
+  PREFACE,
   Setting,
   WINDOW_DEFAULT,
   WINDOW_MAX,
@@ -22,7 +23,7 @@ import {
   RECORD,
   recordBody,
 } from './support/calls.ts';
-import { dataFrames, headersFrames } from './support/frames.ts';
+import { dataFrames, headersFrames, settingsFrame } from './support/frames.ts';
 import type { FramesClient } from './support/frames-client.ts';
 import { begin, headers, part, Served } from './support/served.ts';
 
@@ -95,6 +96,28 @@ describe('a connection ends', () => {
     served.fixture.book.release();
     expect(await client.status(3)).toBe(Code.OK);
     expect(await client.farewell()).toMatchObject({ code: ErrorCode.NO_ERROR, lastStreamId: 5 });
+    await draining;
+  });
+
+  test('with its server, though another client resets its own', async () => {
+    await served.start();
+    const [waiting, resetting] = [1, 2].map(() =>
+      served.connect({ first: [PREFACE, settingsFrame({ [Setting.INITIAL_WINDOW_SIZE]: 0 })] }),
+    ) as [FramesClient, FramesClient];
+    for (const client of [waiting, resetting]) {
+      await client.ping();
+      client.call(1, CREATE, createBody('r-1'));
+      await waitFor('the headers', () => client.answer(1).lists.length === 1);
+    }
+    const held = served.fixture.server.load.heldBytes;
+    let over = false;
+    const draining = served.fixture.server.drain(10_000).finally(() => (over = true));
+    await resetting.frame('GOAWAY', isGoaway);
+    resetting.socket.resetAndDestroy();
+    await waitFor('the reset', () => served.fixture.server.load.heldBytes < held);
+    expect(await settled(() => Number(over))).toBe(0);
+    waiting.give(1, 100_000);
+    expect(await waiting.status(1)).toBe(Code.OK);
     await draining;
   });
 
