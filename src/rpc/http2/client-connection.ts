@@ -45,6 +45,8 @@ class ClientConnection {
   readonly #inner: InnerConnection;
   readonly #junction: Junction;
   #active: ActiveStreams | undefined;
+  /** Whether the client is read; before that, what it sends stays with the socket. */
+  #open = false;
   #innerTakes = true;
   /** node:http2 has ended, and all that it sent is out. */
   #innerSent = false;
@@ -59,7 +61,11 @@ class ClientConnection {
     this.#sender = new Sender(socket, options.heldBytes);
     this.#inner = new InnerConnection(this.#sender, {
       // The server's SETTINGS come before all else, and they are those of node:http2.
-      onOpen: () => socket.on('data', (chunk) => this.#receive(chunk)),
+      onOpen: () => {
+        this.#open = true;
+        socket.on('data', (chunk) => this.#receive(chunk));
+        this.#resume();
+      },
       onDrain: () => {
         this.#innerTakes = true;
         this.#resume();
@@ -113,7 +119,8 @@ class ClientConnection {
   }
 
   #resume(): void {
-    if (this.#innerTakes && !this.#sender.full) this.#socket.resume();
+    // A socket that flows before anyone listens to it loses what arrives.
+    if (this.#open && this.#innerTakes && !this.#sender.full) this.#socket.resume();
   }
 
   #setBusy(busy: boolean): void {
