@@ -148,16 +148,18 @@ class ClientConnection {
     this.#socket.end();
   }
 
-  /** Says why, and ends the connection. */
+  /** Ends the connection; where the client is at fault, it is told why. */
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
     const lastStreamId = this.#junction.stopTakingOn();
-    const text = Buffer.from(error instanceof Error ? error.message : '');
+    const fault = faultOfClient(error);
+    if (fault === undefined) this.#options.onDefect(error);
+    const { code, text } = fault ?? DEFECT;
     const { out } = this.#sender;
     out.frameHeader(FrameType.GOAWAY, 0, 0, 8 + text.length);
     out.uint32(lastStreamId);
-    out.uint32(this.#codeOf(error));
+    out.uint32(code);
     out.append(text);
     this.#junction.close();
     this.#inner.destroy();
@@ -170,11 +172,21 @@ class ClientConnection {
     this.#timer = setTimeout(() => this.#socket.destroy(), ms);
     this.#timer.unref();
   }
+}
 
-  #codeOf(error: unknown): number {
-    if (error instanceof ConnectionError) return error.code;
-    if (error instanceof HpackError) return ErrorCode.COMPRESSION_ERROR;
-    this.#options.onDefect(error);
-    return ErrorCode.INTERNAL_ERROR;
-  }
+interface Farewell {
+  /** One of {@link ErrorCode}. */
+  readonly code: number;
+  readonly text: Buffer;
+}
+
+/** The log has the rest. */
+const DEFECT: Farewell = { code: ErrorCode.INTERNAL_ERROR, text: Buffer.alloc(0) };
+
+/** What a client is told of a fault of its own; undefined: the error is none. */
+function faultOfClient(error: unknown): Farewell | undefined {
+  if (error instanceof ConnectionError) return { code: error.code, text: Buffer.from(error.message) };
+  if (error instanceof HpackError)
+    return { code: ErrorCode.COMPRESSION_ERROR, text: Buffer.from(error.message) };
+  return undefined;
 }

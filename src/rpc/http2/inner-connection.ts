@@ -30,7 +30,10 @@ export interface InnerEvents {
   readonly onSent: () => void;
   /** node:http2 wants the connection cut. */
   readonly onDestroy: () => void;
-  /** What node:http2 sent, or what follows from it, breaks the rules. */
+  /**
+   * What node:http2 sent cannot be handed on, or what follows from it cannot be done. A ConnectionError
+   * where the client's SETTINGS are the cause; anything else is a defect.
+   */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -229,8 +232,17 @@ export class InnerConnection extends Duplex implements Blocked {
     if (whole !== frame) whole.bytes = Buffer.concat([whole.bytes, frame.bytes]);
     this.#headers = (frame.flags & Flag.END_HEADERS) === 0 ? whole : undefined;
     if (this.#headers !== undefined) return;
-    whole.bytes = encodeFields(this.#decoder.decode(whole.bytes).fields);
+    whole.bytes = encodeFields(this.#decode(whole.bytes));
     this.#sendOrHold(whole);
+  }
+
+  #decode(block: Buffer): readonly HeaderField[] {
+    try {
+      return this.#decoder.decode(block).fields;
+    } catch (cause) {
+      // An HpackError by itself would be taken for the client's.
+      throw new Error('the headers of node:http2 cannot be read', { cause });
+    }
   }
 
   #sendOrHold(frame: HeldFrame): void {
