@@ -7,12 +7,14 @@
 import { Duplex } from 'node:stream';
 
 import type { ClientSettings } from './client-settings.ts';
-import { FrameBuffer, windowUpdateFrame } from './frame-buffer.ts';
+import { windowUpdateFrame } from './frame-buffer.ts';
 import { FrameReader } from './frame-reader.ts';
 import { type HeaderField, HpackDecoder } from './hpack-decoder.ts';
+import { HeldFrames, type OutgoingFrame } from './held-frames.ts';
 import { encodeFields } from './hpack-encoder.ts';
+import { InnerStreams } from './inner-streams.ts';
 import { ConnectionError, ErrorCode, Flag, FrameType, TABLE_BYTES_DEFAULT, WINDOW_MAX } from './protocol.ts';
-import type { Blocked, Sender } from './sender.ts';
+import type { Sender, Waiting } from './sender.ts';
 
 /** What it tells the connection. */
 export interface InnerEvents {
@@ -37,41 +39,24 @@ export interface InnerEvents {
   readonly onFault: (error: unknown) => void;
 }
 
-interface HeldFrame {
-  readonly type: number;
-  readonly flags: number;
-  readonly streamId: number;
-  /** Of DATA the payload, of HEADERS the block, of others the whole frame. */
-  bytes: Buffer;
-}
-
-const NO_BYTES = Buffer.alloc(0);
-
 /** node:http2 acknowledges them one by one; nghttp2 allows as many acknowledgements to wait. */
 const SETTINGS_MAX = 1000;
 
-/** Halves of a stream that have ended. */
-const REMOTE = 1;
-const LOCAL = 2;
-const BOTH = REMOTE | LOCAL;
-
-/** A socket for node:http2, and what has to be known of its streams. */
-export class InnerConnection extends Duplex implements Blocked {
+/** A socket for node:http2: what it writes becomes frames for the client. */
+export class InnerConnection extends Duplex implements Waiting {
+  /** Open streams of node:http2. */
+  readonly streams = new InnerStreams();
   readonly #sender: Sender;
   readonly #events: InnerEvents;
   readonly #reader = new FrameReader(2 ** 24);
-  /** Open streams of node:http2, and the halves of them that have ended. */
-  readonly #streams = new Map<number, number>();
-  /** DATA that waits for the window, and what follows it on the same streams. */
-  #held: HeldFrame[] = [];
-  readonly #heldStreams = new Set<number>();
+  readonly #held = new HeldFrames();
   /**
    * What node:http2 refers to in its header blocks is no order for the client: blocks wait for the
    * window, others overtake them. So they are read here, and written again without a table.
    */
   readonly #decoder = new HpackDecoder({ tableBytesMax: TABLE_BYTES_DEFAULT, listBytesMax: Infinity });
   /** The start of a header block that is in several frames. */
-  #headers: HeldFrame | undefined;
+  #headers: OutgoingFrame | undefined;
   /** SETTINGS of the client that node:http2 has not acknowledged, in their order. */
   readonly #settings: ClientSettings[] = [];
   #tableSize = TABLE_BYTES_DEFAULT;
@@ -85,31 +70,9 @@ export class InnerConnection extends Duplex implements Blocked {
     this.#events = events;
   }
 
-  /** Whether the stream is an open one of node:http2. */
-  has(streamId: number): boolean {
-    return this.#streams.has(streamId);
-  }
-
-  /** Open streams. */
-  get streamCount(): number {
-    return this.#streams.size;
-  }
-
   /** Hands frames of the client to node:http2; false: it should not get more for now. */
   forward(frames: Buffer): boolean {
     return this.push(frames);
-  }
-
-  /**
-   * A stream of node:http2 begins, or gets its trailers; returns the frames that say so, without the
-   * compression that the connection shares with the lane.
-   */
-  headers(streamId: number, fields: readonly HeaderField[], endStream: boolean): Buffer {
-    this.#streams.set(streamId, this.#streams.get(streamId) ?? 0);
-    if (endStream) this.remoteEnded(streamId);
-    const frames = new FrameBuffer();
-    frames.headers(streamId, encodeFields(fields), endStream);
-    return frames.take() ?? NO_BYTES;
   }
 
   /** The client's SETTINGS are handed on. */
@@ -119,15 +82,14 @@ export class InnerConnection extends Duplex implements Blocked {
     this.#settings.push(settings);
   }
 
-  /** The client ended its half of a stream. */
-  remoteEnded(streamId: number): void {
-    this.#ended(streamId, REMOTE);
-  }
-
-  /** The client reset a stream. */
-  remoteReset(streamId: number): void {
-    this.#streams.delete(streamId);
-    this.#dropHeld(streamId);
+  /** Either side reset a stream: what waits on it is for nobody. */
+  reset(streamId: number): void {
+    this.streams.reset(streamId);
+    const dataBytes = this.#held.drop(streamId);
+    // node:http2 gets the window back that it took.
+    if (dataBytes > 0) this.push(windowUpdateFrame(0, dataBytes));
+    // Whoever waits for the last of it does not wait for a window that nobody needs.
+    if (this.#held.empty) this.advance();
   }
 
   /** The socket takes more again. */
@@ -159,26 +121,20 @@ export class InnerConnection extends Duplex implements Blocked {
       this.#events.onSent();
       callback();
     };
-    if (this.#held.length === 0) sent();
+    if (this.#held.empty) sent();
     else this.#afterHeld = sent;
   }
 
   override _destroy(_error: Error | null, callback: (error?: null) => void): void {
-    this.#held = [];
+    this.#held.clear();
     this.#events.onDestroy();
     callback();
   }
 
-  /** Sends what the window allows of what waits for it; see {@link Blocked}. */
+  /** Sends what the window allows of what waits for it; see {@link Waiting}. */
   advance(): boolean {
-    let sent = 0;
-    for (const frame of this.#held) {
-      if (!this.#send(frame)) break;
-      sent++;
-    }
-    this.#held.splice(0, sent);
-    if (this.#held.length > 0) return false;
-    this.#heldStreams.clear();
+    this.#held.advance((frame) => this.#send(frame));
+    if (!this.#held.empty) return false;
     const next = this.#afterHeld;
     this.#afterHeld = undefined;
     next?.();
@@ -212,8 +168,7 @@ export class InnerConnection extends Duplex implements Blocked {
       case FrameType.DATA:
         return this.#sendOrHold({ type, flags, streamId, bytes: bytes.subarray(payload, end) });
       case FrameType.RST_STREAM:
-        this.#streams.delete(streamId);
-        this.#dropHeld(streamId);
+        this.reset(streamId);
         break;
       case FrameType.SETTINGS:
         // In this order: the client applies its settings when it reads the acknowledgement.
@@ -227,7 +182,7 @@ export class InnerConnection extends Duplex implements Blocked {
     this.#sender.out.append(bytes.subarray(start, end));
   }
 
-  #passHeaders(frame: HeldFrame): void {
+  #passHeaders(frame: OutgoingFrame): void {
     const whole = this.#headers ?? frame;
     if (whole !== frame) whole.bytes = Buffer.concat([whole.bytes, frame.bytes]);
     this.#headers = (frame.flags & Flag.END_HEADERS) === 0 ? whole : undefined;
@@ -245,29 +200,14 @@ export class InnerConnection extends Duplex implements Blocked {
     }
   }
 
-  #sendOrHold(frame: HeldFrame): void {
-    if (!this.#heldStreams.has(frame.streamId) && this.#send(frame)) return;
+  #sendOrHold(frame: OutgoingFrame): void {
+    if (!this.#held.has(frame.streamId) && this.#send(frame)) return;
     this.#held.push(frame);
-    this.#heldStreams.add(frame.streamId);
-    this.#sender.block(this);
-  }
-
-  /** What waits on a stream that is over is for nobody; node:http2 gets the window back that it took. */
-  #dropHeld(streamId: number): void {
-    if (!this.#heldStreams.delete(streamId)) return;
-    const dropped = this.#held.filter((frame) => frame.streamId === streamId);
-    this.#held = this.#held.filter((frame) => frame.streamId !== streamId);
-    const bytes = dropped.reduce(
-      (sum, { type, bytes }) => sum + (type === FrameType.DATA ? bytes.length : 0),
-      0,
-    );
-    if (bytes > 0) this.push(windowUpdateFrame(0, bytes));
-    // Whoever waits for the last of it does not wait for a window that nobody needs.
-    if (this.#held.length === 0) this.advance();
+    this.#sender.sendOrWait(this);
   }
 
   /** Appends the frame; of DATA what the window allows. False: a rest is left in `frame`. */
-  #send(frame: HeldFrame): boolean {
+  #send(frame: OutgoingFrame): boolean {
     const { out, window } = this.#sender;
     const { type, flags, streamId, bytes } = frame;
     const ends = (flags & Flag.END_STREAM) !== 0;
@@ -278,7 +218,7 @@ export class InnerConnection extends Duplex implements Blocked {
         out.frame(type, flags, streamId, bytes);
         this.#sender.spend(bytes.length);
       }
-      if (ends) this.#ended(streamId, LOCAL);
+      if (ends) this.streams.localEnded(streamId);
       return true;
     }
     if (window > 0) {
@@ -299,12 +239,5 @@ export class InnerConnection extends Duplex implements Blocked {
       this.#tableSize = size;
     }
     this.#events.onSettings(settings);
-  }
-
-  #ended(streamId: number, half: number): void {
-    const before = this.#streams.get(streamId);
-    if (before === undefined) return;
-    if ((before | half) === BOTH) this.#streams.delete(streamId);
-    else this.#streams.set(streamId, before | half);
   }
 }

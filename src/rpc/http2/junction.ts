@@ -7,6 +7,7 @@ import { FrameReader } from './frame-reader.ts';
 import { type HeaderBlock, HeaderBlocks } from './header-blocks.ts';
 import { type HeaderField, type HeaderList, HpackDecoder } from './hpack-decoder.ts';
 import type { InnerConnection } from './inner-connection.ts';
+import { InnerFeed } from './inner-feed.ts';
 import { LaneStream, type LaneStreamOptions, type StreamReader } from './lane-stream.ts';
 import {
   ConnectionError,
@@ -46,13 +47,14 @@ const HEADER_LIST_BYTES_MAX = 64 * 1024;
  * The client is told of what the lane has received when it is this much. node:http2 keeps up to half a
  * window to itself; together they must leave the client enough.
  */
-const CREDIT_BYTES = WINDOW_DEFAULT >> 3;
+const CONNECTION_CREDIT_BYTES = WINDOW_DEFAULT >> 3;
 
 /** Sorts the frames of one connection. */
 export class Junction {
   readonly #sender: Sender;
   readonly #inner: InnerConnection;
   readonly #options: JunctionOptions;
+  readonly #feed: InnerFeed;
   readonly #frame = new FrameReader(FRAME_BYTES_MAX);
   readonly #blocks = new HeaderBlocks();
   readonly #headers = new HpackDecoder({
@@ -70,15 +72,14 @@ export class Junction {
   #lastOpener: Opener | undefined;
   #lastStreamId = 0;
   #takesOn = true;
+  /** The client's window for a new stream. */
+  #streamWindow = WINDOW_DEFAULT;
   #uncreditedBytes = 0;
-  /** Frames in a row for node:http2: their places in the reader's bytes. */
-  #runStart = 0;
-  #runEnd = 0;
-  #innerTakes = true;
 
   constructor(sender: Sender, inner: InnerConnection, options: JunctionOptions) {
     this.#sender = sender;
     this.#inner = inner;
+    this.#feed = new InnerFeed(inner, this.#frame);
     this.#options = options;
     this.#streamOptions = { ...options, onClose: (stream) => this.#closed(stream) };
   }
@@ -96,8 +97,8 @@ export class Junction {
 
   /** The client's window for every stream changes. */
   setStreamWindow(bytes: number): void {
-    const shift = bytes - this.#sender.streamWindow;
-    this.#sender.streamWindow = bytes;
+    const shift = bytes - this.#streamWindow;
+    this.#streamWindow = bytes;
     if (shift === 0) return;
     for (const stream of this.#streams.values()) stream.shiftWindow(shift);
   }
@@ -115,13 +116,12 @@ export class Junction {
   receive(chunk: Buffer): boolean {
     const frames = this.#preface === undefined ? chunk : this.#receivePreface(this.#preface, chunk);
     if (frames === undefined) return true;
-    this.#innerTakes = true;
     this.#frame.push(frames);
-    this.#runStart = this.#runEnd = 0;
+    this.#feed.begin();
     while (this.#frame.next()) this.#sort(this.#frame);
-    this.#forwardRun();
+    const innerTakes = this.#feed.end();
     this.#frame.letGo();
-    return this.#innerTakes;
+    return innerTakes;
   }
 
   #receivePreface(before: Buffer, chunk: Buffer): Buffer | undefined {
@@ -157,9 +157,9 @@ export class Junction {
       case FrameType.SETTINGS:
         if (!frame.has(Flag.ACK) && frame.streamId === 0)
           this.#inner.settingsForwarded(clientSettings(frame));
-        return this.#forward(frame);
+        return this.#feed.forward();
       default:
-        return this.#forward(frame);
+        return this.#feed.forward();
     }
   }
 
@@ -169,9 +169,9 @@ export class Junction {
     if (stream !== undefined) {
       if (!endStream) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'trailers that end nothing');
       stream.receiveEnd();
-    } else if (this.#inner.has(streamId)) {
+    } else if (this.#inner.streams.has(streamId)) {
       if (list.tooLarge) this.#refuse(streamId, ErrorCode.ENHANCE_YOUR_CALM);
-      else this.#give(this.#inner.headers(streamId, list.fields, endStream));
+      else this.#giveHeaders(streamId, list, endStream);
     } else if (streamId % 2 === 0) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `a stream with the number ${streamId}`);
     } else if (streamId > this.#lastStreamId && this.#takesOn) {
@@ -183,19 +183,27 @@ export class Junction {
 
   #open(streamId: number, list: HeaderList, endStream: boolean): void {
     if (list.tooLarge) return this.#refuse(streamId, ErrorCode.ENHANCE_YOUR_CALM);
-    if (this.#streams.size + this.#inner.streamCount >= this.#options.streamsMax)
+    if (this.#streams.size + this.#inner.streams.count >= this.#options.streamsMax)
       return this.#refuse(streamId, ErrorCode.REFUSED_STREAM);
     if (this.#lastList !== list) {
       this.#lastList = list;
       this.#lastOpener = this.#options.lane(list.fields);
     }
     const opener = this.#lastOpener;
-    if (opener === undefined) return this.#give(this.#inner.headers(streamId, list.fields, endStream));
-    const stream = new LaneStream(streamId, this.#sender, this.#streamOptions);
+    if (opener === undefined) {
+      this.#inner.streams.begin(streamId);
+      return this.#giveHeaders(streamId, list, endStream);
+    }
+    const stream = new LaneStream(streamId, this.#streamWindow, this.#sender, this.#streamOptions);
     this.#streams.set(streamId, stream);
     if (this.#streams.size === 1) this.#options.onBusy(true);
     stream.readBy(opener(stream));
     if (endStream) stream.receiveEnd();
+  }
+
+  #giveHeaders(streamId: number, { fields }: HeaderList, endStream: boolean): void {
+    if (endStream) this.#inner.streams.remoteEnded(streamId);
+    this.#feed.headers(streamId, fields, endStream);
   }
 
   #closed(stream: LaneStream): void {
@@ -209,9 +217,9 @@ export class Junction {
     const stream = this.#streams.get(streamId);
     if (stream !== undefined) return stream.reset(code);
     this.#sender.reset(streamId, code);
-    if (!this.#inner.has(streamId)) return;
-    this.#give(resetFrame(streamId, code));
-    this.#inner.remoteReset(streamId);
+    if (!this.#inner.streams.has(streamId)) return;
+    this.#feed.give(resetFrame(streamId, code));
+    this.#inner.reset(streamId);
   }
 
   #countReset(): void {
@@ -222,9 +230,9 @@ export class Junction {
   #receiveData(frame: FrameReader): void {
     const { streamId } = frame;
     const endStream = frame.has(Flag.END_STREAM);
-    if (this.#inner.has(streamId)) {
-      this.#forward(frame);
-      if (endStream) this.#inner.remoteEnded(streamId);
+    if (this.#inner.streams.has(streamId)) {
+      this.#feed.forward();
+      if (endStream) this.#inner.streams.remoteEnded(streamId);
       return;
     }
     this.#expectStream(streamId);
@@ -237,9 +245,9 @@ export class Junction {
 
   #receiveReset(frame: FrameReader): void {
     const { streamId } = frame;
-    if (this.#inner.has(streamId)) {
-      this.#forward(frame);
-      this.#inner.remoteReset(streamId);
+    if (this.#inner.streams.has(streamId)) {
+      this.#feed.forward();
+      this.#inner.reset(streamId);
       return;
     }
     this.#expectStream(streamId);
@@ -252,7 +260,7 @@ export class Junction {
 
   #receiveWindowUpdate(frame: FrameReader): void {
     const { streamId } = frame;
-    if (this.#inner.has(streamId)) return this.#forward(frame);
+    if (this.#inner.streams.has(streamId)) return this.#feed.forward();
     const increment = frame.uint32() & WINDOW_MAX;
     if (streamId !== 0) {
       this.#expectStream(streamId);
@@ -264,7 +272,7 @@ export class Junction {
     }
     if (increment === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of nothing');
     const ofInner = this.#sender.widen(increment);
-    if (ofInner > 0) this.#give(windowUpdateFrame(0, ofInner));
+    if (ofInner > 0) this.#feed.give(windowUpdateFrame(0, ofInner));
     this.#sender.advance();
   }
 
@@ -276,29 +284,9 @@ export class Junction {
 
   #credit(bytes: number): void {
     this.#uncreditedBytes += bytes;
-    if (this.#uncreditedBytes < CREDIT_BYTES) return;
+    if (this.#uncreditedBytes < CONNECTION_CREDIT_BYTES) return;
     this.#sender.out.windowUpdate(0, this.#uncreditedBytes);
     this.#sender.flushSoon();
     this.#uncreditedBytes = 0;
-  }
-
-  #forward(frame: FrameReader): void {
-    if (frame.start !== this.#runEnd) {
-      this.#forwardRun();
-      this.#runStart = frame.start;
-    }
-    this.#runEnd = frame.end;
-  }
-
-  #forwardRun(): void {
-    const run = this.#frame.bytes.subarray(this.#runStart, this.#runEnd);
-    if (run.length > 0 && !this.#inner.forward(run)) this.#innerTakes = false;
-    this.#runStart = this.#runEnd;
-  }
-
-  /** Hands on something that stands in the place of the client's own frame. */
-  #give(frames: Buffer): void {
-    this.#forwardRun();
-    if (!this.#inner.forward(frames)) this.#innerTakes = false;
   }
 }

@@ -10,7 +10,7 @@ import {
   WINDOW_DEFAULT,
   WINDOW_MAX,
 } from './protocol.ts';
-import type { Blocked, Sender } from './sender.ts';
+import type { Sender, Waiting } from './sender.ts';
 
 /** Who reads a stream. */
 export interface StreamReader {
@@ -25,7 +25,7 @@ export interface StreamReader {
 }
 
 /** The client is told of what was received when it is this much, so that it may go on sending. */
-const CREDIT_BYTES = WINDOW_DEFAULT >> 1;
+const STREAM_CREDIT_BYTES = WINDOW_DEFAULT >> 1;
 const NO_BYTES = Buffer.alloc(0);
 
 /** What streams need of their connection. */
@@ -38,7 +38,7 @@ export interface LaneStreamOptions {
 }
 
 /** A stream between its first headers and its end. */
-export class LaneStream implements Blocked {
+export class LaneStream implements Waiting {
   readonly id: number;
   readonly #sender: Sender;
   readonly #options: LaneStreamOptions;
@@ -53,11 +53,12 @@ export class LaneStream implements Blocked {
   #answered = false;
   #sending = true;
 
-  constructor(id: number, sender: Sender, options: LaneStreamOptions) {
+  /** `window`: the client's for a stream, as its SETTINGS have it now. */
+  constructor(id: number, window: number, sender: Sender, options: LaneStreamOptions) {
     this.id = id;
     this.#sender = sender;
     this.#options = options;
-    this.#sendWindow = sender.streamWindow;
+    this.#sendWindow = window;
   }
 
   /** To be called once, before anything arrives. */
@@ -90,7 +91,7 @@ export class LaneStream implements Blocked {
       this.#rest.writeUInt32BE(message.length, 1);
       this.#rest.set(message, PREFIX_BYTES);
       this.#options.heldBytes.take(size);
-      sender.block(this);
+      sender.sendOrWait(this);
       if (this.#rest.length > 0)
         this.#untaken = setTimeout(() => this.reset(ErrorCode.CANCEL), this.#options.untakenMaxMs);
     }
@@ -117,7 +118,7 @@ export class LaneStream implements Blocked {
     this.#sender.flushSoon();
   }
 
-  /** Sends what windows allow; see {@link Blocked}. */
+  /** Sends what windows allow; see {@link Waiting}. */
   advance(): boolean {
     const { out, window } = this.#sender;
     let left = Math.min(this.#sendWindow, window);
@@ -150,7 +151,7 @@ export class LaneStream implements Blocked {
   }
 
   #credit(): void {
-    if (this.#receivedBytes < CREDIT_BYTES || !this.#receiving) return;
+    if (this.#receivedBytes < STREAM_CREDIT_BYTES || !this.#receiving) return;
     this.#sender.out.windowUpdate(this.id, this.#receivedBytes);
     this.#sender.flushSoon();
     this.#receivedBytes = 0;
@@ -199,7 +200,7 @@ export class LaneStream implements Blocked {
   #shift(by: number): void {
     this.#sendWindow += by;
     if (this.#rest.length > 0 && by > 0) {
-      this.#sender.block(this);
+      this.#sender.sendOrWait(this);
       this.#sender.flushSoon();
     }
   }
@@ -208,7 +209,7 @@ export class LaneStream implements Blocked {
     if (this.#rest.length === 0) return;
     this.#options.heldBytes.giveBack(this.#rest.length);
     this.#rest = NO_BYTES;
-    this.#sender.unblock(this);
+    this.#sender.stopWaiting(this);
   }
 
   #spend(bytes: number): void {

@@ -8,7 +8,7 @@ import { encodeTableSizeUpdate } from './hpack-encoder.ts';
 import { ConnectionError, ErrorCode, WINDOW_DEFAULT, WINDOW_MAX } from './protocol.ts';
 
 /** Whoever has DATA that waits for the window of the connection. */
-export interface Blocked {
+export interface Waiting {
   /** Sends what it now allows; false: more would follow, were the window wider. */
   advance(): boolean;
 }
@@ -17,14 +17,12 @@ export interface Blocked {
 export class Sender {
   /** What is written next. */
   readonly out = new FrameBuffer();
-  /** The window that new streams begin with. */
-  streamWindow = WINDOW_DEFAULT;
   readonly #socket: Socket;
   readonly #heldBytes: HeldBytes;
   #window = WINDOW_DEFAULT;
   /** What the lane has sent and the client not given back: node:http2 believes the window that much larger. */
   #laneBytes = 0;
-  readonly #blocked = new Set<Blocked>();
+  readonly #waiting = new Set<Waiting>();
   #flushing = false;
   #tableSizeUpdate: Buffer | undefined;
 
@@ -78,20 +76,20 @@ export class Sender {
   }
 
   /** Sends what it can of it now, and the rest as the window allows. */
-  block(blocked: Blocked): void {
-    if (!blocked.advance()) this.#blocked.add(blocked);
+  sendOrWait(waiting: Waiting): void {
+    if (!waiting.advance()) this.#waiting.add(waiting);
   }
 
   /** It has nothing to send any more. */
-  unblock(blocked: Blocked): void {
-    this.#blocked.delete(blocked);
+  stopWaiting(waiting: Waiting): void {
+    this.#waiting.delete(waiting);
   }
 
   /** The window became wider. */
   advance(): void {
-    for (const blocked of this.#blocked) {
+    for (const waiting of this.#waiting) {
       if (this.#window <= 0) break;
-      if (blocked.advance()) this.#blocked.delete(blocked);
+      if (waiting.advance()) this.#waiting.delete(waiting);
     }
     this.flushSoon();
   }

@@ -7,7 +7,7 @@ import { plainTimeoutMs } from '../timeout.ts';
 import type { UnaryEndpoint } from '../unary-transport.ts';
 import type { HeaderField } from './hpack-decoder.ts';
 import type { Lane } from './junction.ts';
-import { LaneUnaryCall } from './unary-call.ts';
+import { LaneTransport } from './lane-transport.ts';
 
 /** Takes the plain calls of these methods. */
 export function unaryLane(endpoints: readonly UnaryEndpoint[]): Lane {
@@ -16,7 +16,7 @@ export function unaryLane(endpoints: readonly UnaryEndpoint[]): Lane {
     const plain = plainCall(fields);
     const endpoint = byPath.get(plain?.path ?? '');
     if (plain === undefined || endpoint === undefined) return undefined;
-    return (stream) => new LaneUnaryCall(endpoint, stream, fields, plain.timeoutMs);
+    return (stream) => new LaneTransport(endpoint, stream, fields, plain.timeoutMs);
   };
 }
 

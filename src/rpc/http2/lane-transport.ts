@@ -1,8 +1,8 @@
-/** Unary calls on streams of the lane. */
+/** Unary calls that come in by the lane. */
 
 import { status as Code } from '@grpc/grpc-js';
 
-import { type RequestFault, RequestMessage } from '../request-message.ts';
+import { type RequestFault, RequestMessage } from './request-message.ts';
 import type { CallError } from '../status.ts';
 import type { UnaryEndpoint, UnaryTransport } from '../unary-transport.ts';
 import { messageHeaders, OK_TRAILERS, statusHeaders, statusTrailers } from './answers.ts';
@@ -21,7 +21,7 @@ const EXPIRED_TRAILERS = statusTrailers(Code.DEADLINE_EXCEEDED, EXPIRED);
 const NO_BYTES = Buffer.alloc(0);
 
 /** One call on one stream, from its headers to the end of the stream. */
-export class LaneUnaryCall implements UnaryTransport<unknown>, StreamReader {
+export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
   bytes: Buffer = NO_BYTES;
   sizeBytes = 0;
   cancelled = false;

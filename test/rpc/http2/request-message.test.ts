@@ -3,8 +3,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { RequestMessage } from '../../src/rpc/request-message.ts';
-import { frame } from './support/raw.ts';
+import { RequestMessage } from '../../../src/rpc/http2/request-message.ts';
+import { frame } from '../support/raw.ts';
 
 test('a message comes out of its parts, however it is split', () => {
   const split = fc

@@ -1,6 +1,6 @@
 /** The one message of a unary request, out of the DATA frames that it comes in. */
 
-import { PREFIX_BYTES } from '../contract/wire.ts';
+import { PREFIX_BYTES } from '../../contract/wire.ts';
 
 /** What makes a request no unary request. */
 export type RequestFault =
