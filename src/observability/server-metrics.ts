@@ -115,7 +115,7 @@ function watchLoad(load: RpcLoad, queuedCharges: () => number): void {
   gauge('charge_calls_in_flight', 'Unary calls whose work is not done yet.', () => load.callsInFlight);
   gauge(
     'charge_held_bytes',
-    'Unary requests that are still arriving, and answers that their callers have not taken.',
+    'Bytes of unary requests that are still arriving, and of all that clients were sent and have not taken.',
     () => load.heldBytes,
   );
   gauge('charge_record_streams', 'Open RecordCharges streams.', () => load.recordStreams);

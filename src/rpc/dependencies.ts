@@ -26,7 +26,7 @@ export interface RpcLimits {
   readonly inFlightCallsMax: number;
   /** Open RecordCharges and WatchCharges streams; as many health and reflection streams besides. */
   readonly streamsMax: number;
-  /** Bytes of unary requests that are still arriving and of answers that were not taken; see `HeldBytes`. */
+  /** Unary requests that are still arriving, and all that clients have not taken; see `HeldBytes`. */
   readonly heldBytesMax: number;
   /** Largest CreateCharge request and largest item of RecordCharges: 1 MiB by the contract. */
   readonly unaryMessageBytesMax: number;

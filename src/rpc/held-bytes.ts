@@ -1,10 +1,11 @@
 /** Bytes that callers make the server keep for them. */
 
 /**
- * What is held beside the work: requests of unary calls that are still arriving, their answers where
- * windows hold them back, and what sockets have not taken. All of it depends on the caller alone, so a
- * bound on the number of calls is none. Calls that were taken on before it was full are still
- * answered, and add their answers. What grpc-js keeps for its own calls is bounded by its limits.
+ * What is held beside the work: plain unary requests that are still arriving, with their headers; what
+ * the windows of clients hold back; and what their sockets have not taken, of streams and pings as well.
+ * All of it depends on the caller alone, so a bound on the number of calls is none. Calls that were taken
+ * on before it was full are still answered, and add their answers. What grpc-js and node:http2 keep for
+ * their own calls is bounded by their limits, and not counted.
  */
 export class HeldBytes {
   readonly #bytesMax: number;

@@ -1,5 +1,6 @@
 /** Bounds of work in hand: slots, deadlines, streams. */
 
+import type { ClientHttp2Stream } from 'node:http2';
 import { once } from 'node:events';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -61,8 +62,14 @@ describe('bytes that callers make the server keep', () => {
     fixture = await startServer({ heldBytesMax: 10_000 });
     const { server, address, client } = fixture;
     const session = connectRaw(address, { settings: { initialWindowSize: 0 } });
-    for (let i = 0; i < 300; i++) open(session, 'CreateCharge').end(encodedFrame(`unread-${i}`));
-    await waitFor('the answers to be held', () => server.load.heldBytes >= 10_000);
+    // Until one of them is refused: what it sends counts as well, while it does.
+    for (let i = 0, status: unknown = undefined; status === undefined; i++) {
+      const unread = open(session, 'CreateCharge');
+      unread.end(encodedFrame(`unread-${i}`));
+      const [headers] = (await once(unread, 'response')) as [Record<string, unknown>];
+      status = headers['grpc-status'];
+    }
+    expect(server.load.heldBytes).toBeGreaterThan(9_000);
     await expectRefusal();
     session.destroy();
     await waitFor('the bytes to be given back', () => server.load.heldBytes === 0);
@@ -84,6 +91,20 @@ describe('bytes that callers make the server keep', () => {
     session.destroy();
     await waitFor('the bytes to be given back', () => server.load.heldBytes === 0);
     await call(client, 'createCharge', chargeRequest('accepted'));
+  });
+
+  test('are bounded: so are headers of calls whose request does not arrive at all', async () => {
+    fixture = await startServer({ heldBytesMax: 100_000 });
+    const { server, address, client } = fixture;
+    const session = connectRaw(address);
+    const begin = (): ClientHttp2Stream => open(session, 'CreateCharge', { 'x-filler': 'x'.repeat(60_000) });
+    begin();
+    await waitFor('the first', () => server.load.heldBytes > 60_000);
+    const [headers] = (await once(begin(), 'response')) as [Record<string, unknown>];
+    expect(headers['grpc-status']).toBe('8');
+    await call(client, 'createCharge', chargeRequest('accepted'));
+    session.destroy();
+    await waitFor('the bytes to be given back', () => server.load.heldBytes === 0);
   });
 });
 

@@ -59,7 +59,7 @@ class ClientConnection {
     this.#socket = socket;
     this.#options = options;
     this.#sender = new Sender(socket, options.heldBytes);
-    this.#inner = new InnerConnection(this.#sender, {
+    this.#inner = new InnerConnection(this.#sender, options.heldBytes, {
       // The server's SETTINGS come before all else, and they are those of node:http2.
       onOpen: () => {
         this.#open = true;

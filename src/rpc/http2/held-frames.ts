@@ -1,5 +1,6 @@
 /** Frames of node:http2 that wait for the client's window. */
 
+import type { HeldBytes } from '../held-bytes.ts';
 import { FrameType } from './protocol.ts';
 
 /** A frame on its way to the client. */
@@ -13,11 +14,17 @@ export interface OutgoingFrame {
 
 /**
  * DATA that waits for the window, and what follows it on the same streams. node:http2 sends within the
- * window that it knows of; this is what the lane has used up of it, so never more than one window.
+ * window that it knows of; this is what the lane has used up of it, so never more than one window. A client may make that as wide
+ * as it likes: therefore every byte counts as held.
  */
 export class HeldFrames {
+  readonly #heldBytes: HeldBytes;
   #frames: OutgoingFrame[] = [];
   readonly #streams = new Set<number>();
+
+  constructor(heldBytes: HeldBytes) {
+    this.#heldBytes = heldBytes;
+  }
 
   /** Whether nothing waits. */
   get empty(): boolean {
@@ -32,6 +39,7 @@ export class HeldFrames {
   /** Takes a frame, or what is left of it, behind all others. */
   push(frame: OutgoingFrame): void {
     this.#frames.push(frame);
+    this.#heldBytes.take(frame.bytes.length);
     this.#streams.add(frame.streamId);
   }
 
@@ -39,7 +47,10 @@ export class HeldFrames {
   advance(send: (frame: OutgoingFrame) => boolean): void {
     let sent = 0;
     for (const frame of this.#frames) {
-      if (!send(frame)) break;
+      const before = frame.bytes.length;
+      const all = send(frame);
+      this.#heldBytes.giveBack(all ? before : before - frame.bytes.length);
+      if (!all) break;
       sent++;
     }
     this.#frames.splice(0, sent);
@@ -50,15 +61,18 @@ export class HeldFrames {
   drop(streamId: number): number {
     if (!this.#streams.delete(streamId)) return 0;
     let dataBytes = 0;
-    for (const { streamId: other, type, bytes } of this.#frames) {
-      if (other === streamId && type === FrameType.DATA) dataBytes += bytes.length;
-    }
-    this.#frames = this.#frames.filter((frame) => frame.streamId !== streamId);
+    this.#frames = this.#frames.filter((frame) => {
+      if (frame.streamId !== streamId) return true;
+      this.#heldBytes.giveBack(frame.bytes.length);
+      if (frame.type === FrameType.DATA) dataBytes += frame.bytes.length;
+      return false;
+    });
     return dataBytes;
   }
 
   /** Drops everything. */
   clear(): void {
+    for (const { bytes } of this.#frames) this.#heldBytes.giveBack(bytes.length);
     this.#frames = [];
     this.#streams.clear();
   }

@@ -6,6 +6,7 @@
 
 import { Duplex } from 'node:stream';
 
+import type { HeldBytes } from '../held-bytes.ts';
 import type { ClientSettings } from './client-settings.ts';
 import { windowUpdateFrame } from './frame-buffer.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -49,7 +50,7 @@ export class InnerConnection extends Duplex implements Waiting {
   readonly #sender: Sender;
   readonly #events: InnerEvents;
   readonly #reader = new FrameReader(2 ** 24);
-  readonly #held = new HeldFrames();
+  readonly #held: HeldFrames;
   /**
    * What node:http2 refers to in its header blocks is no order for the client: blocks wait for the
    * window, others overtake them. So they are read here, and written again without a table.
@@ -64,9 +65,10 @@ export class InnerConnection extends Duplex implements Waiting {
   #afterWrite: (() => void) | undefined;
   #afterHeld: (() => void) | undefined;
 
-  constructor(sender: Sender, events: InnerEvents) {
+  constructor(sender: Sender, heldBytes: HeldBytes, events: InnerEvents) {
     super();
     this.#sender = sender;
+    this.#held = new HeldFrames(heldBytes);
     this.#events = events;
   }
 

@@ -197,8 +197,7 @@ export class Junction {
     const stream = new LaneStream(streamId, this.#streamWindow, this.#sender, this.#streamOptions);
     this.#streams.set(streamId, stream);
     if (this.#streams.size === 1) this.#options.onBusy(true);
-    stream.readBy(opener(stream));
-    if (endStream) stream.receiveEnd();
+    stream.readBy(opener(stream), endStream);
   }
 
   #giveHeaders(streamId: number, { fields }: HeaderList, endStream: boolean): void {

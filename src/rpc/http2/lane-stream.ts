@@ -16,6 +16,8 @@ import type { Sender, Waiting } from './sender.ts';
 export interface StreamReader {
   /** The trailers behind the message, asked for when they are sent. */
   readonly trailers: Buffer;
+  /** Called once, before all else: answers may be sent from now on. */
+  begin(): void;
   /** Bytes arrived. They are lent: unless they are the last ones, what is kept of them is to be copied. */
   receive(bytes: Buffer, last: boolean): void;
   /** Nothing more arrives. */
@@ -61,9 +63,11 @@ export class LaneStream implements Waiting {
     this.#sendWindow = window;
   }
 
-  /** To be called once, before anything arrives. */
-  readBy(reader: StreamReader): void {
+  /** To be called once, before anything arrives; `last`: nothing will. */
+  readBy(reader: StreamReader, last: boolean): void {
     this.#reader = reader;
+    reader.begin();
+    if (last) this.receiveEnd();
   }
 
   /** Whether an answer can still be sent. */

@@ -18,7 +18,17 @@ const NOT_SERIALIZED = 'Error serializing response';
 const COMPRESSED = 'The message is marked as compressed, but grpc-encoding names no compression';
 
 const EXPIRED_TRAILERS = statusTrailers(Code.DEADLINE_EXCEEDED, EXPIRED);
+const NO_FIELDS: readonly HeaderField[] = [];
 const NO_BYTES = Buffer.alloc(0);
+
+/** What the headers of a call say. */
+export interface RequestHead {
+  readonly fields: readonly HeaderField[];
+  /** What the fields take, as RFC 7541 counts them. */
+  readonly bytes: number;
+  /** The caller's; Infinity: none. */
+  readonly timeoutMs: number;
+}
 
 /** One call on one stream, from its headers to the end of the stream. */
 export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
@@ -29,23 +39,20 @@ export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
   trailers = OK_TRAILERS;
   readonly #endpoint: UnaryEndpoint;
   readonly #stream: LaneStream;
-  readonly #fields: readonly HeaderField[];
+  /** None once the call is answered: the answer may wait for its reader. */
+  #fields: readonly HeaderField[];
+  readonly #headBytes: number;
   /** What has arrived; undefined once nothing more is looked at: the request is complete, or answered. */
   #message: RequestMessage | undefined;
   readonly #timer: NodeJS.Timeout | undefined = undefined;
-  /** Of the request, until it is looked at. */
+  /** Of the request, headers and all, until it is looked at. */
   #heldBytes = 0;
 
-  /** `timeoutMs`: the caller's; Infinity: none. */
-  constructor(
-    endpoint: UnaryEndpoint,
-    stream: LaneStream,
-    fields: readonly HeaderField[],
-    timeoutMs: number,
-  ) {
+  constructor(endpoint: UnaryEndpoint, stream: LaneStream, { fields, bytes, timeoutMs }: RequestHead) {
     this.#endpoint = endpoint;
     this.#stream = stream;
     this.#fields = fields;
+    this.#headBytes = bytes;
     this.#message = new RequestMessage(endpoint.messageBytesMax);
     this.deadlineMs = timeoutMs === Infinity ? Infinity : Date.now() + timeoutMs;
     // Node keeps timers of equal length in one list, so that one per call costs next to nothing.
@@ -69,11 +76,17 @@ export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
       this.#end(Code.INTERNAL, NOT_SERIALIZED);
       return;
     }
+    this.#fields = NO_FIELDS;
     this.#stream.answer(messageHeaders(), message);
   }
 
   fail({ code, details, metadata }: CallError): void {
     this.#end(code, details, metadata);
+  }
+
+  begin(): void {
+    this.#hold(this.#headBytes);
+    this.#refuseWhereFull();
   }
 
   receive(bytes: Buffer, last: boolean): void {
@@ -82,8 +95,7 @@ export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
     const fault = this.#message.push(bytes);
     if (!last) this.#message.own();
     if (fault !== undefined) this.#refuse(fault);
-    // Admission refuses it then, like everything new.
-    else if (this.#endpoint.heldBytes.full) this.#run(0);
+    else this.#refuseWhereFull();
   }
 
   receiveEnd(): void {
@@ -102,6 +114,11 @@ export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
   closed(): void {
     clearTimeout(this.#timer);
     this.#cancel();
+  }
+
+  #refuseWhereFull(): void {
+    // Admission refuses it then, like everything new.
+    if (this.#endpoint.heldBytes.full) this.#run(0);
   }
 
   #refuse(fault: RequestFault): void {
@@ -154,6 +171,7 @@ export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
 
   #end(code: Code, text: string, metadata?: CallError['metadata']): void {
     this.#dropRequest();
+    this.#fields = NO_FIELDS;
     if (this.#stream.canAnswer) this.#stream.answerWithHeaders(statusHeaders(code, text, metadata));
   }
 }

@@ -5,7 +5,7 @@
 
 import { plainTimeoutMs } from '../timeout.ts';
 import type { UnaryEndpoint } from '../unary-transport.ts';
-import type { HeaderField } from './hpack-decoder.ts';
+import { fieldBytes, type HeaderField } from './hpack-tables.ts';
 import type { Lane } from './junction.ts';
 import { LaneTransport } from './lane-transport.ts';
 
@@ -16,8 +16,13 @@ export function unaryLane(endpoints: readonly UnaryEndpoint[]): Lane {
     const plain = plainCall(fields);
     const endpoint = byPath.get(plain?.path ?? '');
     if (plain === undefined || endpoint === undefined) return undefined;
-    return (stream) => new LaneTransport(endpoint, stream, fields, plain.timeoutMs);
+    const head = { fields, bytes: listBytes(fields), timeoutMs: plain.timeoutMs };
+    return (stream) => new LaneTransport(endpoint, stream, head);
   };
+}
+
+function listBytes(fields: readonly HeaderField[]): number {
+  return fields.reduce((sum, field) => sum + fieldBytes(field), 0);
 }
 
 interface PlainCall {

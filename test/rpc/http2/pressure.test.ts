@@ -6,7 +6,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { encodeFields } from '../../../src/rpc/http2/hpack-encoder.ts';
 import { ErrorCode, FrameType, PREFACE, Setting } from '../../../src/rpc/http2/protocol.ts';
 import type { RpcLimits } from '../../../src/rpc/dependencies.ts';
-import { waitFor } from '../../support/wait-for.ts';
+import { settled, waitFor } from '../../support/wait-for.ts';
 import { call, chargeRequest, type Fixture, startServer } from '../support/server.ts';
 import {
   BATCH,
@@ -102,6 +102,33 @@ test('what waits on a stream that its client resets gives its window back to nod
   client.call(id, LIST, listBody(), PAST_THE_LANE);
   expect(await client.status(id)).toBe(Code.OK);
   expect(client.violations).toEqual([]);
+});
+
+test('what node:http2 has sent and no window takes is held, until it is sent, reset or cut', async () => {
+  await start();
+  for (let i = 0; i < 60; i++) {
+    const reference = 'x'.repeat(200);
+    await call(fixture.client, 'createCharge', chargeRequest(`r-${i}`, { reference }));
+  }
+  const { client, next } = await withoutWindow();
+  const { load } = fixture.server;
+  const before = await settled(() => load.heldBytes);
+  const ids = [next, next + 2, next + 4] as const;
+  for (const id of ids) client.call(id, LIST, listBody(), PAST_THE_LANE);
+  await waitFor('the answers', () => load.heldBytes > before + 20_000);
+  const all = (await settled(() => load.heldBytes)) - before;
+  const one = all / ids.length;
+  client.send(reset(ids[1]));
+  await waitFor('one less', () => load.heldBytes === before + 2 * one);
+  // Of the others, all that waits before them is to be sent first.
+  for (let id = 1; id < next; id += 2) if (client.answer(id).ends === 0) client.send(reset(id));
+  await waitFor('these two alone', () => load.heldBytes === 2 * one);
+  client.give(0, 100);
+  await waitFor('a part', () => load.heldBytes === 2 * one - 100);
+  client.give(0, one);
+  await waitFor('the most', () => load.heldBytes === one - 100);
+  client.destroy();
+  await waitFor('nothing', () => load.heldBytes === 0);
 });
 
 const noWindow = {
