@@ -66,8 +66,9 @@ export class LaneStream implements Waiting {
   /** To be called once, before anything arrives; `last`: nothing will. */
   readBy(reader: StreamReader, last: boolean): void {
     this.#reader = reader;
+    this.#receiving = !last;
     reader.begin();
-    if (last) this.receiveEnd();
+    if (last) this.#endReading();
   }
 
   /** Whether an answer can still be sent. */
@@ -148,8 +149,10 @@ export class LaneStream implements Waiting {
   receive(bytes: Buffer, size: number, last: boolean): boolean {
     if (!this.#receiving) return false;
     this.#receivedBytes += size;
+    // Before the reader may answer: a client whose half has ended need not be told to stop.
+    this.#receiving = !last;
     this.#reader?.receive(bytes, last);
-    if (last) this.receiveEnd();
+    if (last) this.#endReading();
     else this.#credit();
     return true;
   }
@@ -165,6 +168,10 @@ export class LaneStream implements Waiting {
   receiveEnd(): void {
     if (!this.#receiving) return;
     this.#receiving = false;
+    this.#endReading();
+  }
+
+  #endReading(): void {
     this.#reader?.receiveEnd();
   }
 

@@ -174,6 +174,30 @@ test('an answer before the end of its request asks the client to stop', async ()
   expect(await client.status(1)).toBe(Code.RESOURCE_EXHAUSTED);
 });
 
+test.each([
+  ['a message that is too large', [0, 0xff, 0xff, 0xff, 0xff], Code.RESOURCE_EXHAUSTED],
+  ['a message that is marked as compressed', [1, 0, 0, 0, 1, 0], Code.INTERNAL],
+  ['two messages', [0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Code.UNIMPLEMENTED],
+])('a request that has ended is not asked to stop: %s', async (_name, body, code) => {
+  await start();
+  const client = new FramesClient(fixture.port);
+  client.call(1, CREATE, Buffer.from(body));
+  await client.ping();
+  expect(await client.status(1)).toBe(code);
+  expect(client.answer(1)).toMatchObject({ ends: 1, resetCode: undefined });
+  client.call(3, CREATE, createBody('r-3'));
+  expect(await client.status(3)).toBe(Code.OK);
+});
+
+test('nor is one that its headers end, where nothing more is held', async () => {
+  await start({ heldBytesMax: 1 });
+  const client = new FramesClient(fixture.port);
+  client.send(headersFrames(1, encodeFields(requestFields(CREATE)), { endStream: true }));
+  await client.ping();
+  expect(await client.status(1)).toBe(Code.RESOURCE_EXHAUSTED);
+  expect(client.answer(1)).toMatchObject({ ends: 1, resetCode: undefined });
+});
+
 test('a client that makes the server reset its streams may do it no oftener than itself', async () => {
   await start();
   const client = new FramesClient(fixture.port);
