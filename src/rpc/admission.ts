@@ -1,4 +1,4 @@
-/** Whether the server takes work on: the drain flag and the global slots of unary calls. */
+/** Whether the server takes work on: the drain and the global slots of unary calls. */
 
 import type { Failure } from '../domain/errors.ts';
 import type { HeldBytes } from './held-bytes.ts';
@@ -13,6 +13,7 @@ export class Admission {
   readonly #shuttingDown: Failure;
   #callsInFlight = 0;
   #draining = false;
+  #hurries = false;
   #whenIdle: (() => void) | undefined;
 
   constructor(inFlightCallsMax: number, heldBytes: HeldBytes, retryAfterMs: number) {
@@ -38,6 +39,11 @@ export class Admission {
     return this.#shuttingDown;
   }
 
+  /** Whether requests may go on arriving; where not, they are run as they are, and so refused. */
+  get awaitsRequests(): boolean {
+    return !this.#hurries && !this.#heldBytes.full;
+  }
+
   /** Takes a slot; or says why there is none, and then nothing is to be given back. */
   take(): Failure | undefined {
     if (this.#callsInFlight >= this.#inFlightCallsMax) return this.#overloaded;
@@ -59,5 +65,10 @@ export class Admission {
     return new Promise((resolve) => {
       this.#whenIdle = resolve;
     });
+  }
+
+  /** After `close()`: nor is the rest of any request waited for. */
+  hurry(): void {
+    this.#hurries = true;
   }
 }

@@ -10,7 +10,7 @@ import { RunningCalls } from './running-calls.ts';
 import type { RpcDependencies, RpcLimits, RpcLoad } from './dependencies.ts';
 import { Health } from './health.ts';
 import { HeldBytes } from './held-bytes.ts';
-import { serveConnection } from './http2/client-connection.ts';
+import { serveConnection, type ServedConnection } from './http2/client-connection.ts';
 import { unaryLane } from './http2/unary-lane.ts';
 import { injectorOf } from './http2-servers.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
@@ -30,8 +30,10 @@ export interface RpcServer {
   readonly load: RpcLoad;
   /**
    * Ends for good: NOT_SERVING, nothing new (UNAVAILABLE, SHUTTING_DOWN), long streams ended after
-   * what they took in is answered, calls in flight finished; after `timeoutMs` whatever is left gets
-   * the same status and is cut a quarter of a second later. Resolves once every connection is closed.
+   * what they took in is answered, calls in flight finished. Plain unary calls whose request is still
+   * arriving count as new, and are refused without the rest of it after a fifth of `timeoutMs`, 5 s at
+   * most. After `timeoutMs` whatever is left gets the same status and is cut a quarter of a second later.
+   * Resolves once every connection is closed; never rejects.
    */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -71,13 +73,19 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
     onDefect: (error: unknown) => logger.error({ error: describeError(error) }, 'a connection was cut'),
   };
   const listeners: Listener[] = [];
+  const connections = new Set<ServedConnection>();
   return {
     bind: async (address, { shared } = { shared: false }) => {
       const listener = await listen(address, {
         shared,
         serve: (socket) => {
-          if (lane) serveConnection(socket, connectionOptions);
-          else inject(socket);
+          if (!lane) {
+            inject(socket);
+            return;
+          }
+          const connection = serveConnection(socket, connectionOptions);
+          connections.add(connection);
+          socket.once('close', () => connections.delete(connection));
         },
         onRefused: (error) =>
           logger.error({ error: describeError(error) }, 'a connection could not be accepted'),
@@ -90,7 +98,7 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
       if (border.admission.refusal === undefined) health.setServing(service, serving);
     },
     load: loadOf(border),
-    drain: (timeoutMs) => drain({ server, listeners, health, border }, timeoutMs),
+    drain: (timeoutMs) => drain({ server, listeners, connections, health, border }, timeoutMs),
   };
 }
 
@@ -137,16 +145,26 @@ function serverOptions(limits: RpcLimits): ServerOptions {
 interface Drainable {
   readonly server: Server;
   readonly listeners: readonly Listener[];
+  /** Those with a lane. */
+  readonly connections: ReadonlySet<ServedConnection>;
   readonly health: Health;
   readonly border: Border;
 }
 
-async function drain({ server, listeners, health, border }: Drainable, timeoutMs: number): Promise<void> {
+async function drain(drainable: Drainable, timeoutMs: number): Promise<void> {
+  const { server, listeners, connections, health, border } = drainable;
   const giveUpAtMs = performance.now() + timeoutMs;
   // Balancers look at health first; then nothing new comes in while the old is finished.
   health.stopServing();
   const { admission, streams, running } = border;
   const callsDone = admission.close();
+  const hurry = setTimeout(
+    () => {
+      admission.hurry();
+      for (const connection of connections) connection.hurry();
+    },
+    Math.min(timeoutMs / ARRIVAL_PART, ARRIVAL_MAX_MS),
+  );
   const streamsDone = streams.drain(admission.shuttingDown);
   await within(giveUpAtMs, Promise.all([callsDone, streamsDone]));
   // What is left is answered before it is cut: a caller that knows why repeats its request.
@@ -157,9 +175,17 @@ async function drain({ server, listeners, health, border }: Drainable, timeoutMs
   // Closes every connection, which by now only has answers to flush.
   server.tryShutdown(() => {});
   await within(Math.max(giveUpAtMs, performance.now() + FLUSH_MS), allClosed);
+  clearTimeout(hurry);
   for (const listener of listeners) listener.destroyAll();
   server.forceShutdown();
 }
+
+/**
+ * How much of a drain a request may go on arriving, and how long at most. It is refused either way; this
+ * spares most callers an answer in the middle of what they send.
+ */
+const ARRIVAL_PART = 5;
+const ARRIVAL_MAX_MS = 5_000;
 
 /** Time for the last answers to reach their callers once the time of the drain is over. */
 const FLUSH_MS = 250;

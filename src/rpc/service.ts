@@ -98,6 +98,7 @@ function unaryEndpoints(
     path: proto.ChargeServiceService[name].path,
     messageBytesMax: method.messageBytesMax,
     heldBytes: border.heldBytes,
+    admission: border.admission,
     encode: encoderOf(name),
     run: unaryRunner(method, border),
   });

@@ -1,5 +1,6 @@
 /** What a unary call needs of the server that it came in by. */
 
+import type { Admission } from './admission.ts';
 import type { CallHeaders } from './call-headers.ts';
 import type { HeldBytes } from './held-bytes.ts';
 import type { CallError } from './status.ts';
@@ -27,8 +28,13 @@ export interface UnaryEndpoint {
   readonly messageBytesMax: number;
   /** Where a server counts what it keeps for the callers of the method. */
   readonly heldBytes: HeldBytes;
+  /** Whether a server may wait for the rest of a request. */
+  readonly admission: Pick<Admission, 'awaitsRequests'>;
   /** The bytes of a response, in a buffer that the next call overwrites; may throw. */
   readonly encode: (response: unknown) => Buffer;
-  /** Runs a call whose request has arrived, or whose size refuses it; never throws. */
+  /**
+   * Runs a call whose request has arrived, whose size refuses it, or for whose request the admission does
+   * not wait any more; never throws.
+   */
   readonly run: (transport: UnaryTransport<unknown>) => void;
 }

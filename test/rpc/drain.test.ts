@@ -1,6 +1,8 @@
 /** How a server ends: in order, with everything in hand finished, and within its time. */
 
-import { credentials } from '@grpc/grpc-js';
+import type { ClientHttp2Stream } from 'node:http2';
+
+import { credentials, status as Code } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import type {
@@ -9,7 +11,7 @@ import type {
 } from '../../generated/charge/v1/charge_service.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { healthClient, watchHealth } from './support/health.ts';
-import { connectRaw } from './support/raw.ts';
+import { connectRaw, open, responseOf } from './support/raw.ts';
 import { call, chargeRequest, errorOf, failureOf, type Fixture, startServer } from './support/server.ts';
 
 let fixture: Fixture;
@@ -92,22 +94,39 @@ test('cuts what does not end in time', async () => {
   expect(errorOf(await stuckEnded).reason).toBe('SHUTTING_DOWN');
 });
 
-test('cuts a connection whose request never ends', async () => {
-  const { server, address } = fixture;
-  const session = connectRaw(address);
+/** A request whose rest never comes, once the server has its beginning. */
+async function halfSent(contentType: string): Promise<{ closed: Promise<unknown>; half: ClientHttp2Stream }> {
+  const session = connectRaw(fixture.address);
   const closed = new Promise((resolve) => session.on('close', resolve));
-  const half = session.request({
-    ':method': 'POST',
-    ':path': '/charge.v1.ChargeService/CreateCharge',
-    'content-type': 'application/grpc',
-    te: 'trailers',
-  });
-  half.on('error', () => {});
+  const half = open(session, 'CreateCharge', { 'content-type': contentType });
   half.write(Buffer.from([0, 0, 0, 0, 9, 1]));
   // The answer to a ping behind the request: the server has both.
   await new Promise<void>((resolve) => {
     session.once('remoteSettings', () => session.ping(() => resolve()));
   });
+  return { closed, half };
+}
+
+test('a request whose rest does not come is refused after a fifth of the time', async () => {
+  const { server, counts } = fixture;
+  const { closed, half } = await halfSent('application/grpc');
+  const response = responseOf(half);
+  const before = performance.now();
+  await server.drain(5_000);
+  const took = performance.now() - before;
+  expect(took).toBeGreaterThanOrEqual(990);
+  expect(took).toBeLessThan(4_000);
+  const { grpcStatus, trailers } = await response;
+  expect(grpcStatus).toBe(Code.UNAVAILABLE);
+  expect(trailers['grpc-status-details-bin']).toBeDefined();
+  expect(counts).toEqual(['CreateCharge 14', 'refused SHUTTING_DOWN']);
+  await closed;
+});
+
+test('one that is left to grpc-js holds its connection until the time is over', async () => {
+  const { server } = fixture;
+  const { closed, half } = await halfSent('application/grpc;x=y');
+  half.on('error', () => {});
   const before = performance.now();
   await server.drain(500);
   const took = performance.now() - before;

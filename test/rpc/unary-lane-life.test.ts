@@ -174,7 +174,7 @@ describe.each([
     const held = request(session, 'CreateCharge', create('r-2'));
     await waitFor('the group', () => fixture.book.heldGroups === 1);
     const gone = closed();
-    const drained = fixture.server.drain(1000);
+    const drained = fixture.server.drain(10_000);
     const refused = await request(session, 'CreateCharge', create('r-3'));
     expect(refused.grpcStatus).toBe(Code.UNAVAILABLE);
     expect(fixture.counts).toEqual(['CreateCharge 14', 'refused SHUTTING_DOWN']);

@@ -33,12 +33,20 @@ export interface ActiveStreams {
 /** Time for a client to read why its connection ends. */
 const FAREWELL_MS = 1000;
 
-/** Serves a connection until it is closed. */
-export function serveConnection(socket: Socket, options: ConnectionOptions): void {
-  new ClientConnection(socket, options).start();
+/** A connection that is served. */
+export interface ServedConnection {
+  /** Calls of the lane whose request has not arrived as a whole are run as they are, to be refused. */
+  hurry(): void;
 }
 
-class ClientConnection {
+/** Serves a connection until it is closed. */
+export function serveConnection(socket: Socket, options: ConnectionOptions): ServedConnection {
+  const connection = new ClientConnection(socket, options);
+  connection.start();
+  return connection;
+}
+
+class ClientConnection implements ServedConnection {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #sender: Sender;
@@ -105,6 +113,10 @@ class ClientConnection {
       this.#inner.destroy();
     });
     this.#active = this.#options.inject(this.#inner);
+  }
+
+  hurry(): void {
+    this.#junction.hurry();
   }
 
   #receive(chunk: Buffer): void {

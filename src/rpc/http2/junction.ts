@@ -103,6 +103,11 @@ export class Junction {
     for (const stream of this.#streams.values()) stream.shiftWindow(shift);
   }
 
+  /** Requests of the lane that have not arrived as a whole are not waited for any more. */
+  hurry(): void {
+    for (const stream of this.#streams.values()) stream.hurry();
+  }
+
   /** Ends every stream of the lane without an answer. */
   close(): void {
     this.#takesOn = false;

@@ -22,6 +22,8 @@ export interface StreamReader {
   receive(bytes: Buffer, last: boolean): void;
   /** Nothing more arrives. */
   receiveEnd(): void;
+  /** What has not arrived by now is not to be waited for. */
+  hurry(): void;
   /** The stream is over: both halves ended, or it was reset. Called once. */
   closed(): void;
 }
@@ -173,6 +175,11 @@ export class LaneStream implements Waiting {
 
   #endReading(): void {
     this.#reader?.receiveEnd();
+  }
+
+  /** A request that has not arrived as a whole is not waited for any more. */
+  hurry(): void {
+    if (this.#receiving) this.#reader?.hurry();
   }
 
   /** WINDOW_UPDATE arrived. False: the window cannot be that wide. */

@@ -86,7 +86,7 @@ export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
 
   begin(): void {
     this.#hold(this.#headBytes);
-    this.#refuseWhereFull();
+    if (!this.#endpoint.admission.awaitsRequests) this.hurry();
   }
 
   receive(bytes: Buffer, last: boolean): void {
@@ -95,7 +95,7 @@ export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
     const fault = this.#message.push(bytes);
     if (!last) this.#message.own();
     if (fault !== undefined) this.#refuse(fault);
-    else this.#refuseWhereFull();
+    else if (!this.#endpoint.admission.awaitsRequests) this.hurry();
   }
 
   receiveEnd(): void {
@@ -111,14 +111,14 @@ export class LaneTransport implements UnaryTransport<unknown>, StreamReader {
     this.bytes = NO_BYTES;
   }
 
+  hurry(): void {
+    // Admission refuses it then, like everything new.
+    if (this.#message !== undefined) this.#run(0);
+  }
+
   closed(): void {
     clearTimeout(this.#timer);
     this.#cancel();
-  }
-
-  #refuseWhereFull(): void {
-    // Admission refuses it then, like everything new.
-    if (this.#endpoint.heldBytes.full) this.#run(0);
   }
 
   #refuse(fault: RequestFault): void {

@@ -92,10 +92,14 @@ describe('a connection ends', () => {
     const client = await holdCall();
     client.send(begin(5), dataFrames(5, createBody('r-5').subarray(0, 9), { endStream: false }));
     await client.ping();
-    const draining = served.fixture.server.drain(500);
+    const draining = served.fixture.server.drain(5_000);
+    expect(await client.status(5)).toBe(Code.UNAVAILABLE);
+    // What begins so late is not even given that time.
+    client.send(begin(7), dataFrames(7, createBody('r-7').subarray(0, 9), { endStream: false }));
+    expect(await client.status(7)).toBe(Code.UNAVAILABLE);
     served.fixture.book.release();
     expect(await client.status(3)).toBe(Code.OK);
-    expect(await client.farewell()).toMatchObject({ code: ErrorCode.NO_ERROR, lastStreamId: 5 });
+    expect(await client.farewell()).toMatchObject({ code: ErrorCode.NO_ERROR, lastStreamId: 7 });
     await draining;
   });
 
