@@ -11,7 +11,10 @@ import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ActiveStreams } from './http2/client-connection.ts';
 import { cappedTimeout } from './timeout.ts';
 
-/** Serves a connection with grpc-js; returns where it counts its open streams, if it closes idle ones. */
+/**
+ * Serves a connection with grpc-js; returns where it counts its open streams, if it closes idle ones.
+ * Throws a TypeError where grpc-js does not serve it.
+ */
 export type Inject = (socket: Duplex) => ActiveStreams | undefined;
 
 /**
@@ -31,7 +34,10 @@ export function injectorOf(server: Server): Inject {
   });
   const active = activeStreamsOf(server);
   return (socket) => {
+    session = undefined;
     injector.injectConnection(socket);
+    // Otherwise this connection would be counted as an earlier one.
+    if (session === undefined) throw new TypeError('grpc-js begins its sessions elsewhere');
     return active.get(session);
   };
 }

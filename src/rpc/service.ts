@@ -20,7 +20,7 @@ import { listCharges } from './handlers/list-charges.ts';
 import { RecordChargesWork } from './handlers/record-charges.ts';
 import { recordChargesMethod, watchChargesMethod } from './handlers/stream-methods.ts';
 import { watchCharges } from './handlers/watch-charges.ts';
-import { StreamCall } from './stream.ts';
+import { StreamCall, streamEndpoint } from './stream.ts';
 import { unaryRunner, type UnaryMethod } from './unary.ts';
 import type { UnaryEndpoint } from './unary-transport.ts';
 import { createChargeCheck } from './validate/charge-rules.ts';
@@ -119,19 +119,18 @@ function streamHandlers(
   rules: ContractRules,
   item: ReturnType<typeof createChargeCheck>,
 ): UntypedServiceImplementation {
-  const recordMethod = recordChargesMethod(limits);
-  const watchMethod = watchChargesMethod(
-    rules.checkOf('charge.v1.WatchChargesRequest', proto.WatchChargesRequest),
-  );
+  const record = streamEndpoint(recordChargesMethod(limits), 'record', border);
+  const watchCheck = rules.checkOf('charge.v1.WatchChargesRequest', proto.WatchChargesRequest);
+  const watch = streamEndpoint(watchChargesMethod(watchCheck), 'watch', border);
   return {
     recordCharges(call: ServerDuplexStream<Buffer, proto.RecordChargesResponse>) {
-      const stream = new StreamCall(recordMethod, 'record', border, call);
+      const stream = new StreamCall(record, call);
       const failure = admitStreamOfRequests(stream);
       if (failure === undefined) new RecordChargesWork(stream, call, recorder, item).start();
       else refuse(stream, failure);
     },
     watchCharges(call: ServerWritableStream<Buffer, proto.WatchChargesResponse>) {
-      const stream = new StreamCall(watchMethod, 'watch', border, call);
+      const stream = new StreamCall(watch, call);
       const failure = admit(stream);
       if (failure !== undefined || stream.request === undefined) refuse(stream, failure);
       else void watchCharges(stream, stream.request, book);

@@ -23,6 +23,23 @@ export interface StreamWork {
   onDrain(failure: Failure): void;
 }
 
+/** What all calls of a streaming method share. */
+export interface StreamEndpoint<Req> {
+  readonly method: Method<Req>;
+  readonly kind: StreamKind;
+  readonly border: Border;
+  readonly counters: MethodMetrics;
+}
+
+/** Made once per method, at start-up: to look the counters up takes longer than to count. */
+export function streamEndpoint<Req>(
+  method: Method<Req>,
+  kind: StreamKind,
+  border: Border,
+): StreamEndpoint<Req> {
+  return { method, kind, border, counters: border.metrics.method(method.name) };
+}
+
 /**
  * One open stream. It ends once, by `end`, `fail` or the caller; its place is free after `close`,
  * when the method's own work is done.
@@ -41,11 +58,11 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   #work: StreamWork | undefined = undefined;
   #over = false;
 
-  constructor(method: Method<Req>, kind: StreamKind, border: Border, call: ServerStream<Res>) {
+  constructor({ method, kind, border, counters }: StreamEndpoint<Req>, call: ServerStream<Res>) {
     this.method = method;
     this.kind = kind;
     this.border = border;
-    this.counters = border.metrics.method(method.name);
+    this.counters = counters;
     this.bytes = 'request' in call ? call.request : NO_BYTES;
     this.#call = call;
     call.once('cancelled', () => this.#onCancel());

@@ -112,7 +112,12 @@ class ClientConnection implements ServedConnection {
       this.#junction.close();
       this.#inner.destroy();
     });
-    this.#active = this.#options.inject(this.#inner);
+    try {
+      this.#active = this.#options.inject(this.#inner);
+    } catch (error) {
+      // Thrown here, it would end the process.
+      this.#fail(error);
+    }
   }
 
   hurry(): void {

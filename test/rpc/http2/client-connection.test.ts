@@ -9,6 +9,7 @@ import { expect, test } from '@jest/globals';
 import { HeldBytes } from '../../../src/rpc/held-bytes.ts';
 import { serveConnection } from '../../../src/rpc/http2/client-connection.ts';
 import type { Lane } from '../../../src/rpc/http2/junction.ts';
+import type { Inject } from '../../../src/rpc/http2-servers.ts';
 import { ErrorCode, FrameType, PREFACE } from '../../../src/rpc/http2/protocol.ts';
 import { settled, waitFor } from '../../support/wait-for.ts';
 import { headersFrames, rawFrame, settingsFrame, uint32 } from './support/frames.ts';
@@ -16,25 +17,43 @@ import { begin } from './support/served.ts';
 
 /** A client's end of a connection, and node:http2's. */
 function connected(lane: Lane = () => undefined): { client: Duplex; inner: Duplex; defects: unknown[] } {
+  const inners: Duplex[] = [];
+  const { client, defects } = served(lane, (injected) => {
+    inners.push(injected);
+    return undefined;
+  });
+  const [inner] = inners;
+  if (inner === undefined) throw new Error('nothing was injected');
+  return { client, inner, defects };
+}
+
+function served(lane: Lane, inject: Inject): { client: Duplex; defects: unknown[] } {
   const defects: unknown[] = [];
   const [client, socket] = duplexPair();
-  const inners: Duplex[] = [];
   serveConnection(socket as Socket, {
     lane,
     heldBytes: new HeldBytes(2 ** 20),
     untakenMaxMs: 1000,
     streamsMax: 10,
     graceMs: 1000,
-    inject: (injected) => {
-      inners.push(injected);
-      return undefined;
-    },
+    inject,
     onDefect: (error) => defects.push(error),
   });
-  const [inner] = inners;
-  if (inner === undefined) throw new Error('nothing was injected');
-  return { client, inner, defects };
+  return { client, defects };
 }
+
+test('a connection that grpc-js does not serve ends, and the log has it', async () => {
+  const { client, defects } = served(
+    () => undefined,
+    () => {
+      throw new TypeError('elsewhere');
+    },
+  );
+  client.resume();
+  await once(client, 'end');
+  expect(defects).toEqual([expect.any(TypeError)]);
+  client.destroy();
+});
 
 test('what a client sends before node:http2 begins is kept until it does', async () => {
   const { client, inner } = connected();
