@@ -113,7 +113,7 @@ test('a read that the network swallowed leaves no connection behind on which the
         reader.findById('default', id),
         reader.findByRequestId('default', 'read'),
         reader.list('default', query),
-        reader.list('default', query, { timeoutMs: 150 }),
+        reader.list('default', query, { timeoutMs: 3_000 }),
         book.read('default', 0n, 1),
       ]);
     const statuses = async (): Promise<string[]> => (await readAll()).map(({ status }) => status);
