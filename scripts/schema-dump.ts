@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { openDatabase } from '../src/store/orm.ts';
-import { dumpSchema } from '../src/store/schema-dump.ts';
+import { dumpSchema } from './lib/dump-schema.ts';
 
 const quiet = { debug() {}, info() {}, warn: console.error, error: console.error };
 const dataDir = await mkdtemp(join(tmpdir(), 'charge-schema-'));

@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { migrate, type MigrateOptions } from '../../src/store/migrate.ts';
 import { migrations } from '../../src/store/migrations/index.ts';
 import type { Database } from '../../src/store/orm.ts';
-import { dumpSchema } from '../../src/store/schema-dump.ts';
+import { dumpSchema } from '../../scripts/lib/dump-schema.ts';
 import { classifySqlError, sqlState } from '../../src/store/sql-errors.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { openProxy } from '../support/proxy.ts';

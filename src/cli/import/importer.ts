@@ -134,10 +134,7 @@ export class Importer {
     const converted = toCharge(plan.targets, row.cells, this.#parts.plan.template);
     if ('violations' in converted) {
       const { violations } = converted;
-      const reason = violations
-        .map(({ field, description }) => `${field.replace(/^charge\./, '')} ${description}`)
-        .join('; ');
-      return { ...place, code: 'INVALID_VALUE', reason, violations };
+      return { ...place, code: 'INVALID_VALUE', reason: textOf(violations), violations };
     }
     const usesColumn = this.#parts.options.requestIdColumn !== undefined;
     const requestId = usesColumn ? converted.requestId : requestIdOf(this.#parts.fileId, row.line);
@@ -210,14 +207,18 @@ export class Importer {
     totals.addRejected(rejection);
     rejects.add(rejection);
     if (totals.rejected <= SHOWN_REJECTIONS_MAX) {
-      const fields = rejection.violations.map(
-        ({ field, description }) => `${field.replace(/^charge\./, '')} ${description}`,
-      );
-      const detail =
-        rejection.code === 'VALIDATION_FAILED' && fields.length > 0 ? fields.join('; ') : rejection.reason;
+      const isOfFields = rejection.code === 'VALIDATION_FAILED' && rejection.violations.length > 0;
+      const detail = isOfFields ? textOf(rejection.violations) : rejection.reason;
       progress.notice(`row ${rejection.row} rejected: ${detail}`);
     } else if (totals.rejected === SHOWN_REJECTIONS_MAX + 1)
       progress.notice('more rejected rows: see the reject file');
     progress.update(totals, pending.endOffset);
   }
+}
+
+/** For a person, who knows the fields of a charge. */
+function textOf(violations: Rejection['violations']): string {
+  return violations
+    .map(({ field, description }) => `${field.replace(/^charge\./, '')} ${description}`)
+    .join('; ');
 }
