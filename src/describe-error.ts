@@ -32,6 +32,8 @@ const WRAPPER_MEMBERS = ['sqlMessage', 'query'];
  * databases and limits, which a person needs, and nothing of a row or a statement.
  */
 const CLASSES_WITHOUT_VALUES = new Set(['28', '3D', '53', '57']);
+/** No privilege, a read-only server, a lock that is not to be had: the same, for whole codes. */
+const CODES_WITHOUT_VALUES = new Set(['42501', '25006', '55P03']);
 const NAMES = ['table', 'constraint', 'routine'] as const;
 
 /** What may be logged of an error, with its stack frames and its causes, four at most. Never throws. */
@@ -75,9 +77,8 @@ function mayQuote(error: Error, depth: number): boolean {
 
 function isWithoutValues(error: Error): boolean {
   const { code } = error as { code?: unknown };
-  return (
-    typeof code === 'string' && CLASSES_WITHOUT_VALUES.has(code.slice(0, 2)) && !has(error, WRAPPER_MEMBERS)
-  );
+  if (typeof code !== 'string' || has(error, WRAPPER_MEMBERS)) return false;
+  return CLASSES_WITHOUT_VALUES.has(code.slice(0, 2)) || CODES_WITHOUT_VALUES.has(code);
 }
 
 function has(error: Error, members: readonly string[]): boolean {

@@ -56,6 +56,13 @@ test('keeps the message of an error whose code only looks like a SQLSTATE', () =
   expect(sqlState(wrapper)).toBeUndefined();
 });
 
+test('tells a person why PostgreSQL refused a statement for want of a privilege', async () => {
+  // One implicit transaction: its failure takes the role back.
+  const refused = await errorOf(database.pool.query('SET ROLE pg_monitor; CREATE TABLE public.refused ()'));
+  expect(sqlState(refused)).toBe('42501');
+  expect(errorText(refused)).toContain('permission denied for schema public');
+});
+
 test('tells a person why PostgreSQL refused a login or a database', async () => {
   const url = new URL(testDatabase.url);
   url.pathname = '/no_such_database';

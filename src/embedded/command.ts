@@ -29,7 +29,7 @@ export interface CommandOptions {
 /**
  * Runs a program without a shell and waits for its end. Throws `CommandError` when it cannot be started, ends
  * with another status than 0, or is killed after `timeoutMs`; its children are killed with it. Once `signal` is
- * aborted, all of them are killed too, and it throws the signal's reason when they are gone.
+ * aborted, all of them are killed too, and it throws the signal's reason when their output has ended.
  */
 export function runCommand(
   command: string,
@@ -94,7 +94,8 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
-    // Its programs have ended, and what they wrote is not read to the end yet.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    // Its programs have ended, and what they wrote is not read to the end yet; macOS says EPERM then.
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['ESRCH', 'EPERM'].includes(code)) throw error;
   }
 }

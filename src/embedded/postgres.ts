@@ -49,8 +49,7 @@ export const defaultSettings: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   // A socket's path is limited to 107 bytes, which a deep DATA_DIR exceeds.
   unix_socket_directories: '',
-  // A dozen for each server process, and some for the supervisor, for people and for superusers.
-  max_connections: '200',
+  max_connections: '60',
   // Random request ids, users and sessions touch all of their indexes. Once these outgrow the buffers, each group
   // waits for pages that are written back: a fifth of the calls at 10 million charges and 256 MB.
   shared_buffers: `${Math.floor(serverMemoryBytes() / 1024 ** 2)}MB`,

@@ -1,5 +1,7 @@
 /** The gRPC server: what is added to it, its options, and how it ends. */
 
+import type { Socket } from 'node:net';
+
 import { Server, type ServerOptions } from '@grpc/grpc-js';
 
 import { readContractImage } from '../contract/image.ts';
@@ -72,6 +74,14 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
     inject,
     onDefect: (error: unknown) => logger.error({ error: describeError(error) }, 'a connection was cut'),
   };
+  const serveByGrpcJs = (socket: Socket): void => {
+    try {
+      inject(socket);
+    } catch (error) {
+      connectionOptions.onDefect(error);
+      socket.destroy();
+    }
+  };
   const listeners: Listener[] = [];
   const connections = new Set<ServedConnection>();
   return {
@@ -80,7 +90,7 @@ export function createRpcServer(dependencies: RpcDependencies, { lane } = { lane
         shared,
         serve: (socket) => {
           if (!lane) {
-            inject(socket);
+            serveByGrpcJs(socket);
             return;
           }
           const connection = serveConnection(socket, connectionOptions);

@@ -35,7 +35,7 @@ export interface MigrateOptions {
  * on an advisory lock. Returns the names of what this call applied. Throws when the database cannot be
  * reached, a lock is not to be had in time or a migration fails; a later start tries again. Once
  * `options.signal` is aborted it throws the signal's reason, within some seconds: when PostgreSQL has ended
- * every statement of this call, or does not answer.
+ * every statement of this call, or does not answer or has no connection left to be asked on.
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions): Promise<string[]> {
   const { signal, ...bounds } = options;

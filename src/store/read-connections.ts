@@ -44,7 +44,7 @@ export class ReadConnections {
     const retryAfterMs = this.#retryAfterMs;
     switch (classifySqlError(error)) {
       case 'retry':
-        // Without PostgreSQL the pool has no room either, but for connections that are still being opened.
+        // A pool whose connections are still being opened has no room either: there PostgreSQL is away.
         return isPoolTimeout(error) && this.#inUse >= (this.#pool.options.max ?? Infinity)
           ? new ServiceError(
               { kind: 'overloaded', limit: 'read_connections', retryAfterMs },

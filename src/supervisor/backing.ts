@@ -42,7 +42,7 @@ export async function openBacking(
       : givenNats(config.natsUrl);
   return {
     ...nats,
-    databaseUrl: config.databaseUrl ?? (await openEmbeddedPostgres(dataDir, logger, stack, stopping)),
+    databaseUrl: config.databaseUrl ?? (await openEmbeddedPostgres(config, dataDir, logger, stack, stopping)),
   };
 }
 
@@ -52,14 +52,22 @@ function lockOn(stack: AsyncDisposableStack, dataDir: string): string {
   return lock.dataDir;
 }
 
+/** For the supervisor, for people who look in with psql, and for PostgreSQL's superusers. */
+const OTHER_CONNECTIONS = 40;
+/** What a server process has beside those of its writers, and a few more. */
+const READ_CONNECTIONS = 12;
+
 async function openEmbeddedPostgres(
+  { processes, writers }: Config,
   dataDir: string,
   logger: Logger,
   stack: AsyncDisposableStack,
   stopping: AbortSignal,
 ): Promise<string> {
+  const connections = OTHER_CONNECTIONS + processes * (READ_CONNECTIONS + writers);
+  const settings = { max_connections: String(connections) };
   const start = (port: number, signal: AbortSignal) =>
-    startEmbeddedPostgres({ dataDir, port, logger, signal });
+    startEmbeddedPostgres({ dataDir, port, logger, signal, settings });
   const postgres = await superviseProcess('embedded PostgreSQL', start, logger, stopping);
   stack.defer(() => postgres.stop());
   return postgres.first.url;

@@ -184,7 +184,9 @@ test('a search that is stopped leaves no program at work and no directory, and t
   const text = await waitFor('Go and its child', () => /^\d+ \d+\n/.exec(readFileSync(pids, 'utf8'))?.[0]);
   stopping.abort();
   expect(await found).toBe(stopping.signal.reason);
-  for (const pid of text.trim().split(' ')) expect(isAlive(Number(pid))).toBe(false);
+  for (const pid of text.trim().split(' ')) {
+    await waitFor(`the end of ${pid}`, () => !isAlive(Number(pid)));
+  }
   expect(readdirSync(cacheDir)).toEqual([]);
 });
 

@@ -142,7 +142,7 @@ test('a server that is stopped while it starts is gone when the start has ended'
   const pidFile = join(dataDir, 'pid');
   const slow = writeScript(
     join(dataDir, 'slow'),
-    `[ "$1" = --version ] || { echo $$ > ${pidFile}; sleep 60; }; exec ${binary} "$@"`,
+    `[ "$1" = --version ] || { echo $$ > ${pidFile}; exec sleep 60; }; exec ${binary} "$@"`,
   );
   const stopping = new AbortController();
   const starting = start(dataDir, { binary: slow, signal: stopping.signal });

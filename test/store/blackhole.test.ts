@@ -56,13 +56,18 @@ test('a network to PostgreSQL that swallows everything is given up on, and the w
 }, 60_000);
 
 test('a charge that came late into an outage outlives it, although those before it in its group did not', async () => {
-  const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 300 });
+  const { proxy, connection } = await openSilencable({
+    poolSizeMax: 1,
+    connectTimeoutMs: 1_000,
+    statementTimeoutMs: 2_000,
+  });
   const pool = openPool(connection);
   try {
+    const groups: number[] = [];
     const writer = new GroupWriter(
       pool,
-      { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 3_000, retryAfterMs: 100 },
-      { committed: () => undefined, attempted: () => undefined },
+      { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 6_000, retryAfterMs: 100 },
+      { committed: () => undefined, attempted: (charges) => groups.push(charges) },
     );
     const unavailable = { failure: { kind: 'database_unavailable' } };
     proxy.blackhole();
@@ -73,6 +78,8 @@ test('a charge that came late into an outage outlives it, although those before 
     await expect(full).rejects.toMatchObject(unavailable);
     await expect(old).rejects.toMatchObject(unavailable);
     proxy.heal();
+    // First two, then both others together, then the young one alone.
+    expect(groups.join('')).toMatch(/^2+1*$/);
     expect(await young).toMatchObject([{ outcome: 'created' }]);
   } finally {
     await proxy.close();
@@ -102,7 +109,11 @@ test('a read that the network swallowed leaves no connection behind on which the
   const { id } = result.charge;
   const query = { filter: {}, order: 'newest_first', limit: 1, after: undefined } as const;
   // A connection for each of the reads below.
-  const { proxy, connection } = await openSilencable({ poolSizeMax: 5, connectTimeoutMs: 1_000 });
+  const { proxy, connection } = await openSilencable({
+    poolSizeMax: 5,
+    connectTimeoutMs: 5_000,
+    statementTimeoutMs: 2_000,
+  });
   const database = await openDatabase(connection);
   try {
     const connections = new ReadConnections(database.pool, 100);

@@ -184,17 +184,23 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
 
 describe('connections that are all in use', () => {
   test('are an overload to whoever waits in vain for one', async () => {
-    const database = await openTestDatabase(store.url, { poolSizeMax: 2, connectTimeoutMs: 200 });
+    const database = await openTestDatabase(store.url, { poolSizeMax: 2, connectTimeoutMs: 2_000 });
     const reads = new ReadConnections(database.pool, 100);
     const reader = createChargeReader(database.orm, reads);
     const done = Promise.withResolvers<void>();
-    const using = [1, 2].map(() => reads.use(() => done.promise));
+    let inUse = 0;
+    const use = (): Promise<void> => {
+      inUse++;
+      return done.promise;
+    };
+    const using = Promise.all([reads.use(use), reads.use(use)]);
     try {
+      await waitFor('both to have their connections', () => inUse === 2);
       await expect(reader.findById(TENANT, NO_CHARGE)).rejects.toMatchObject({
         failure: { kind: 'overloaded', limit: 'read_connections', retryAfterMs: 100 },
       });
       done.resolve();
-      await Promise.all(using);
+      await using;
       expect(await reader.findById(TENANT, NO_CHARGE)).toBeUndefined();
     } finally {
       done.resolve();
@@ -203,13 +209,14 @@ describe('connections that are all in use', () => {
   });
 
   test('wake nobody who waits for the book to grow, and hide no commit of another process', async () => {
-    const database = await openTestDatabase(store.url, { poolSizeMax: 1, connectTimeoutMs: 100 });
+    const database = await openTestDatabase(store.url, { poolSizeMax: 1, connectTimeoutMs: 1_000 });
     const reads = new ReadConnections(database.pool, 100);
     const book = new BookFollower(reads, store.writePool, { pollMs: 10 });
-    const last = await book.lastSequence(TENANT);
     const done = Promise.withResolvers<void>();
-    const using = reads.use(() => done.promise);
+    let using: Promise<void> | undefined;
     try {
+      const last = await book.lastSequence(TENANT);
+      using = reads.use(() => done.promise);
       let woken = false;
       const waiting = book.waitForMore(TENANT, last, new AbortController().signal).then(() => (woken = true));
       // As long as a look over this pool would have waited for a connection, and longer.

@@ -14,8 +14,8 @@ export interface OutgoingFrame {
 
 /**
  * DATA that waits for the window, and what follows it on the same streams. node:http2 sends within the
- * window that it knows of; this is what the lane has used up of it, so never more than one window. A client may make that as wide
- * as it likes: therefore every byte counts as held.
+ * window that it knows of; this is what the lane has used up of it, so never more than one window. A
+ * client may make that as wide as it likes: therefore every byte counts as held.
  */
 export class HeldFrames {
   readonly #heldBytes: HeldBytes;
