@@ -65,13 +65,17 @@ function expectSequences(messages: readonly { payload: Uint8Array }[], count: nu
 
 describe('the embedded default', () => {
   test('starts from nothing, keeps charges over restarts and kill -9, and leaves no process behind', async () => {
-    const first = start({});
+    const first = start({ PROCESSES: '2', WRITERS: '5' });
     const ready = await first.ready();
     expect(ready.msg).toBe(`ready: gRPC ${ready.grpc}, PostgreSQL ${ready.postgresql}, NATS ${ready.nats}`);
     // Written after the line that says ready, and over another pipe.
     await waitFor('the example', () =>
       first.stderr.includes(`${ready.grpc} charge.v1.ChargeService/CreateCharge`),
     );
+    const password = readFileSync(join(dataDir.path, 'postgres.password'), 'utf8').trim();
+    const database = `postgresql://charge:${password}@${ready.postgresql}`;
+    // 40, and 12 beside the writers of each process.
+    expect(await query(database, 'SHOW max_connections')).toEqual([{ max_connections: '74' }]);
     const created = await create(await first.client(), 'kept');
     await waitFor('the event', async () => (await readStream(`nats://${ready.nats}`)).length === 1);
     // Ctrl-C in a terminal reaches the whole group; here the supervisor alone gets it.
