@@ -54,8 +54,8 @@ function lockOn(stack: AsyncDisposableStack, dataDir: string): string {
 
 /** For the supervisor, for people who look in with psql, and for PostgreSQL's superusers. */
 const OTHER_CONNECTIONS = 40;
-/** What a server process has beside those of its writers, and a few more. */
-const READ_CONNECTIONS = 12;
+/** At least what a server process has beside those of its writers (`server/server.ts`). */
+const CONNECTIONS_BESIDE_WRITERS = 12;
 
 async function openEmbeddedPostgres(
   { processes, writers }: Config,
@@ -64,7 +64,7 @@ async function openEmbeddedPostgres(
   stack: AsyncDisposableStack,
   stopping: AbortSignal,
 ): Promise<string> {
-  const connections = OTHER_CONNECTIONS + processes * (READ_CONNECTIONS + writers);
+  const connections = OTHER_CONNECTIONS + processes * (CONNECTIONS_BESIDE_WRITERS + writers);
   const settings = { max_connections: String(connections) };
   const start = (port: number, signal: AbortSignal) =>
     startEmbeddedPostgres({ dataDir, port, logger, signal, settings });
