@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 
 import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
-import { migrate } from '../src/store/migrate.ts';
+import { migrate } from '../src/database/migrate.ts';
 import { mainThreadCpuNanos } from './lib/cpu.ts';
 import { bytesPerCharge, readFootprint } from './lib/footprint.ts';
 import { type ChargeSource, spreadChargeSource } from './lib/new-charges.ts';

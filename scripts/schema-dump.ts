@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
-import { migrate } from '../src/store/migrate.ts';
-import { openDatabase } from '../src/store/orm.ts';
+import { migrate } from '../src/database/migrate.ts';
+import { openDatabase } from '../src/database/orm.ts';
 import { dumpSchema } from './lib/dump-schema.ts';
 
 const quiet = { debug() {}, info() {}, warn: console.error, error: console.error };

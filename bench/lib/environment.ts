@@ -10,7 +10,7 @@ import { findNatsServer } from '../../src/embedded/nats-binary.ts';
 import { startEmbeddedNats } from '../../src/embedded/nats-server.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import type { Logger } from '../../src/embedded/process.ts';
-import { migrate } from '../../src/store/migrate.ts';
+import { migrate } from '../../src/database/migrate.ts';
 
 /** The top of the checkout. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));

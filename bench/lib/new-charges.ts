@@ -2,10 +2,10 @@
 
 import { v7 as uuidv7 } from 'uuid';
 
-import { contentHash } from '../../src/domain/canonical-content.ts';
-import { timeOfChargeId } from '../../src/store/charge-id.ts';
-import type { NewCharge } from '../../src/store/charge-row.ts';
-import { requestKey } from '../../src/store/request-key.ts';
+import { contentHash } from '../../src/charges/canonical-content.ts';
+import { timeOfChargeId } from '../../src/charges/charge-id.ts';
+import type { NewCharge } from '../../src/charges/store/charge-row.ts';
+import { requestKey } from '../../src/charges/store/request-key.ts';
 import { RequestIds } from './request-ids.ts';
 import { toContent, workloadRows } from './workload.ts';
 

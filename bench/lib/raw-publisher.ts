@@ -15,7 +15,7 @@ import {
 } from '@nats-io/transport-node';
 
 import { encodeHeaders, type EventMessage, eventMessage } from '../../src/relay/event-message.ts';
-import { chargeOf } from '../../src/store/charge-row.ts';
+import { chargeOf } from '../../src/charges/store/charge-row.ts';
 import { newChargeSource } from './new-charges.ts';
 import { RequestIds } from './request-ids.ts';
 

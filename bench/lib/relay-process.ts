@@ -1,7 +1,7 @@
 /** The production relay alone in a process: publishes a backlog that is already there, once per message from its parent. */
 
 import { createRelay } from '../../src/relay/open-relay.ts';
-import { openDatabase } from '../../src/store/orm.ts';
+import { openDatabase } from '../../src/database/orm.ts';
 import type { LoadMessage, LoadResult } from './load/jobs.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);

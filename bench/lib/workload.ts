@@ -8,7 +8,7 @@
 
 import { Charge } from '../../generated/charge/v1/charge.ts';
 import type { CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
-import type { ChargeContent } from '../../src/domain/charge.ts';
+import type { ChargeContent } from '../../src/charges/charge.ts';
 
 /** One charge in the plain form that peers in other languages read from JSON. */
 export interface WorkloadRow {

@@ -2,14 +2,14 @@
 
 import type pg from 'pg';
 
-import { DEFAULT_TENANT } from '../../src/domain/charge.ts';
+import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
 import {
   CHARGE_COLUMNS,
   chargeParameters,
   chargeSelectList,
   type NewCharge,
-} from '../../src/store/charge-row.ts';
-import { insertCharges } from '../../src/store/insert-charges.ts';
+} from '../../src/charges/store/charge-row.ts';
+import { insertCharges } from '../../src/charges/store/insert-charges.ts';
 import { type ChargeSource, newChargeSource, textIdChargeSource } from './new-charges.ts';
 
 /** One way to write a group of charges, on a database of its own. */

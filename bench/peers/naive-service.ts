@@ -17,8 +17,8 @@ import {
   type CreateChargeResponse,
 } from '../../generated/charge/v1/charge_service.ts';
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import { toProtoTimestamp } from '../../src/contract/timestamp.ts';
-import { ChargeEntity } from '../../src/store/entities.ts';
+import { toProtoTimestamp } from '../../src/grpc/timestamp.ts';
+import { ChargeEntity } from '../../src/database/entities.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
 const STREAM = 'NAIVE';

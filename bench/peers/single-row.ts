@@ -6,8 +6,8 @@
 
 import pg from 'pg';
 
-import { DEFAULT_TENANT } from '../../src/domain/charge.ts';
-import { insertCharges } from '../../src/store/insert-charges.ts';
+import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
+import { insertCharges } from '../../src/charges/store/insert-charges.ts';
 import { unaryBodies } from '../lib/load/bodies.ts';
 import { GrpcConnection } from '../lib/load/grpc-connection.ts';
 import type { CallAndRowJob, LoadResult } from '../lib/load/jobs.ts';

@@ -8,8 +8,8 @@
 
 import pg from 'pg';
 
-import { DEFAULT_TENANT } from '../../src/domain/charge.ts';
-import { CHARGE_COLUMNS, chargeParameters, chargeSelectList } from '../../src/store/charge-row.ts';
+import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
+import { CHARGE_COLUMNS, chargeParameters, chargeSelectList } from '../../src/charges/store/charge-row.ts';
 import type { LoadMessage, LoadResult } from '../lib/load/jobs.ts';
 import { Latencies } from '../lib/load/latencies.ts';
 import { newChargeSource } from '../lib/new-charges.ts';

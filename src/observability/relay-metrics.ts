@@ -2,7 +2,7 @@
 
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-import { errorText } from '../describe-error.ts';
+import { errorText } from '../errors/describe-error.ts';
 import type { RelayEvents } from '../relay/relay.ts';
 import type { Logger } from './logger.ts';
 

@@ -3,9 +3,9 @@
 import { status as Code } from '@grpc/grpc-js';
 import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, register } from 'prom-client';
 
-import type { MethodMetrics, RpcLoad, RpcMetrics } from '../rpc/dependencies.ts';
-import type { GroupWriterEvents } from '../store/group-writer.ts';
-import { classifySqlError } from '../store/sql-errors.ts';
+import type { MethodMetrics, RpcLoad, RpcMetrics } from '../grpc/dependencies.ts';
+import type { GroupWriterEvents } from '../charges/store/group-writer.ts';
+import { classifySqlError } from '../database/sql-errors.ts';
 
 /** From a quarter of a millisecond to ten seconds. */
 const LATENCY_BUCKETS = [

@@ -2,8 +2,8 @@
 
 import type { Pool } from 'pg';
 
-import { readJournal } from '../store/journal.ts';
-import { advanceCursor, type Backlog, type Lease, readBacklogs, setAside } from '../store/relay-state.ts';
+import { readJournal } from '../journal/journal.ts';
+import { advanceCursor, type Backlog, type Lease, readBacklogs, setAside } from './store/relay-state.ts';
 import type { Broker } from './broker.ts';
 import { decodeCommittedEvents } from './committed-events.ts';
 import { type EventFormat, type EventMessage, eventMessage } from './event-message.ts';

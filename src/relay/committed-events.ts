@@ -3,7 +3,7 @@
  * group to the relay, which then need not read and render them again.
  */
 
-import type { JournalEntry } from '../domain/charge.ts';
+import type { JournalEntry } from '../charges/charge.ts';
 import { type EventFormat, type EventMessage, eventMessage } from './event-message.ts';
 
 /** Events of one tenant, numbered from `firstSequence` without a gap. */

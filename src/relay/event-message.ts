@@ -1,9 +1,9 @@
 /** An event as it travels on NATS: subject, headers, payload. */
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import { toProtoChargeCreated } from '../contract/charge-created.ts';
-import { encodeTransient } from '../contract/wire.ts';
-import type { JournalEntry } from '../domain/charge.ts';
+import { toProtoChargeCreated } from '../charges/charge-created.ts';
+import { encodeTransient } from '../grpc/codec.ts';
+import type { JournalEntry } from '../charges/charge.ts';
 
 /** Where new charges are announced. */
 export const CHARGE_CREATED_SUBJECT = 'charge.created';

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 
-import { acquireLease, type Lease, releaseLease } from '../store/relay-state.ts';
+import { acquireLease, type Lease, releaseLease } from './store/relay-state.ts';
 
 /** A term of leadership that is renewed when a third of it is over. */
 export class Leadership {

@@ -7,7 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 
-import { type Backlog, readBacklogs } from '../store/relay-state.ts';
+import { type Backlog, readBacklogs } from './store/relay-state.ts';
 import {
   BookPublisher,
   type BookPublisherEvents,

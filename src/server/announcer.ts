@@ -1,6 +1,6 @@
 /** Tells the supervisor what this process committed, with the events for its relay. */
 
-import type { JournalEntry } from '../domain/charge.ts';
+import type { JournalEntry } from '../charges/charge.ts';
 import { encodeCommittedEvents } from '../relay/committed-events.ts';
 import type { EventFormat } from '../relay/event-message.ts';
 import type { ServerMessage } from '../supervisor/messages.ts';

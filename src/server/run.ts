@@ -1,7 +1,7 @@
 /** One server process under the supervisor: serves, reports, drains when told, never outlives it. */
 
 import { type Config, formatAddress } from '../config.ts';
-import { describeError } from '../describe-error.ts';
+import { describeError } from '../errors/describe-error.ts';
 import { createLogger } from '../observability/logger.ts';
 import { createServerMetrics } from '../observability/server-metrics.ts';
 import {

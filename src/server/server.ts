@@ -1,18 +1,18 @@
 /** A gRPC server on the store: the composition root of a server process, and of tests. */
 
 import type { Config } from '../config.ts';
-import type { JournalEntry } from '../domain/charge.ts';
+import type { JournalEntry } from '../charges/charge.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
-import type { RpcLimits } from '../rpc/dependencies.ts';
-import { EVENTS_HEALTH_SERVICE, HEALTH_SERVICES } from '../rpc/health.ts';
-import { createRpcServer } from '../rpc/server.ts';
-import { BookFollower } from '../store/book-follower.ts';
-import { createChargeReader } from '../store/charge-reader.ts';
-import { openPool } from '../store/connections.ts';
-import { GroupWriter } from '../store/group-writer.ts';
-import { openDatabase } from '../store/orm.ts';
-import { ReadConnections } from '../store/read-connections.ts';
+import type { RpcLimits } from '../grpc/dependencies.ts';
+import { EVENTS_HEALTH_SERVICE, HEALTH_SERVICES } from '../grpc/health.ts';
+import { createRpcServer } from '../grpc/server.ts';
+import { BookFollower } from '../journal/follower.ts';
+import { createChargeReader } from '../charges/store/charge-reader.ts';
+import { openPool } from '../database/connections.ts';
+import { GroupWriter } from '../charges/store/group-writer.ts';
+import { openDatabase } from '../database/orm.ts';
+import { ReadConnections } from '../database/read-connections.ts';
 import { watchDatabase } from './database-watch.ts';
 
 /** What the server is given from outside. */

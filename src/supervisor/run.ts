@@ -1,7 +1,7 @@
 /** Runs the service until a signal ends it. */
 
 import type { Config } from '../config.ts';
-import { describeError, errorText } from '../describe-error.ts';
+import { describeError, errorText } from '../errors/describe-error.ts';
 import { createLogger } from '../observability/logger.ts';
 import { type Service, startService } from './supervisor.ts';
 

@@ -8,18 +8,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
 
 import { type Address, type Config, formatAddress } from '../config.ts';
-import { errorText } from '../describe-error.ts';
-import { type HttpSources, openHttpServer, type Readiness } from '../observability/http.ts';
+import { errorText } from '../errors/describe-error.ts';
+import { type HttpSources, openHttpServer, type Readiness } from '../http/server.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { observeRelay, type RelayStatus, watchBacklog } from '../observability/relay-metrics.ts';
 import { createRelay } from '../relay/open-relay.ts';
 import type { Relay } from '../relay/relay.ts';
-import { migrate } from '../store/migrate.ts';
-import { openDatabase } from '../store/orm.ts';
-import { classifySqlError } from '../store/sql-errors.ts';
-import { readBacklogSize } from '../store/relay-state.ts';
+import { migrate } from '../database/migrate.ts';
+import { openDatabase } from '../database/orm.ts';
+import { classifySqlError } from '../database/sql-errors.ts';
+import { readBacklogSize } from '../relay/store/relay-state.ts';
 import { announce } from './announce.ts';
-import { openBacking } from './backing.ts';
+import { openBacking } from './external-services.ts';
 import { findFreeAddress } from './free-address.ts';
 import { ServerPool } from './server-pool.ts';
 

@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { configFromEnv } from '../../src/config.ts';
-import type { ChargeContent } from '../../src/domain/charge.ts';
+import type { ChargeContent } from '../../src/charges/charge.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay } from '../../src/relay/relay.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createFileRegistry, type DescEnum, type DescMessage, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
-import { readContractImage } from '../../src/contract/image.ts';
+import { readContractImage } from '../../src/grpc/contract-image.ts';
 import { openTestServer, type TestServer } from '../support/server.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
 import { findGrpcurl, skipNote } from '../support/tools.ts';

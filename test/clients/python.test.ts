@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay } from '../../src/relay/relay.ts';
-import { readJournal } from '../../src/store/journal.ts';
+import { readJournal } from '../../src/journal/journal.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { openTestServer, type TestServer } from '../support/server.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';

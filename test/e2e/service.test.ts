@@ -17,7 +17,7 @@ import type {
 } from '../../generated/charge/v1/charge_service.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import { isAlive } from '../../src/embedded/process.ts';
-import { openDatabase } from '../../src/store/orm.ts';
+import { openDatabase } from '../../src/database/orm.ts';
 import { query, recordingLogger, writeScript } from '../embedded/support.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';

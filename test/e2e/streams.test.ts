@@ -11,7 +11,7 @@ import {
   WatchChargesRequest,
   type WatchChargesResponse,
 } from '../../generated/charge/v1/charge_service.ts';
-import { BookFollower } from '../../src/store/book-follower.ts';
+import { BookFollower } from '../../src/journal/follower.ts';
 import {
   call,
   createRequest,

@@ -6,7 +6,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import type { JournalEntry } from '../../src/domain/charge.ts';
+import type { JournalEntry } from '../../src/charges/charge.ts';
 import { BookPublisher } from '../../src/relay/book-publisher.ts';
 import { openBroker } from '../../src/relay/broker.ts';
 import { decodeCommittedEvents, encodeCommittedEvents } from '../../src/relay/committed-events.ts';
@@ -14,8 +14,8 @@ import { type EventMessage, eventMessage } from '../../src/relay/event-message.t
 import { Leadership } from '../../src/relay/leadership.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay, RelayEvents } from '../../src/relay/relay.ts';
-import { readJournal } from '../../src/store/journal.ts';
-import { acquireLease, advanceCursor, readBacklogs, readBacklogSize } from '../../src/store/relay-state.ts';
+import { readJournal } from '../../src/journal/journal.ts';
+import { acquireLease, advanceCursor, readBacklogs, readBacklogSize } from '../../src/relay/store/relay-state.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { countStream, readStream, type StreamMessage } from '../support/stream.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';

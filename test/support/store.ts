@@ -2,18 +2,18 @@
 
 import type { Pool } from 'pg';
 
-import type { ChargeContent, ChargeRequest } from '../../src/domain/charge.ts';
-import { BookFollower } from '../../src/store/book-follower.ts';
-import { createChargeReader } from '../../src/store/charge-reader.ts';
+import type { ChargeContent, ChargeRequest } from '../../src/charges/charge.ts';
+import { BookFollower } from '../../src/journal/follower.ts';
+import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
 import {
   GroupWriter,
   type GroupWriterEvents,
   type GroupWriterOptions,
-} from '../../src/store/group-writer.ts';
-import { openPool } from '../../src/store/connections.ts';
-import { migrate } from '../../src/store/migrate.ts';
-import { type Database, openDatabase, type StoreOptions } from '../../src/store/orm.ts';
-import { ReadConnections } from '../../src/store/read-connections.ts';
+} from '../../src/charges/store/group-writer.ts';
+import { openPool } from '../../src/database/connections.ts';
+import { migrate } from '../../src/database/migrate.ts';
+import { type Database, openDatabase, type StoreOptions } from '../../src/database/orm.ts';
+import { ReadConnections } from '../../src/database/read-connections.ts';
 import { createTestDatabase } from './database.ts';
 
 /** An open store on a database of its own. */

@@ -7,7 +7,7 @@
 
 import { connect, type Socket } from 'node:net';
 
-import { FrameBuffer } from '../../../src/rpc/http2/frame-buffer.ts';
+import { FrameBuffer } from '../../../src/grpc/http2/frame-buffer.ts';
 import {
   Flag,
   FRAME_BYTES_MAX,
@@ -16,7 +16,7 @@ import {
   PREFACE,
   Setting,
   WINDOW_DEFAULT,
-} from '../../../src/rpc/http2/protocol.ts';
+} from '../../../src/grpc/http2/protocol.ts';
 import { type CallEnd, countMessages, GrpcStream } from './grpc-stream.ts';
 import { isOkTrailer, RequestHeaders, trailerStatus } from './headers.ts';
 

@@ -1,0 +1,54 @@
+/** The check of CreateChargeRequest: fast where the request is valid, thorough where it is not. */
+
+import type { Charge } from '../../../generated/charge/v1/charge.ts';
+import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
+import type { FieldViolation } from '../../errors/service-error.ts';
+import type { Check, ContractRules } from '../../grpc/contract-rules.ts';
+import { isValidCreateChargeRequest } from './fast-charge-rules.ts';
+
+const NONE: readonly FieldViolation[] = [];
+
+/** The check of one charge to record, alone or as an item of a batch or a stream. */
+export function createChargeCheck(rules: ContractRules): Check<CreateChargeRequest> {
+  const everyViolation = rules.checkOf('charge.v1.CreateChargeRequest', CreateChargeRequest);
+  return (request) =>
+    isValidCreateChargeRequest(request, Date.now()) ? NONE : everyViolation(bounded(request));
+}
+
+// Four times what any text may have, and more labels than a charge may have: what is cut off
+// breaks a rule either way. A text of 1 MiB takes the rules 260 ms, 20,000 labels take 180.
+const TEXT_UNITS_MAX = 1024;
+const LABELS_MAX = 64;
+
+function bounded({ charge, requestId }: CreateChargeRequest): CreateChargeRequest {
+  return { charge: charge && boundedCharge(charge), requestId: cut(requestId) };
+}
+
+function boundedCharge(charge: Charge): Charge {
+  return {
+    ...charge,
+    userProfile: cut(charge.userProfile),
+    sessionKey: cut(charge.sessionKey),
+    otherProvider: cut(charge.otherProvider),
+    model: cut(charge.model),
+    reference: cut(charge.reference),
+    labels: boundedLabels(charge.labels),
+    // Set by the server and ignored in requests.
+    id: '',
+    createTime: undefined,
+    updateTime: undefined,
+  };
+}
+
+function boundedLabels(labels: ReadonlyMap<string, string>): Map<string, string> {
+  const some = new Map<string, string>();
+  for (const [key, value] of labels) {
+    if (some.size === LABELS_MAX) break;
+    some.set(cut(key), cut(value));
+  }
+  return some;
+}
+
+function cut(text: string): string {
+  return text.length > TEXT_UNITS_MAX ? text.slice(0, TEXT_UNITS_MAX) : text;
+}

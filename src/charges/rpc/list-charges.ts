@@ -1,0 +1,65 @@
+/** ListCharges: keyset pages with opaque tokens. */
+
+import { Charge as ProtoCharge } from '../../../generated/charge/v1/charge.ts';
+import { ListChargesRequest, type ListChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
+import { toProtoCharge } from '../convert.ts';
+import { decodeStrictly, encodeTransient } from '../../grpc/codec.ts';
+import type { Charge } from '../charge.ts';
+import type { ChargeReader } from '../ports.ts';
+import { encodedBytesAtMost, FRAME_BYTES } from './charge-bytes.ts';
+import { fromProtoChargeFilter, fromProtoListChargesOrder } from './convert-filter.ts';
+import { decodePageToken, encodePageToken, type ListIdentity } from './page-token.ts';
+import type { UnaryMethod } from '../../grpc/unary.ts';
+import type { Check } from '../../grpc/contract-rules.ts';
+import { READ_MESSAGE_BYTES_MAX } from './read-limits.ts';
+
+/** Charges of a page where the caller does not say how many, and at most. */
+export const PAGE_SIZE_DEFAULT = 100;
+export const PAGE_SIZE_MAX = 1000;
+
+/** A page ends before this many bytes of charges: clients take responses of 4 MiB by default. */
+export const PAGE_BYTES_MAX = 3 * 1024 * 1024;
+
+/** The method on a reader. */
+export function listCharges(
+  reader: ChargeReader,
+  check: Check<ListChargesRequest>,
+): UnaryMethod<ListChargesRequest, ListChargesResponse> {
+  return {
+    name: 'ListCharges',
+    messageBytesMax: READ_MESSAGE_BYTES_MAX,
+    decode: (bytes) => decodeStrictly(ListChargesRequest, bytes),
+    validate: check,
+    handle(request, { tenant, timeoutMs }) {
+      const filter = fromProtoChargeFilter(request.filter);
+      const list: ListIdentity = { tenant, filter, order: fromProtoListChargesOrder(request.order) };
+      const after = request.pageToken === '' ? undefined : decodePageToken(list, request.pageToken);
+      const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
+      // One more than the page holds tells whether anything follows it.
+      const query = { filter, order: list.order, limit: pageSize + 1, after };
+      return reader
+        .list(tenant, query, { timeoutMs })
+        .then((charges) => toProtoPage(list, charges, pageSize));
+    },
+  };
+}
+
+function toProtoPage(list: ListIdentity, charges: readonly Charge[], pageSize: number): ListChargesResponse {
+  const page = withinBytes(charges.slice(0, pageSize).map(toProtoCharge));
+  const last = charges[page.length - 1];
+  const more = charges.length > page.length && last !== undefined;
+  return { charges: page, nextPageToken: more ? encodePageToken(list, last) : '' };
+}
+
+/** The longest run from the start that fits into {@link PAGE_BYTES_MAX}. */
+function withinBytes(charges: ProtoCharge[]): ProtoCharge[] {
+  // Only pages of very large charges are measured, because that takes encoding each one.
+  const atMost = charges.reduce((bytes, charge) => bytes + encodedBytesAtMost(charge), 0);
+  if (atMost <= PAGE_BYTES_MAX) return charges;
+  let bytes = 0;
+  const end = charges.findIndex((charge) => {
+    bytes += encodeTransient(ProtoCharge, charge).length + FRAME_BYTES;
+    return bytes > PAGE_BYTES_MAX;
+  });
+  return end === -1 ? charges : charges.slice(0, end);
+}

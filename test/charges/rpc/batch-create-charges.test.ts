@@ -1,0 +1,108 @@
+/** BatchCreateCharges: items stand alone, results keep their order. */
+
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import {
+  type BatchCreateChargesResponse,
+  type CreateChargeRequest,
+  Outcome,
+} from '../../../generated/charge/v1/charge_service.ts';
+import { ServiceError } from '../../../src/errors/service-error.ts';
+import {
+  call,
+  callWithBytes,
+  chargeRequest,
+  failureOf,
+  type Fixture,
+  startServer,
+  summaryOf,
+} from '../../grpc/support/server.ts';
+
+let fixture: Fixture;
+beforeEach(async () => {
+  fixture = await startServer();
+});
+afterEach(() => fixture.close());
+
+const batch = (requests: CreateChargeRequest[]): Promise<BatchCreateChargesResponse> =>
+  call(fixture.client, 'batchCreateCharges', { requests });
+
+test('bad items are refused alone, with what CreateCharge would say, and the order is kept', async () => {
+  const bad = chargeRequest('r-2', { userProfile: '', provider: 0 });
+  await call(fixture.client, 'createCharge', chargeRequest('r-0'));
+  const { results } = await batch([
+    chargeRequest('r-1'),
+    bad,
+    chargeRequest('r-0'),
+    chargeRequest('r-0', { userProfile: 'someone else' }),
+    { charge: undefined, requestId: '' },
+    chargeRequest('r-3'),
+  ]);
+  expect(results.map(({ outcome }) => outcome)).toEqual([
+    Outcome.OUTCOME_CREATED,
+    Outcome.OUTCOME_REJECTED,
+    Outcome.OUTCOME_REPLAYED,
+    Outcome.OUTCOME_REJECTED,
+    Outcome.OUTCOME_REJECTED,
+    Outcome.OUTCOME_CREATED,
+  ]);
+  expect(results.map(({ charge }) => charge !== undefined)).toEqual([true, false, true, false, false, true]);
+  const alone = await failureOf(call(fixture.client, 'createCharge', bad));
+  expect(summaryOf(results[1]?.status)).toEqual(alone);
+  expect(alone.violations).toHaveLength(2);
+  expect(summaryOf(results[3]?.status)).toMatchObject({
+    code: 'ALREADY_EXISTS',
+    reason: 'REQUEST_ID_REUSED',
+  });
+  expect(results[0]?.status).toBeUndefined();
+  // One call of the recorder for all that could be recorded.
+  expect(fixture.book.groups.map((group) => group.length)).toEqual([1, 4]);
+});
+
+test('a batch of bad items only does not reach the recorder', async () => {
+  const { results } = await batch([chargeRequest(''), chargeRequest('é')]);
+  expect(results).toHaveLength(2);
+  expect(fixture.book.groups).toEqual([]);
+});
+
+test('1000 items are taken, 1001 and none are refused as a whole', async () => {
+  const items = (n: number) => Array.from({ length: n }, (_, i) => chargeRequest(`r-${i}`));
+  expect((await batch(items(1000))).results).toHaveLength(1000);
+  expect((await failureOf(batch([]))).violations[0]).toMatchObject({
+    field: 'requests',
+    reason: 'repeated.min_items',
+  });
+  const error = await failureOf(batch(items(1001)));
+  expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'VALIDATION_FAILED' });
+  expect(error.violations[0]).toMatchObject({ field: 'requests', reason: 'repeated.max_items' });
+  expect(fixture.book.entries).toHaveLength(1000);
+});
+
+test('two million empty items cost nothing', async () => {
+  const bytes = Buffer.alloc(4 * 1024 * 1024);
+  for (let i = 0; i < bytes.length; i += 2) bytes[i] = 0x0a;
+  const before = performance.now();
+  const error = await failureOf(callWithBytes(fixture.client, 'BatchCreateCharges', bytes));
+  expect(error.reason).toBe('VALIDATION_FAILED');
+  expect(performance.now() - before).toBeLessThan(500);
+});
+
+test('malformed and oversize batches are refused as a whole', async () => {
+  const malformed = await failureOf(
+    callWithBytes(fixture.client, 'BatchCreateCharges', Buffer.from([0x0a, 0x02, 0x12, 0x05])),
+  );
+  expect(malformed.reason).toBe('MALFORMED_MESSAGE');
+  const large = await failureOf(
+    callWithBytes(fixture.client, 'BatchCreateCharges', Buffer.alloc(4 * 1024 * 1024 + 1)),
+  );
+  expect(large).toMatchObject({ reason: 'MESSAGE_TOO_LARGE', metadata: { limit_bytes: '4194304' } });
+  const larger = await failureOf(
+    callWithBytes(fixture.client, 'BatchCreateCharges', Buffer.alloc(6 * 1024 * 1024)),
+  );
+  expect(larger.code).toBe('RESOURCE_EXHAUSTED');
+});
+
+test('the whole batch fails when the database does', async () => {
+  fixture.book.failures.push(new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1 }));
+  expect((await failureOf(batch([chargeRequest('r-1')]))).reason).toBe('DATABASE_UNAVAILABLE');
+});

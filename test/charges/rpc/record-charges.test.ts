@@ -1,0 +1,292 @@
+/** RecordCharges: order, grouping, bounded memory, and every way in which a stream ends. */
+
+import { constants } from 'node:http2';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { afterEach, expect, test } from '@jest/globals';
+
+import {
+  type CreateChargeRequest,
+  Outcome,
+  RecordChargesRequest,
+  type RecordChargesResponse,
+} from '../../../generated/charge/v1/charge_service.ts';
+import { ServiceError } from '../../../src/errors/service-error.ts';
+import { settled, waitFor } from '../../support/wait-for.ts';
+import { connectRaw, frame, open as openRaw } from '../../grpc/support/raw.ts';
+import {
+  chargeRequest,
+  errorOf,
+  type ErrorSummary,
+  type Fixture,
+  startServer,
+  summaryOf,
+} from '../../grpc/support/server.ts';
+
+let fixture: Fixture;
+afterEach(() => fixture.close());
+
+/** A stream with what came back on it. */
+interface Recording {
+  readonly stream: ClientDuplexStream<RecordChargesRequest, RecordChargesResponse>;
+  readonly responses: RecordChargesResponse[];
+  /** Resolves with the error, or with undefined for OK. */
+  readonly ended: Promise<ErrorSummary | undefined>;
+  readonly send: (request: CreateChargeRequest | undefined) => void;
+}
+
+function open(): Recording {
+  const stream = fixture.client.recordCharges();
+  const responses: RecordChargesResponse[] = [];
+  stream.on('data', (response: RecordChargesResponse) => responses.push(response));
+  const ended = new Promise<ErrorSummary | undefined>((resolve) => {
+    stream.on('error', (error) => resolve(errorOf(error)));
+    stream.on('end', () => resolve(undefined));
+  });
+  return { stream, responses, ended, send: (request) => void stream.write({ request }) };
+}
+
+const charges = (responses: readonly RecordChargesResponse[]): (string | undefined)[] =>
+  responses.map(({ result }) => result?.charge?.userProfile);
+
+test('answers every item in order, refuses bad ones alone, and ends OK', async () => {
+  fixture = await startServer();
+  const { send, stream, responses, ended } = open();
+  send(chargeRequest('r-1'));
+  send(chargeRequest('r-2', { userProfile: '' }));
+  send(undefined);
+  send(chargeRequest('r-1'));
+  send(chargeRequest('r-1', { userProfile: 'another' }));
+  stream.end();
+  expect(await ended).toBeUndefined();
+  const outcomes = responses.map(({ result }) => result?.outcome);
+  const { OUTCOME_CREATED, OUTCOME_REJECTED, OUTCOME_REPLAYED } = Outcome;
+  expect(outcomes).toEqual([
+    OUTCOME_CREATED,
+    OUTCOME_REJECTED,
+    OUTCOME_REJECTED,
+    OUTCOME_REPLAYED,
+    OUTCOME_REJECTED,
+  ]);
+  expect(summaryOf(responses[1]?.result?.status).violations[0]?.field).toBe('charge.user_profile');
+  expect(summaryOf(responses[4]?.result?.status).reason).toBe('REQUEST_ID_REUSED');
+  await waitFor('the place', () => fixture.server.load.recordStreams === 0);
+  expect(fixture.counts).toContain('RecordCharges 0');
+});
+
+test('an empty stream ends OK', async () => {
+  fixture = await startServer();
+  const { stream, ended } = open();
+  stream.end();
+  expect(await ended).toBeUndefined();
+});
+
+test('items that arrive together are recorded together, and chunks are answered in order', async () => {
+  fixture = await startServer();
+  const { book } = fixture;
+  const { send, stream, responses, ended } = open();
+  book.hold();
+  const names = Array.from({ length: 300 }, (_, i) => `user-${i}`);
+  for (const name of names) send(chargeRequest(name, { userProfile: name }));
+  await waitFor('every item', () => fixture.received() === 300);
+  // Several chunks are with the recorder at once, and never more than four.
+  expect(book.heldGroups).toBe(4);
+  stream.end();
+  book.release('reversed');
+  expect(await ended).toBeUndefined();
+  expect(charges(responses)).toEqual(names);
+  expect(book.groups).toHaveLength(5);
+});
+
+test('reads no more than the window while nothing is answered', async () => {
+  fixture = await startServer({ recordStreamItemsMax: 50 });
+  const { book } = fixture;
+  const { send, stream, responses, ended } = open();
+  book.hold();
+  for (let i = 0; i < 2000; i++) send(chargeRequest(`r-${i}`));
+  stream.end();
+  await waitFor('the window', () => fixture.received() > 0);
+  // Pausing takes effect behind the item that is being delivered.
+  const mostRead = 50 + 1;
+  expect(await settled(() => fixture.received())).toBeLessThanOrEqual(mostRead);
+  book.release();
+  expect(await ended).toBeUndefined();
+  expect(responses).toHaveLength(2000);
+  expect(book.entries).toHaveLength(2000);
+});
+
+test('a caller that reads no answers is stopped, not buffered for', async () => {
+  fixture = await startServer({ recordStreamItemsMax: 100 });
+  const { book } = fixture;
+  const stream = fixture.client.recordCharges();
+  const long = 'x'.repeat(255);
+  const total = 10_000;
+  for (let i = 0; i < total; i++)
+    stream.write({ request: chargeRequest(`r-${i}`, { reference: long, model: long }) });
+  stream.end();
+  // The client of grpc-js takes everything in until it is read from once.
+  stream.once('data', () => stream.pause());
+  await waitFor('the first charges', () => book.entries.length > 0);
+  const recorded = await settled(() => book.entries.length);
+  // The transport's windows hold some hundred answers of 600 bytes; the rest was never read.
+  expect(recorded).toBeLessThan(total / 4);
+  const responses: RecordChargesResponse[] = [];
+  stream.on('data', (response: RecordChargesResponse) => responses.push(response));
+  stream.resume();
+  await waitFor('every other answer', () => responses.length === total - 1, { timeoutMs: 40_000 });
+  expect(book.entries).toHaveLength(total);
+});
+
+test('a malformed item ends the stream after everything before it was answered', async () => {
+  fixture = await startServer();
+  const { book, client } = fixture;
+  const same = (bytes: Buffer): Buffer => bytes;
+  const stream = client.makeBidiStreamRequest('/charge.v1.ChargeService/RecordCharges', same, same);
+  const answers: Buffer[] = [];
+  stream.on('data', (answer: Buffer) => answers.push(answer));
+  const ended = new Promise((resolve) => stream.on('error', resolve));
+  book.hold();
+  const item = Buffer.from(RecordChargesRequest.encode({ request: chargeRequest('r-1') }).finish());
+  stream.write(item);
+  stream.write(Buffer.from([0x0a, 0x05]));
+  stream.write(item);
+  await waitFor('the group', () => book.heldGroups === 1);
+  book.release();
+  expect(errorOf(await ended)).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'MALFORMED_MESSAGE' });
+  expect(answers).toHaveLength(1);
+});
+
+test('an oversize item ends the stream', async () => {
+  fixture = await startServer();
+  const { send, ended } = open();
+  send(chargeRequest('r-1', { userProfile: 'x'.repeat(1024 * 1024) }));
+  expect(await ended).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'MESSAGE_TOO_LARGE' });
+});
+
+test('a failing database ends the stream, after the answers before it', async () => {
+  fixture = await startServer();
+  const { book } = fixture;
+  const { send, responses, ended } = open();
+  send(chargeRequest('r-1'));
+  await waitFor('the first answer', () => responses.length === 1);
+  book.failures.push(new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1 }));
+  send(chargeRequest('r-2'));
+  expect(await ended).toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE_UNAVAILABLE' });
+  expect(responses).toHaveLength(1);
+  await waitFor('the place', () => fixture.server.load.recordStreams === 0);
+  expect(fixture.server.load.recordItems).toBe(0);
+});
+
+test('a defect ends the stream with its correlation id', async () => {
+  fixture = await startServer();
+  fixture.book.failures.push(new Error('broken'));
+  const { send, ended } = open();
+  send(chargeRequest('r-1'));
+  expect(await ended).toMatchObject({ code: 'INTERNAL', reason: 'INTERNAL' });
+  expect(fixture.logs).toHaveLength(1);
+});
+
+test('a deadline ends the stream, and what is answered behind it is nowhere held', async () => {
+  fixture = await startServer();
+  const { book, server } = fixture;
+  const stream = fixture.client.recordCharges({ deadline: Date.now() + 400 });
+  const responses: RecordChargesResponse[] = [];
+  stream.on('data', (response: RecordChargesResponse) => responses.push(response));
+  const ended = new Promise((resolve) => stream.on('error', resolve));
+  stream.write({ request: chargeRequest('r-1') });
+  await waitFor('the first answer', () => responses.length === 1);
+  book.hold();
+  stream.write({ request: chargeRequest('r-2') });
+  await waitFor('the group', () => book.heldGroups === 1);
+  expect(errorOf(await ended).code).toBe('DEADLINE_EXCEEDED');
+  await waitFor('the signal', () => book.signals[1]?.aborted);
+  book.release();
+  await waitFor('the place', () => server.load.recordStreams === 0);
+  expect(server.load.recordItems).toBe(0);
+  expect(responses).toHaveLength(1);
+});
+
+test('a deadline that passes while answers wait for their reader ends the stream once, behind them', async () => {
+  fixture = await startServer();
+  const { book, server } = fixture;
+  const session = connectRaw(fixture.address);
+  book.hold();
+  const stream = openRaw(session, 'RecordCharges', { 'grpc-timeout': '1S' });
+  let trailers: Record<string, unknown> = {};
+  stream.on('trailers', (received: object) => (trailers = { ...received }));
+  const reference = 'x'.repeat(200);
+  const items = (from: number): Buffer =>
+    Buffer.concat(
+      Array.from({ length: 500 }, (_, i) =>
+        frame(
+          RecordChargesRequest.encode({ request: chargeRequest(`r-${from + i}`, { reference }) }).finish(),
+        ),
+      ),
+    );
+  stream.write(items(0));
+  await waitFor('the first half', () => server.load.recordItems === 500 && book.heldGroups > 0);
+  const groups = book.heldGroups;
+  stream.write(items(500));
+  await waitFor('the second half', () => server.load.recordItems === 1000 && book.heldGroups > groups);
+  // More than HTTP/2 lets a server send to a caller that does not read.
+  for (let i = 0; i < groups; i++) book.releaseOne();
+  await waitFor('the first answers', () => server.load.recordItems <= 500);
+  // By then the server's timer, which is older, has fired; nobody hears of it while the answers wait.
+  await delay(1000);
+  book.release();
+  await waitFor('the other answers', () => server.load.recordItems === 0);
+  let bytes = 0;
+  stream.on('data', (chunk: Buffer) => (bytes += chunk.length));
+  await waitFor('the status', () => trailers['grpc-status'] === String(status.DEADLINE_EXCEEDED));
+  expect(bytes).toBeGreaterThan(65_535);
+  await waitFor('the place', () => server.load.recordStreams === 0);
+  session.destroy();
+});
+
+test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as const)(
+  'a stream that is reset with %s while answers are on their way takes nothing with it',
+  async (code) => {
+    fixture = await startServer();
+    const session = connectRaw(fixture.address);
+    const { book, server } = fixture;
+    book.hold();
+    const stream = openRaw(session, 'RecordCharges');
+    const items = Array.from({ length: 1000 }, (_, i) =>
+      frame(RecordChargesRequest.encode({ request: chargeRequest(`r-${i}`) }).finish()),
+    );
+    stream.write(Buffer.concat(items));
+    await waitFor('the window', () => server.load.recordItems === 1000);
+    // More than the windows of HTTP/2 hold: some are still with the server when the reset arrives.
+    book.release();
+    await waitFor('the answers', () => server.load.recordItems === 0);
+    // And requests behind the window, which nobody will read.
+    stream.write(Buffer.concat(items));
+    await waitFor('the caller to be slowed down', () => stream.writableLength > 0);
+    stream.close(constants[code]);
+    await waitFor('the place', () => server.load.recordStreams === 0);
+    const { send, stream: next, responses, ended } = open();
+    send(chargeRequest('r-1'));
+    next.end();
+    expect(await ended).toBeUndefined();
+    expect(responses).toHaveLength(1);
+    session.destroy();
+  },
+);
+
+test('a caller that cancels withdraws what waits, and its place stays taken until the work is done', async () => {
+  fixture = await startServer();
+  const { book, server } = fixture;
+  const { send, stream, ended } = open();
+  book.hold();
+  send(chargeRequest('r-1'));
+  await waitFor('the group', () => book.heldGroups === 1);
+  stream.cancel();
+  expect((await ended)?.code).toBe('CANCELLED');
+  await waitFor('the signal', () => book.signals[0]?.aborted);
+  expect(server.load.recordStreams).toBe(1);
+  expect(server.load.recordItems).toBe(1);
+  book.release();
+  await waitFor('the place', () => server.load.recordStreams === 0);
+  expect(server.load.recordItems).toBe(0);
+});

@@ -1,0 +1,359 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+
+import type { JournalEntry, RecordResult } from '../../../src/charges/charge.ts';
+import { type ServiceError } from '../../../src/errors/service-error.ts';
+import { openPool } from '../../../src/database/connections.ts';
+import { readJournal } from '../../../src/journal/journal.ts';
+import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../../support/store.ts';
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore();
+});
+afterAll(() => store.close());
+
+const TENANT = 'default';
+
+async function count(sql: string, values: unknown[] = []): Promise<number> {
+  const { rows } = await store.database.pool.query<{ n: string }>(sql, values);
+  return Number(rows[0]?.n);
+}
+
+function chargeIds(results: readonly RecordResult[]): string[] {
+  return results.map((result) => (result.outcome === 'conflict' ? result.chargeId : result.charge.id));
+}
+
+/** Numbers 1 … n without a gap, one for each charge, is what every consumer relies on. */
+async function expectBookToBeComplete(): Promise<void> {
+  const { rows } = await store.database.pool.query<Record<string, string>>(`
+    WITH entry AS (
+      SELECT last_sequence - cardinality(charge_ids) + place AS sequence, id AS charge_id
+      FROM journal, unnest(charge_ids) WITH ORDINALITY AS numbered (id, place)
+    )
+    SELECT (SELECT last_sequence FROM book WHERE tenant = 'default') AS last,
+           (SELECT count(DISTINCT sequence) FROM entry) AS entries,
+           (SELECT coalesce(min(sequence), 1) FROM entry) AS first,
+           (SELECT coalesce(max(sequence), 0) FROM entry) AS highest,
+           (SELECT count(*) FROM charge) AS charges,
+           (SELECT count(DISTINCT charge_id) FROM entry JOIN charge ON id = charge_id) AS announced`);
+  const { last, entries, first, highest, charges, announced } = rows[0] ?? {};
+  expect({ first, entries, highest, announced }).toEqual({
+    first: '1',
+    entries: charges,
+    highest: last,
+    announced: charges,
+  });
+  expect(entries).toBe(last);
+}
+
+describe('recording charges', () => {
+  test('stores every field exactly and reads it back', async () => {
+    const request = chargeRequest('every-field', {
+      userProfile: 'Zoë 👩🏽‍🚀 "quoted" \\ back',
+      sessionKey: 's'.repeat(255),
+      provider: 100,
+      otherProvider: 'acme',
+      chargeType: 3,
+      promptTokens: 9_000_000_000_000_000_001n,
+      completionTokens: 7n,
+      totalTokens: 9_223_372_036_854_775_807n,
+      tokenDetails: {
+        cacheReadTokens: 1n,
+        cacheWrite5mTokens: 2n,
+        cacheWrite1hTokens: 3n,
+        reasoningTokens: 4n,
+        audioInputTokens: 5n,
+        audioOutputTokens: 6n,
+      },
+      model: '',
+      reference: 'inv-1',
+      labels: new Map([
+        ['__proto__', 'kept'],
+        ['team', 'a"b'],
+      ]),
+      usageTimeMicros: 1_700_158_546_680_590n,
+    });
+    const [result] = await store.writer.record(TENANT, [request]);
+    if (result?.outcome !== 'created') throw new Error(`unexpected ${String(result?.outcome)}`);
+    const read = await store.reader.findById(TENANT, result.charge.id);
+    expect(read).toEqual(result.charge);
+    expect(read).toMatchObject({ ...request.content });
+  });
+
+  test('keeps microseconds before 1970 and at the first moment of year 1', async () => {
+    for (const micros of [-1n, -62_135_596_800_000_000n, 0n]) {
+      const request = chargeRequest(`early-${micros}`, { usageTimeMicros: micros });
+      await store.writer.record(TENANT, [request]);
+      const read = await store.reader.findByRequestId(TENANT, request.requestId);
+      expect(read?.usageTimeMicros).toBe(micros);
+    }
+  });
+
+  test('returns the original charge for the same request id and content', async () => {
+    const request = chargeRequest('replayed', {
+      labels: new Map([
+        ['a', '1'],
+        ['b', '2'],
+      ]),
+    });
+    const [first] = await store.writer.record(TENANT, [request]);
+    const reordered = chargeRequest('replayed', {
+      labels: new Map([
+        ['b', '2'],
+        ['a', '1'],
+      ]),
+    });
+    const [second] = await store.writer.record(TENANT, [reordered]);
+    expect(first?.outcome).toBe('created');
+    expect(second).toEqual({ ...first, outcome: 'replayed' });
+  });
+
+  test('names the first differing field when a request id comes with other content', async () => {
+    const [created] = await store.writer.record(TENANT, [chargeRequest('conflict')]);
+    const [conflict] = await store.writer.record(TENANT, [
+      chargeRequest('conflict', { model: 'other', reference: 'also other' }),
+    ]);
+    expect(conflict).toEqual({
+      outcome: 'conflict',
+      requestId: 'conflict',
+      field: 'model',
+      chargeId: chargeIds([created as RecordResult])[0],
+    });
+    expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'conflict'`)).toBe(1);
+  });
+
+  test('treats repeats inside one submission like calls one after another', async () => {
+    const results = await store.writer.record(TENANT, [
+      chargeRequest('inside'),
+      chargeRequest('inside'),
+      chargeRequest('inside', { userProfile: 'bob' }),
+      chargeRequest('inside-other'),
+    ]);
+    expect(results.map(({ outcome }) => outcome)).toEqual(['created', 'replayed', 'conflict', 'created']);
+    expect(new Set(chargeIds(results.slice(0, 3))).size).toBe(1);
+  });
+
+  test('makes one charge for 100 callers that race with one request id, over two writers', async () => {
+    const writers = [store.writer, store.anotherWriter({ writers: 4, groupSizeMax: 3 })];
+    const results = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        const writer = writers[i % 2] ?? store.writer;
+        return (await writer.record(TENANT, [chargeRequest('race')]))[0];
+      }),
+    );
+    const outcomes = results.map((result) => result?.outcome);
+    expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
+    expect(outcomes.filter((outcome) => outcome === 'replayed')).toHaveLength(99);
+    expect(new Set(chargeIds(results as RecordResult[])).size).toBe(1);
+  });
+
+  test('numbers entries without a gap while writers overlap in opposite orders', async () => {
+    const writers = [1, 7, 50].map((groupSizeMax) => store.anotherWriter({ groupSizeMax }));
+    const ids = Array.from({ length: 300 }, (_, i) => `overlap-${i}`);
+    await Promise.all(
+      writers.flatMap((writer, w) => {
+        const order = w % 2 === 0 ? ids : [...ids].reverse();
+        return Array.from({ length: 30 }, (_, i) =>
+          writer.record(
+            TENANT,
+            order.slice(i * 10, i * 10 + 10).map((id) => chargeRequest(id)),
+          ),
+        );
+      }),
+    );
+    expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id LIKE 'overlap-%'`)).toBe(300);
+    await expectBookToBeComplete();
+  });
+
+  test('numbers the requests of a submission in their order, whatever their ids', async () => {
+    const ids = ['z', 'a', 'm', 'b'].map((id) => `order-${id}`);
+    const results = await store.writer.record(
+      TENANT,
+      ids.map((id) => chargeRequest(id)),
+    );
+    const last = await store.book.lastSequence(TENANT);
+    const entries = await store.book.read(TENANT, last - 4n, 4);
+    expect(entries.map(({ charge }) => charge.id)).toEqual(chargeIds(results));
+  });
+});
+
+describe('entries that are told of', () => {
+  test('carry the numbers of the journal, also where the clock was set back an hour within their group', async () => {
+    const told: JournalEntry[] = [];
+    const writer = store.anotherWriter({ writers: 1 }, (entries) => told.push(...entries));
+    const now = Date.now();
+    const clock = jest.spyOn(Date, 'now');
+    try {
+      const results = [now + 3_600_000, now, now + 1].map((ms, index) => {
+        clock.mockReturnValue(ms);
+        return writer.record(TENANT, [chargeRequest(`clock-${index}`)]);
+      });
+      await Promise.all(results);
+    } finally {
+      clock.mockRestore();
+    }
+    const [first] = told;
+    if (first === undefined) throw new Error('nobody was told');
+    const stored = await readJournal(store.database.pool, TENANT, first.sequence - 1n, 3);
+    const numbers = (entries: readonly JournalEntry[]) =>
+      entries.map(({ sequence, charge }) => [sequence, charge.id]);
+    expect(numbers(told)).toEqual(numbers(stored));
+    expect(told).toHaveLength(3);
+  });
+});
+
+describe('a failing write', () => {
+  test('answers created, once, when the connection is lost after COMMIT', async () => {
+    const writer = store.anotherWriter({ writers: 1 });
+    const { writePool } = store;
+    const original = writePool.connect.bind(writePool);
+    let broken = false;
+    // The statement commits, its reply never arrives: exactly what a cut connection does at COMMIT.
+    writePool.connect = (async () => {
+      const client = await original();
+      if (broken) return client;
+      broken = true;
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      client.query = async (...args: unknown[]) => {
+        await query(...args);
+        throw new Error('Connection terminated unexpectedly');
+      };
+      return client;
+    }) as never;
+    try {
+      const [result] = await writer.record(TENANT, [chargeRequest('lost-reply')]);
+      expect(broken).toBe(true);
+      expect(result?.outcome).toBe('created');
+      expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'lost-reply'`)).toBe(1);
+    } finally {
+      writePool.connect = original as never;
+    }
+    await expectBookToBeComplete();
+  });
+
+  test('is given up on with its own time, not with that of an older one in its group', async () => {
+    const { writePool } = store;
+    const original = writePool.connect.bind(writePool);
+    let away = true;
+    let writes = 0;
+    writePool.connect = (async () => {
+      const client = await original();
+      if (!away) return client;
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      // The first statement with both charges is committed, and its reply is lost.
+      client.query = async (...args: unknown[]) => {
+        if (writer.queuedCharges === 0 && young !== undefined && writes++ === 0) await query(...args);
+        throw new Error('Connection terminated unexpectedly');
+      };
+      return client;
+    }) as never;
+    // Much longer than the pauses between attempts, of a second at most: the two are given up at different ones.
+    const writer = store.anotherWriter({ writers: 1, groupSizeMax: 2, retryForMs: 3_000 });
+    let young: Promise<RecordResult[]> | undefined;
+    try {
+      const first = [1, 2].map((i) => writer.record(TENANT, [chargeRequest(`first-${i}`)]));
+      const old = writer.record(TENANT, [chargeRequest('old')]);
+      first[1]?.catch(() => (young = writer.record(TENANT, [chargeRequest('young')])));
+      for (const recording of [...first, old]) {
+        await expect(recording).rejects.toMatchObject({ failure: { kind: 'database_unavailable' } });
+      }
+      away = false;
+      expect(writes).toBeGreaterThan(0);
+      expect(await young).toMatchObject([{ outcome: 'created' }]);
+      // Both were in the group of the lost reply, and nobody writes them twice.
+      const again = await writer.record(TENANT, [chargeRequest('old'), chargeRequest('young')]);
+      expect(again.map(({ outcome }) => outcome)).toEqual(['replayed', 'replayed']);
+    } finally {
+      away = false;
+      writePool.connect = original as never;
+    }
+    await expectBookToBeComplete();
+  });
+
+  test('is tried again when PostgreSQL terminates the backend', async () => {
+    const writer = store.anotherWriter();
+    const recording = Promise.all(
+      Array.from({ length: 200 }, (_, i) => writer.record(TENANT, [chargeRequest(`terminated-${i}`)])),
+    );
+    await store.database.pool.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    const results = (await recording).flat();
+    expect(results.every(({ outcome }) => outcome === 'created')).toBe(true);
+    await expectBookToBeComplete();
+  });
+
+  test('leaves nothing behind when the journal refuses', async () => {
+    const before = await count('SELECT count(*) AS n FROM charge');
+    await expect(store.writer.record('no-such-book', [chargeRequest('no-book')])).rejects.toThrow(/journal/);
+    expect(await count('SELECT count(*) AS n FROM charge')).toBe(before);
+  });
+
+  test('is refused at once when the queue is full, and the queue is bounded', async () => {
+    const writer = store.anotherWriter({ writers: 1, groupSizeMax: 1, queueSizeMax: 5 });
+    const attempts = Array.from({ length: 50 }, (_, i) =>
+      writer.record(TENANT, [chargeRequest(`full-${i}`)]),
+    );
+    expect(writer.queuedCharges).toBeLessThanOrEqual(5);
+    const settled = await Promise.allSettled(attempts);
+    const refused = settled.filter((result) => result.status === 'rejected');
+    expect(refused).toHaveLength(45);
+    for (const { reason } of refused) {
+      expect((reason as ServiceError).failure).toMatchObject({ kind: 'overloaded', limit: 'write_queue' });
+    }
+    expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id LIKE 'full-%'`)).toBe(5);
+  });
+
+  test('is not refused by a full queue when its caller has admitted it', async () => {
+    const writer = store.anotherWriter({ writers: 1, groupSizeMax: 1, queueSizeMax: 5 });
+    const waiting = Array.from({ length: 5 }, (_, i) => writer.record(TENANT, [chargeRequest(`wait-${i}`)]));
+    const requests = Array.from({ length: 20 }, (_, i) => chargeRequest(`admitted-${i}`));
+    const admitted = writer.record(TENANT, requests, { admitted: true });
+    // What they add to the queue is in nobody else's place, and nobody else gets in behind them.
+    await expect(writer.record(TENANT, [chargeRequest('refused')])).rejects.toMatchObject({
+      failure: { kind: 'overloaded', limit: 'write_queue' },
+    });
+    expect(writer.queuedCharges).toBe(25);
+    expect(await admitted).toHaveLength(20);
+    await Promise.all(waiting);
+  });
+
+  test('is withdrawn when its caller gives up before a writer takes it', async () => {
+    const gaveUp = new AbortController();
+    const recording = store.writer.record(TENANT, [chargeRequest('withdrawn')], {
+      signal: gaveUp.signal,
+    });
+    gaveUp.abort();
+    await expect(recording).rejects.toMatchObject({ failure: { kind: 'cancelled' } });
+    expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'withdrawn'`)).toBe(0);
+  });
+});
+
+describe('durability', () => {
+  test('is asked for by the writers although the database has turned it off', async () => {
+    const { pool } = store.database;
+    const name = new URL(store.url).pathname.slice(1);
+    await pool.query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+    const other = openPool(connectionTo(store.url));
+    try {
+      const { rows } = await other.query('SHOW synchronous_commit');
+      expect(rows).toEqual([{ synchronous_commit: 'on' }]);
+    } finally {
+      await other.end();
+      await pool.query(`ALTER DATABASE ${name} RESET synchronous_commit`);
+    }
+  });
+});
+
+describe('the past', () => {
+  test.each(['charge', 'journal'])('refuses UPDATE, DELETE and TRUNCATE of %s', async (table) => {
+    for (const statement of [
+      `UPDATE ${table} SET tenant = tenant`,
+      `DELETE FROM ${table}`,
+      `TRUNCATE ${table}`,
+    ]) {
+      await expect(store.database.pool.query(statement)).rejects.toThrow(/append-only/);
+    }
+  });
+});

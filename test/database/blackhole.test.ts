@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+
+import { BookFollower } from '../../src/journal/follower.ts';
+import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
+import { openPool } from '../../src/database/connections.ts';
+import { GroupWriter } from '../../src/charges/store/group-writer.ts';
+import { openDatabase, type StoreOptions } from '../../src/database/orm.ts';
+import { ReadConnections } from '../../src/database/read-connections.ts';
+import { openProxy, type Proxy } from '../support/proxy.ts';
+import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../support/store.ts';
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore();
+});
+afterAll(() => store.close());
+
+/** The suite's database, over a network that can go silent. */
+async function openSilencable(
+  bounds: Partial<StoreOptions>,
+): Promise<{ proxy: Proxy; connection: StoreOptions }> {
+  const url = new URL(store.url);
+  const proxy = await openProxy({ host: url.hostname, port: Number(url.port) });
+  url.hostname = '127.0.0.1';
+  url.port = String(proxy.port);
+  return { proxy, connection: connectionTo(url.href, { statementTimeoutMs: 200, ...bounds }) };
+}
+
+test('a network to PostgreSQL that swallows everything is given up on, and the write is made once', async () => {
+  const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 1_000 });
+  const pool = openPool(connection);
+  try {
+    const attempts: unknown[] = [];
+    const writer = new GroupWriter(
+      pool,
+      { writers: 1, groupSizeMax: 10, queueSizeMax: 10, retryForMs: 20_000, retryAfterMs: 100 },
+      {
+        committed: () => undefined,
+        attempted: (_charges, _seconds, error) => {
+          attempts.push(error);
+          if (error !== undefined) proxy.heal();
+        },
+      },
+    );
+    await writer.record('default', [chargeRequest('before')]);
+    proxy.blackhole();
+    const [result] = await writer.record('default', [chargeRequest('during')]);
+    expect(result?.outcome).toBe('created');
+    expect(attempts.filter((error) => error !== undefined).length).toBeGreaterThan(0);
+    const { rows } = await store.database.pool.query(`SELECT 1 FROM charge WHERE request_id = 'during'`);
+    expect(rows).toHaveLength(1);
+  } finally {
+    await proxy.close();
+    await pool.end();
+  }
+}, 60_000);
+
+test('a charge that came late into an outage outlives it, although those before it in its group did not', async () => {
+  const { proxy, connection } = await openSilencable({
+    poolSizeMax: 1,
+    connectTimeoutMs: 1_000,
+    statementTimeoutMs: 2_000,
+  });
+  const pool = openPool(connection);
+  try {
+    const groups: number[] = [];
+    const writer = new GroupWriter(
+      pool,
+      { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 6_000, retryAfterMs: 100 },
+      { committed: () => undefined, attempted: (charges) => groups.push(charges) },
+    );
+    const unavailable = { failure: { kind: 'database_unavailable' } };
+    proxy.blackhole();
+    const full = writer.record('default', [chargeRequest('full-1'), chargeRequest('full-2')]);
+    const old = writer.record('default', [chargeRequest('old')]);
+    // Before the one writer is free again: it takes both together.
+    const young = full.catch(() => writer.record('default', [chargeRequest('young')]));
+    await expect(full).rejects.toMatchObject(unavailable);
+    await expect(old).rejects.toMatchObject(unavailable);
+    proxy.heal();
+    // First two, then both others together, then the young one alone.
+    expect(groups.join('')).toMatch(/^2+1*$/);
+    expect(await young).toMatchObject([{ outcome: 'created' }]);
+  } finally {
+    await proxy.close();
+    await pool.end();
+  }
+}, 60_000);
+
+test('a connection that cannot be opened is no overload, also to whoever waits for another to be', async () => {
+  const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 300 });
+  const database = await openDatabase(connection);
+  try {
+    const reader = createChargeReader(database.orm, new ReadConnections(database.pool, 100));
+    proxy.blackhole();
+    const reads = await Promise.allSettled([1, 2, 3].map(() => reader.findByRequestId('default', 'none')));
+    for (const outcome of reads) {
+      expect(outcome).toMatchObject({ reason: { failure: { kind: 'database_unavailable' } } });
+    }
+  } finally {
+    await proxy.close();
+    await database.close();
+  }
+});
+
+test('a read that the network swallowed leaves no connection behind on which the next one would wait', async () => {
+  const [result] = await store.writer.record('default', [chargeRequest('read')]);
+  if (result?.outcome !== 'created') throw new Error(`unexpected ${String(result?.outcome)}`);
+  const { id } = result.charge;
+  const query = { filter: {}, order: 'newest_first', limit: 1, after: undefined } as const;
+  // A connection for each of the reads below.
+  const { proxy, connection } = await openSilencable({
+    poolSizeMax: 5,
+    connectTimeoutMs: 5_000,
+    statementTimeoutMs: 2_000,
+  });
+  const database = await openDatabase(connection);
+  try {
+    const connections = new ReadConnections(database.pool, 100);
+    const reader = createChargeReader(database.orm, connections);
+    const book = new BookFollower(connections, store.writePool, { pollMs: 50 });
+    const readAll = (): Promise<PromiseSettledResult<unknown>[]> =>
+      Promise.allSettled([
+        reader.findById('default', id),
+        reader.findByRequestId('default', 'read'),
+        reader.list('default', query),
+        reader.list('default', query, { timeoutMs: 3_000 }),
+        book.read('default', 0n, 1),
+      ]);
+    const statuses = async (): Promise<string[]> => (await readAll()).map(({ status }) => status);
+    const all = (status: string): string[] => Array<string>(5).fill(status);
+    expect(await statuses()).toEqual(all('fulfilled'));
+    proxy.blackhole();
+    const swallowed = await readAll();
+    for (const outcome of swallowed) {
+      expect(outcome).toMatchObject({ reason: { failure: { kind: 'database_unavailable' } } });
+    }
+    proxy.heal();
+    expect(await statuses()).toEqual(all('fulfilled'));
+  } finally {
+    await proxy.close();
+    await database.close();
+  }
+}, 60_000);

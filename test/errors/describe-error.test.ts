@@ -1,0 +1,99 @@
+/** What the log says of an error: all of it, unless PostgreSQL may have put values of a row into it. */
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Registry } from 'prom-client';
+
+import { describeError, errorText } from '../../src/errors/describe-error.ts';
+import { observeRelay } from '../../src/observability/relay-metrics.ts';
+import { openPool } from '../../src/database/connections.ts';
+import type { Database } from '../../src/database/orm.ts';
+import { sqlState } from '../../src/database/sql-errors.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { connectionTo, openTestDatabase } from '../support/store.ts';
+
+const SECRET = 'secret-value';
+const STATEMENT = `SELECT '${SECRET}'::int`;
+
+let testDatabase: TestDatabase;
+let database: Database;
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  database = await openTestDatabase(testDatabase.url);
+});
+afterAll(async () => {
+  await database.close();
+  await testDatabase.drop();
+});
+
+async function errorOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+test.each<[string, () => Promise<unknown>]>([
+  ['the driver', () => database.pool.query(STATEMENT)],
+  ['MikroORM', () => database.orm.em.fork().execute(STATEMENT)],
+])('names an error of PostgreSQL by its SQLSTATE alone, from %s', async (_, fail) => {
+  const error = await errorOf(fail());
+  expect(String(error)).toContain(SECRET);
+  for (const thrown of [error, new Error(`wrapper of ${String(error)}`, { cause: error })]) {
+    const described = JSON.stringify(describeError(thrown));
+    expect(described).not.toContain(SECRET);
+    expect(described).toContain('22P02');
+    expect(sqlState(thrown)).toBe('22P02');
+    expect(errorText(thrown)).not.toContain(SECRET);
+    expect(errorText(thrown)).toContain('22P02');
+  }
+});
+
+test('keeps the message of an error whose code only looks like a SQLSTATE', () => {
+  const broken = Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' });
+  expect(describeError(broken)).toMatchObject({ code: 'EPIPE', message: 'write EPIPE' });
+  const wrapper = new Error('the answer was not sent', { cause: broken });
+  expect(describeError(wrapper)).toMatchObject({ message: 'the answer was not sent' });
+  expect(sqlState(wrapper)).toBeUndefined();
+});
+
+test('tells a person why PostgreSQL refused a statement for want of a privilege', async () => {
+  // One implicit transaction: its failure takes the role back.
+  const refused = await errorOf(database.pool.query('SET ROLE pg_monitor; CREATE TABLE public.refused ()'));
+  expect(sqlState(refused)).toBe('42501');
+  expect(errorText(refused)).toContain('permission denied for schema public');
+});
+
+test('tells a person why PostgreSQL refused a login or a database', async () => {
+  const url = new URL(testDatabase.url);
+  url.pathname = '/no_such_database';
+  const elsewhere = openPool(connectionTo(url.href));
+  try {
+    const error = await errorOf(elsewhere.query('SELECT 1'));
+    expect(errorText(error)).toBe('database "no_such_database" does not exist');
+    expect(errorText(new Error('the look failed', { cause: error }))).toBe('the look failed');
+  } finally {
+    await elsewhere.end();
+  }
+});
+
+test('goes no deeper than four causes, and trusts no message whose last cause it does not know', async () => {
+  const error = await errorOf(database.pool.query(STATEMENT));
+  let outer = error;
+  for (let i = 0; i < 10; i++) outer = new Error(`wrapper of ${String(error)}`, { cause: outer });
+  expect(JSON.stringify(describeError(outer))).not.toContain(SECRET);
+  expect(errorText(outer)).toBe('Error');
+  expect(errorText('thrown as a text')).toBe('string');
+});
+
+test('is what the relay logs', async () => {
+  const logged: unknown[] = [];
+  const log = (fields: unknown): void => void logged.push(fields);
+  const logger = { debug: log, info: log, warn: log, error: log } as never;
+  const { events } = observeRelay(new Registry(), logger, () => undefined);
+  events.failed(await errorOf(database.pool.query(STATEMENT)), 100);
+  events.failed(new Error('no responders'), 200);
+  expect(logged).toEqual([
+    { reason: 'error (22P02)', retryInMs: 100 },
+    { reason: 'no responders', retryInMs: 200 },
+  ]);
+});

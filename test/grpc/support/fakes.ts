@@ -1,0 +1,137 @@
+/** The three ports in memory, for rules of the border only: the real store has tests of its own. */
+
+import type { Charge, ChargeRequest, JournalEntry, RecordResult } from '../../../src/charges/charge.ts';
+import type {
+  BookReader,
+  ChargeReader,
+  ChargeRecorder,
+  ListQuery,
+  ReadOptions,
+  RecordOptions,
+} from '../../../src/charges/ports.ts';
+
+/** A book in memory. `hold()` keeps recorded groups from being answered until `release()`. */
+export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
+  readonly entries: JournalEntry[] = [];
+  /** The groups that `record` was called with. */
+  readonly groups: (readonly ChargeRequest[])[] = [];
+  readonly signals: RecordOptions['signal'][] = [];
+  readonly queries: ListQuery[] = [];
+  readonly readOptions: (ReadOptions | undefined)[] = [];
+  /** Thrown by the next calls of any port, one each. */
+  readonly failures: unknown[] = [];
+  /** Where each read of the book began, and how many entries it gave. */
+  readonly bookReads: { readonly after: bigint; readonly count: number }[] = [];
+  /** Thrown by the next reads of the book, one each. */
+  readonly readFailures: unknown[] = [];
+  readonly #byRequestId = new Map<string, ChargeRequest & { charge: Charge }>();
+  #held: (() => void)[] | undefined;
+  #waiters: (() => void)[] = [];
+
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** Answers the held groups, the latest first where asked, and holds no more. */
+  release(order: 'in order' | 'reversed' = 'in order'): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const answer of order === 'in order' ? held : held.reverse()) answer();
+  }
+
+  /** Answers the group that has been held for longest, and holds the others. */
+  releaseOne(): void {
+    this.#held?.shift()?.();
+  }
+
+  get heldGroups(): number {
+    return this.#held?.length ?? 0;
+  }
+
+  async record(
+    tenant: string,
+    requests: readonly ChargeRequest[],
+    { signal }: RecordOptions = {},
+  ): Promise<RecordResult[]> {
+    this.groups.push(requests);
+    this.signals.push(signal);
+    this.#failIfTold();
+    const results = requests.map((request) => this.#recordOne(tenant, request));
+    for (const wake of this.#waiters.splice(0)) wake();
+    const held = this.#held;
+    if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
+    return results;
+  }
+
+  findById(_tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined> {
+    this.readOptions.push(options);
+    return this.#unlessTold(() => this.entries.find(({ charge }) => charge.id === id)?.charge);
+  }
+
+  findByRequestId(_tenant: string, requestId: string): Promise<Charge | undefined> {
+    return this.#unlessTold(() => this.#byRequestId.get(requestId)?.charge);
+  }
+
+  list(_tenant: string, query: ListQuery): Promise<Charge[]> {
+    this.queries.push(query);
+    return this.#unlessTold(() => {
+      const charges = this.entries.map(({ charge }) => charge);
+      if (query.order === 'newest_first') charges.reverse();
+      const start = charges.findIndex(({ id }) => id === query.after?.id) + 1;
+      return charges.slice(start, start + query.limit);
+    });
+  }
+
+  lastSequence(): Promise<bigint> {
+    return this.#unlessTold(() => BigInt(this.entries.length));
+  }
+
+  read(_tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]> {
+    return this.#unlessTold(() => {
+      if (this.readFailures.length > 0) throw this.readFailures.shift();
+      const page = this.entries.slice(Number(afterSequence), Number(afterSequence) + limit);
+      this.bookReads.push({ after: afterSequence, count: page.length });
+      return page;
+    });
+  }
+
+  waitForMore(_tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.entries.length > afterSequence) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+      signal.addEventListener('abort', () => resolve());
+    });
+  }
+
+  #unlessTold<T>(read: () => T): Promise<T> {
+    return Promise.resolve().then(() => {
+      this.#failIfTold();
+      return read();
+    });
+  }
+
+  #failIfTold(): void {
+    if (this.failures.length > 0) throw this.failures.shift();
+  }
+
+  #recordOne(tenant: string, request: ChargeRequest): RecordResult {
+    const { requestId, content } = request;
+    const known = this.#byRequestId.get(requestId);
+    if (known !== undefined) {
+      if (known.content.userProfile === content.userProfile) {
+        return { outcome: 'replayed', charge: known.charge };
+      }
+      return { outcome: 'conflict', requestId, chargeId: known.charge.id, field: 'user_profile' };
+    }
+    const number = this.entries.length + 1;
+    const charge: Charge = {
+      ...content,
+      id: `0190a0e0-0000-7000-8000-${String(number).padStart(12, '0')}`,
+      usageTimeMicros: content.usageTimeMicros ?? BigInt(number),
+      createTimeMicros: 1_700_000_000_000_000n + BigInt(number),
+    };
+    this.#byRequestId.set(requestId, { ...request, charge });
+    this.entries.push({ tenant, sequence: BigInt(number), charge, traceparent: request.traceparent });
+    return { outcome: 'created', charge };
+  }
+}

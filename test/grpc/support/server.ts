@@ -1,0 +1,247 @@
+/** A real server on a free port, real clients, and what they got. */
+
+import {
+  type CallOptions,
+  type ClientOptions,
+  type ClientUnaryCall,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status as Code,
+} from '@grpc/grpc-js';
+
+import { type Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
+import * as proto from '../../../generated/charge/v1/charge_service.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from '../../../generated/google/rpc/error_details.ts';
+import { Status } from '../../../generated/google/rpc/status.ts';
+import type { RpcDependencies, RpcLimits, RpcMetrics } from '../../../src/grpc/dependencies.ts';
+import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
+import { FakeBook } from './fakes.ts';
+
+const LIMITS: RpcLimits = {
+  inFlightCallsMax: 1000,
+  streamsMax: 100,
+  heldBytesMax: 64 * 1024 * 1024,
+  unaryMessageBytesMax: 1024 * 1024,
+  batchMessageBytesMax: 4 * 1024 * 1024,
+  recordStreamItemsMax: 1000,
+  recordItemsMax: 25_000,
+  deadlineMaxMs: 30_000,
+  retryAfterMs: 1500,
+  connectionStreamsMax: 10_000,
+  connectionAgeMaxMs: 3_600_000,
+  connectionAgeGraceMs: 60_000,
+  connectionIdleMaxMs: 3_600_000,
+  keepaliveTimeMs: 60_000,
+  keepaliveTimeoutMs: 20_000,
+};
+
+/** What a test has in hand. */
+export interface Fixture {
+  readonly server: RpcServer;
+  readonly book: FakeBook;
+  readonly client: proto.ChargeServiceClient;
+  readonly address: string;
+  readonly port: number;
+  /** `level message {fields}` of everything that was logged. */
+  readonly logs: string[];
+  /** `CreateCharge 0` for each finished call; `refused OVERLOADED` for each refusal. */
+  readonly counts: string[];
+  /** Messages of streams that the server has read. */
+  received(): number;
+  newClient(options?: ClientOptions): proto.ChargeServiceClient;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a server that serves; whoever starts it closes it. `lane`: as in `createRpcServer`;
+ * `recorder`: instead of the fake book.
+ */
+export async function startServer(
+  limits: Partial<RpcLimits> = {},
+  lane = true,
+  recorder?: RpcDependencies['recorder'],
+): Promise<Fixture> {
+  const book = new FakeBook();
+  const logs: string[] = [];
+  const counts: string[] = [];
+  let received = 0;
+  const log = (level: string) => (fields: object, message: string) => {
+    logs.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  };
+  const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
+  const metrics = countingMetrics(counts, (messages) => (received += messages));
+  const server = createRpcServer(
+    {
+      recorder: recorder ?? book,
+      reader: book,
+      book,
+      logger,
+      metrics,
+      limits: { ...LIMITS, ...limits },
+    },
+    { lane },
+  );
+  const port = await server.bind({ host: '127.0.0.1', port: 0 });
+  for (const service of ['', 'charge.v1.ChargeService']) server.setServing(service, true);
+  const clients: proto.ChargeServiceClient[] = [];
+  const address = `127.0.0.1:${port}`;
+  const newClient = (options: ClientOptions = {}): proto.ChargeServiceClient => {
+    // Each client has a connection of its own.
+    const own = { 'grpc.use_local_subchannel_pool': 1, ...options };
+    const client = new proto.ChargeServiceClient(address, credentials.createInsecure(), own);
+    clients.push(client);
+    return client;
+  };
+  const close = async (): Promise<void> => {
+    for (const client of clients) client.close();
+    book.release();
+    await server.drain(1000);
+  };
+  const client = newClient();
+  return { server, book, client, address, port, logs, counts, received: () => received, newClient, close };
+}
+
+function countingMetrics(counts: string[], onReceived: (messages: number) => void): RpcMetrics {
+  return {
+    method: (method) => ({
+      started: () => {},
+      finished: (code) => counts.push(`${method} ${code}`),
+      streamed: (direction, messages) => {
+        if (direction === 'received') onReceived(messages);
+      },
+    }),
+    refused: (reason) => counts.push(`refused ${reason}`),
+  };
+}
+
+/** A valid request, with other fields of its charge where given. */
+export function chargeRequest(requestId: string, charge: Partial<Charge> = {}): proto.CreateChargeRequest {
+  const request = proto.CreateChargeRequest.fromPartial({ requestId });
+  request.charge = {
+    ...proto.CreateChargeRequest.fromPartial({ charge: {} }).charge,
+    userProfile: 'user-1',
+    provider: Provider.PROVIDER_OPENAI,
+    chargeType: ChargeType.CHARGE_TYPE_COMPLETION,
+    model: 'gpt-4o-mini',
+    promptTokens: 10n,
+    completionTokens: 5n,
+    ...charge,
+  } as Charge;
+  return request;
+}
+
+/** Request and response of every unary method. */
+interface UnaryMethods {
+  createCharge: [proto.CreateChargeRequest, proto.CreateChargeResponse];
+  batchCreateCharges: [proto.BatchCreateChargesRequest, proto.BatchCreateChargesResponse];
+  getCharge: [proto.GetChargeRequest, proto.GetChargeResponse];
+  listCharges: [proto.ListChargesRequest, proto.ListChargesResponse];
+}
+
+/** The callback form that every unary method of a generated client has. */
+type CallbackForm<Req, Res> = (
+  request: Req,
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: Res) => void,
+) => ClientUnaryCall;
+
+/** What a call may be given besides its request. */
+export interface CallExtras {
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly deadline?: number;
+  /** Told about the call as soon as it is on its way. */
+  readonly onCall?: (call: ClientUnaryCall) => void;
+}
+
+/** Calls a unary method as a promise: `call(client, 'getCharge', request)`. */
+export function call<M extends keyof UnaryMethods>(
+  client: proto.ChargeServiceClient,
+  method: M,
+  request: UnaryMethods[M][0],
+  { metadata = {}, deadline, onCall }: CallExtras = {},
+): Promise<UnaryMethods[M][1]> {
+  const methods = client as unknown as {
+    [N in keyof UnaryMethods]: CallbackForm<UnaryMethods[N][0], UnaryMethods[N][1]>;
+  };
+  const headers = new Metadata();
+  for (const [key, value] of Object.entries(metadata)) headers.set(key, value);
+  return new Promise((resolve, reject) => {
+    const options = deadline === undefined ? {} : { deadline };
+    const running = methods[method](request, headers, options, (error, response) => {
+      if (error === null) resolve(response);
+      else reject(error);
+    });
+    onCall?.(running);
+  });
+}
+
+/** Sends bytes that need not be a message, and returns the bytes of the response. */
+export function callWithBytes(
+  client: proto.ChargeServiceClient,
+  method: string,
+  bytes: Uint8Array,
+): Promise<Buffer> {
+  const same = (value: Buffer): Buffer => value;
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      `/charge.v1.ChargeService/${method}`,
+      same,
+      same,
+      Buffer.from(bytes),
+      (error, response) => {
+        if (error === null) resolve(response ?? Buffer.alloc(0));
+        else reject(error);
+      },
+    );
+  });
+}
+
+/** What an error says by the contract. */
+export interface ErrorSummary {
+  readonly code: string;
+  readonly reason: string | undefined;
+  readonly domain: string | undefined;
+  readonly metadata: Record<string, string>;
+  readonly violations: BadRequest['fieldViolations'];
+  readonly retryAfterMs: number | undefined;
+  readonly text: string;
+}
+
+/** Reads `grpc-status-details-bin` of an error. */
+export function errorOf(error: unknown): ErrorSummary {
+  const { code, details, metadata } = error as ServiceError;
+  const bytes = metadata.get('grpc-status-details-bin')[0];
+  const status = bytes === undefined ? undefined : Status.decode(bytes as Buffer);
+  return { ...summaryOf(status), code: Code[code] ?? String(code), text: details };
+}
+
+/** Reads a `google.rpc.Status`. */
+export function summaryOf(status: Status | undefined): ErrorSummary {
+  const detail = (type: string): Buffer | undefined =>
+    status?.details.find(({ typeUrl }) => typeUrl === `type.googleapis.com/google.rpc.${type}`)?.value;
+  const info = detail('ErrorInfo') && ErrorInfo.decode(detail('ErrorInfo') ?? Buffer.alloc(0));
+  const badRequest = detail('BadRequest');
+  const retryInfo = detail('RetryInfo');
+  const delay = retryInfo && RetryInfo.decode(retryInfo).retryDelay;
+  return {
+    code: Code[status?.code ?? 0] ?? '',
+    reason: info?.reason,
+    domain: info?.domain,
+    metadata: Object.fromEntries(info?.metadata ?? []),
+    violations: badRequest ? BadRequest.decode(badRequest).fieldViolations : [],
+    retryAfterMs: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6,
+    text: status?.message ?? '',
+  };
+}
+
+/** The error that a promise rejects with, by the contract; fails where it does not reject. */
+export async function failureOf(work: Promise<unknown>): Promise<ErrorSummary> {
+  try {
+    await work;
+  } catch (error) {
+    return errorOf(error);
+  }
+  throw new Error('the call succeeded');
+}
