@@ -1,4 +1,4 @@
-/** `charge.v1.Charge` and the domain's charges: the only bridge between the two. */
+/** Messages of `charge.v1` and the domain's charges: the only place where one becomes the other. */
 
 import type {
   Charge as ProtoCharge,
@@ -6,12 +6,41 @@ import type {
   Provider,
   TokenDetails as ProtoTokenDetails,
 } from '../../generated/charge/v1/charge.ts';
-import type { Charge, ChargeContent, TokenDetails } from './charge.ts';
+import {
+  type ChargeFilter as ProtoChargeFilter,
+  type ChargeResult,
+  type CreateChargeRequest,
+  ListChargesOrder,
+  Outcome,
+} from '../../generated/charge/v1/charge_service.ts';
+import type { ChargeCreated } from '../../generated/charge/v1/event.ts';
+import type { Failure } from '../errors/failure.ts';
+import { toProtoStatus } from '../grpc/status.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../grpc/timestamp.ts';
+import type {
+  Charge,
+  ChargeContent,
+  ChargeFilter,
+  ChargeRequest,
+  JournalEntry,
+  RecordResult,
+  TokenDetails,
+} from './charge.ts';
+import { requestIdReused } from './errors.ts';
+import type { ListQuery } from './ports.ts';
+
+/** A request that satisfies the contract's rules, with the trace that it belongs to. */
+export function fromProtoCreateChargeRequest(
+  { charge, requestId }: CreateChargeRequest,
+  traceparent: string | undefined,
+): ChargeRequest {
+  if (charge === undefined) throw new TypeError('a request without a charge passed validation');
+  return { requestId, content: fromProtoCharge(charge), traceparent };
+}
 
 /**
- * What a caller says about a charge. For messages that satisfy the contract's rules; the fields
- * that the server sets are left aside, and an absent total becomes the sum of its parts.
+ * What a caller says about a charge, from a message that satisfies the contract's rules. Fields that the
+ * server sets are ignored, and an absent total becomes the sum of its parts.
  */
 export function fromProtoCharge(charge: ProtoCharge): ChargeContent {
   return {
@@ -24,7 +53,7 @@ export function fromProtoCharge(charge: ProtoCharge): ChargeContent {
     completionTokens: charge.completionTokens,
     totalTokens:
       charge.totalTokens === 0n ? charge.promptTokens + charge.completionTokens : charge.totalTokens,
-    tokenDetails: fromProtoTokenDetails(charge.tokenDetails),
+    tokenDetails: charge.tokenDetails && tokenDetails(charge.tokenDetails),
     model: charge.model,
     reference: charge.reference,
     labels: charge.labels,
@@ -39,17 +68,17 @@ export function toProtoCharge(charge: Charge): ProtoCharge {
     id: charge.id,
     userProfile: charge.userProfile,
     sessionKey: charge.sessionKey,
-    // The contract's rules let only defined values in, and stored values never change.
+    // The contract's rules accept only defined values, and stored values never change.
     provider: charge.provider as Provider,
     otherProvider: charge.otherProvider,
     chargeType: charge.chargeType as ChargeType,
     promptTokens: charge.promptTokens,
     completionTokens: charge.completionTokens,
     totalTokens: charge.totalTokens,
-    tokenDetails: toProtoTokenDetails(charge.tokenDetails),
+    tokenDetails: charge.tokenDetails && tokenDetails(charge.tokenDetails),
     model: charge.model,
     reference: charge.reference,
-    // ts-proto only reads it while encoding; copying a map per charge would buy nothing.
+    // ts-proto only reads the map.
     labels: charge.labels as Map<string, string>,
     usageTime: toProtoTimestamp(charge.usageTimeMicros),
     createTime,
@@ -57,28 +86,57 @@ export function toProtoCharge(charge: Charge): ProtoCharge {
   };
 }
 
-function fromProtoTokenDetails(details: ProtoTokenDetails | undefined): TokenDetails | undefined {
-  return (
-    details && {
-      cacheReadTokens: details.cacheReadTokens,
-      cacheWrite5mTokens: details.cacheWrite5mTokens,
-      cacheWrite1hTokens: details.cacheWrite1hTokens,
-      reasoningTokens: details.reasoningTokens,
-      audioInputTokens: details.audioInputTokens,
-      audioOutputTokens: details.audioOutputTokens,
-    }
-  );
+/** The members have the same names on both sides. */
+function tokenDetails(details: ProtoTokenDetails | TokenDetails): ProtoTokenDetails & TokenDetails {
+  return {
+    cacheReadTokens: details.cacheReadTokens,
+    cacheWrite5mTokens: details.cacheWrite5mTokens,
+    cacheWrite1hTokens: details.cacheWrite1hTokens,
+    reasoningTokens: details.reasoningTokens,
+    audioInputTokens: details.audioInputTokens,
+    audioOutputTokens: details.audioOutputTokens,
+  };
 }
 
-function toProtoTokenDetails(details: TokenDetails | undefined): ProtoTokenDetails | undefined {
-  return (
-    details && {
-      cacheReadTokens: details.cacheReadTokens,
-      cacheWrite5mTokens: details.cacheWrite5mTokens,
-      cacheWrite1hTokens: details.cacheWrite1hTokens,
-      reasoningTokens: details.reasoningTokens,
-      audioInputTokens: details.audioInputTokens,
-      audioOutputTokens: details.audioOutputTokens,
-    }
-  );
+/** The result of an item of a batch or a stream. */
+export function toProtoChargeResult(result: RecordResult): ChargeResult {
+  if (result.outcome === 'conflict') return toProtoRejection(requestIdReused(result));
+  return {
+    outcome: result.outcome === 'created' ? Outcome.OUTCOME_CREATED : Outcome.OUTCOME_REPLAYED,
+    charge: toProtoCharge(result.charge),
+    status: undefined,
+  };
+}
+
+/** The result of an item of which nothing was stored. */
+export function toProtoRejection(failure: Failure): ChargeResult {
+  return { outcome: Outcome.OUTCOME_REJECTED, charge: undefined, status: toProtoStatus(failure) };
+}
+
+/** The event of a journal entry. Its id is the charge's own: a charge is created once. */
+export function toProtoChargeCreated({ charge, sequence, tenant }: JournalEntry): ChargeCreated {
+  return { eventId: charge.id, charge: toProtoCharge(charge), sequence, tenant };
+}
+
+const EVERYTHING: ChargeFilter = {};
+
+/** A filter that satisfies the contract's rules; absent: everything. Empty members do not restrict. */
+export function fromProtoChargeFilter(filter: ProtoChargeFilter | undefined): ChargeFilter {
+  if (filter === undefined) return EVERYTHING;
+  return {
+    userProfile: filter.userProfile || undefined,
+    sessionKey: filter.sessionKey || undefined,
+    provider: filter.provider || undefined,
+    chargeType: filter.chargeType || undefined,
+    model: filter.model || undefined,
+    reference: filter.reference || undefined,
+    labels: filter.labels.size > 0 ? filter.labels : undefined,
+    startTimeMicros: filter.startTime && fromProtoTimestamp(filter.startTime),
+    endTimeMicros: filter.endTime && fromProtoTimestamp(filter.endTime),
+  };
+}
+
+/** The order of a list; unspecified: the newest first. */
+export function fromProtoListChargesOrder(order: ListChargesOrder): ListQuery['order'] {
+  return order === ListChargesOrder.LIST_CHARGES_ORDER_OLDEST_FIRST ? 'oldest_first' : 'newest_first';
 }

@@ -2,7 +2,7 @@
 
 import type { Pool, PoolClient } from 'pg';
 
-import { ServiceError } from '../errors/service-error.ts';
+import { overloaded, databaseUnavailable, deadlineExceeded, ServiceError } from '../errors/failure.ts';
 import { classifySqlError, isPoolTimeout } from './sql-errors.ts';
 import { withClient } from './with-client.ts';
 
@@ -47,12 +47,12 @@ export class ReadConnections {
         // A pool whose connections are still being opened has no room either: there PostgreSQL is away.
         return isPoolTimeout(error) && this.#inUse >= (this.#pool.options.max ?? Infinity)
           ? new ServiceError(
-              { kind: 'overloaded', limit: 'read_connections', retryAfterMs },
+              overloaded('read_connections', `${this.#pool.options.max ?? 0} reads at once`, retryAfterMs),
               { cause: error },
             )
-          : new ServiceError({ kind: 'database_unavailable', retryAfterMs }, { cause: error });
+          : new ServiceError(databaseUnavailable(retryAfterMs), { cause: error });
       case 'timeout':
-        return new ServiceError({ kind: 'deadline_exceeded' }, { cause: error });
+        return new ServiceError(deadlineExceeded(), { cause: error });
       case 'data':
       case 'defect':
         return error;

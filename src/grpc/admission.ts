@@ -1,74 +1,86 @@
-/** Whether the server takes work on: the drain and the global slots of unary calls. */
+/** Which unary calls the server accepts: none while it drains, and no more than it can hold. */
 
-import type { Failure } from '../errors/service-error.ts';
-import type { HeldBytes } from './held-bytes.ts';
+import { type Failure, overloaded, shuttingDown } from '../errors/failure.ts';
+import type { RpcLimits } from './limits.ts';
 import { prepareFailure } from './status.ts';
+import { ResponseBytes } from './response-bytes.ts';
 
-/** Counts unary calls from admission until their own work is done, whatever became of the caller. */
+type AdmissionLimits = Pick<
+  RpcLimits,
+  'inFlightCallsMax' | 'requestBytesMax' | 'responseBytesMax' | 'retryAfterMs'
+>;
+
+/** Counts unary calls from their acceptance until their work is done, even if the caller leaves earlier. */
 export class Admission {
-  readonly #inFlightCallsMax: number;
-  readonly #heldBytes: HeldBytes;
-  readonly #overloaded: Failure;
-  readonly #full: Failure;
-  readonly #shuttingDown: Failure;
+  /** The failure of everything that is refused or ended because the server drains. */
+  readonly shuttingDown: Failure;
+  /** The failure of requests that take too many bytes. */
+  readonly tooManyBytes: Failure;
+  /** Responses that were handed to the transport and that clients have not read yet. */
+  readonly responses: ResponseBytes;
+  readonly #limits: AdmissionLimits;
+  readonly #tooManyCalls: Failure;
   #callsInFlight = 0;
+  #requestBytes = 0;
   #draining = false;
-  #hurries = false;
   #whenIdle: (() => void) | undefined;
 
-  constructor(inFlightCallsMax: number, heldBytes: HeldBytes, retryAfterMs: number) {
-    this.#inFlightCallsMax = inFlightCallsMax;
-    this.#heldBytes = heldBytes;
-    this.#overloaded = prepareFailure({ kind: 'overloaded', limit: 'in_flight_calls', retryAfterMs });
-    this.#full = prepareFailure({ kind: 'overloaded', limit: 'held_bytes', retryAfterMs });
-    this.#shuttingDown = prepareFailure({ kind: 'shutting_down', retryAfterMs });
+  constructor(limits: AdmissionLimits) {
+    const { inFlightCallsMax, requestBytesMax, retryAfterMs } = limits;
+    this.#limits = limits;
+    const calls = `${inFlightCallsMax.toLocaleString('en')} calls in flight`;
+    this.#tooManyCalls = prepareFailure(overloaded('in_flight_calls', calls, retryAfterMs));
+    const bytes = `${requestBytesMax.toLocaleString('en')} bytes of requests in progress`;
+    this.tooManyBytes = prepareFailure(overloaded('request_bytes', bytes, retryAfterMs));
+    this.shuttingDown = prepareFailure(shuttingDown(retryAfterMs));
+    this.responses = new ResponseBytes(limits.responseBytesMax, retryAfterMs);
   }
 
-  /** Unary calls whose work is not done yet. */
   get callsInFlight(): number {
     return this.#callsInFlight;
   }
 
-  /** Why nothing new is taken on, or undefined. */
-  get refusal(): Failure | undefined {
-    return this.#draining ? this.#shuttingDown : undefined;
+  get requestBytes(): number {
+    return this.#requestBytes;
   }
 
-  /** The failure that ends whatever the drain finds open. */
-  get shuttingDown(): Failure {
-    return this.#shuttingDown;
+  /** Why no new call is accepted at all, or undefined. */
+  get drainFailure(): Failure | undefined {
+    return this.#draining ? this.shuttingDown : undefined;
   }
 
-  /** Whether requests may go on arriving; where not, they are run as they are, and so refused. */
-  get awaitsRequests(): boolean {
-    return !this.#hurries && !this.#heldBytes.full;
+  /** Accepts a call with a request of so many bytes, or says why not. */
+  acquire(requestBytes: number): Failure | undefined {
+    if (this.#callsInFlight >= this.#limits.inFlightCallsMax) return this.#tooManyCalls;
+    const failure = this.acquireBytes(requestBytes);
+    if (failure === undefined) this.#callsInFlight++;
+    return failure;
   }
 
-  /** Takes a slot; or says why there is none, and then nothing is to be given back. */
-  take(): Failure | undefined {
-    if (this.#callsInFlight >= this.#inFlightCallsMax) return this.#overloaded;
-    if (this.#heldBytes.full) return this.#full;
-    this.#callsInFlight++;
-    return undefined;
-  }
-
-  /** Gives a slot back. */
-  release(): void {
+  /** Ends a call that was accepted. */
+  release(requestBytes: number): void {
+    this.releaseBytes(requestBytes);
     this.#callsInFlight--;
     if (this.#callsInFlight === 0) this.#whenIdle?.();
   }
 
-  /** From now on everything new is refused; resolves once no call is in flight. */
+  /** Counts bytes of a request, or says that there are too many. */
+  acquireBytes(bytes: number): Failure | undefined {
+    if (this.#requestBytes + bytes > this.#limits.requestBytesMax) return this.tooManyBytes;
+    this.#requestBytes += bytes;
+    return undefined;
+  }
+
+  releaseBytes(bytes: number): void {
+    this.#requestBytes -= bytes;
+  }
+
+  /** From now on every new call is refused. Resolves once no call is in flight. */
   close(): Promise<void> {
     this.#draining = true;
     if (this.#callsInFlight === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#whenIdle = resolve;
     });
-  }
-
-  /** After `close()`: nor is the rest of any request waited for. */
-  hurry(): void {
-    this.#hurries = true;
   }
 }

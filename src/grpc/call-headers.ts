@@ -2,14 +2,62 @@
 
 import type { Metadata } from '@grpc/grpc-js';
 
-/** The headers of a call, whatever server it came in by. */
+import type { Failure } from '../errors/failure.ts';
+
+/** The headers of a call. */
 export interface CallHeaders {
-  /** The value under a name in lower case, or undefined. Text only: no `-bin` header is asked for. */
+  /** The value under a name in lower case, or undefined. Text only: never a `-bin` header. */
   header(name: string): string | undefined;
 }
 
-/** The first text under a name, from what grpc-js made of the headers. */
+/** The first text under a name. */
 export function headerOf(metadata: Metadata, name: string): string | undefined {
   const [value] = metadata.get(name);
   return typeof value === 'string' ? value : undefined;
 }
+
+/** The failure of every call with a compressed message. */
+export const COMPRESSED: Failure = {
+  code: 'UNIMPLEMENTED',
+  reason: 'COMPRESSION_UNSUPPORTED',
+  message: 'Compressed requests are not supported. Send the message without compression.',
+};
+
+/** Whether a `grpc-encoding` means compression. */
+export function isCompressed(encoding: string | string[] | undefined): boolean {
+  return encoding !== undefined && encoding !== 'identity';
+}
+
+const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
+const UNIT_MS: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 0.001,
+  n: 0.000001,
+};
+/** grpc-js counts milliseconds in 32 bits: from 597 hours on the call would end at once. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1;
+const TIMEOUT_MAX = '596H';
+
+/** A `grpc-timeout` that grpc-js can keep, nothing if the header is absent, or why it cannot be read. */
+export function callTimeout(header: string | string[] | undefined): {
+  readonly value?: string;
+  readonly failure?: Failure;
+} {
+  if (header === undefined) return NO_TIMEOUT;
+  const [, digits, unit] = (typeof header === 'string' && TIMEOUT.exec(header)) || [];
+  if (digits === undefined || unit === undefined) return { failure: TIMEOUT_INVALID };
+  const ms = Number(digits) * (UNIT_MS[unit] ?? 0);
+  return { value: ms > TIMEOUT_MAX_MS ? TIMEOUT_MAX : (header as string) };
+}
+
+const NO_TIMEOUT = {};
+
+const TIMEOUT_INVALID: Failure = {
+  code: 'INVALID_ARGUMENT',
+  reason: 'METADATA_INVALID',
+  message: 'The header grpc-timeout must be 1 to 8 digits and one of the units H, M, S, m, u and n.',
+  metadata: { header: 'grpc-timeout' },
+};

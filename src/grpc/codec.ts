@@ -1,4 +1,4 @@
-/** Bytes and messages: strict where ts-proto's defaults are lenient, and without its extra copies. */
+/** Bytes and messages: stricter than ts-proto's defaults, and without its extra copies. */
 
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 
@@ -16,10 +16,10 @@ export interface Codec<T> extends Encoder<T> {
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const decodeStrictUtf8 = (bytes: Uint8Array): string => strictUtf8.decode(bytes);
 
-/** Reads strings as proto3 wants it: invalid UTF-8 is an error instead of U+FFFD. */
+/** Reads strings as proto3 demands: invalid UTF-8 is an error instead of U+FFFD. */
 class StrictReader extends BinaryReader {
-  // ts-proto adds this member to every reader that it meets; declared here, the reader keeps one
-  // hidden class, which halves the time of decoding.
+  // ts-proto adds this member to every reader. Declared here, it does not change the reader's hidden
+  // class, which halves the time of decoding.
   __tsProtoDecodeDepth = 0;
 
   constructor(bytes: Uint8Array) {
@@ -27,7 +27,7 @@ class StrictReader extends BinaryReader {
   }
 }
 
-/** The message that `bytes` hold, or undefined where they hold none. Never throws. */
+/** The message that `bytes` hold, or undefined if they hold none. Never throws. */
 export function decodeStrictly<T>(codec: Codec<T>, bytes: Uint8Array): T | undefined {
   try {
     const reader = new StrictReader(bytes);
@@ -39,7 +39,7 @@ export function decodeStrictly<T>(codec: Codec<T>, bytes: Uint8Array): T | undef
   }
 }
 
-/** Above this a writer's buffer is given back: one large response must not stay for ever. */
+/** A larger buffer is given back after its use: one large response must not stay in memory for ever. */
 const KEPT_WRITER_BYTES_MAX = 256 * 1024;
 
 interface WriterInternals {
@@ -50,9 +50,9 @@ interface WriterInternals {
 let sharedWriter = new BinaryWriter();
 
 /**
- * Encodes into a buffer that the next call overwrites: for callers that copy at once, as grpc-js
- * does when it puts its five bytes in front. A new writer for each response, and ts-proto's two
- * copies, would take several times as long. Throws where ts-proto does (a count beyond int64).
+ * Encodes into a buffer that the next call overwrites, for callers that copy it at once, as grpc-js
+ * does. A new writer for each response and ts-proto's two copies would take several times as long.
+ * Throws if ts-proto does, for a count beyond int64.
  */
 export function encodeTransient<T>(codec: Encoder<T>, message: T): Buffer {
   try {
@@ -64,37 +64,7 @@ export function encodeTransient<T>(codec: Encoder<T>, message: T): Buffer {
   return written();
 }
 
-/** What gRPC puts in front of a message: a flag, 0 for a plain one, and the size in four bytes. */
-export const PREFIX_BYTES = 5;
-const PREFIX = new Uint8Array(PREFIX_BYTES);
-
-/**
- * Encodes messages as a gRPC stream carries them, each behind its prefix, into one buffer of their
- * own. Throws where ts-proto does.
- */
-export function encodeFramed<T>(codec: Encoder<T>, messages: readonly T[]): Buffer {
-  const internals = sharedWriter as unknown as WriterInternals;
-  try {
-    for (const message of messages) {
-      const start = internals.pos;
-      sharedWriter.raw(PREFIX);
-      codec.encode(message, sharedWriter);
-      const size = internals.pos - start - PREFIX_BYTES;
-      // The writer changes its buffer as it grows.
-      const { buffer } = internals;
-      buffer[start + 1] = size >>> 24;
-      buffer[start + 2] = size >>> 16;
-      buffer[start + 3] = size >>> 8;
-      buffer[start + 4] = size;
-    }
-  } catch (error) {
-    sharedWriter = new BinaryWriter();
-    throw error;
-  }
-  return Buffer.from(written());
-}
-
-/** What the shared writer holds; the next use of it overwrites that. */
+/** What the shared writer holds. The next use of the writer overwrites it. */
 function written(): Buffer {
   const internals = sharedWriter as unknown as WriterInternals;
   const bytes = Buffer.from(internals.buffer.buffer, 0, internals.pos);

@@ -1,4 +1,4 @@
-/** `grpc.health.v1.Health`: the library's status map, with bounded and tracked watches. */
+/** `grpc.health.v1.Health`: the library's implementation, with watches that are counted and drained. */
 
 import {
   type sendUnaryData,
@@ -10,8 +10,10 @@ import {
 } from '@grpc/grpc-js';
 import { HealthImplementation, service } from 'grpc-health-check';
 
-import type { Border } from './call.ts';
-import { trackInfrastructureStream } from './infrastructure-stream.ts';
+import type { Failure } from '../errors/failure.ts';
+import type { RpcContext } from './context.ts';
+import type { LongStream } from './long-streams.ts';
+import { toCallError } from './status.ts';
 
 type ServingStatus = 'SERVING' | 'NOT_SERVING';
 interface HealthRequest {
@@ -20,19 +22,25 @@ interface HealthRequest {
 interface HealthResponse {
   readonly status: ServingStatus | 'SERVICE_UNKNOWN';
 }
-
-/** The services that health is told for: '' is the server as a whole. */
-export const HEALTH_SERVICES: readonly string[] = ['', 'charge.v1.ChargeService'];
-
-/** Name under which health says whether events reach NATS; unknown until it is said for the first time. */
-export const EVENTS_HEALTH_SERVICE = 'charge.v1.events';
+type CheckHandler = (
+  call: ServerUnaryCall<HealthRequest, HealthResponse>,
+  callback: sendUnaryData<HealthResponse>,
+) => void;
+type WatchHandler = (call: ServerWritableStream<HealthRequest, HealthResponse>) => void;
 
 /** Health of the server; everything is NOT_SERVING until said otherwise. */
 export class Health {
-  readonly #statuses = new Map<string, ServingStatus>(HEALTH_SERVICES.map((name) => [name, 'NOT_SERVING']));
-  readonly #library = new HealthImplementation(Object.fromEntries(this.#statuses));
+  readonly definition = service;
+  readonly #statuses: Map<string, ServingStatus>;
+  readonly #library: HealthImplementation;
 
-  /** Tells checks and watches about a service; a repeat of the same status tells nobody. */
+  /** `services`: their full names; `''`, the server as a whole, is always one of them. */
+  constructor(services: readonly string[]) {
+    this.#statuses = new Map(['', ...services].map((name) => [name, 'NOT_SERVING']));
+    this.#library = new HealthImplementation(Object.fromEntries(this.#statuses));
+  }
+
+  /** Tells checks and watches about a service. */
   setServing(name: string, serving: boolean): void {
     const status = serving ? 'SERVING' : 'NOT_SERVING';
     if (this.#statuses.get(name) === status) return;
@@ -46,7 +54,7 @@ export class Health {
   }
 
   /** Adds the service to a server. */
-  addTo(server: Server, border: Border): void {
+  addTo(server: Server, context: RpcContext): void {
     let library: UntypedServiceImplementation = {};
     this.#library.addToServer({
       addService: (_definition: unknown, implementation: UntypedServiceImplementation) => {
@@ -56,7 +64,7 @@ export class Health {
     server.addService(service, {
       ...library,
       check: this.#onlyKnown(library['check'] as CheckHandler),
-      watch: this.#tracked(library['watch'] as WatchHandler, border),
+      watch: this.#tracked(library['watch'] as WatchHandler, context),
     });
   }
 
@@ -69,17 +77,21 @@ export class Health {
   }
 
   /** The library keeps the name of every service that was ever watched. */
-  #tracked(watch: WatchHandler, border: Border): WatchHandler {
+  #tracked(watch: WatchHandler, { admission, streams }: RpcContext): WatchHandler {
     return (call) => {
-      if (!trackInfrastructureStream(call, border)) return;
+      const end = (failure: Failure): void => {
+        call.emit('error', toCallError(failure));
+      };
+      const stream: LongStream = { kind: 'infrastructure', peer: call.getPeer(), drain: end, cut: end };
+      const failure = admission.drainFailure ?? streams.open(stream);
+      if (failure !== undefined) {
+        end(failure);
+        return;
+      }
+      // Emitted however the call ends.
+      call.once('cancelled', () => streams.close(stream));
       if (this.#statuses.has(call.request.service)) watch(call);
       else call.write({ status: 'SERVICE_UNKNOWN' });
     };
   }
 }
-
-type CheckHandler = (
-  call: ServerUnaryCall<HealthRequest, HealthResponse>,
-  callback: sendUnaryData<HealthResponse>,
-) => void;
-type WatchHandler = (call: ServerWritableStream<HealthRequest, HealthResponse>) => void;

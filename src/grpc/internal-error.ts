@@ -3,17 +3,16 @@
 import { randomUUID } from 'node:crypto';
 
 import { describeError } from '../errors/describe-error.ts';
-import { ServiceError } from '../errors/service-error.ts';
-import type { RpcLogger } from './dependencies.ts';
-import type { BorderFailure } from './errors.ts';
+import { type Failure, internalError, ServiceError } from '../errors/failure.ts';
+import type { RpcLogger } from './context.ts';
 
 /**
- * The failure of an error. Anything but a {@link ServiceError} is a defect: the log gets what is
- * known under a correlation id, the caller gets the id only.
+ * The failure that an error carries. Any error but a {@link ServiceError} is an internal error: the log
+ * gets what is known about it under a correlation id, and the caller gets only that id.
  */
-export function failureOf(error: unknown, method: string, logger: RpcLogger): BorderFailure {
+export function failureOf(error: unknown, method: string, logger: RpcLogger): Failure {
   if (error instanceof ServiceError) return error.failure;
   const correlationId = randomUUID();
   logger.error({ correlationId, method, error: describeError(error) }, 'call failed');
-  return { kind: 'internal', correlationId };
+  return internalError(correlationId);
 }

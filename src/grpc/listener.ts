@@ -12,34 +12,38 @@ export interface ListenAddress {
 export interface ListenOptions {
   /** Several processes listen on the same address, each with a socket of its own. */
   readonly shared: boolean;
+  /** Connections at once; a further one is closed at once. */
+  readonly connectionsMax: number;
   /** Serves a connection. */
   readonly serve: (socket: Socket) => void;
-  /** A connection could not be accepted, for want of file descriptors or memory. */
+  /** A connection could not be accepted because file descriptors or memory ran out. */
   readonly onRefused: (error: Error) => void;
 }
 
 /** An open listener. */
 export interface Listener {
   readonly port: number;
-  /** Takes no connection any more; those that there are stay. */
+  /** How many are open. */
+  readonly connections: number;
+  /** Accepts no connection any more; open ones stay open. */
   close(): void;
-  /** Resolves once every connection is closed, its last answers flushed. */
+  /** Resolves once every connection is closed, after its last answers were sent. */
   allClosed(): Promise<void>;
-  /** Cuts every connection that is left. */
+  /** Closes every connection that is left, without its last answers. */
   destroyAll(): void;
 }
 
-/** Where the kernel itself can spread connections over the processes that listen on one port. */
+/** On these systems the kernel spreads connections over the processes that listen on one port. */
 const REUSES_PORTS = process.platform === 'linux' || process.platform === 'freebsd';
 
 /**
- * Listens and serves every connection. (Where the address is shared, the cluster module
- * would hand connections out over a channel; those on their way to a process that is just being
- * killed are never answered, and their clients wait 20 s.) Rejects where the address is taken.
+ * Listens and serves every connection. Rejects if the address is taken. (For a shared address, the
+ * cluster module would pass connections over a channel: those on their way to a process that is being
+ * killed are never answered, and their clients wait 20 s.)
  */
 export function listen(
   address: ListenAddress,
-  { shared, serve, onRefused }: ListenOptions,
+  { shared, connectionsMax, serve, onRefused }: ListenOptions,
 ): Promise<Listener> {
   const sockets = new Set<Socket>();
   const listener = createServer({ noDelay: true }, (socket) => {
@@ -47,14 +51,18 @@ export function listen(
     socket.once('close', () => sockets.delete(socket));
     serve(socket);
   });
+  listener.maxConnections = connectionsMax;
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
-    listener.listen({ ...address, backlog: BACKLOG, ...sharing(shared) }, () => {
+    listener.listen({ ...address, ...sharing(shared) }, () => {
       listener.off('error', reject);
-      // Without a listener, the first one would end the process and every call in it.
+      // Without a listener, the first error would end the process and every call in it.
       listener.on('error', onRefused);
       resolve({
         port: portOf(listener),
+        get connections() {
+          return sockets.size;
+        },
         close: () => listener.close(),
         allClosed: async () => {
           await Promise.all([...sockets].map(closed));
@@ -67,15 +75,12 @@ export function listen(
   });
 }
 
-/** Connections that wait for `accept`: a restart brings every client back at once. */
-const BACKLOG = 4096;
-
 function sharing(shared: boolean): { readonly exclusive?: boolean; readonly reusePort?: boolean } {
   if (!shared) return { exclusive: true };
   return REUSES_PORTS ? { reusePort: true } : {};
 }
 
-/** Resolves also where an error comes first, as after a reset: it ends the one connection, no wait for others. */
+/** Resolves after an error, such as a reset, too: it ends this connection, not the wait for the others. */
 function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     socket.once('close', () => resolve());

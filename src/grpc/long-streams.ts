@@ -1,9 +1,9 @@
 /**
- * Every long stream in one place: bounded in number, and told when the server drains, because a
- * graceful shutdown of grpc-js never finishes while one is open.
+ * Every open stream of a server: limited in number, and told when the server drains, because a
+ * graceful shutdown of grpc-js never finishes while a stream is open.
  */
 
-import type { Failure } from '../errors/service-error.ts';
+import { type Failure, overloaded } from '../errors/failure.ts';
 import { prepareFailure } from './status.ts';
 
 /** What a stream is for. Health watches and reflection streams are infrastructure. */
@@ -12,23 +12,30 @@ export type StreamKind = 'record' | 'watch' | 'infrastructure';
 /** An open stream, as the drain sees it. */
 export interface LongStream {
   readonly kind: StreamKind;
-  /** Finish what was taken on, then end with this failure. */
+  /** Address and port of the client. */
+  readonly peer: string;
+  /** Finish what was accepted, then end with this failure. */
   drain(failure: Failure): void;
-  /** End with this failure now, whatever was taken on. */
+  /** End with this failure now. */
   cut(failure: Failure): void;
 }
 
-/** The open streams of a server. */
+/** Above the limit, a connection that has no open stream may still open one, up to this multiple. */
+const HARD_LIMIT_FACTOR = 2;
+
+/** The open streams of a server. Infrastructure has a limit of its own, of the same size. */
 export class LongStreams {
   readonly #streamsMax: number;
   readonly #overloaded: Failure;
   readonly #open = new Set<LongStream>();
   readonly #counts: Record<StreamKind, number> = { record: 0, watch: 0, infrastructure: 0 };
+  readonly #byPeer = new Map<string, number>();
   #whenEmpty: (() => void) | undefined;
 
   constructor(streamsMax: number, retryAfterMs: number) {
     this.#streamsMax = streamsMax;
-    this.#overloaded = prepareFailure({ kind: 'overloaded', limit: 'open_streams', retryAfterMs });
+    const description = `${streamsMax.toLocaleString('en')} open streams`;
+    this.#overloaded = prepareFailure(overloaded('open_streams', description, retryAfterMs));
   }
 
   /** How many streams of a kind are open. */
@@ -36,13 +43,16 @@ export class LongStreams {
     return this.#counts[kind];
   }
 
-  /** Takes a stream in; or says why not. Infrastructure has a bound of its own, of the same size. */
+  /** Adds a stream, or says why not. */
   open(stream: LongStream): Failure | undefined {
     const { record, watch, infrastructure } = this.#counts;
-    const taken = stream.kind === 'infrastructure' ? infrastructure : record + watch;
-    if (taken >= this.#streamsMax) return this.#overloaded;
+    const open = stream.kind === 'infrastructure' ? infrastructure : record + watch;
+    const ofPeer = this.#byPeer.get(stream.peer) ?? 0;
+    const max = ofPeer === 0 ? this.#streamsMax * HARD_LIMIT_FACTOR : this.#streamsMax;
+    if (open >= max) return this.#overloaded;
     this.#open.add(stream);
     this.#counts[stream.kind]++;
+    this.#byPeer.set(stream.peer, ofPeer + 1);
     return undefined;
   }
 
@@ -50,6 +60,9 @@ export class LongStreams {
   close(stream: LongStream): void {
     if (!this.#open.delete(stream)) return;
     this.#counts[stream.kind]--;
+    const ofPeer = (this.#byPeer.get(stream.peer) ?? 0) - 1;
+    if (ofPeer > 0) this.#byPeer.set(stream.peer, ofPeer);
+    else this.#byPeer.delete(stream.peer);
     if (this.#open.size === 0) this.#whenEmpty?.();
   }
 
@@ -58,7 +71,7 @@ export class LongStreams {
     for (const stream of [...this.#open]) stream.cut(failure);
   }
 
-  /** Tells every open stream to end; resolves once all have. */
+  /** Tells every open stream to end. Resolves once all have. */
   drain(failure: Failure): Promise<void> {
     for (const stream of [...this.#open]) stream.drain(failure);
     if (this.#open.size === 0) return Promise.resolve();

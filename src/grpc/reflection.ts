@@ -1,98 +1,136 @@
-/** Server reflection v1 and v1alpha, from the bytes that `buf build` wrote. */
+/** Server reflection v1 and v1alpha, from the descriptors that `buf build` wrote, with every option. */
 
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type DescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { service as healthDefinition } from 'grpc-health-check';
+import { createFileRegistry, type DescFile, fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { status as Code } from '@grpc/grpc-js';
 
+import {
+  type ServerReflectionRequest,
+  ServerReflectionRequest as RequestCodec,
+  ServerReflectionResponse,
+  ServerReflectionService,
+} from '../../generated/grpc/reflection/v1/reflection.ts';
+import { malformedMessage } from '../errors/failure.ts';
+import { decodeStrictly } from './codec.ts';
 import { filesOfImage } from './contract-image.ts';
-import type { Border } from './call.ts';
-import { trackInfrastructureStream } from './infrastructure-stream.ts';
+import type { RpcService } from './service.ts';
+import { duplexStreamMethod, type StreamCall } from './stream.ts';
 
-type PackageDefinition = ConstructorParameters<typeof ReflectionService>[0];
-type Handler = (call: ServerDuplexStream<object, object>) => void;
+type Response = NonNullable<ServerReflectionResponse['messageResponse']>;
+type Registry = ReturnType<typeof createFileRegistry>;
 
-/** The parts of `@grpc/reflection` 1.0.4 that stand behind its public face. */
-interface ReflectionInternals {
-  readonly files: Record<string, object>;
-  readonly fileEncodings: Map<object, Uint8Array>;
-  handleServerReflectionRequest(message: object): object;
-}
-
-/** Adds reflection for the contract of `image`, for health, and for itself. */
-export function addReflection(server: Server, image: Uint8Array, border: Border): void {
-  const contract = filesOfImage(image);
-  const definitions = definitionsOf(new ReflectionService({}));
-  const others = [healthDefinition as object, ...definitions]
-    .flatMap(filesOfDefinition)
-    .map(withMapEntryNames);
-  const reflection = new ReflectionService({
-    charge: { fileDescriptorProtos: [...contract, ...others].map((file) => Buffer.from(file)) },
-  } as unknown as PackageDefinition);
-  const { v1, v1Alpha } = reflection as unknown as Record<'v1' | 'v1Alpha', ReflectionInternals>;
-  for (const [index, version] of [v1, v1Alpha].entries()) {
-    keepOriginals(version, [...contract, ...others]);
-    const definition = definitions[index];
-    if (definition === undefined) throw new TypeError('reflection has changed its versions');
-    server.addService(definition, { ServerReflectionInfo: handlerOf(version, border) });
-  }
-}
+const REQUEST_BYTES_MAX = 16 * 1024;
 
 /**
- * The library decodes the descriptors with protobufjs and encodes them again, which drops every
- * option that protobufjs does not know: the labels of the enum values and the rules of the fields.
+ * Both versions of the service. (`@grpc/reflection` encodes the descriptors anew, which drops the labels
+ * of the enum values and the rules of the fields.)
  */
-function keepOriginals({ files, fileEncodings }: ReflectionInternals, originals: Uint8Array[]): void {
-  // The files keep the order in which they were given.
-  for (const [index, file] of Object.values(files).entries()) {
-    const original = originals[index];
-    if (original !== undefined) fileEncodings.set(file, original);
-  }
+export function reflectionServices(image: Uint8Array): RpcService[] {
+  const answer = answers(image);
+  const responseTo = (request: ServerReflectionRequest): ServerReflectionResponse => ({
+    validHost: request.host,
+    originalRequest: request,
+    messageResponse: answer(request),
+  });
+  const method = duplexStreamMethod<ServerReflectionRequest, ServerReflectionResponse>({
+    kind: 'infrastructure',
+    requestBytesMax: REQUEST_BYTES_MAX,
+    decode: (bytes) => decodeStrictly(RequestCodec, bytes),
+    validate: () => [],
+    response: ServerReflectionResponse,
+    run: (stream, requests) => {
+      stream.workedOnBy({ onCancel: () => stream.close(), onDrain: (failure) => stream.fail(failure) });
+      requests.on('data', (bytes: Buffer) => {
+        const request = stream.rules.decode(bytes);
+        if (request === undefined) stream.fail(malformedMessage());
+        else if (!stream.write(responseTo(request))) pauseUntilWritable(stream, requests);
+      });
+      requests.on('end', () => stream.end());
+      stream.signal.addEventListener('abort', () => stream.close());
+    },
+  });
+  return ['v1', 'v1alpha'].map((version) => {
+    const name = `grpc.reflection.${version}.ServerReflection`;
+    const definition = {
+      serverReflectionInfo: {
+        ...ServerReflectionService.serverReflectionInfo,
+        path: `/${name}/ServerReflectionInfo`,
+      },
+    };
+    return { name, definition, methods: { serverReflectionInfo: method } };
+  });
 }
 
-/** The library writes without looking whether anyone reads: 100 KiB for a request of 20 bytes. */
-function handlerOf(version: ReflectionInternals, border: Border): Handler {
-  return (call) => {
-    if (!trackInfrastructureStream(call, border)) return;
-    call.on('data', (message: object) => {
-      if (call.write(version.handleServerReflectionRequest(message))) return;
-      call.pause();
-      call.once('drain', () => call.resume());
-    });
-    call.on('end', () => call.end());
+/** A request of 20 bytes asks for 100 KiB: who does not read them is not read from. */
+function pauseUntilWritable(
+  stream: StreamCall<ServerReflectionRequest, ServerReflectionResponse>,
+  requests: { pause(): void; resume(): void },
+): void {
+  requests.pause();
+  stream.onceWritable(() => requests.resume());
+}
+
+function answers(image: Uint8Array): (request: ServerReflectionRequest) => Response {
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
+  const bytesOf = new Map([...registry.files].map((file, index) => [file, filesOfImage(image)[index]]));
+  const services = [...registry].filter(({ kind }) => kind === 'service').map(({ typeName }) => typeName);
+  const withImports = (file: DescFile | undefined): Response =>
+    file === undefined
+      ? notFound('There is no such file or symbol.')
+      : {
+          $case: 'fileDescriptorResponse',
+          value: {
+            fileDescriptorProto: [...importsOf(file)].map((each) => Buffer.from(bytesOf.get(each) ?? [])),
+          },
+        };
+  return ({ messageRequest }) => {
+    switch (messageRequest?.$case) {
+      case 'listServices':
+        return { $case: 'listServicesResponse', value: { service: services.map((name) => ({ name })) } };
+      case 'fileByFilename':
+        return withImports(registry.getFile(messageRequest.value.replace(/\.proto$/, '')));
+      case 'fileContainingSymbol':
+        return withImports(fileOfSymbol(registry, messageRequest.value));
+      case 'fileContainingExtension': {
+        const { containingType, extensionNumber } = messageRequest.value;
+        return withImports(
+          extensionsOf(registry, containingType).find(({ number }) => number === extensionNumber)?.file,
+        );
+      }
+      case 'allExtensionNumbersOfType': {
+        const baseTypeName = messageRequest.value;
+        if (registry.getMessage(baseTypeName) === undefined) return notFound('There is no such message.');
+        const extensionNumber = extensionsOf(registry, baseTypeName).map(({ number }) => number);
+        return { $case: 'allExtensionNumbersResponse', value: { baseTypeName, extensionNumber } };
+      }
+      case undefined:
+        return {
+          $case: 'errorResponse',
+          value: { errorCode: Code.INVALID_ARGUMENT, errorMessage: 'The request asks for nothing.' },
+        };
+    }
   };
 }
 
-function definitionsOf(reflection: ReflectionService): ServiceDefinition[] {
-  const definitions: ServiceDefinition[] = [];
-  reflection.addToServer({ addService: (definition) => definitions.push(definition) });
-  return definitions;
+function notFound(errorMessage: string): Response {
+  return { $case: 'errorResponse', value: { errorCode: Code.NOT_FOUND, errorMessage } };
 }
 
-/** The descriptors that proto-loader keeps beside each method. */
-function filesOfDefinition(definition: object): Uint8Array[] {
-  const [method] = Object.values(definition) as {
-    readonly requestType: { readonly fileDescriptorProtos: Uint8Array[] };
-  }[];
-  return method?.requestType.fileDescriptorProtos ?? [];
+/** A type, a service, or a member of either: a method, a field, an enum value. */
+function fileOfSymbol(registry: Registry, symbol: string): DescFile | undefined {
+  return (registry.get(symbol) ?? registry.get(symbol.replace(/\.[^.]*$/, '')))?.file;
 }
 
-/**
- * proto-loader names the entries of a map after its field, where the language demands `…Entry`:
- * grpcurl refuses health as a whole for it.
- */
-function withMapEntryNames(file: Uint8Array): Uint8Array {
-  const descriptor = fromBinary(FileDescriptorProtoSchema, file);
-  for (const message of descriptor.messageType) nameMapEntries(message);
-  return toBinary(FileDescriptorProtoSchema, descriptor);
+function extensionsOf(registry: Registry, messageName: string) {
+  return [...registry].filter(
+    (type) => type.kind === 'extension' && type.extendee.typeName === messageName,
+  ) as Extract<ReturnType<Registry['get']>, { kind: 'extension' }>[];
 }
 
-function nameMapEntries(message: DescriptorProto): void {
-  for (const entry of message.nestedType) {
-    if (entry.options?.mapEntry !== true || entry.name.endsWith('Entry')) continue;
-    const name = `${entry.name}Entry`;
-    for (const field of message.field) if (field.typeName === entry.name) field.typeName = name;
-    entry.name = name;
-  }
+/** The file and everything that it imports, each once. */
+function importsOf(file: DescFile, found = new Set<DescFile>()): Set<DescFile> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const dependency of file.dependencies) importsOf(dependency, found);
+  return found;
 }

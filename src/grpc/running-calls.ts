@@ -1,74 +1,48 @@
-/** Calls in the order in which they began, so that one timer serves the time limit of all. */
+/** Ends unary calls that take longer than the server allows. */
 
-import type { Failure } from '../errors/service-error.ts';
+import { deadlineExceeded, type Failure } from '../errors/failure.ts';
 
-/** What is kept about each call: its neighbours, so that leaving costs nothing. */
+/** A unary call that is being worked on. */
 export interface RunningCall {
-  /** When the call began, by `performance.now()`. */
+  /** By `performance.now()`. */
   readonly startedAtMs: number;
-  previousCall: RunningCall | undefined;
-  nextCall: RunningCall | undefined;
-  /** Answer the caller now, whatever the work in hand; the call has left already. */
+  /** Answers the caller now, whatever the call is doing. */
   giveUp(failure: Failure): void;
 }
 
-const TIME_IS_OVER: Failure = { kind: 'deadline_exceeded' };
+/** The time limit is exceeded by at most this part of it. */
+const CHECKS_PER_LIMIT = 20;
 
-/** How exactly the limit is kept: at most this part of it late. */
-const TICKS_PER_LIMIT = 20;
-
-/**
- * A time limit that is the same for every call: the oldest call is always the next one to reach it,
- * and a list with one timer takes the place of a timer per call.
- */
+/** One timer for all calls: the limit is the same for each, and a Set keeps them in the order of their start. */
 export class RunningCalls {
-  readonly #limitMs: number;
+  readonly #calls = new Set<RunningCall>();
   readonly #timer: NodeJS.Timeout;
-  #oldest: RunningCall | undefined;
-  #newest: RunningCall | undefined;
 
   constructor(limitMs: number) {
-    this.#limitMs = limitMs;
-    this.#timer = setInterval(() => this.#expire(), Math.max(1, limitMs / TICKS_PER_LIMIT));
+    const check = (): void => this.#giveUp(performance.now() - limitMs, deadlineExceeded());
+    this.#timer = setInterval(check, Math.max(1, limitMs / CHECKS_PER_LIMIT));
     this.#timer.unref();
   }
 
-  /** The call begins. */
-  enter(call: RunningCall): void {
-    call.previousCall = this.#newest;
-    if (this.#newest === undefined) this.#oldest = call;
-    else this.#newest.nextCall = call;
-    this.#newest = call;
+  add(call: RunningCall): void {
+    this.#calls.add(call);
   }
 
-  /** The call ended; once for each call that entered and was not given up. */
-  leave(call: RunningCall): void {
-    const { previousCall, nextCall } = call;
-    if (previousCall === undefined) this.#oldest = nextCall;
-    else previousCall.nextCall = nextCall;
-    if (nextCall === undefined) this.#newest = previousCall;
-    else nextCall.previousCall = previousCall;
-    call.previousCall = undefined;
-    call.nextCall = undefined;
+  delete(call: RunningCall): void {
+    this.#calls.delete(call);
   }
 
   /** Gives up every call that is left, and stops the timer. */
   close(failure: Failure): void {
     clearInterval(this.#timer);
-    while (this.#oldest !== undefined) this.#giveUpOldest(failure);
+    this.#giveUp(Infinity, failure);
   }
 
-  #expire(): void {
-    const before = performance.now() - this.#limitMs;
-    while (this.#oldest !== undefined && this.#oldest.startedAtMs <= before) {
-      this.#giveUpOldest(TIME_IS_OVER);
+  #giveUp(startedBeforeMs: number, failure: Failure): void {
+    for (const call of this.#calls) {
+      if (call.startedAtMs > startedBeforeMs) return;
+      this.#calls.delete(call);
+      call.giveUp(failure);
     }
-  }
-
-  #giveUpOldest(failure: Failure): void {
-    const call = this.#oldest;
-    if (call === undefined) return;
-    this.leave(call);
-    call.giveUp(failure);
   }
 }

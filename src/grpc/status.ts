@@ -1,12 +1,11 @@
 /** Failures as they travel: `google.rpc.Status` with its details, in trailers or in a result. */
 
-import { Metadata, type ServiceError as GrpcError } from '@grpc/grpc-js';
+import { Metadata, type ServiceError as GrpcError, status as Code } from '@grpc/grpc-js';
 
 import type { Any } from '../../generated/google/protobuf/any.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details.ts';
 import { Status } from '../../generated/google/rpc/status.ts';
-import type { FieldViolation } from '../errors/service-error.ts';
-import { type BorderFailure, describeFailure, type ErrorDescription, excerpt } from './errors.ts';
+import { excerpt, type Failure, type FieldViolation } from '../errors/failure.ts';
 
 /** The domain of every ErrorInfo. */
 export const ERROR_DOMAIN = 'charge.v1';
@@ -14,43 +13,39 @@ export const ERROR_DOMAIN = 'charge.v1';
 /** The trailer that carries the encoded `google.rpc.Status`. */
 export const STATUS_DETAILS_KEY = 'grpc-status-details-bin';
 
-/**
- * What grpc-js takes as the end of a call. A plain object: an Error per refused call would cost a
- * stack trace that nobody reads.
- */
+/** How grpc-js takes a failed call. A plain object: an Error would cost a stack trace that nobody reads. */
 export type CallError = Pick<GrpcError, 'code' | 'details' | 'metadata' | 'message' | 'name'>;
 
-/** The failure as the end of a call: code, text, and every detail in the trailers. */
-export function toCallError(failure: BorderFailure): CallError {
+/** The failure as the end of a call: code and message, and the details in the trailers. */
+export function toCallError(failure: Failure): CallError {
   const prepared = preparedErrors.get(failure);
   if (prepared !== undefined) return prepared;
   const status = toProtoStatus(failure);
   const metadata = new Metadata();
   metadata.set(STATUS_DETAILS_KEY, Buffer.from(Status.encode(status).finish()));
   const { code, message } = status;
-  return { code: code, details: message, metadata, name: 'CallError', message };
+  return { code, details: message, metadata, name: 'CallError', message };
 }
 
-const preparedErrors = new WeakMap<BorderFailure, CallError>();
+const preparedErrors = new WeakMap<Failure, CallError>();
 
-/** Encodes a failure that is going to be returned again and again: refusals must stay cheap. */
-export function prepareFailure<F extends BorderFailure>(failure: F): F {
+/** Encodes a failure that will be returned many times, so that refusing stays cheap. */
+export function prepareFailure(failure: Failure): Failure {
   preparedErrors.set(failure, toCallError(failure));
   return failure;
 }
 
 /** The failure as a message: the status of a rejected item, and the content of the trailer. */
-export function toProtoStatus(failure: BorderFailure): Status {
-  const description = describeFailure(failure);
+export function toProtoStatus(failure: Failure): Status {
   return {
-    code: description.code,
+    code: Code[failure.code],
     // grpc-js puts this through encodeURI, which throws on half a surrogate pair.
-    message: description.text.toWellFormed(),
-    details: toProtoDetails(description),
+    message: failure.message.toWellFormed(),
+    details: toProtoDetails(failure),
   };
 }
 
-function toProtoDetails({ reason, metadata, violations, retryAfterMs }: ErrorDescription): Any[] {
+function toProtoDetails({ reason, metadata, violations, retryAfterMs }: Failure): Any[] {
   const info = { reason, domain: ERROR_DOMAIN, metadata: new Map(Object.entries(metadata ?? {})) };
   const details = [toAny('google.rpc.ErrorInfo', ErrorInfo.encode(info).finish())];
   if (violations !== undefined) {
@@ -71,8 +66,8 @@ function toAny(type: string, value: Uint8Array): Any {
 }
 
 /**
- * Clients of several languages give a call up whose trailers pass 8 KiB, so the violations of an
- * absurd request are cut: base64 makes 4/3 of these bytes, and the rest needs its room too.
+ * Clients in several languages fail a call whose trailers are larger than 8 KiB. Base64 makes 4/3 of
+ * these bytes, and the other details need room too.
  */
 const VIOLATIONS_BYTES_MAX = 3500;
 

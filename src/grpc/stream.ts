@@ -1,75 +1,114 @@
-/** Long streams: what RecordCharges and WatchCharges have in common. */
+/** Streams: what the streaming methods of all services have in common. */
 
 import { Metadata, type ServerDuplexStream, type ServerWritableStream, status as Code } from '@grpc/grpc-js';
 
-import type { Failure } from '../errors/service-error.ts';
-import type { Border, Call, Method } from './call.ts';
+import type { Failure } from '../errors/failure.ts';
 import { headerOf } from './call-headers.ts';
+import { type Encoder, encodeTransient } from './codec.ts';
+import type { MethodMetrics, RpcContext } from './context.ts';
 import { failureOf } from './internal-error.ts';
-import type { MethodMetrics } from './dependencies.ts';
-import { type BorderFailure, describeFailure } from './errors.ts';
-import { http2StreamOf } from './http2-servers.ts';
 import type { LongStream, StreamKind } from './long-streams.ts';
+import type { RpcMethod } from './service.ts';
 import { toCallError } from './status.ts';
+import { admit, admitStreamOfRequests, type Call, type RequestRules } from './steps.ts';
 
-/** The server's side of a stream of responses, with or without a stream of requests. */
-export type ServerStream<Res> = ServerWritableStream<Buffer, Res> | ServerDuplexStream<Buffer, Res>;
+/** A streaming method. */
+export interface StreamMethod<Req, Res> extends RequestRules<Req> {
+  readonly kind: StreamKind;
+  readonly response: Encoder<Res>;
+}
+
+/** A method with one request and a stream of responses. `run` owns the stream, and calls `close` at its end. */
+export function responseStreamMethod<Req, Res>(
+  method: StreamMethod<Req, Res> & { run(stream: StreamCall<Req, Res>, request: Req): void },
+): RpcMethod {
+  return {
+    requestBytesMax: method.requestBytesMax,
+    bind: (context, name) => {
+      const counters = context.metrics.method(name);
+      return (call: ServerWritableStream<Buffer, Buffer>) => {
+        const stream = new StreamCall({ method, name, context, counters }, call, call.request);
+        const failure = admit(stream);
+        if (failure !== undefined || stream.request === undefined) stream.refuse(failure);
+        else method.run(stream, stream.request);
+      };
+    },
+  };
+}
+
+/** A method with a stream of requests and of responses. `run` owns the stream, and calls `close` at its end. */
+export function duplexStreamMethod<Req, Res>(
+  method: StreamMethod<Req, Res> & {
+    run(stream: StreamCall<Req, Res>, requests: ServerDuplexStream<Buffer, Buffer>): void;
+  },
+): RpcMethod {
+  return {
+    requestBytesMax: method.requestBytesMax,
+    bind: (context, name) => {
+      const counters = context.metrics.method(name);
+      return (call: ServerDuplexStream<Buffer, Buffer>) => {
+        const stream = new StreamCall({ method, name, context, counters }, call, NO_BYTES);
+        const failure = admitStreamOfRequests(stream);
+        if (failure !== undefined) stream.refuse(failure);
+        else method.run(stream, call);
+      };
+    },
+  };
+}
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** What a method does with its stream. */
 export interface StreamWork {
-  /** The caller is gone: take nothing more in. */
+  /** The caller is gone: accept nothing more. */
   onCancel(): void;
-  /** The server drains: answer what was taken in, then call `fail` with this failure. */
+  /** The server drains: answer what was accepted, then call `fail` with this failure. */
   onDrain(failure: Failure): void;
 }
 
-/** What all calls of a streaming method share. */
-export interface StreamEndpoint<Req> {
-  readonly method: Method<Req>;
-  readonly kind: StreamKind;
-  readonly border: Border;
+interface Endpoint<Req, Res> {
+  readonly method: StreamMethod<Req, Res>;
+  readonly name: string;
+  readonly context: RpcContext;
   readonly counters: MethodMetrics;
 }
 
-/** Made once per method, at start-up: to look the counters up takes longer than to count. */
-export function streamEndpoint<Req>(
-  method: Method<Req>,
-  kind: StreamKind,
-  border: Border,
-): StreamEndpoint<Req> {
-  return { method, kind, border, counters: border.metrics.method(method.name) };
-}
-
 /**
- * One open stream. It ends once, by `end`, `fail` or the caller; its place is free after `close`,
- * when the method's own work is done.
+ * One open stream. It ends once: by `end`, by `fail` or by the caller. It is counted as open until
+ * `close`, when the method's own work is done.
  */
 export class StreamCall<Req, Res> implements Call<Req>, LongStream {
-  readonly method: Method<Req>;
   readonly kind: StreamKind;
-  readonly border: Border;
+  readonly peer: string;
+  readonly context: RpcContext;
+  readonly rules: RequestRules<Req>;
   readonly counters: MethodMetrics;
   readonly bytes: Buffer;
   request: Req | undefined = undefined;
   tenant = '';
-  readonly #call: ServerStream<Res>;
+  readonly #name: string;
+  readonly #response: Encoder<Res>;
+  readonly #call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
   readonly #controller = new AbortController();
   readonly #startedAtMs = performance.now();
   #work: StreamWork | undefined = undefined;
   #over = false;
 
-  constructor({ method, kind, border, counters }: StreamEndpoint<Req>, call: ServerStream<Res>) {
-    this.method = method;
-    this.kind = kind;
-    this.border = border;
+  constructor(
+    { method, name, context, counters }: Endpoint<Req, Res>,
+    call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+    bytes: Buffer,
+  ) {
+    this.kind = method.kind;
+    this.peer = call.getPeer();
+    this.context = context;
+    this.rules = method;
     this.counters = counters;
-    this.bytes = 'request' in call ? call.request : NO_BYTES;
+    this.bytes = bytes;
+    this.#name = name;
+    this.#response = method.response;
     this.#call = call;
     call.once('cancelled', () => this.#onCancel());
-  }
-
-  get sizeBytes(): number {
-    return this.bytes.length;
   }
 
   header(name: string): string | undefined {
@@ -86,9 +125,8 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     return this.#over;
   }
 
-  /** Takes a place among the open streams. */
-  hold(): Failure | undefined {
-    return this.border.streams.open(this);
+  acquire(): Failure | undefined {
+    return this.context.streams.open(this);
   }
 
   /** Who is told about cancellation and drain. */
@@ -96,42 +134,18 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     this.#work = work;
   }
 
-  /** Sends the headers, which tells the caller that the stream stands. */
+  /** Sends the headers, which tells the caller that the stream is open. */
   sendHeaders(): void {
     if (!this.#over) this.#call.sendMetadata(new Metadata());
   }
 
-  /** Sends a response; false: the caller does not keep up, wait for `onceWritable`. */
+  /** Sends a response. False: the caller does not keep up, wait for `onceWritable`. */
   write(response: Res): boolean {
-    return this.#over || this.#call.write(response);
+    // A copy: the stream may keep it until the caller reads.
+    return this.#over || this.#call.write(Buffer.from(encodeTransient(this.#response, response)));
   }
 
-  /**
-   * Sends responses that are framed already, for a method that sends all of its responses so: grpc-js
-   * makes one write of each response, which costs more than everything else on their way out. False:
-   * the caller does not keep up, wait for `onFramedTaken`.
-   */
-  writeFramed(bytes: Buffer): boolean {
-    const stream = http2StreamOf(this.#call);
-    if (this.#over) return true;
-    if (!stream.writable) {
-      // The deadline passed, and grpc-js tells about it only once the caller has taken what waits.
-      this.#onCancel();
-      return true;
-    }
-    if (!stream.headersSent) this.sendHeaders();
-    return stream.write(bytes);
-  }
-
-  /** Calls back whenever the caller has taken what `writeFramed` was given. */
-  onFramedTaken(callback: () => void): void {
-    const stream = http2StreamOf(this.#call);
-    stream.on('drain', callback);
-    // A reset closes a stream only once the requests before it are read, which may be never.
-    stream.once('aborted', () => this.#onCancel());
-  }
-
-  /** Calls back once the caller has taken what was written; never where the stream is over. */
+  /** Calls back once the caller has taken what was written; never if the stream is over before. */
   onceWritable(callback: () => void): void {
     this.#call.once('drain', callback);
   }
@@ -143,21 +157,26 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   }
 
   /** Ends the stream with a failure, after everything that was written. */
-  fail(failure: BorderFailure): void {
-    const { code, reason } = describeFailure(failure);
-    if (!this.#finish(code)) return;
-    this.border.metrics.refused(reason);
+  fail(failure: Failure): void {
+    if (!this.#finish(Code[failure.code])) return;
+    this.context.metrics.refused(failure.reason);
     this.#call.emit('error', toCallError(failure));
   }
 
-  /** Ends the stream with what an error means to the caller. */
+  /** Ends the stream with the failure that an error carries. */
   failWith(error: unknown): void {
-    if (!this.#over) this.fail(failureOf(error, this.method.name, this.border.logger));
+    if (!this.#over) this.fail(failureOf(error, this.#name, this.context.logger));
   }
 
-  /** The method's own work is done, and its place is free. */
+  /** Ends a stream that was not admitted. */
+  refuse(failure: Failure | undefined): void {
+    if (failure !== undefined) this.fail(failure);
+    this.close();
+  }
+
+  /** The method's own work is done; the stream is not counted any more. */
   close(): void {
-    this.border.streams.close(this);
+    this.context.streams.close(this);
   }
 
   drain(failure: Failure): void {
@@ -170,7 +189,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   }
 
   #onCancel(): void {
-    // grpc-js tells about the end of every stream here, also of those that succeeded.
+    // grpc-js emits `cancelled` at the end of every stream, also of those that succeeded.
     if (this.#finish(Code.CANCELLED)) this.#work?.onCancel();
   }
 
@@ -182,5 +201,3 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     return true;
   }
 }
-
-const NO_BYTES = Buffer.alloc(0);

@@ -1,85 +1,115 @@
-/** Unary calls: from the wire to a handler that returns a promise, and back. */
+/** Unary calls: from grpc-js to a handler that returns a promise, and back. */
 
-import { status as Code } from '@grpc/grpc-js';
+import { type sendUnaryData, type ServerUnaryCall, status as Code } from '@grpc/grpc-js';
+import pLimit, { type LimitFunction } from 'p-limit';
 
-import type { Failure } from '../errors/service-error.ts';
-import { admit, type Border, type Call, type Method } from './call.ts';
-import type { CallHeaders } from './call-headers.ts';
-import type { RunningCall } from './running-calls.ts';
+import { cancelled, type Failure, ServiceError } from '../errors/failure.ts';
+import { type CallHeaders, headerOf } from './call-headers.ts';
+import { type Encoder, encodeTransient } from './codec.ts';
+import type { MethodMetrics, RpcContext } from './context.ts';
 import { failureOf } from './internal-error.ts';
-import type { MethodMetrics } from './dependencies.ts';
-import { type BorderFailure, describeFailure } from './errors.ts';
+import type { RunningCall } from './running-calls.ts';
+import type { RpcMethod } from './service.ts';
 import { toCallError } from './status.ts';
-import type { UnaryTransport } from './unary-transport.ts';
+import { admit, type Call, type RequestRules } from './steps.ts';
 
 /** What a handler may know about its call. */
-export interface CallContext extends CallHeaders {
+export interface UnaryContext extends CallHeaders {
   readonly tenant: string;
-  /** The caller has given up, or the time is over: what is done now is for nobody. */
+  /** The caller has left, or the call took too long: nobody waits for the response. */
   readonly aborted: boolean;
-  /** What is left of the caller's deadline where it comes before the server's own; else undefined. */
+  /** What is left of the caller's deadline if it comes before the server's own; otherwise undefined. */
   readonly timeoutMs: number | undefined;
+  /** Clients leave so many responses unread that this one should be small. */
+  readonly underPressure: boolean;
 }
 
 /** A unary method: its handler converts, calls the domain, and converts back. */
-export interface UnaryMethod<Req, Res> extends Method<Req> {
-  /** Rejects or throws a domain ServiceError for everything that the contract knows. */
-  handle(request: Req, context: CallContext): Promise<Res>;
+export interface UnaryMethod<Req, Res> extends RequestRules<Req> {
+  readonly response: Encoder<Res>;
+  /** The response may have hundreds of kilobytes, so it is refused to clients that do not read. */
+  readonly hasLargeResponse?: boolean;
+  /** Calls that are handled at once; others wait. By default there is no limit but that of all calls. */
+  readonly concurrencyMax?: number;
+  /** Rejects or throws a {@link ServiceError} for every failure that the contract knows. */
+  handle(request: Req, context: UnaryContext): Promise<Res>;
 }
 
-/** Runs the calls of a method, each from its arrival to its answer; never throws. */
-export function unaryRunner<Req, Res>(
-  method: UnaryMethod<Req, Res>,
-  border: Border,
-): (transport: UnaryTransport<Res>) => void {
-  const counters = border.metrics.method(method.name);
-  return (transport) => new UnaryCall(method, border, counters, transport).run();
+/** Makes the method ready to be added to a server. */
+export function unaryMethod<Req, Res>(method: UnaryMethod<Req, Res>): RpcMethod {
+  return {
+    requestBytesMax: method.requestBytesMax,
+    bind: (context, name) => {
+      const counters = context.metrics.method(name);
+      const limit = method.concurrencyMax === undefined ? undefined : pLimit(method.concurrencyMax);
+      const endpoint = { method, name, context, counters, limit };
+      return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
+        new UnaryCall(endpoint, call, callback).run();
+      };
+    },
+  };
 }
 
-class UnaryCall<Req, Res> implements Call<Req>, RunningCall, CallContext {
+/** What all calls of a method share. */
+interface Endpoint<Req, Res> {
   readonly method: UnaryMethod<Req, Res>;
-  readonly border: Border;
+  readonly name: string;
+  readonly context: RpcContext;
   readonly counters: MethodMetrics;
+  readonly limit: LimitFunction | undefined;
+}
+
+class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   readonly startedAtMs = performance.now();
   request: Req | undefined = undefined;
   tenant = '';
-  previousCall: RunningCall | undefined = undefined;
-  nextCall: RunningCall | undefined = undefined;
-  readonly #transport: UnaryTransport<Res>;
-  #holdsSlot = false;
-  #finished = false;
+  readonly #endpoint: Endpoint<Req, Res>;
+  readonly #call: ServerUnaryCall<Buffer, Buffer>;
+  readonly #callback: sendUnaryData<Buffer>;
+  #acquiredBytes = -1;
+  #answered = false;
 
   constructor(
-    method: UnaryMethod<Req, Res>,
-    border: Border,
-    counters: MethodMetrics,
-    transport: UnaryTransport<Res>,
+    endpoint: Endpoint<Req, Res>,
+    call: ServerUnaryCall<Buffer, Buffer>,
+    callback: sendUnaryData<Buffer>,
   ) {
-    this.method = method;
-    this.border = border;
-    this.counters = counters;
-    this.#transport = transport;
+    this.#endpoint = endpoint;
+    this.#call = call;
+    this.#callback = callback;
+  }
+
+  get context(): RpcContext {
+    return this.#endpoint.context;
+  }
+
+  get rules(): RequestRules<Req> {
+    return this.#endpoint.method;
+  }
+
+  get counters(): MethodMetrics {
+    return this.#endpoint.counters;
   }
 
   get bytes(): Buffer {
-    return this.#transport.bytes;
-  }
-
-  get sizeBytes(): number {
-    return this.#transport.sizeBytes;
+    return this.#call.request;
   }
 
   header(name: string): string | undefined {
-    return this.#transport.header(name);
+    return headerOf(this.#call.metadata, name);
   }
 
   get aborted(): boolean {
-    return this.#finished || this.#transport.cancelled;
+    return this.#answered || this.#call.cancelled;
   }
 
   get timeoutMs(): number | undefined {
-    const leftMs = this.#transport.deadlineMs - Date.now();
-    return leftMs < this.border.limits.deadlineMaxMs ? Math.max(1, leftMs) : undefined;
+    const leftMs = this.#deadlineMs - Date.now();
+    return leftMs < this.context.limits.deadlineMaxMs ? Math.max(1, leftMs) : undefined;
+  }
+
+  get underPressure(): boolean {
+    return this.context.admission.responses.underPressure;
   }
 
   run(): void {
@@ -89,64 +119,104 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, CallContext {
         this.#fail(failure);
         return;
       }
-      this.method.handle(this.request as Req, this).then(
+      const { limit } = this.#endpoint;
+      (limit === undefined ? this.#handle() : limit(() => this.#handle())).then(
         (response) => this.#succeed(response),
-        (error: unknown) => this.#fail(failureOf(error, this.method.name, this.border.logger)),
+        (error: unknown) => this.#failWith(error),
       );
     } catch (error) {
-      this.#fail(failureOf(error, this.method.name, this.border.logger));
+      this.#failWith(error);
     }
   }
 
-  /** Takes a slot, and starts the clock of the server's own time limit. */
-  hold(): Failure | undefined {
-    const failure = this.border.admission.take();
+  acquire(): Failure | undefined {
+    const { admission, running } = this.context;
+    const bytes = this.bytes.length;
+    const failure = admission.acquire(bytes);
     if (failure !== undefined) return failure;
-    this.#holdsSlot = true;
-    this.border.running.enter(this);
+    this.#acquiredBytes = bytes;
+    running.add(this);
     return undefined;
   }
 
-  /** The caller is answered; the slot stays taken until the handler is done with its work. */
+  /** The caller gets its answer; the call stays counted until the handler has finished its work. */
   giveUp(failure: Failure): void {
-    this.#finish(failure);
+    this.#answerFailure(failure);
+  }
+
+  /** Throws what `handle` throws. */
+  #handle(): Promise<Res> {
+    const { method } = this.#endpoint;
+    // After a wait nobody may be there any more.
+    if (this.aborted) throw new ServiceError(cancelled());
+    const failure = method.hasLargeResponse ? this.#refusalToNonReader() : undefined;
+    if (failure !== undefined) throw new ServiceError(failure);
+    return method.handle(this.request as Req, this);
+  }
+
+  #refusalToNonReader(): Failure | undefined {
+    return this.context.admission.responses.refusal(this.#call.getPeer());
   }
 
   #succeed(response: Res): void {
     this.#release();
-    if (this.#finished) return;
-    this.#finished = true;
-    this.#count(this.#transport.cancelled ? this.#codeOfCancel() : Code.OK);
-    this.#transport.succeed(response);
+    if (this.#answered) return;
+    let bytes: Buffer;
+    try {
+      bytes = encodeTransient(this.#endpoint.method.response, response);
+    } catch (error) {
+      this.#failWith(error);
+      return;
+    }
+    this.#answered = true;
+    this.#count(Code.OK);
+    if (this.#call.cancelled) return;
+    if (this.#endpoint.method.hasLargeResponse) this.#countUntilRead(bytes.length);
+    this.#callback(null, bytes);
   }
 
-  #fail(failure: BorderFailure): void {
+  /** grpc-js emits `cancelled` at the end of every call: when all of it was sent, too. */
+  #countUntilRead(bytes: number): void {
+    const { responses } = this.context.admission;
+    const peer = this.#call.getPeer();
+    if (responses.sent(peer, bytes)) this.#call.once('cancelled', () => responses.read(peer, bytes));
+  }
+
+  #failWith(error: unknown): void {
+    this.#fail(failureOf(error, this.#endpoint.name, this.context.logger));
+  }
+
+  #fail(failure: Failure): void {
     this.#release();
-    this.#finish(failure);
+    this.#answerFailure(failure);
   }
 
-  #finish(failure: BorderFailure): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    const { code, reason } = describeFailure(failure);
-    this.#count(this.#transport.cancelled ? this.#codeOfCancel() : code);
-    this.border.metrics.refused(reason);
-    this.#transport.fail(toCallError(failure));
+  #answerFailure(failure: Failure): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#count(Code[failure.code]);
+    this.context.metrics.refused(failure.reason);
+    if (!this.#call.cancelled) this.#callback(toCallError(failure));
   }
 
   #release(): void {
-    if (!this.#holdsSlot) return;
-    this.#holdsSlot = false;
-    if (!this.#finished) this.border.running.leave(this);
-    this.border.admission.release();
+    if (this.#acquiredBytes < 0) return;
+    this.context.running.delete(this);
+    this.context.admission.release(this.#acquiredBytes);
+    this.#acquiredBytes = -1;
   }
 
   #count(code: Code): void {
-    this.counters.finished(code, (performance.now() - this.startedAtMs) / 1000);
+    const received = this.#call.cancelled ? this.#codeOfCancellation() : code;
+    this.counters.finished(received, (performance.now() - this.startedAtMs) / 1000);
   }
 
-  /** The call ended without us: the caller's deadline passed, or the caller gave up. */
-  #codeOfCancel(): Code {
-    return this.#transport.deadlineMs <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED;
+  /** The call ended before its answer: the caller's deadline passed, or the caller cancelled it. */
+  #codeOfCancellation(): Code {
+    return this.#deadlineMs <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED;
+  }
+
+  get #deadlineMs(): number {
+    return Number(this.#call.getDeadline());
   }
 }

@@ -3,8 +3,7 @@
 import { status as Code } from '@grpc/grpc-js';
 import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, register } from 'prom-client';
 
-import type { MethodMetrics, RpcLoad, RpcMetrics } from '../grpc/dependencies.ts';
-import type { GroupWriterEvents } from '../charges/store/group-writer.ts';
+import type { MethodMetrics, RpcLoad, RpcMetrics } from '../grpc/context.ts';
 import { classifySqlError } from '../database/sql-errors.ts';
 
 /** From a quarter of a millisecond to ten seconds. */
@@ -13,12 +12,21 @@ const LATENCY_BUCKETS = [
 ];
 const GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
+/** Counts an attempt to write a group of charges: its size, its duration, and its error if it failed. */
+type WriteAttempted = (charges: number, seconds: number, error: unknown) => void;
+
 /** The metrics of this process; made once. */
 export interface ServerMetrics {
   readonly rpc: RpcMetrics;
-  readonly writeAttempted: GroupWriterEvents['attempted'];
-  /** Reads the gauges from here whenever somebody scrapes. */
-  watchLoad(load: RpcLoad, queuedCharges: () => number): void;
+  readonly writeAttempted: WriteAttempted;
+  /** Shows these as gauges. */
+  watchLoad(load: RpcLoad, sources: LoadSources): void;
+}
+
+/** What is read whenever somebody scrapes. */
+export interface LoadSources {
+  readonly queuedCharges: () => number;
+  readonly recordBytes: () => number;
 }
 
 /** Registers everything; a process has one server. */
@@ -88,7 +96,7 @@ function methodMetrics(
   };
 }
 
-function writeMetrics(): GroupWriterEvents['attempted'] {
+function writeMetrics(): WriteAttempted {
   const groupSize = new Histogram({
     name: 'charge_write_group_size',
     help: 'Charges that were written together.',
@@ -111,18 +119,24 @@ function writeMetrics(): GroupWriterEvents['attempted'] {
   };
 }
 
-function watchLoad(load: RpcLoad, queuedCharges: () => number): void {
-  gauge('charge_calls_in_flight', 'Unary calls whose work is not done yet.', () => load.callsInFlight);
+function watchLoad(load: RpcLoad, { queuedCharges, recordBytes }: LoadSources): void {
+  gauge('charge_calls_in_flight', 'Unary calls that are being worked on.', () => load.callsInFlight);
   gauge(
-    'charge_held_bytes',
-    'Bytes of unary requests that are still arriving, and of all that clients were sent and have not taken.',
-    () => load.heldBytes,
+    'charge_request_bytes',
+    'Bytes of requests that are arriving or being worked on.',
+    () => load.requestBytes,
   );
+  gauge(
+    'charge_response_bytes',
+    'Bytes of large unary responses that clients have not read.',
+    () => load.responseBytes,
+  );
+  gauge('charge_connections', 'Open connections.', () => load.connections);
   gauge('charge_record_streams', 'Open RecordCharges streams.', () => load.recordStreams);
   gauge(
-    'charge_record_items',
-    'Items of RecordCharges streams that were read and not answered yet.',
-    () => load.recordItems,
+    'charge_record_bytes',
+    'Bytes of items of RecordCharges streams that were read and not answered.',
+    recordBytes,
   );
   gauge('charge_watch_streams', 'Open WatchCharges streams.', () => load.watchStreams);
   gauge('charge_write_queue_charges', 'Charges that wait for a writer.', queuedCharges);

@@ -1,7 +1,7 @@
 /** An event as it travels on NATS: subject, headers, payload. */
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import { toProtoChargeCreated } from '../charges/charge-created.ts';
+import { toProtoChargeCreated } from '../charges/convert.ts';
 import { encodeTransient } from '../grpc/codec.ts';
 import type { JournalEntry } from '../charges/charge.ts';
 

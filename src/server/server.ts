@@ -1,12 +1,15 @@
 /** A gRPC server on the store: the composition root of a server process, and of tests. */
 
 import type { Config } from '../config.ts';
-import type { JournalEntry } from '../charges/charge.ts';
+import { DEFAULT_TENANT, type JournalEntry } from '../charges/charge.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
-import type { RpcLimits } from '../grpc/dependencies.ts';
-import { EVENTS_HEALTH_SERVICE, HEALTH_SERVICES } from '../grpc/health.ts';
+import { RecordWindow } from '../charges/rpc/record-window.ts';
+import { chargeService } from '../charges/rpc/service.ts';
+import { readContractImage } from '../grpc/contract-image.ts';
+import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { createRpcServer } from '../grpc/server.ts';
+import { ContractRules } from '../grpc/validation.ts';
 import { BookFollower } from '../journal/follower.ts';
 import { createChargeReader } from '../charges/store/charge-reader.ts';
 import { openPool } from '../database/connections.ts';
@@ -33,18 +36,19 @@ export interface OpenServer {
    * processes of this service listen on the same address.
    */
   listen(options?: { readonly shared: boolean }): Promise<number>;
-  /** Tells whether events reach NATS; shown by the health service under `EVENTS_HEALTH_SERVICE`. */
+  /** Tells whether events reach NATS; the health service shows it as `charge.v1.events`. */
   relayConnected(connected: boolean): void;
   /** Refuses what is new, finishes what is in hand within `timeoutMs`, and closes everything. */
   drain(timeoutMs: number): Promise<void>;
 }
 
-const RETRY_AFTER_MS = 250;
+/** The name under which the health service says whether events reach NATS. */
+const EVENTS_SERVICE = 'charge.v1.events';
+
+const RETRY_AFTER_MS = DEFAULT_RPC_LIMITS.retryAfterMs;
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** Charges that wait for a writer, beyond which calls are refused … */
+/** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
 const WRITE_QUEUE_MAX = 50_000;
-/** … and what record streams have in hand together, which they may add to it: half of it leaves calls the rest. */
-const RECORD_ITEMS_MAX = WRITE_QUEUE_MAX / 2;
 /** Reads of one process; writers have their own connections. */
 const READ_CONNECTIONS = 8;
 
@@ -87,29 +91,45 @@ export async function openServer(
     },
   );
   const reader = createChargeReader(database.orm, reads);
+  const image = readContractImage();
+  const recordWindow = new RecordWindow();
+  const { inFlightCallsMax, streamsMax } = config;
   const rpc = createRpcServer({
-    recorder,
-    reader,
-    book,
+    services: [
+      chargeService({
+        recorder,
+        reader,
+        book,
+        metrics: metrics.rpc,
+        rules: new ContractRules(image),
+        recordWindow,
+      }),
+    ],
+    image,
     logger,
     metrics: metrics.rpc,
-    limits: rpcLimits(config),
+    limits: { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax },
+    // Until there are credentials, every caller is the one tenant.
+    tenantOf: () => DEFAULT_TENANT,
   });
-  metrics.watchLoad(rpc.load, () => recorder.queuedCharges);
+  metrics.watchLoad(rpc.load, {
+    queuedCharges: () => recorder.queuedCharges,
+    recordBytes: () => recordWindow.bytes,
+  });
   // Over the connections of the writers: slow reads do not keep a charge from being recorded.
   const watch = watchDatabase(writePool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
-    for (const service of HEALTH_SERVICES) rpc.setServing(service, available);
+    for (const service of ['', 'charge.v1.ChargeService']) rpc.setServing(service, available);
     options.serving(available);
     if (!available) logger.warn({}, 'PostgreSQL does not answer: charges cannot be recorded');
   });
-  rpc.setServing(EVENTS_HEALTH_SERVICE, false);
+  rpc.setServing(EVENTS_SERVICE, false);
 
   return {
     listen: async ({ shared } = { shared: false }) => {
       await watch.first;
       return rpc.bind(config.listen, { shared });
     },
-    relayConnected: (connected) => rpc.setServing(EVENTS_HEALTH_SERVICE, connected),
+    relayConnected: (connected) => rpc.setServing(EVENTS_SERVICE, connected),
     drain: async (timeoutMs) => {
       watch.stop();
       try {
@@ -119,26 +139,5 @@ export async function openServer(
         await Promise.all([writePool.end(), lookPool.end(), database.close()]);
       }
     },
-  };
-}
-
-/** The limits that docs/architecture.md explains and the contract sets; README lists what can be changed. */
-function rpcLimits(config: Pick<Config, 'inFlightCallsMax' | 'streamsMax'>): RpcLimits {
-  return {
-    inFlightCallsMax: config.inFlightCallsMax,
-    streamsMax: config.streamsMax,
-    heldBytesMax: 256 * 1024 * 1024,
-    unaryMessageBytesMax: 1024 * 1024,
-    batchMessageBytesMax: 4 * 1024 * 1024,
-    recordStreamItemsMax: 1_000,
-    recordItemsMax: RECORD_ITEMS_MAX,
-    deadlineMaxMs: 30_000,
-    retryAfterMs: RETRY_AFTER_MS,
-    connectionStreamsMax: 1_000,
-    connectionAgeMaxMs: 60 * 60_000,
-    connectionAgeGraceMs: 30_000,
-    connectionIdleMaxMs: 15 * 60_000,
-    keepaliveTimeMs: 60_000,
-    keepaliveTimeoutMs: 20_000,
   };
 }

@@ -5,10 +5,9 @@ import fc from 'fast-check';
 
 import { Charge } from '../../generated/charge/v1/charge.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../../src/grpc/timestamp.ts';
-import { decodeStrictly, encodeFramed, encodeTransient } from '../../src/grpc/codec.ts';
+import { decodeStrictly, encodeTransient } from '../../src/grpc/codec.ts';
 import { matches } from '../../src/charges/charge-filter.ts';
 import type { Charge as DomainCharge } from '../../src/charges/charge.ts';
-import { frame } from './support/raw.ts';
 
 const charge = (userProfile: string, promptTokens = 0n): Charge => ({
   ...Charge.fromPartial({}),
@@ -16,7 +15,7 @@ const charge = (userProfile: string, promptTokens = 0n): Charge => ({
   promptTokens,
 });
 
-test('writes what a writer of its own would write, also behind a larger message and behind a failure', () => {
+test('writes what a writer of its own would write, also after a larger message and after a failure', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'grapheme', maxLength: 5000 }),
@@ -31,31 +30,6 @@ test('writes what a writer of its own would write, also behind a larger message 
   const large = charge('x'.repeat(1_000_000));
   expect(encodeTransient(Charge, large)).toHaveLength(1_000_004);
   expect(encodeTransient(Charge, charge('y'))).toEqual(Buffer.from([0x12, 1, 0x79]));
-});
-
-test('frames messages one behind the other, in a buffer that nothing overwrites', () => {
-  const names = fc.array(fc.string({ unit: 'grapheme', maxLength: 400 }), { maxLength: 30 });
-  fc.assert(
-    fc.property(names, names, (some, others) => {
-      const expected = (list: string[]): Buffer =>
-        Buffer.concat(list.map((name) => frame(Charge.encode(charge(name)).finish())));
-      const framed = encodeFramed(
-        Charge,
-        some.map((name) => charge(name)),
-      );
-      expect(() => encodeFramed(Charge, [charge('x'), charge('y', 2n ** 64n)])).toThrow('too large');
-      expect(
-        encodeFramed(
-          Charge,
-          others.map((name) => charge(name)),
-        ),
-      ).toEqual(expected(others));
-      expect(framed).toEqual(expected(some));
-    }),
-  );
-  const large = [charge('x'.repeat(70_000)), charge('y'.repeat(1_000_000)), charge('z')];
-  const frames = Buffer.concat(large.map((each) => frame(Charge.encode(each).finish())));
-  expect(encodeFramed(Charge, large).equals(frames)).toBe(true);
 });
 
 test('reads what it wrote', () => {

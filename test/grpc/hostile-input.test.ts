@@ -22,6 +22,7 @@ afterEach(async () => {
   session.destroy();
   // Whatever happened before, the server takes calls.
   await call(fixture.client, 'createCharge', chargeRequest('afterwards'));
+  await waitFor('every byte to be released', () => fixture.server.load.requestBytes === 0);
   expect(fixture.server.load.callsInFlight).toBe(0);
   await fixture.close();
 });
@@ -31,31 +32,25 @@ const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
 
 test.each<[string, Uint8Array | undefined, Record<string, string>, number]>([
   ['a valid call', frame(valid), {}, Code.OK],
-  ['a gzipped message', frame(gzipSync(valid), 1), { 'grpc-encoding': 'gzip' }, Code.OK],
-  ['garbage instead of gzip', frame(valid, 1), { 'grpc-encoding': 'gzip' }, Code.INTERNAL],
-  [
-    'gzip that ends early',
-    frame(gzipSync(valid).subarray(0, 20), 1),
-    { 'grpc-encoding': 'gzip' },
-    Code.INTERNAL,
-  ],
-  ['a compression bomb', frame(bomb, 1), { 'grpc-encoding': 'gzip' }, Code.RESOURCE_EXHAUSTED],
+  ['a gzipped message', frame(gzipSync(valid), 1), { 'grpc-encoding': 'gzip' }, Code.UNIMPLEMENTED],
+  ['garbage instead of gzip', frame(valid, 1), { 'grpc-encoding': 'gzip' }, Code.UNIMPLEMENTED],
+  ['a compression bomb', frame(bomb, 1), { 'grpc-encoding': 'gzip' }, Code.UNIMPLEMENTED],
   ['an unknown encoding', frame(valid, 1), { 'grpc-encoding': 'br' }, Code.UNIMPLEMENTED],
   ['a frame that claims 4 GiB', frame(valid, 0, 0xffffffff), {}, Code.RESOURCE_EXHAUSTED],
   ['no message', undefined, {}, Code.UNIMPLEMENTED],
   ['half a frame', frame(valid).subarray(0, 10), {}, Code.UNIMPLEMENTED],
   ['two messages', Buffer.concat([frame(valid), frame(valid)]), {}, Code.UNIMPLEMENTED],
   ['an empty message', frame(Buffer.alloc(0)), {}, Code.INVALID_ARGUMENT],
-  ['a timeout that is none', frame(valid), { 'grpc-timeout': 'soon' }, Code.INTERNAL],
+  ['a timeout that is none', frame(valid), { 'grpc-timeout': 'soon' }, Code.INVALID_ARGUMENT],
   ['a timeout of 99999999 hours', frame(valid), { 'grpc-timeout': '99999999H' }, Code.OK],
   ['a timeout of nothing', frame(valid), { 'grpc-timeout': '0n' }, Code.DEADLINE_EXCEEDED],
 ])('%s has a status', async (_name, body, headers, code) => {
-  // Without a slot held, a call whose time is over at once would win the race.
+  // If the recorder answered at once, a call whose time is over at once could succeed before that.
   if (headers['grpc-timeout'] === '0n') fixture.book.hold();
   const response = await request(session, 'CreateCharge', body, headers);
   expect(response.grpcStatus).toBe(code);
   fixture.book.release();
-  await waitFor('the slot', () => fixture.server.load.callsInFlight === 0);
+  await waitFor('the call to be released', () => fixture.server.load.callsInFlight === 0);
 });
 
 test('what is not gRPC is refused by HTTP status', async () => {
@@ -64,7 +59,7 @@ test('what is not gRPC is refused by HTTP status', async () => {
   expect((await request(session, 'DropTable', frame(valid))).grpcStatus).toBe(Code.UNIMPLEMENTED);
 });
 
-test('requests that are reset at once never run more work than there are slots', async () => {
+test('requests that are reset at once never run more work than calls may be in flight', async () => {
   fixture.book.hold();
   let most = 0;
   for (let i = 0; i < 300; i++) {
@@ -79,7 +74,7 @@ test('requests that are reset at once never run more work than there are slots',
       stream.close(constants.NGHTTP2_CANCEL),
     );
   }
-  await waitFor('full slots', () => {
+  await waitFor('as many calls as allowed', () => {
     most = Math.max(most, fixture.server.load.callsInFlight);
     return most === 20;
   });
@@ -89,7 +84,7 @@ test('requests that are reset at once never run more work than there are slots',
   );
   expect(fixture.book.groups.length).toBe(20);
   fixture.book.release();
-  await waitFor('the slots', () => fixture.server.load.callsInFlight === 0);
+  await waitFor('the calls to be released', () => fixture.server.load.callsInFlight === 0);
 });
 
 test('random bytes always have a status', async () => {
@@ -120,7 +115,7 @@ test('random bytes below the framing never bring the server down', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uint8Array({ maxLength: 300 }),
-      fc.constantFrom('identity', 'gzip', 'deflate', 'x'),
+      fc.constantFrom('identity', 'identity', 'gzip', 'x'),
       async (bytes, encoding) => {
         const { grpcStatus } = await request(session, 'RecordCharges', bytes, { 'grpc-encoding': encoding });
         expect(grpcStatus).toBeDefined();

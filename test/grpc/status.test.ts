@@ -1,76 +1,123 @@
-/** The error map: every failure has its code, reason and details, whatever texts are in it. */
+/** Every failure has its code, reason and details, whatever texts are in it. */
 
+import { status as Code } from '@grpc/grpc-js';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { ErrorReason } from '../../generated/charge/v1/error_reason.ts';
 import { Status } from '../../generated/google/rpc/status.ts';
-import { type BorderFailure, describeFailure } from '../../src/grpc/errors.ts';
-import { STATUS_DETAILS_KEY, toCallError, toProtoStatus } from '../../src/grpc/status.ts';
+import * as chargeFailures from '../../src/charges/errors.ts';
+import * as commonFailures from '../../src/errors/failure.ts';
+import { callTimeout, compressionFailure } from '../../src/grpc/call-headers.ts';
+import { prepareFailure, STATUS_DETAILS_KEY, toCallError, toProtoStatus } from '../../src/grpc/status.ts';
 import { summaryOf } from './support/server.ts';
+
+type Failure = commonFailures.Failure;
 
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 300 }),
   fc.constantFrom('\ud800', 'a\udfff', '\0', '\r\n', '%', '€'.repeat(1000)),
 );
+const id = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 128 });
 const retryAfterMs = fc.integer({ min: 1, max: 100_000 });
-const kind = <K extends BorderFailure['kind']>(name: K) => fc.constant(name);
-const violation = fc.record({ field: text, description: text, rule: fc.constant('string.max_len') });
-const failure: fc.Arbitrary<BorderFailure> = fc.oneof(
-  fc.record({ kind: kind('validation_failed'), violations: fc.array(violation, { maxLength: 100 }) }),
-  fc.record({ kind: kind('malformed_message') }),
-  fc.record({ kind: kind('message_too_large'), limitBytes: fc.nat(), sizeBytes: fc.nat() }),
-  fc.record({
-    kind: kind('request_id_reused'),
-    requestId: fc.constant('r'),
-    field: text,
-    chargeId: fc.uuid(),
-  }),
-  fc.record({ kind: kind('charge_not_found'), id: fc.uuid() }),
-  fc.record({ kind: kind('page_token_invalid') }),
-  fc.record({ kind: kind('sequence_out_of_range'), startSequence: fc.bigInt(), lastSequence: fc.bigInt() }),
-  fc.record({ kind: kind('overloaded'), limit: fc.constant('write_queue'), retryAfterMs }),
-  fc.record({ kind: kind('shutting_down'), retryAfterMs }),
-  fc.record({ kind: kind('database_unavailable'), retryAfterMs }),
-  fc.record({ kind: kind('deadline_exceeded') }),
-  fc.record({ kind: kind('cancelled') }),
-  fc.record({ kind: kind('internal'), correlationId: fc.uuid() }),
+const violations = fc.array(
+  fc.record({ field: text, description: text, rule: fc.constant('string.max_len') }),
+  { maxLength: 100 },
 );
 
-test('every failure travels in trailers that every client takes', () => {
+/** Arguments for each function that makes a failure, by the function's name. */
+const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
+  validationFailed: violations.map(commonFailures.validationFailed),
+  malformedMessage: fc.constant(0).map(commonFailures.malformedMessage),
+  messageTooLarge: fc.tuple(fc.nat(), fc.nat()).map((sizes) => commonFailures.messageTooLarge(...sizes)),
+  overloaded: fc
+    .tuple(fc.constant('write_queue'), fc.constant('50,000 waiting charges'), retryAfterMs)
+    .map((parts) => commonFailures.overloaded(...parts)),
+  shuttingDown: retryAfterMs.map(commonFailures.shuttingDown),
+  databaseUnavailable: retryAfterMs.map(commonFailures.databaseUnavailable),
+  deadlineExceeded: fc.constant(0).map(commonFailures.deadlineExceeded),
+  cancelled: fc.constant(0).map(commonFailures.cancelled),
+  internalError: fc.uuid().map(commonFailures.internalError),
+  requestIdReused: fc
+    .record({ outcome: fc.constant('conflict' as const), requestId: id, field: text, chargeId: fc.uuid() })
+    .map(chargeFailures.requestIdReused),
+  chargeNotFound: fc
+    .oneof(fc.record({ id: fc.uuid() }), fc.record({ requestId: id }))
+    .map(chargeFailures.chargeNotFound),
+  pageTokenInvalid: fc.constant(0).map(chargeFailures.pageTokenInvalid),
+  sequenceOutOfRange: fc
+    .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))
+    .map((sequences) => chargeFailures.sequenceOutOfRange(...sequences)),
+  compressionFailure: text
+    .filter((name) => name !== 'identity')
+    .map((name) => present(compressionFailure(name))),
+  callTimeout: text
+    .filter((value) => !/^\d+[HMSmun]$/.test(value))
+    .map((value) => present(callTimeout(value).failure)),
+};
+
+const failure = fc.oneof(...Object.values(MADE_BY));
+
+function present(made: Failure | undefined): Failure {
+  if (made === undefined) throw new Error('no failure');
+  return made;
+}
+
+test('every failure travels in trailers that every client accepts', () => {
   fc.assert(
     fc.property(failure, (made) => {
       const { code, details, metadata } = toCallError(made);
       // encodeURI is what grpc-js does with the text: it throws on half a surrogate pair.
       const bytes = metadata.get(STATUS_DETAILS_KEY)[0] as Buffer;
-      // 8 KiB for all trailers is what clients of Java and C++ take.
+      // 8 KiB for all trailers is what clients of Java and C++ accept.
       expect(encodeURI(details).length + bytes.length * (4 / 3)).toBeLessThan(8000);
+      expect(code).toBe(Code[made.code]);
       const status = Status.decode(bytes);
       expect(status).toMatchObject({ code, message: details });
-      const { reason, domain, retryAfterMs: told } = summaryOf(status);
-      expect(domain).toBe('charge.v1');
-      expect(ErrorReason).toHaveProperty(`ERROR_REASON_${reason ?? ''}`);
-      expect(told).toBe('retryAfterMs' in made ? made.retryAfterMs : undefined);
+      const summary = summaryOf(status);
+      expect(summary).toMatchObject({
+        reason: made.reason,
+        domain: 'charge.v1',
+        metadata: made.metadata ?? {},
+      });
+      expect(ErrorReason).toHaveProperty(`ERROR_REASON_${made.reason}`);
+      expect(summary.retryAfterMs).toBe(made.retryAfterMs);
     }),
     { numRuns: 500 },
   );
 });
 
-test('every reason but UNSPECIFIED is given by some failure', () => {
-  const given = new Set(fc.sample(failure, 500).map((made) => describeFailure(made).reason));
+test('a prepared failure travels as any other', () => {
+  fc.assert(
+    fc.property(failure, (made) => {
+      const expected = toCallError(made);
+      expect(toCallError(prepareFailure({ ...made }))).toEqual(expected);
+    }),
+  );
+});
+
+test('every function that makes a failure is tested here', () => {
+  const functions = Object.entries({ ...commonFailures, ...chargeFailures })
+    .filter(([name, value]) => typeof value === 'function' && !['ServiceError', 'excerpt'].includes(name))
+    .map(([name]) => name);
+  expect(Object.keys(MADE_BY)).toEqual(expect.arrayContaining(functions));
+});
+
+test('every documented reason but UNSPECIFIED is given by some function, and no other', () => {
+  const given = Object.values(MADE_BY).flatMap((made) => fc.sample(made, 1).map(({ reason }) => reason));
   const documented = Object.keys(ErrorReason)
     .filter((name) => name.startsWith('ERROR_REASON_') && !name.endsWith('UNSPECIFIED'))
     .map((name) => name.replace('ERROR_REASON_', ''));
-  expect([...given].sort()).toEqual(documented.sort());
+  expect([...new Set<string>(given)].sort()).toEqual(documented.sort());
 });
 
 test('violations that do not fit are counted', () => {
-  const violations = Array.from({ length: 200 }, (_, i) => ({
+  const many = Array.from({ length: 200 }, (_, i) => ({
     field: `f${i}`,
     description: 'd'.repeat(100),
     rule: 'r',
   }));
-  const told = summaryOf(toProtoStatus({ kind: 'validation_failed', violations })).violations;
+  const told = summaryOf(toProtoStatus(commonFailures.validationFailed(many))).violations;
   expect(told.length).toBeGreaterThan(20);
   const rest = 200 - (told.length - 1);
   expect(told.at(-1)).toMatchObject({ field: '', description: `and ${rest} more` });

@@ -18,13 +18,13 @@ export const protobufFileName = "charge/v1/charge.proto";
  * generative AI, in their order. The label is the name for people.
  */
 export const Provider = {
-  /** PROVIDER_UNSPECIFIED - Never stored: a request that leaves the provider out is refused. */
+  /** PROVIDER_UNSPECIFIED - Never stored: a request without a provider is refused. */
   PROVIDER_UNSPECIFIED: 0,
   /** PROVIDER_OPENAI - OpenAI's own API (`openai`). */
   PROVIDER_OPENAI: 1,
   /** PROVIDER_META_AI - Meta AI's Llama API. */
   PROVIDER_META_AI: 2,
-  /** PROVIDER_GOOGLE_AI - Google AI, where the caller does not tell its endpoints apart. */
+  /** PROVIDER_GOOGLE_AI - Google AI, if the caller does not tell its endpoints apart. */
   PROVIDER_GOOGLE_AI: 3,
   /** PROVIDER_ANTHROPIC - Anthropic's own API (`anthropic`). */
   PROVIDER_ANTHROPIC: 4,
@@ -55,8 +55,8 @@ export const Provider = {
   /** PROVIDER_X_AI - xAI (`x_ai`). */
   PROVIDER_X_AI: 17,
   /**
-   * PROVIDER_OTHER - Anyone else: `Charge.other_provider` names them. Numbered apart, so that
-   * providers added later stay in one run.
+   * PROVIDER_OTHER - Any other provider: `Charge.other_provider` names it. The number leaves room
+   * for providers that are added later.
    */
   PROVIDER_OTHER: 100,
   UNRECOGNIZED: -1,
@@ -201,7 +201,7 @@ export function providerToJSON(object: Provider): string {
 
 /** What was used. */
 export const ChargeType = {
-  /** CHARGE_TYPE_UNSPECIFIED - Never stored: a request that leaves the type out is refused. */
+  /** CHARGE_TYPE_UNSPECIFIED - Never stored: a request without a type is refused. */
   CHARGE_TYPE_UNSPECIFIED: 0,
   /** CHARGE_TYPE_COMPLETION - A model answered a prompt; `Charge.model` is required. */
   CHARGE_TYPE_COMPLETION: 1,
@@ -286,7 +286,7 @@ export interface Charge {
   /** Who provided the model or the tool. Required, set by the caller. */
   provider: Provider;
   /**
-   * The provider's name where `provider` is PROVIDER_OTHER: required then, and
+   * The provider's name if `provider` is PROVIDER_OTHER: required then, and
    * refused otherwise, at most 255 characters. Set by the caller.
    */
   otherProvider: string;
@@ -321,7 +321,8 @@ export interface Charge {
    */
   model: string;
   /**
-   * An identifier in the caller's world: an invoice, a provider's response id.
+   * An identifier that means something to the caller: an invoice, a provider's
+   * response id.
    * At most 255 characters; set by the caller; empty: none.
    */
   reference: string;

@@ -183,7 +183,7 @@ export interface CreateChargeResponse {
 export interface BatchCreateChargesRequest {
   /**
    * 1 to 1000 requests. Each is checked by the rules of CreateChargeRequest on
-   * its own, and refused alone.
+   * its own, and rejected alone.
    */
   requests: CreateChargeRequest[];
 }
@@ -196,7 +196,7 @@ export interface BatchCreateChargesResponse {
 
 /** What became of one item of a batch or a stream. */
 export interface ChargeResult {
-  /** Whether the charge was created, existed already, or was refused. */
+  /** Whether the charge was created, existed already, or was rejected. */
   outcome: Outcome;
   /** The charge as stored. Absent when the item was rejected. */
   charge:
@@ -213,7 +213,7 @@ export interface ChargeResult {
 export interface RecordChargesRequest {
   /**
    * The charge and its request id, checked by the rules of CreateChargeRequest
-   * and refused alone.
+   * and rejected alone.
    */
   request: CreateChargeRequest | undefined;
 }
@@ -244,8 +244,8 @@ export interface GetChargeResponse {
 }
 
 /**
- * Which charges are meant: those for which every field that is set holds. A
- * field left out does not restrict.
+ * Selects charges: those that match every field that is set. A field that is
+ * not set does not restrict.
  */
 export interface ChargeFilter {
   /** Exactly this user profile. At most 255 characters. */
@@ -281,13 +281,13 @@ export interface ChargeFilter_LabelsEntry {
 /** Which charges to list, and how. */
 export interface ListChargesRequest {
   /**
-   * How many charges to return at most. 0: 100. More than 1000 is taken as 1000
-   * (AIP-158). A page may hold fewer, also when more follow: it ends before 3
-   * MiB.
+   * How many charges to return at most. 0 means 100; more than 1000 means 1000
+   * (AIP-158). A page may hold fewer even if more follow: it ends before 1 MiB,
+   * and earlier on a busy server. Only an empty `next_page_token` is the end.
    */
   pageSize: number;
   /**
-   * `next_page_token` of the page before; empty: the first page. It is bound to
+   * `next_page_token` of the previous page; empty: the first page. It is bound to
    * the filter and the order of the call that made it; `page_size` may change.
    */
   pageToken: string;
@@ -303,15 +303,15 @@ export interface ListChargesRequest {
 export interface ListChargesResponse {
   /** The charges, in the order asked for. */
   charges: Charge[];
-  /** Continues behind this page; empty when nothing follows. */
+  /** Continues after this page; empty if nothing follows. */
   nextPageToken: string;
 }
 
 /** Where to start, and which charges. */
 export interface WatchChargesRequest {
   /**
-   * The first sequence to deliver: 1 is the beginning of the book, and at most
-   * one more than its end. Absent: only what is committed after the call began,
+   * The first sequence to deliver: from 1, the beginning of the journal, to one
+   * more than its end. Absent: only what is committed after the call began,
    * which the response headers confirm.
    */
   startSequence?:
@@ -321,7 +321,7 @@ export interface WatchChargesRequest {
   filter: ChargeFilter | undefined;
 }
 
-/** One event of the book. */
+/** One entry of the journal. */
 export interface WatchChargesResponse {
   /** What happened. Clients must skip kinds that they do not know. */
   event:
@@ -1801,15 +1801,17 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
 /**
  * The book of record for LLM usage.
  *
- * An answer OK to a write means that the charge is committed to PostgreSQL,
- * together with its request id and its numbered place in the journal from which
+ * OK in answer to a write means that the charge is committed to PostgreSQL,
+ * together with its request id and its numbered entry in the journal from which
  * `charge.created` is published. Every error carries a `google.rpc.ErrorInfo`
  * whose reason is one of `ErrorReason`.
  *
  * Every method may also end with RESOURCE_EXHAUSTED (OVERLOADED, with a
  * `google.rpc.RetryInfo`), UNAVAILABLE (SHUTTING_DOWN, DATABASE_UNAVAILABLE),
- * DEADLINE_EXCEEDED, CANCELLED and INTERNAL. All of them are safe to retry: a
- * repeated request id never makes a second charge.
+ * DEADLINE_EXCEEDED, CANCELLED and INTERNAL: all of them are safe to retry,
+ * because a repeated request id never makes a second charge. Compressed requests
+ * are refused (UNIMPLEMENTED, COMPRESSION_UNSUPPORTED), and so is a header that
+ * cannot be read (INVALID_ARGUMENT, METADATA_INVALID).
  */
 export type ChargeServiceService = typeof ChargeServiceService;
 export const ChargeServiceService = {
@@ -1839,9 +1841,11 @@ export const ChargeServiceService = {
    * each, in order.
    *
    * Deviates from AIP-231 on purpose: the items do not succeed or fail together.
-   * Usage has happened whether or not its neighbour is well-formed, so an item
-   * is refused alone, in `ChargeResult.status`, and the call is still OK. Items
+   * Usage has happened whether or not another item is well-formed, so an item is
+   * rejected alone, in `ChargeResult.status`, and the call is still OK. Items
    * with the same request id in one batch behave like calls one after another.
+   * The first 100 rejected items name all their violations, further ones only
+   * their first.
    *
    * Errors of the call as a whole: INVALID_ARGUMENT (VALIDATION_FAILED for no or
    * too many items, MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
@@ -1863,21 +1867,20 @@ export const ChargeServiceService = {
    * Records charges for as long as the caller keeps the stream open: one
    * response for each request, in order, each sent after its charge is durable.
    *
-   * Flow control works both ways: the server reads on only while it has room and
-   * while the caller takes its responses. A caller that reads no responses is
-   * stopped, not buffered for. An open stream is never ended because the server
-   * has too much work in hand, it is only read from more slowly: OVERLOADED means
-   * that too many streams were open to open another.
+   * Flow control works both ways. If the caller stops reading responses, the
+   * server stops reading requests; it does not buffer. If the server is busy, it
+   * reads more slowly; it never ends an open stream for that. OVERLOADED means
+   * that too many streams were open to open another one.
    *
-   * The answers keep the order of the items. Items that are on their way at the
-   * same time may be stored in another order, so their sequences in the book
-   * need not ascend with it; of two items with one request id either may win.
+   * The responses keep the order of the items. Items that are sent without
+   * waiting for responses may be stored in another order, so their sequences in
+   * the journal need not ascend; of two items with one request id either may win.
    *
-   * Items are refused alone, in `ChargeResult.status`. The stream ends OK after
+   * Items are rejected alone, in `ChargeResult.status`. The stream ends OK after
    * the caller half-closes and has had every response. It ends with
    * INVALID_ARGUMENT (MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
    * for an item over 1 MiB) or UNAVAILABLE (SHUTTING_DOWN): everything answered
-   * so far is durable; send the unanswered again.
+   * so far is durable; send the unanswered items again.
    */
   recordCharges: {
     path: "/charge.v1.ChargeService/RecordCharges" as const,
@@ -1908,9 +1911,10 @@ export const ChargeServiceService = {
    * Lists charges by usage time, newest first unless asked otherwise, in pages
    * whose cost does not grow with their depth.
    *
-   * Charges written while a caller pages appear where their usage time belongs;
-   * none that was there from the start is left out or repeated. To follow
-   * everything that is written, use WatchCharges.
+   * A charge that is written meanwhile appears at its usage time, on a page that
+   * is still to come or not at all; a charge that was there before is neither
+   * left out nor repeated. To follow everything that is written, use
+   * WatchCharges.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE).
@@ -1925,9 +1929,9 @@ export const ChargeServiceService = {
     responseDeserialize: (value: Buffer): ListChargesResponse => ListChargesResponse.decode(value),
   },
   /**
-   * Delivers the tenant's book from any sequence: first what is stored, then
-   * what is written, with neither a gap nor a repeat between the two, at the
-   * pace at which the caller reads. It stays open until the caller ends it.
+   * Delivers the tenant's journal from any sequence: first what is stored, then
+   * what is written, with neither a gap nor a repeat between the two, as fast as
+   * the caller reads. It stays open until the caller ends it.
    *
    * To go on after an interruption, start at the last sequence seen plus one.
    * With a filter the sequences delivered have gaps where the filter left
@@ -1966,9 +1970,11 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * each, in order.
    *
    * Deviates from AIP-231 on purpose: the items do not succeed or fail together.
-   * Usage has happened whether or not its neighbour is well-formed, so an item
-   * is refused alone, in `ChargeResult.status`, and the call is still OK. Items
+   * Usage has happened whether or not another item is well-formed, so an item is
+   * rejected alone, in `ChargeResult.status`, and the call is still OK. Items
    * with the same request id in one batch behave like calls one after another.
+   * The first 100 rejected items name all their violations, further ones only
+   * their first.
    *
    * Errors of the call as a whole: INVALID_ARGUMENT (VALIDATION_FAILED for no or
    * too many items, MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
@@ -1980,21 +1986,20 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * Records charges for as long as the caller keeps the stream open: one
    * response for each request, in order, each sent after its charge is durable.
    *
-   * Flow control works both ways: the server reads on only while it has room and
-   * while the caller takes its responses. A caller that reads no responses is
-   * stopped, not buffered for. An open stream is never ended because the server
-   * has too much work in hand, it is only read from more slowly: OVERLOADED means
-   * that too many streams were open to open another.
+   * Flow control works both ways. If the caller stops reading responses, the
+   * server stops reading requests; it does not buffer. If the server is busy, it
+   * reads more slowly; it never ends an open stream for that. OVERLOADED means
+   * that too many streams were open to open another one.
    *
-   * The answers keep the order of the items. Items that are on their way at the
-   * same time may be stored in another order, so their sequences in the book
-   * need not ascend with it; of two items with one request id either may win.
+   * The responses keep the order of the items. Items that are sent without
+   * waiting for responses may be stored in another order, so their sequences in
+   * the journal need not ascend; of two items with one request id either may win.
    *
-   * Items are refused alone, in `ChargeResult.status`. The stream ends OK after
+   * Items are rejected alone, in `ChargeResult.status`. The stream ends OK after
    * the caller half-closes and has had every response. It ends with
    * INVALID_ARGUMENT (MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
    * for an item over 1 MiB) or UNAVAILABLE (SHUTTING_DOWN): everything answered
-   * so far is durable; send the unanswered again.
+   * so far is durable; send the unanswered items again.
    */
   recordCharges: handleBidiStreamingCall<RecordChargesRequest, RecordChargesResponse>;
   /**
@@ -2008,18 +2013,19 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * Lists charges by usage time, newest first unless asked otherwise, in pages
    * whose cost does not grow with their depth.
    *
-   * Charges written while a caller pages appear where their usage time belongs;
-   * none that was there from the start is left out or repeated. To follow
-   * everything that is written, use WatchCharges.
+   * A charge that is written meanwhile appears at its usage time, on a page that
+   * is still to come or not at all; a charge that was there before is neither
+   * left out nor repeated. To follow everything that is written, use
+   * WatchCharges.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE).
    */
   listCharges: handleUnaryCall<ListChargesRequest, ListChargesResponse>;
   /**
-   * Delivers the tenant's book from any sequence: first what is stored, then
-   * what is written, with neither a gap nor a repeat between the two, at the
-   * pace at which the caller reads. It stays open until the caller ends it.
+   * Delivers the tenant's journal from any sequence: first what is stored, then
+   * what is written, with neither a gap nor a repeat between the two, as fast as
+   * the caller reads. It stays open until the caller ends it.
    *
    * To go on after an interruption, start at the last sequence seen plus one.
    * With a filter the sequences delivered have gaps where the filter left
@@ -2063,9 +2069,11 @@ export interface ChargeServiceClient extends Client {
    * each, in order.
    *
    * Deviates from AIP-231 on purpose: the items do not succeed or fail together.
-   * Usage has happened whether or not its neighbour is well-formed, so an item
-   * is refused alone, in `ChargeResult.status`, and the call is still OK. Items
+   * Usage has happened whether or not another item is well-formed, so an item is
+   * rejected alone, in `ChargeResult.status`, and the call is still OK. Items
    * with the same request id in one batch behave like calls one after another.
+   * The first 100 rejected items name all their violations, further ones only
+   * their first.
    *
    * Errors of the call as a whole: INVALID_ARGUMENT (VALIDATION_FAILED for no or
    * too many items, MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
@@ -2091,21 +2099,20 @@ export interface ChargeServiceClient extends Client {
    * Records charges for as long as the caller keeps the stream open: one
    * response for each request, in order, each sent after its charge is durable.
    *
-   * Flow control works both ways: the server reads on only while it has room and
-   * while the caller takes its responses. A caller that reads no responses is
-   * stopped, not buffered for. An open stream is never ended because the server
-   * has too much work in hand, it is only read from more slowly: OVERLOADED means
-   * that too many streams were open to open another.
+   * Flow control works both ways. If the caller stops reading responses, the
+   * server stops reading requests; it does not buffer. If the server is busy, it
+   * reads more slowly; it never ends an open stream for that. OVERLOADED means
+   * that too many streams were open to open another one.
    *
-   * The answers keep the order of the items. Items that are on their way at the
-   * same time may be stored in another order, so their sequences in the book
-   * need not ascend with it; of two items with one request id either may win.
+   * The responses keep the order of the items. Items that are sent without
+   * waiting for responses may be stored in another order, so their sequences in
+   * the journal need not ascend; of two items with one request id either may win.
    *
-   * Items are refused alone, in `ChargeResult.status`. The stream ends OK after
+   * Items are rejected alone, in `ChargeResult.status`. The stream ends OK after
    * the caller half-closes and has had every response. It ends with
    * INVALID_ARGUMENT (MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
    * for an item over 1 MiB) or UNAVAILABLE (SHUTTING_DOWN): everything answered
-   * so far is durable; send the unanswered again.
+   * so far is durable; send the unanswered items again.
    */
   recordCharges(): ClientDuplexStream<RecordChargesRequest, RecordChargesResponse>;
   recordCharges(options: Partial<CallOptions>): ClientDuplexStream<RecordChargesRequest, RecordChargesResponse>;
@@ -2138,9 +2145,10 @@ export interface ChargeServiceClient extends Client {
    * Lists charges by usage time, newest first unless asked otherwise, in pages
    * whose cost does not grow with their depth.
    *
-   * Charges written while a caller pages appear where their usage time belongs;
-   * none that was there from the start is left out or repeated. To follow
-   * everything that is written, use WatchCharges.
+   * A charge that is written meanwhile appears at its usage time, on a page that
+   * is still to come or not at all; a charge that was there before is neither
+   * left out nor repeated. To follow everything that is written, use
+   * WatchCharges.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE).
@@ -2161,9 +2169,9 @@ export interface ChargeServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListChargesResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Delivers the tenant's book from any sequence: first what is stored, then
-   * what is written, with neither a gap nor a repeat between the two, at the
-   * pace at which the caller reads. It stays open until the caller ends it.
+   * Delivers the tenant's journal from any sequence: first what is stored, then
+   * what is written, with neither a gap nor a repeat between the two, as fast as
+   * the caller reads. It stays open until the caller ends it.
    *
    * To go on after an interruption, start at the last sequence seen plus one.
    * With a filter the sequences delivered have gaps where the filter left

@@ -17,9 +17,9 @@ export const protobufFileName = "charge/v1/error_reason.proto";
  * metadata keys of each are named below. Texts may change; reasons and keys do
  * not. Clients must accept reasons that they do not know.
  *
- * Refusals of the transport carry no details, because no call has begun: an
- * unknown method, an unreadable compression, a malformed `grpc-timeout`, a frame
- * beyond every limit; and so does a deadline that the client itself counts.
+ * A few errors have no details, because they come from the gRPC library before
+ * a call of this service begins: an unknown method, a second message in a unary
+ * call, an HTTP/2 error, and a deadline that the client itself counts.
  */
 export const ErrorReason = {
   /** ERROR_REASON_UNSPECIFIED - Never sent. */
@@ -27,16 +27,15 @@ export const ErrorReason = {
   /**
    * ERROR_REASON_VALIDATION_FAILED - INVALID_ARGUMENT: the request breaks the rules of the contract. A
    * `google.rpc.BadRequest` names every violated field, with the rule's id as
-   * its reason. Change the request; a retry of the same fails again.
+   * its reason. Change the request; a retry of the same request fails again.
    */
   ERROR_REASON_VALIDATION_FAILED: 1,
   /** ERROR_REASON_MALFORMED_MESSAGE - INVALID_ARGUMENT: the bytes are not a message of the expected type. */
   ERROR_REASON_MALFORMED_MESSAGE: 2,
   /**
    * ERROR_REASON_MESSAGE_TOO_LARGE - RESOURCE_EXHAUSTED: the message is larger than the method accepts. Metadata:
-   * `limit_bytes`, `size_bytes`. Split the request; a retry of the same fails
-   * again. (Compressed, or on a stream, above 4 MiB, the transport refuses it
-   * without this reason.)
+   * `limit_bytes`, `size_bytes`. Split the request; a retry of the same request
+   * fails again.
    */
   ERROR_REASON_MESSAGE_TOO_LARGE: 3,
   /**
@@ -53,42 +52,54 @@ export const ErrorReason = {
    */
   ERROR_REASON_PAGE_TOKEN_INVALID: 6,
   /**
-   * ERROR_REASON_SEQUENCE_OUT_OF_RANGE - OUT_OF_RANGE: the watch asks for a place that the book has not reached by
-   * more than one. Metadata: `start_sequence`, `last_sequence`. A consumer that
-   * gets this knows a book that this one is not: check the address, or whether
-   * the database was restored from a backup.
+   * ERROR_REASON_SEQUENCE_OUT_OF_RANGE - OUT_OF_RANGE: the watch asks for a sequence more than one beyond the end of
+   * the journal. Metadata: `start_sequence`, `last_sequence`. A consumer that
+   * gets this has seen another journal: check the address, or whether the
+   * database was restored from a backup.
    */
   ERROR_REASON_SEQUENCE_OUT_OF_RANGE: 7,
   /**
-   * ERROR_REASON_OVERLOADED - RESOURCE_EXHAUSTED: the server has as much work in hand as it may have. The
-   * call was refused before anything was stored. `google.rpc.RetryInfo` says
-   * when to try again. Metadata: `limit` names which limit.
+   * ERROR_REASON_OVERLOADED - RESOURCE_EXHAUSTED: the server is at one of its limits. The call was refused
+   * before anything was stored. `google.rpc.RetryInfo` says when to try again.
+   * Metadata: `limit` is `in_flight_calls`, `open_streams`, `write_queue`,
+   * `read_connections`, `request_bytes` (of requests that are arriving or being
+   * worked on) or `response_bytes` (of responses that clients have not read).
+   * More may be added.
    */
   ERROR_REASON_OVERLOADED: 8,
   /**
-   * ERROR_REASON_SHUTTING_DOWN - UNAVAILABLE: the server is going away. The call was refused, or the stream
-   * ended, with everything acknowledged durable; retry with the same request id
-   * on another connection. `google.rpc.RetryInfo` is attached.
+   * ERROR_REASON_SHUTTING_DOWN - UNAVAILABLE: the server is shutting down. The call was refused, or the
+   * stream ended; everything acknowledged is stored. Retry with the same request
+   * id on another connection. `google.rpc.RetryInfo` is attached.
    */
   ERROR_REASON_SHUTTING_DOWN: 9,
   /**
-   * ERROR_REASON_DATABASE_UNAVAILABLE - UNAVAILABLE: PostgreSQL did not answer. Whether a write happened may be
-   * unknown; a retry with the same request id settles it without a second
+   * ERROR_REASON_DATABASE_UNAVAILABLE - UNAVAILABLE: PostgreSQL did not answer. A write may or may not have
+   * happened; a retry with the same request id settles it without a second
    * charge. `google.rpc.RetryInfo` is attached.
    */
   ERROR_REASON_DATABASE_UNAVAILABLE: 10,
   /**
-   * ERROR_REASON_DEADLINE_EXCEEDED - DEADLINE_EXCEEDED: the caller's deadline passed. A write may have happened;
-   * a retry with the same request id settles it without a second charge.
+   * ERROR_REASON_DEADLINE_EXCEEDED - DEADLINE_EXCEEDED: the call took longer than the caller's deadline, or than
+   * the server allows. A write may have happened; a retry with the same request
+   * id settles it without a second charge.
    */
   ERROR_REASON_DEADLINE_EXCEEDED: 11,
-  /** ERROR_REASON_CANCELLED - CANCELLED: the caller gave up. */
+  /** ERROR_REASON_CANCELLED - CANCELLED: the caller cancelled the call. */
   ERROR_REASON_CANCELLED: 12,
   /**
-   * ERROR_REASON_INTERNAL - INTERNAL: a defect of the service. Metadata: `correlation_id`, under which
-   * the service's log has the rest. A retry with the same request id is safe.
+   * ERROR_REASON_INTERNAL - INTERNAL: an error that the service did not expect. Metadata:
+   * `correlation_id`, under which the service's log has the rest. A retry with
+   * the same request id is safe.
    */
   ERROR_REASON_INTERNAL: 13,
+  /** ERROR_REASON_COMPRESSION_UNSUPPORTED - UNIMPLEMENTED: the request is compressed. Send it without compression. */
+  ERROR_REASON_COMPRESSION_UNSUPPORTED: 14,
+  /**
+   * ERROR_REASON_METADATA_INVALID - INVALID_ARGUMENT: a header of the call cannot be read. Metadata: `header`
+   * is its name.
+   */
+  ERROR_REASON_METADATA_INVALID: 15,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -109,6 +120,8 @@ export namespace ErrorReason {
   export type ERROR_REASON_DEADLINE_EXCEEDED = typeof ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED;
   export type ERROR_REASON_CANCELLED = typeof ErrorReason.ERROR_REASON_CANCELLED;
   export type ERROR_REASON_INTERNAL = typeof ErrorReason.ERROR_REASON_INTERNAL;
+  export type ERROR_REASON_COMPRESSION_UNSUPPORTED = typeof ErrorReason.ERROR_REASON_COMPRESSION_UNSUPPORTED;
+  export type ERROR_REASON_METADATA_INVALID = typeof ErrorReason.ERROR_REASON_METADATA_INVALID;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -156,6 +169,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 13:
     case "ERROR_REASON_INTERNAL":
       return ErrorReason.ERROR_REASON_INTERNAL;
+    case 14:
+    case "ERROR_REASON_COMPRESSION_UNSUPPORTED":
+      return ErrorReason.ERROR_REASON_COMPRESSION_UNSUPPORTED;
+    case 15:
+    case "ERROR_REASON_METADATA_INVALID":
+      return ErrorReason.ERROR_REASON_METADATA_INVALID;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -193,6 +212,10 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_CANCELLED";
     case ErrorReason.ERROR_REASON_INTERNAL:
       return "ERROR_REASON_INTERNAL";
+    case ErrorReason.ERROR_REASON_COMPRESSION_UNSUPPORTED:
+      return "ERROR_REASON_COMPRESSION_UNSUPPORTED";
+    case ErrorReason.ERROR_REASON_METADATA_INVALID:
+      return "ERROR_REASON_METADATA_INVALID";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

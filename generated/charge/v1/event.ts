@@ -32,12 +32,12 @@ export interface ChargeCreated {
     | Charge
     | undefined;
   /**
-   * The event's place in the tenant's book: 1, 2, 3 ... without a gap, in the
-   * order in which the charges were committed.
+   * The number of the entry in the tenant's journal: 1, 2, 3 ... without a gap,
+   * in the order in which the charges were committed.
    */
   sequence: bigint;
   /**
-   * Whose book it is: the tenant of the credential that wrote the charge;
+   * Whose journal it is: the tenant of the credential that wrote the charge;
    * "default" until credentials exist.
    */
   tenant: string;

@@ -1,21 +1,29 @@
-/** BatchCreateCharges: up to 1000 charges, each recorded or refused alone. */
+/** BatchCreateCharges: up to 1000 charges, each recorded or rejected alone. */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
 import {
   BatchCreateChargesRequest,
-  type BatchCreateChargesResponse,
+  BatchCreateChargesResponse,
   type CreateChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
-import type { ChargeRecorder } from '../ports.ts';
-import { countItems } from './batch-items.ts';
-import { fromProtoItem, NO_REQUEST, requestsOf, toProtoResults } from './items.ts';
-import type { RpcLimits, RpcMetrics } from '../../grpc/dependencies.ts';
+import type { RpcMethod } from '../../grpc/service.ts';
+import { TimeSlice } from '../../grpc/time-slice.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
-import type { UnaryMethod } from '../../grpc/unary.ts';
-import type { Check } from '../../grpc/contract-rules.ts';
+import { unaryMethod } from '../../grpc/unary.ts';
+import type { Check } from '../../grpc/validation.ts';
+import type { ChargeRecorder } from '../ports.ts';
+import { fromProtoItem, type Item, NO_REQUEST, requestsOf, toProtoResults } from './items.ts';
 
-/** Most items of a batch by the contract. */
+/** The largest request, and the most items, by the contract. */
+export const BATCH_REQUEST_BYTES_MAX = 4 * 1024 * 1024;
 export const BATCH_ITEMS_MAX = 1000;
+
+/** After so many rejected items only the first violation of each is named: clients take 4 MiB by default. */
+const EXPLAINED_ITEMS_MAX = 100;
 
 /** The checks of a batch: of the number of its items, and of each item. */
 export interface BatchChecks {
@@ -23,37 +31,77 @@ export interface BatchChecks {
   readonly item: Check<CreateChargeRequest>;
 }
 
-/** The method on a recorder. */
+/** The method on a recorder. `rejected` is told of each item that breaks a rule. */
 export function batchCreateCharges(
   recorder: ChargeRecorder,
-  limits: RpcLimits,
-  metrics: RpcMetrics,
   checks: BatchChecks,
-): UnaryMethod<BatchCreateChargesRequest, BatchCreateChargesResponse> {
-  return {
-    name: 'BatchCreateCharges',
-    messageBytesMax: limits.batchMessageBytesMax,
+  rejected: () => void,
+): RpcMethod {
+  return unaryMethod({
+    requestBytesMax: BATCH_REQUEST_BYTES_MAX,
     decode: decodeBatch,
     validate: ({ requests }) =>
       requests.length >= 1 && requests.length <= BATCH_ITEMS_MAX
         ? []
         : checks.size({ requests: requests.map(() => NO_REQUEST) }),
+    response: BatchCreateChargesResponse,
+    hasLargeResponse: true,
     async handle({ requests }, call) {
-      const traceparent = traceparentOf(call);
-      const items = requests.map((request) => fromProtoItem(request, checks.item, traceparent));
+      const items = await readItems(requests, checks.item, traceparentOf(call), rejected);
       const accepted = requestsOf(items);
-      for (let i = accepted.length; i < items.length; i++) metrics.refused('VALIDATION_FAILED');
       const results =
         accepted.length > 0 ? await recorder.record(call.tenant, accepted, { signal: call }) : [];
       return { results: toProtoResults(items, results) };
     },
-  };
+  });
 }
 
-/** A batch with more items than allowed is not decoded: 4 MiB can name two million of them. */
+/** In slices: a thousand items that break every rule take half a second. */
+async function readItems(
+  requests: readonly CreateChargeRequest[],
+  check: Check<CreateChargeRequest>,
+  traceparent: string | undefined,
+  rejected: () => void,
+): Promise<Item[]> {
+  const slice = new TimeSlice();
+  const items: Item[] = [];
+  let rejections = 0;
+  for (const request of requests) {
+    const item = fromProtoItem(request, check, traceparent, rejections < EXPLAINED_ITEMS_MAX ? Infinity : 1);
+    items.push(item);
+    if ('request' in item) continue;
+    rejections++;
+    rejected();
+    if (slice.isOver()) {
+      await nextTurn();
+      slice.restart();
+    }
+  }
+  return items;
+}
+
+/** A batch with more items than allowed is not decoded: 4 MiB can hold two million empty ones. */
 function decodeBatch(bytes: Buffer): BatchCreateChargesRequest | undefined {
   const items = countItems(bytes, BATCH_ITEMS_MAX + 1);
   if (items === undefined) return undefined;
   if (items <= BATCH_ITEMS_MAX) return decodeStrictly(BatchCreateChargesRequest, bytes);
   return { requests: new Array<CreateChargeRequest>(items).fill(NO_REQUEST) };
+}
+
+const REQUESTS_FIELD = 1;
+
+/** How many items the bytes hold, counting up to `max`; undefined if they are not a message. */
+function countItems(bytes: Uint8Array, max: number): number | undefined {
+  const reader = new BinaryReader(bytes);
+  let items = 0;
+  try {
+    while (reader.pos < reader.len && items < max) {
+      const [field, wireType] = reader.tag();
+      if (field === REQUESTS_FIELD && wireType === WireType.LengthDelimited) items++;
+      reader.skip(wireType, field);
+    }
+    return items;
+  } catch {
+    return undefined;
+  }
 }

@@ -2,8 +2,8 @@
 
 import type { Charge } from '../../../generated/charge/v1/charge.ts';
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
-import type { FieldViolation } from '../../errors/service-error.ts';
-import type { Check, ContractRules } from '../../grpc/contract-rules.ts';
+import type { FieldViolation } from '../../errors/failure.ts';
+import type { Check, ContractRules } from '../../grpc/validation.ts';
 import { isValidCreateChargeRequest } from './fast-charge-rules.ts';
 
 const NONE: readonly FieldViolation[] = [];
@@ -15,10 +15,10 @@ export function createChargeCheck(rules: ContractRules): Check<CreateChargeReque
     isValidCreateChargeRequest(request, Date.now()) ? NONE : everyViolation(bounded(request));
 }
 
-// Four times what any text may have, and more labels than a charge may have: what is cut off
-// breaks a rule either way. A text of 1 MiB takes the rules 260 ms, 20,000 labels take 180.
+// Four times what any text may have, and one label more than a charge may have: what is cut off breaks
+// a rule either way. Without this, a text of 1 MiB takes the rules 260 ms, and 20,000 labels 180 ms.
 const TEXT_UNITS_MAX = 1024;
-const LABELS_MAX = 64;
+const LABELS_MAX = 17;
 
 function bounded({ charge, requestId }: CreateChargeRequest): CreateChargeRequest {
   return { charge: charge && boundedCharge(charge), requestId: cut(requestId) };

@@ -1,40 +1,36 @@
 /** CreateCharge: one charge, once per request id. */
 
-import {
-  CreateChargeRequest,
-  type CreateChargeResponse,
-} from '../../../generated/charge/v1/charge_service.ts';
-import { toProtoCharge } from '../convert.ts';
+import { CreateChargeRequest, CreateChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
+import { ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
-import type { RecordResult } from '../charge.ts';
-import { ServiceError } from '../../errors/service-error.ts';
-import type { ChargeRecorder } from '../ports.ts';
-import { conflictOf, fromProtoCreateChargeRequest } from './charge-requests.ts';
-import type { RpcLimits } from '../../grpc/dependencies.ts';
+import type { RpcMethod } from '../../grpc/service.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
-import type { UnaryMethod } from '../../grpc/unary.ts';
-import type { Check } from '../../grpc/contract-rules.ts';
+import { unaryMethod } from '../../grpc/unary.ts';
+import type { Check } from '../../grpc/validation.ts';
+import type { RecordResult } from '../charge.ts';
+import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
+import { requestIdReused } from '../errors.ts';
+import type { ChargeRecorder } from '../ports.ts';
+
+/** The largest CreateCharge request, and the largest item of RecordCharges. */
+export const CHARGE_REQUEST_BYTES_MAX = 1024 * 1024;
 
 /** The method on a recorder; `check` holds the contract's rules for a charge. */
-export function createCharge(
-  recorder: ChargeRecorder,
-  limits: RpcLimits,
-  check: Check<CreateChargeRequest>,
-): UnaryMethod<CreateChargeRequest, CreateChargeResponse> {
-  return {
-    name: 'CreateCharge',
-    messageBytesMax: limits.unaryMessageBytesMax,
+export function createCharge(recorder: ChargeRecorder, check: Check<CreateChargeRequest>): RpcMethod {
+  return unaryMethod({
+    requestBytesMax: CHARGE_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(CreateChargeRequest, bytes),
     validate: check,
+    response: CreateChargeResponse,
     handle(request, call) {
       const charge = fromProtoCreateChargeRequest(request, traceparentOf(call));
       return recorder.record(call.tenant, [charge], { signal: call }).then(toProtoCreateChargeResponse);
     },
-  };
+  });
 }
 
 function toProtoCreateChargeResponse([result]: readonly RecordResult[]): CreateChargeResponse {
   if (result === undefined) throw new TypeError('the recorder gave no result');
-  if (result.outcome === 'conflict') throw new ServiceError(conflictOf(result));
+  if (result.outcome === 'conflict') throw new ServiceError(requestIdReused(result));
   return { charge: toProtoCharge(result.charge), replayed: result.outcome === 'replayed' };
 }

@@ -1,25 +1,27 @@
-/** Items of a batch or a stream: each is recorded or refused alone, and answered in its place. */
+/** Items of a batch or a stream: each is recorded or rejected alone, and answered in its place. */
 
 import type { ChargeResult, CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
+import { validationFailed } from '../../errors/failure.ts';
+import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
-import type { Check } from '../../grpc/contract-rules.ts';
-import { fromProtoCreateChargeRequest, toProtoChargeResult, toProtoRejection } from './charge-requests.ts';
+import { fromProtoCreateChargeRequest, toProtoChargeResult, toProtoRejection } from '../convert.ts';
 
-/** An item that was read: refused already, or to be recorded. */
+/** An item that was read: rejected already, or to be recorded. */
 export type Item = { readonly rejection: ChargeResult } | { readonly request: ChargeRequest };
 
-/** Stands for an item that holds nothing: it breaks the rules as an empty one does. */
+/** Stands for an item that holds nothing: it breaks the same rules as an empty one. */
 export const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
 
-/** Checks an item by the contract's rules for a charge. */
+/** Checks an item by the contract's rules for a charge. At most `violationsMax` violations are named. */
 export function fromProtoItem(
   request: CreateChargeRequest | undefined,
   check: Check<CreateChargeRequest>,
   traceparent: string | undefined,
+  violationsMax = Infinity,
 ): Item {
   const violations = check(request ?? NO_REQUEST);
   return violations.length > 0
-    ? { rejection: toProtoRejection({ kind: 'validation_failed', violations }) }
+    ? { rejection: toProtoRejection(validationFailed(violations.slice(0, violationsMax))) }
     : { request: fromProtoCreateChargeRequest(request ?? NO_REQUEST, traceparent) };
 }
 

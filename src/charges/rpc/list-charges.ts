@@ -1,47 +1,49 @@
 /** ListCharges: keyset pages with opaque tokens. */
 
 import { Charge as ProtoCharge } from '../../../generated/charge/v1/charge.ts';
-import { ListChargesRequest, type ListChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
-import { toProtoCharge } from '../convert.ts';
+import { ListChargesRequest, ListChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { decodeStrictly, encodeTransient } from '../../grpc/codec.ts';
+import type { RpcMethod } from '../../grpc/service.ts';
+import { unaryMethod } from '../../grpc/unary.ts';
+import type { Check } from '../../grpc/validation.ts';
 import type { Charge } from '../charge.ts';
+import { fromProtoChargeFilter, fromProtoListChargesOrder, toProtoCharge } from '../convert.ts';
 import type { ChargeReader } from '../ports.ts';
 import { encodedBytesAtMost, FRAME_BYTES } from './charge-bytes.ts';
-import { fromProtoChargeFilter, fromProtoListChargesOrder } from './convert-filter.ts';
+import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 import { decodePageToken, encodePageToken, type ListIdentity } from './page-token.ts';
-import type { UnaryMethod } from '../../grpc/unary.ts';
-import type { Check } from '../../grpc/contract-rules.ts';
-import { READ_MESSAGE_BYTES_MAX } from './read-limits.ts';
 
-/** Charges of a page where the caller does not say how many, and at most. */
+/** Charges of a page if the caller does not say how many, and at most. */
 export const PAGE_SIZE_DEFAULT = 100;
 export const PAGE_SIZE_MAX = 1000;
 
-/** A page ends before this many bytes of charges: clients take responses of 4 MiB by default. */
-export const PAGE_BYTES_MAX = 3 * 1024 * 1024;
+/** A page ends before this many bytes of charges: only pages of very large charges do. */
+export const PAGE_BYTES_MAX = 1024 * 1024;
+
+/** Pages that are read at once: half of the connections for reads, so that the other half serves the rest. */
+const LISTS_MAX = 4;
 
 /** The method on a reader. */
-export function listCharges(
-  reader: ChargeReader,
-  check: Check<ListChargesRequest>,
-): UnaryMethod<ListChargesRequest, ListChargesResponse> {
-  return {
-    name: 'ListCharges',
-    messageBytesMax: READ_MESSAGE_BYTES_MAX,
+export function listCharges(reader: ChargeReader, check: Check<ListChargesRequest>): RpcMethod {
+  return unaryMethod({
+    requestBytesMax: READ_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(ListChargesRequest, bytes),
     validate: check,
-    handle(request, { tenant, timeoutMs }) {
+    response: ListChargesResponse,
+    hasLargeResponse: true,
+    concurrencyMax: LISTS_MAX,
+    async handle(request, { tenant, timeoutMs, underPressure }) {
       const filter = fromProtoChargeFilter(request.filter);
       const list: ListIdentity = { tenant, filter, order: fromProtoListChargesOrder(request.order) };
       const after = request.pageToken === '' ? undefined : decodePageToken(list, request.pageToken);
-      const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
+      // A page may always be shorter than asked for.
+      const pageSizeMax = underPressure ? PAGE_SIZE_DEFAULT : PAGE_SIZE_MAX;
+      const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, pageSizeMax);
       // One more than the page holds tells whether anything follows it.
       const query = { filter, order: list.order, limit: pageSize + 1, after };
-      return reader
-        .list(tenant, query, { timeoutMs })
-        .then((charges) => toProtoPage(list, charges, pageSize));
+      return toProtoPage(list, await reader.list(tenant, query, { timeoutMs }), pageSize);
     },
-  };
+  });
 }
 
 function toProtoPage(list: ListIdentity, charges: readonly Charge[], pageSize: number): ListChargesResponse {
@@ -53,7 +55,7 @@ function toProtoPage(list: ListIdentity, charges: readonly Charge[], pageSize: n
 
 /** The longest run from the start that fits into {@link PAGE_BYTES_MAX}. */
 function withinBytes(charges: ProtoCharge[]): ProtoCharge[] {
-  // Only pages of very large charges are measured, because that takes encoding each one.
+  // Only pages of very large charges are measured, because that means encoding each charge.
   const atMost = charges.reduce((bytes, charge) => bytes + encodedBytesAtMost(charge), 0);
   if (atMost <= PAGE_BYTES_MAX) return charges;
   let bytes = 0;

@@ -12,7 +12,8 @@ import { hash } from 'node:crypto';
 
 import { isWellFormedTimestamp, toProtoTimestamp } from '../../grpc/timestamp.ts';
 import type { ChargeFilter, ListPosition } from '../charge.ts';
-import { ServiceError } from '../../errors/service-error.ts';
+import { ServiceError } from '../../errors/failure.ts';
+import { pageTokenInvalid } from '../errors.ts';
 import type { ListQuery } from '../ports.ts';
 
 /** The list that a token belongs to. */
@@ -49,12 +50,12 @@ export function decodePageToken(list: ListIdentity, text: string): ListPosition 
     token.readUInt8(0) !== VERSION ||
     !digest(list, token.subarray(0, DIGEST_AT)).equals(token.subarray(DIGEST_AT))
   ) {
-    throw new ServiceError({ kind: 'page_token_invalid' });
+    throw new ServiceError(pageTokenInvalid());
   }
   const usageTimeMicros = token.readBigInt64BE(TIME_AT);
   // The digest keeps nobody from making a token with a time that no charge has and PostgreSQL cannot read.
   if (!isWellFormedTimestamp(toProtoTimestamp(usageTimeMicros))) {
-    throw new ServiceError({ kind: 'page_token_invalid' });
+    throw new ServiceError(pageTokenInvalid());
   }
   const hex = token.toString('hex', ID_AT, DIGEST_AT);
   return {

@@ -4,77 +4,107 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 
 import {
   type CreateChargeRequest,
-  type RecordChargesRequest,
+  RecordChargesRequest,
   RecordChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { encodeFramed } from '../../grpc/codec.ts';
-import type { RecordResult } from '../charge.ts';
-import type { Failure } from '../../errors/service-error.ts';
-import type { ChargeRecorder } from '../ports.ts';
-import { fromProtoItem, type Item, requestsOf, toProtoResults } from './items.ts';
-import type { RecordShare } from './record-window.ts';
-import type { StreamCall, StreamWork } from '../../grpc/stream.ts';
+import { type Failure, malformedMessage, messageTooLarge } from '../../errors/failure.ts';
+import { decodeStrictly } from '../../grpc/codec.ts';
+import type { RpcMethod } from '../../grpc/service.ts';
+import { duplexStreamMethod, type StreamCall, type StreamWork } from '../../grpc/stream.ts';
+import { TimeSlice } from '../../grpc/time-slice.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
-import type { Check } from '../../grpc/contract-rules.ts';
+import type { Check } from '../../grpc/validation.ts';
+import type { RecordResult } from '../charge.ts';
+import type { ChargeRecorder } from '../ports.ts';
+import { CHARGE_REQUEST_BYTES_MAX } from './create-charge.ts';
+import { fromProtoItem, type Item, requestsOf, toProtoResults } from './items.ts';
+import type { RecordShare, RecordWindow } from './record-window.ts';
 
 type RecordStream = StreamCall<RecordChargesRequest, RecordChargesResponse>;
 
-/** Items that are recorded together: those that had arrived when a place for them was free. */
+/** The method on a recorder. `rejected` is told of each item that breaks a rule. */
+export function recordCharges(
+  recorder: ChargeRecorder,
+  check: Check<CreateChargeRequest>,
+  window: RecordWindow,
+  rejected: () => void,
+): RpcMethod {
+  return duplexStreamMethod<RecordChargesRequest, RecordChargesResponse>({
+    kind: 'record',
+    requestBytesMax: CHARGE_REQUEST_BYTES_MAX,
+    decode: (bytes) => decodeStrictly(RecordChargesRequest, bytes),
+    // Items are checked one by one, and rejected alone.
+    validate: () => [],
+    response: RecordChargesResponse,
+    run: (stream, requests) =>
+      new RecordWork(stream, requests, { recorder, check, window, rejected }).start(),
+  });
+}
+
+/** Items that are recorded together: those that had arrived when the recorder was free for them. */
 interface Chunk {
   readonly items: readonly Item[];
-  answer: readonly RecordResult[] | undefined;
+  readonly bytes: number;
+  results: readonly RecordResult[] | undefined;
   error: unknown;
 }
 
 /**
- * Chunks with the recorder at once. More than one, because the writers work in parallel and a
- * chunk is answered only at its commit; few, so that waiting items gather into large chunks.
+ * Chunks with the recorder at once. More than one, because the writers work in parallel and a chunk is
+ * answered only after its commit; few, so that waiting items gather into large chunks.
  */
 const CHUNKS_MAX = 4;
+/** What an item takes besides its bytes, and what its rejection takes at most. */
+const ITEM_OVERHEAD_BYTES = 256;
+const REJECTION_BYTES = 4096;
 
 /**
  * The work of one stream. What is read and not answered is the stream's share of the window; reading
- * stops while there is no room for more or the caller does not take its answers.
+ * stops while there is no room for more or the caller does not read its answers.
  */
-export class RecordChargesWork implements StreamWork {
+class RecordWork implements StreamWork {
   readonly #stream: RecordStream;
-  readonly #call: ServerDuplexStream<Buffer, RecordChargesResponse>;
+  readonly #requests: ServerDuplexStream<Buffer, Buffer>;
   readonly #recorder: ChargeRecorder;
   readonly #check: Check<CreateChargeRequest>;
+  readonly #rejected: () => void;
   readonly #share: RecordShare;
   readonly #traceparent: string | undefined;
   readonly #chunks: Chunk[] = [];
+  readonly #slice = new TimeSlice();
   #arrived: Item[] = [];
-  /** Items that are with the recorder. */
-  #recording = 0;
+  #arrivedBytes = 0;
+  /** Bytes that are with the recorder. */
+  #recordingBytes = 0;
   #scheduled = false;
   #writable = true;
+  #yielding = false;
   /** Nothing more is read; once all is answered, the stream ends like this. */
   #ending: 'ok' | Failure | undefined = undefined;
 
   constructor(
     stream: RecordStream,
-    call: ServerDuplexStream<Buffer, RecordChargesResponse>,
-    recorder: ChargeRecorder,
-    check: Check<CreateChargeRequest>,
+    requests: ServerDuplexStream<Buffer, Buffer>,
+    options: {
+      readonly recorder: ChargeRecorder;
+      readonly check: Check<CreateChargeRequest>;
+      readonly window: RecordWindow;
+      readonly rejected: () => void;
+    },
   ) {
     this.#stream = stream;
-    this.#call = call;
-    this.#recorder = recorder;
-    this.#check = check;
-    this.#share = stream.border.recordWindow.share(() => this.#regulate());
+    this.#requests = requests;
+    this.#recorder = options.recorder;
+    this.#check = options.check;
+    this.#rejected = options.rejected;
+    this.#share = options.window.share(() => this.#regulate());
     this.#traceparent = traceparentOf(stream);
   }
 
-  /** Begins to read. */
   start(): void {
     this.#stream.workedOnBy(this);
-    this.#call.on('data', (bytes: Buffer) => this.#guard(() => this.#read(bytes)));
-    this.#call.on('end', () => this.#endWith('ok'));
-    this.#stream.onFramedTaken(() => {
-      this.#writable = true;
-      this.#regulate();
-    });
+    this.#requests.on('data', (bytes: Buffer) => this.#guard(() => this.#read(bytes)));
+    this.#requests.on('end', () => this.#endWith('ok'));
   }
 
   onCancel(): void {
@@ -86,27 +116,42 @@ export class RecordChargesWork implements StreamWork {
   }
 
   #read(bytes: Buffer): void {
-    // Pausing takes effect behind what was delivered already.
+    // What was delivered before a pause took effect still comes.
     if (this.#ending !== undefined || this.#stream.over) return;
-    const { method } = this.#stream;
-    const limitBytes = method.messageBytesMax;
-    if (bytes.length > limitBytes) {
-      const sizeBytes = bytes.length;
-      this.#endWith({ kind: 'message_too_large', limitBytes, sizeBytes });
+    const { rules } = this.#stream;
+    if (bytes.length > rules.requestBytesMax) {
+      this.#endWith(messageTooLarge(rules.requestBytesMax, bytes.length));
       return;
     }
-    const message = method.decode(bytes);
+    const message = rules.decode(bytes);
     if (message === undefined) {
-      this.#endWith({ kind: 'malformed_message' });
+      this.#endWith(malformedMessage());
       return;
     }
     const item = fromProtoItem(message.request, this.#check, this.#traceparent);
-    if ('rejection' in item) this.#stream.border.metrics.refused('VALIDATION_FAILED');
     this.#arrived.push(item);
-    this.#share.take();
+    let itemBytes = bytes.length + ITEM_OVERHEAD_BYTES;
+    if ('rejection' in item) {
+      this.#rejected();
+      itemBytes += REJECTION_BYTES;
+      this.#yieldIfLong();
+    }
+    this.#arrivedBytes += itemBytes;
+    this.#share.acquire(itemBytes);
     this.#stream.counters.streamed('received', 1);
     this.#regulate();
     this.#schedule();
+  }
+
+  /** A rejection takes as long as hundreds of valid items: others get their turn in between. */
+  #yieldIfLong(): void {
+    if (!this.#slice.isOver()) return;
+    this.#yielding = true;
+    setImmediate(() => {
+      this.#yielding = false;
+      this.#slice.restart();
+      this.#regulate();
+    });
   }
 
   /** Lets everything that arrives in this turn of the event loop join the chunk. */
@@ -120,19 +165,24 @@ export class RecordChargesWork implements StreamWork {
   }
 
   #recordArrived(): void {
-    const items = this.#arrived;
-    if (this.#stream.over || items.length === 0 || this.#chunks.length >= CHUNKS_MAX) return;
+    if (this.#stream.over || this.#arrived.length === 0 || this.#chunks.length >= CHUNKS_MAX) return;
+    const chunk: Chunk = {
+      items: this.#arrived,
+      bytes: this.#arrivedBytes,
+      results: undefined,
+      error: undefined,
+    };
     this.#arrived = [];
-    const chunk: Chunk = { items, answer: undefined, error: undefined };
+    this.#arrivedBytes = 0;
     this.#chunks.push(chunk);
-    this.#recording += items.length;
+    this.#recordingBytes += chunk.bytes;
     void this.#record(chunk).finally(() => {
-      this.#recording -= items.length;
+      this.#recordingBytes -= chunk.bytes;
       this.#guard(() => this.#answer());
     });
   }
 
-  /** A defect ends this stream, not the process: nobody above an event listener catches it. */
+  /** An error ends this stream, not the process: nobody above an event listener catches it. */
   #guard(work: () => void): void {
     try {
       work();
@@ -145,10 +195,10 @@ export class RecordChargesWork implements StreamWork {
   async #record(chunk: Chunk): Promise<void> {
     const requests = requestsOf(chunk.items);
     const { tenant, signal } = this.#stream;
-    // A stream is slowed down, not refused: what it hands over is bounded by the window.
+    // A stream is slowed down, not refused: the window limits what it hands over.
     const options = { signal, admitted: true };
     try {
-      chunk.answer = requests.length === 0 ? [] : await this.#recorder.record(tenant, requests, options);
+      chunk.results = requests.length === 0 ? [] : await this.#recorder.record(tenant, requests, options);
     } catch (error) {
       chunk.error = error;
     }
@@ -162,31 +212,38 @@ export class RecordChargesWork implements StreamWork {
         this.#stream.failWith(chunk.error);
         return;
       }
-      if (chunk.answer === undefined) break;
+      if (chunk.results === undefined) break;
       this.#chunks.shift();
-      this.#send(chunk.items, chunk.answer);
-      if (this.#stream.over) return;
+      this.#send(chunk, chunk.results);
     }
     if (this.#arrived.length > 0) this.#schedule();
     this.#regulate();
     this.#endOnceAnswered();
   }
 
-  #send(items: readonly Item[], results: readonly RecordResult[]): void {
-    const responses = toProtoResults(items, results).map((result) => ({ result }));
-    const bytes = encodeFramed(RecordChargesResponse, responses);
-    // First: where the stream turns out to be over, everything else is given back at once.
-    this.#share.giveBack(items.length);
-    if (!this.#stream.writeFramed(bytes)) this.#writable = false;
-    if (!this.#stream.over) this.#stream.counters.streamed('sent', items.length);
+  #send({ items, bytes }: Chunk, results: readonly RecordResult[]): void {
+    for (const result of toProtoResults(items, results)) {
+      if (!this.#stream.write({ result })) this.#stopUntilWritable();
+    }
+    this.#share.release(bytes);
+    this.#stream.counters.streamed('sent', items.length);
+  }
+
+  #stopUntilWritable(): void {
+    if (!this.#writable) return;
+    this.#writable = false;
+    this.#stream.onceWritable(() => {
+      this.#writable = true;
+      this.#regulate();
+    });
   }
 
   #regulate(): void {
     if (this.#stream.over) return;
-    const stop = this.#ending !== undefined || !this.#writable || !this.#share.mayRead();
-    if (stop !== this.#call.isPaused()) {
-      if (stop) this.#call.pause();
-      else this.#call.resume();
+    const stop = this.#ending !== undefined || !this.#writable || this.#yielding || !this.#share.mayRead();
+    if (stop !== this.#requests.isPaused()) {
+      if (stop) this.#requests.pause();
+      else this.#requests.resume();
     }
   }
 
@@ -197,20 +254,20 @@ export class RecordChargesWork implements StreamWork {
   }
 
   #endOnceAnswered(): void {
-    if (this.#ending === undefined || this.#share.items > 0) return;
+    if (this.#ending === undefined || this.#share.bytes > 0) return;
     if (this.#ending === 'ok') this.#stream.end();
     else this.#stream.fail(this.#ending);
     this.#letGo();
   }
 
   /**
-   * Once the stream is over, gives back all but what is with the recorder: for that, the stream
-   * keeps its share and its place, also behind a cancellation.
+   * Once the stream is over, releases everything but what is with the recorder: for that, the stream
+   * stays counted, even after a cancellation.
    */
   #letGo(): void {
     if (!this.#stream.over) return;
     this.#arrived = [];
-    this.#share.giveBack(this.#share.items - this.#recording);
-    if (this.#recording === 0) this.#stream.close();
+    this.#share.release(this.#share.bytes - this.#recordingBytes);
+    if (this.#recordingBytes === 0) this.#stream.close();
   }
 }

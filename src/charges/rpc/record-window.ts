@@ -1,41 +1,44 @@
-/** What all RecordCharges streams of a server have in hand together: bounded, and shared fairly. */
+/** What all RecordCharges streams of a server have read and not answered: limited, and shared fairly. */
+
+/** Of all streams, and of one. Each may have one item more. */
+const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
+const STREAM_BYTES_MAX = 1024 * 1024;
 
 /**
- * The window of all record streams. A stream may read on while it has less in hand than its share,
- * and all together have less than `itemsMax`; one that has nothing in hand may always read, so that
- * every stream gets on. Hence at most `itemsMax` items, and one more for each stream, are in hand.
+ * A stream may read on while it holds less than its share, and all together less than `bytesMax`. One
+ * that holds nothing may always read an item, so that every stream makes progress.
  *
- * The share is an equal part of the window for each stream that has something in hand: streams that
- * are idle take nothing from the others, and one that wakes up waits for those above their new share.
+ * The share is an equal part for each stream that holds anything: idle streams take nothing from the
+ * others, and when one wakes up, those above their new share wait.
  */
 export class RecordWindow {
-  readonly #itemsMax: number;
-  readonly #streamItemsMax: number;
+  readonly #bytesMax: number;
+  readonly #streamBytesMax: number;
   readonly #waiting = new Set<RecordShare>();
-  #items = 0;
+  #bytes = 0;
   #activeStreams = 0;
   #shareMax: number;
 
-  /** `itemsMax`: of all streams; `streamItemsMax`: of one, however few there are. Both at least 1. */
-  constructor(itemsMax: number, streamItemsMax: number) {
-    this.#itemsMax = itemsMax;
-    this.#streamItemsMax = streamItemsMax;
-    this.#shareMax = Math.min(itemsMax, streamItemsMax);
+  /** `bytesMax`: of all streams; `streamBytesMax`: of one, however few there are. Both at least 1. */
+  constructor(bytesMax = WINDOW_BYTES_MAX, streamBytesMax = STREAM_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+    this.#streamBytesMax = streamBytesMax;
+    this.#shareMax = Math.min(bytesMax, streamBytesMax);
   }
 
-  /** Items of all streams that were read and not given back. */
-  get items(): number {
-    return this.#items;
+  /** Bytes that all streams hold. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
-  /** The share of a new stream; `onRoom` is told when it had to wait and may read again. */
+  /** The share of a new stream; `onRoom` is called when it had to wait and may read again. */
   share(onRoom: () => void): RecordShare {
     return new RecordShare(this, onRoom);
   }
 
-  /** For shares: whether one with so many items may get another, or else is to wait. */
-  admits(items: number): boolean {
-    return items === 0 || (items < this.#shareMax && this.#items < this.#itemsMax);
+  /** For shares: whether one that holds so many bytes may read another item. */
+  admits(bytes: number): boolean {
+    return bytes === 0 || (bytes < this.#shareMax && this.#bytes < this.#bytesMax);
   }
 
   /** For shares: `share` is told as soon as it is admitted. */
@@ -43,63 +46,62 @@ export class RecordWindow {
     this.#waiting.add(share);
   }
 
-  /** For shares: a stream that had `before` items in hand now has `after`. */
+  /** For shares: a stream that held `before` bytes now holds `after`. */
   changed(share: RecordShare, before: number, after: number): void {
-    const wasFull = this.#items >= this.#itemsMax;
+    const wasFull = this.#bytes >= this.#bytesMax;
     const shareMaxBefore = this.#shareMax;
-    this.#items += after - before;
+    this.#bytes += after - before;
     if ((before === 0) !== (after === 0)) {
       this.#activeStreams += after === 0 ? -1 : 1;
-      const part = Math.floor(this.#itemsMax / Math.max(1, this.#activeStreams));
-      this.#shareMax = Math.min(part, this.#streamItemsMax);
+      const part = Math.floor(this.#bytesMax / Math.max(1, this.#activeStreams));
+      this.#shareMax = Math.min(part, this.#streamBytesMax);
     }
-    // Only these two make room for the others; the first to wait is the first to be told.
-    if ((wasFull && this.#items < this.#itemsMax) || this.#shareMax > shareMaxBefore) {
+    // Only these two make room for the others; who waited first is told first.
+    if ((wasFull && this.#bytes < this.#bytesMax) || this.#shareMax > shareMaxBefore) {
       for (const each of this.#waiting) this.#tell(each);
     } else if (after < before && this.#waiting.has(share)) {
       this.#tell(share);
     }
   }
 
-  /** Reading begins in a later turn, so nothing that is told here waits again meanwhile. */
+  /** Reading begins in a later turn of the event loop, so a share that is told does not wait again here. */
   #tell(share: RecordShare): void {
-    if (!this.admits(share.items)) return;
+    if (!this.admits(share.bytes)) return;
     this.#waiting.delete(share);
     share.onRoom();
   }
 }
 
-/** What one stream has in hand. It ends by giving everything back. */
+/** What one stream holds. It ends by releasing everything. */
 export class RecordShare {
-  /** Told when the stream had to wait and may read again. */
+  /** Called when the stream had to wait and may read again. */
   readonly onRoom: () => void;
   readonly #window: RecordWindow;
-  #items = 0;
+  #bytes = 0;
 
   constructor(window: RecordWindow, onRoom: () => void) {
-    this.#window = window;
     this.onRoom = onRoom;
+    this.#window = window;
   }
 
-  /** Items that the stream has read and not given back. */
-  get items(): number {
-    return this.#items;
+  get bytes(): number {
+    return this.#bytes;
   }
 
-  /** Whether the stream may read on; where not, `onRoom` is told once it may. */
+  /** Whether the stream may read on; if not, `onRoom` is called once it may. */
   mayRead(): boolean {
-    const may = this.#window.admits(this.#items);
+    const may = this.#window.admits(this.#bytes);
     if (!may) this.#window.wait(this);
     return may;
   }
 
-  /** The stream has read an item, also where it came in behind a pause. */
-  take(): void {
-    this.#window.changed(this, this.#items, ++this.#items);
+  /** The stream has read an item of so many bytes. An item that was under way during a pause counts too. */
+  acquire(bytes: number): void {
+    this.#window.changed(this, this.#bytes, (this.#bytes += bytes));
   }
 
-  /** So many items are answered, or will never be; 0 and more, up to `items`. */
-  giveBack(items: number): void {
-    if (items > 0) this.#window.changed(this, this.#items, (this.#items -= items));
+  /** Items of so many bytes are answered, or never will be. */
+  release(bytes: number): void {
+    if (bytes > 0) this.#window.changed(this, this.#bytes, (this.#bytes -= bytes));
   }
 }

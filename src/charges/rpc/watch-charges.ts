@@ -2,35 +2,45 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type {
-  WatchChargesRequest,
-  WatchChargesResponse,
-} from '../../../generated/charge/v1/charge_service.ts';
-import { toProtoChargeCreated } from '../charge-created.ts';
-import type { ChargeFilter, JournalEntry } from '../charge.ts';
+import { WatchChargesRequest, WatchChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
+import { ServiceError } from '../../errors/failure.ts';
+import { decodeStrictly } from '../../grpc/codec.ts';
+import type { RpcMethod } from '../../grpc/service.ts';
+import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
+import type { Check } from '../../grpc/validation.ts';
 import { matches } from '../charge-filter.ts';
-import { ServiceError } from '../../errors/service-error.ts';
+import type { ChargeFilter, JournalEntry } from '../charge.ts';
+import { fromProtoChargeFilter, toProtoChargeCreated } from '../convert.ts';
+import { sequenceOutOfRange } from '../errors.ts';
 import type { BookReader } from '../ports.ts';
 import { encodedBytesAtMost } from './charge-bytes.ts';
-import { fromProtoChargeFilter } from './convert-filter.ts';
-import type { StreamCall } from '../../grpc/stream.ts';
+import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
-/** Entries of one read of the book, at most. */
+/** Entries of the first read, and at most of a later one: reads grow while the caller keeps up. */
+const WATCH_READ_MIN = 32;
 export const WATCH_READ_MAX = 500;
-/** What a watch holds of a read while its caller does not keep up; the rest is read again. */
-const HELD_BYTES_MAX = 512 * 1024;
+/** What a watch keeps of a page while its caller does not keep up; the rest is read again. */
+const KEPT_BYTES_MAX = 64 * 1024;
 
 const RETRIES_MAX = 5;
 const RETRY_DELAY_MIN_MS = 100;
 
 type WatchStream = StreamCall<WatchChargesRequest, WatchChargesResponse>;
 
-/** Serves an admitted stream until the caller, the server or a failure ends it. Never rejects. */
-export async function watchCharges(
-  stream: WatchStream,
-  request: WatchChargesRequest,
-  book: BookReader,
-): Promise<void> {
+/** The method on a journal; `check` holds the contract's rules for its one request. */
+export function watchCharges(book: BookReader, check: Check<WatchChargesRequest>): RpcMethod {
+  return responseStreamMethod<WatchChargesRequest, WatchChargesResponse>({
+    kind: 'watch',
+    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    decode: (bytes) => decodeStrictly(WatchChargesRequest, bytes),
+    validate: check,
+    response: WatchChargesResponse,
+    run: (stream, request) => void watch(stream, request, book),
+  });
+}
+
+/** Runs until the caller, the server or a failure ends the stream. Never rejects. */
+async function watch(stream: WatchStream, request: WatchChargesRequest, book: BookReader): Promise<void> {
   // Nothing is taken in that a drain would have to finish: the caller goes on from its last sequence.
   stream.workedOnBy({ onCancel: () => {}, onDrain: (failure) => stream.fail(failure) });
   try {
@@ -38,13 +48,13 @@ export async function watchCharges(
     // Only now: headers tell the caller that everything from here on will be delivered.
     stream.sendHeaders();
     const filter = fromProtoChargeFilter(request.filter);
-    let limit = WATCH_READ_MAX;
+    let limit = WATCH_READ_MIN;
     while (!stream.over) {
       const entries = await readPatiently(stream, after, limit, book);
       const bookEnded = entries.length < limit;
       const { last, count, dropped } = await deliver(stream, entries, filter);
       after = last ?? after;
-      // Behind large charges a page only grows slowly: whatever it has too much is read twice.
+      // Slowly, because what a page has too much is read twice.
       limit = dropped ? count : Math.min(limit + (limit >> 2) + 1, WATCH_READ_MAX);
       // A short page ends where the book ended; to see that again would cost another read. What has been
       // committed since is not missed: the wait is for a number beyond `after`, whenever it came.
@@ -65,7 +75,7 @@ async function startAfter(
   const lastSequence = await book.lastSequence(tenant);
   if (startSequence === undefined) return lastSequence;
   if (startSequence > lastSequence + 1n) {
-    throw new ServiceError({ kind: 'sequence_out_of_range', startSequence, lastSequence });
+    throw new ServiceError(sequenceOutOfRange(startSequence, lastSequence));
   }
   return startSequence - 1n;
 }
@@ -79,7 +89,7 @@ interface Delivered {
 
 /**
  * Sends those of a page that the filter means, in order, and empties the page by that. While the caller
- * does not keep up, possibly for hours, no more of it is kept than {@link HELD_BYTES_MAX}.
+ * does not keep up, possibly for hours, no more of it is kept than {@link KEPT_BYTES_MAX}.
  */
 async function deliver(stream: WatchStream, page: JournalEntry[], filter: ChargeFilter): Promise<Delivered> {
   let last: bigint | undefined;
@@ -90,7 +100,7 @@ async function deliver(stream: WatchStream, page: JournalEntry[], filter: Charge
     count++;
     if (!matches(filter, entry.charge)) continue;
     if (!stream.write(toProtoResponse(entry))) {
-      dropped = dropBeyond(page, HELD_BYTES_MAX) || dropped;
+      dropped = dropBeyond(page, KEPT_BYTES_MAX) || dropped;
       await onceWritable(stream);
     }
     if (!stream.over) stream.counters.streamed('sent', 1);
@@ -128,8 +138,8 @@ async function readPatiently(
 /** The database restarts, or all connections for reads are in use. */
 function mayPass(error: unknown): boolean {
   if (!(error instanceof ServiceError)) return false;
-  const { kind } = error.failure;
-  return kind === 'database_unavailable' || kind === 'overloaded';
+  const { reason } = error.failure;
+  return reason === 'DATABASE_UNAVAILABLE' || reason === 'OVERLOADED';
 }
 
 function toProtoResponse(entry: JournalEntry): WatchChargesResponse {

@@ -5,7 +5,7 @@ import type { EntityManager, MikroORM, SelectQueryBuilder } from '@mikro-orm/pos
 import type { PoolClient, QueryResult } from 'pg';
 
 import type { Charge, ChargeFilter } from '../charge.ts';
-import { ServiceError } from '../../errors/service-error.ts';
+import { deadlineExceeded, ServiceError } from '../../errors/failure.ts';
 import type { ChargeReader, ListQuery } from '../ports.ts';
 import { type ChargeRow, fromChargeRow } from './charge-row.ts';
 import { timeOfChargeId } from '../charge-id.ts';
@@ -55,7 +55,7 @@ async function readRows(
     const leftMs = Math.ceil(timeoutMs - (performance.now() - startedAt));
     return leftMs > 0 ? await readRowsWithin(client, sql, leftMs) : undefined;
   });
-  if (rows === undefined) throw new ServiceError({ kind: 'deadline_exceeded' });
+  if (rows === undefined) throw new ServiceError(deadlineExceeded());
   return rows;
 }
 

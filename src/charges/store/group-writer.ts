@@ -7,7 +7,7 @@
 import type { Pool, PoolClient } from 'pg';
 
 import type { ChargeRequest, JournalEntry, RecordResult } from '../charge.ts';
-import { ServiceError } from '../../errors/service-error.ts';
+import { overloaded, cancelled, databaseUnavailable, ServiceError } from '../../errors/failure.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
 import type { NewCharge } from './charge-row.ts';
 import { isRequestIdConflict } from './insert-charges.ts';
@@ -86,7 +86,15 @@ export class GroupWriter implements ChargeRecorder {
     const queuedAfter = this.#queuedCharges + requests.length;
     if (!admitted && this.#queuedCharges > 0 && queuedAfter > this.#options.queueSizeMax) {
       const { retryAfterMs } = this.#options;
-      return Promise.reject(new ServiceError({ kind: 'overloaded', limit: 'write_queue', retryAfterMs }));
+      return Promise.reject(
+        new ServiceError(
+          overloaded(
+            'write_queue',
+            `${this.#options.queueSizeMax.toLocaleString('en')} charges that wait to be written`,
+            retryAfterMs,
+          ),
+        ),
+      );
     }
     return new Promise((resolve, reject) => {
       const charges = requests.map(newCharge);
@@ -131,7 +139,7 @@ export class GroupWriter implements ChargeRecorder {
       const { length } = submission.charges;
       if (submission.signal?.aborted) {
         this.#queuedCharges -= length;
-        submission.reject(new ServiceError({ kind: 'cancelled' }));
+        submission.reject(new ServiceError(cancelled()));
       } else if (
         size === 0 ||
         (submission.tenant === group[0]?.tenant && size + length <= this.#options.groupSizeMax)
@@ -172,7 +180,7 @@ export class GroupWriter implements ChargeRecorder {
     const { retryForMs, retryAfterMs } = this.#options;
     return waiting.filter(({ arrivedAt, reject }) => {
       const staysOn = nextAttemptAt <= arrivedAt + retryForMs;
-      if (!staysOn) reject(new ServiceError({ kind: 'database_unavailable', retryAfterMs }, { cause }));
+      if (!staysOn) reject(new ServiceError(databaseUnavailable(retryAfterMs), { cause }));
       return staysOn;
     });
   }

@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import type { FieldViolation } from '../../errors/service-error.ts';
+import type { FieldViolation } from '../../errors/failure.ts';
 
 /** Why a row is not in the book. */
 export interface Rejection {

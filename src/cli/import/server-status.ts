@@ -3,7 +3,7 @@
 import { status as codes, type StatusObject } from '@grpc/grpc-js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../../generated/google/rpc/error_details.ts';
 import { Status } from '../../../generated/google/rpc/status.ts';
-import type { FieldViolation } from '../../errors/service-error.ts';
+import type { FieldViolation } from '../../errors/failure.ts';
 
 /** A `google.rpc.Status` with its details taken out. */
 export interface ServerError {

@@ -1,7 +1,7 @@
 /** Makes a charge out of the cells of one row, or says everything that is wrong with them. */
 
 import { Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
-import type { FieldViolation } from '../../errors/service-error.ts';
+import type { FieldViolation } from '../../errors/failure.ts';
 import { COUNT_FIELDS, DETAIL_FIELDS, nameOf, TEXT_FIELDS, type Target } from './fields.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { parseChargeType, parseCount, parseProvider, quote, Unusable, type Cell } from './values.ts';

@@ -3,11 +3,12 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import {
-  type BatchCreateChargesResponse,
+  BatchCreateChargesResponse,
   type CreateChargeRequest,
   Outcome,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { ServiceError } from '../../../src/errors/service-error.ts';
+import { databaseUnavailable, ServiceError } from '../../../src/errors/failure.ts';
+import { waitFor } from '../../support/wait-for.ts';
 import {
   call,
   callWithBytes,
@@ -103,6 +104,67 @@ test('malformed and oversize batches are refused as a whole', async () => {
 });
 
 test('the whole batch fails when the database does', async () => {
-  fixture.book.failures.push(new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1 }));
+  fixture.book.failures.push(new ServiceError(databaseUnavailable(1)));
   expect((await failureOf(batch([chargeRequest('r-1')]))).reason).toBe('DATABASE_UNAVAILABLE');
+});
+
+/** An item that breaks every rule that an item can break, with as many bad labels as fit into a batch of them. */
+function breaksEveryRule(i: number): CreateChargeRequest {
+  const labels = new Map(Array.from({ length: 17 }, (_, l) => [`\0${l}${'k'.repeat(30)}`, 'é\0'.repeat(64)]));
+  return chargeRequest(`é-${i}`, {
+    userProfile: '',
+    sessionKey: '\0',
+    provider: 99 as never,
+    otherProvider: 'x',
+    chargeType: 99 as never,
+    promptTokens: -1n,
+    completionTokens: -1n,
+    totalTokens: -1n,
+    model: '\0',
+    reference: '\0'.repeat(300),
+    labels,
+    usageTime: { seconds: -(2n ** 60n), nanos: -1 },
+  });
+}
+
+test('1000 items that break every rule are rejected one by one, and the first 100 in full', async () => {
+  const { results } = await batch(Array.from({ length: 1000 }, (_, i) => breaksEveryRule(i)));
+  expect(results.map(({ outcome }) => outcome)).toEqual(new Array(1000).fill(Outcome.OUTCOME_REJECTED));
+  const violations = results.map(({ status }) => summaryOf(status).violations.length);
+  expect(Math.min(...violations.slice(0, 100))).toBeGreaterThan(10);
+  expect(new Set(violations.slice(100))).toEqual(new Set([1]));
+  // What a client of gRPC accepts by default.
+  expect(BatchCreateChargesResponse.encode({ results }).finish().length).toBeLessThan(4 * 1024 * 1024);
+  expect(fixture.book.groups).toEqual([]);
+  expect(fixture.counts.filter((count) => count === 'refused VALIDATION_FAILED')).toHaveLength(1000);
+  expect(fixture.server.load).toMatchObject({ callsInFlight: 0, requestBytes: 0 });
+});
+
+test('other calls are answered while such a batch is checked', async () => {
+  const other = fixture.newClient();
+  await call(other, 'createCharge', chargeRequest('r-0'));
+  const requests = Array.from({ length: 1000 }, (_, i) => breaksEveryRule(i));
+  let over = false;
+  const done = batch(requests).finally(() => (over = true));
+  await waitFor('the first rejection', () => fixture.counts.includes('refused VALIDATION_FAILED'));
+  let answeredBefore = 0;
+  for (let i = 1; !over; i++) {
+    await call(other, 'createCharge', chargeRequest(`r-${i}`));
+    if (!over) answeredBefore++;
+  }
+  expect(answeredBefore).toBeGreaterThanOrEqual(3);
+  await done;
+});
+
+test('a caller that is gone stops the check of its batch', async () => {
+  let running: { cancel(): void } | undefined;
+  const requests = Array.from({ length: 1000 }, (_, i) => breaksEveryRule(i));
+  const failure = failureOf(
+    call(fixture.client, 'batchCreateCharges', { requests }, { onCall: (c) => (running = c) }),
+  );
+  await waitFor('the first rejection', () => fixture.counts.includes('refused VALIDATION_FAILED'));
+  running?.cancel();
+  expect((await failure).code).toBe('CANCELLED');
+  await waitFor('the call to be released', () => fixture.server.load.callsInFlight === 0);
+  expect(fixture.counts.filter((count) => count === 'refused VALIDATION_FAILED').length).toBeLessThan(1000);
 });

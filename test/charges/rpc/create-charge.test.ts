@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { CreateChargeRequest, CreateChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
-import { ServiceError } from '../../../src/errors/service-error.ts';
+import { databaseUnavailable, ServiceError } from '../../../src/errors/failure.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import {
   call,
@@ -181,7 +181,7 @@ test('a defect is told by its correlation id only, and the log has no row values
 });
 
 test('an unavailable database is UNAVAILABLE with a time to wait', async () => {
-  fixture.book.failures.push(new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1250 }));
+  fixture.book.failures.push(new ServiceError(databaseUnavailable(1250)));
   const error = await failureOf(create(chargeRequest('r-1')));
   expect(error).toMatchObject({
     code: 'UNAVAILABLE',

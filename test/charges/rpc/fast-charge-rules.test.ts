@@ -10,7 +10,7 @@ import type { Charge, ChargeType, Provider, TokenDetails } from '../../../genera
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { isWellFormedTimestamp } from '../../../src/grpc/timestamp.ts';
-import { ContractRules } from '../../../src/grpc/contract-rules.ts';
+import { ContractRules } from '../../../src/grpc/validation.ts';
 import { isValidCreateChargeRequest } from '../../../src/charges/rpc/fast-charge-rules.ts';
 
 const image = readContractImage();

@@ -1,7 +1,6 @@
 /** RecordCharges: order, grouping, bounded memory, and every way in which a stream ends. */
 
 import { constants } from 'node:http2';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { type ClientDuplexStream, status } from '@grpc/grpc-js';
 import { afterEach, expect, test } from '@jest/globals';
@@ -12,9 +11,10 @@ import {
   RecordChargesRequest,
   type RecordChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { ServiceError } from '../../../src/errors/service-error.ts';
+import { databaseUnavailable, ServiceError } from '../../../src/errors/failure.ts';
+import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { settled, waitFor } from '../../support/wait-for.ts';
-import { connectRaw, frame, open as openRaw } from '../../grpc/support/raw.ts';
+import { connectRaw, frame, open as openRaw, responseOf } from '../../grpc/support/raw.ts';
 import {
   chargeRequest,
   errorOf,
@@ -25,7 +25,22 @@ import {
 } from '../../grpc/support/server.ts';
 
 let fixture: Fixture;
-afterEach(() => fixture.close());
+/** What all streams of the server have read and not answered. */
+let recordWindow: RecordWindow;
+afterEach(async () => {
+  await fixture.close();
+  expect(recordWindow.bytes).toBe(0);
+});
+
+async function start(window = new RecordWindow()): Promise<void> {
+  recordWindow = window;
+  fixture = await startServer({}, { recordWindow });
+}
+
+/** What an item takes in the window: its bytes, and what the server keeps besides. */
+const ITEM_OVERHEAD_BYTES = 256;
+const windowBytes = (request: CreateChargeRequest): number =>
+  RecordChargesRequest.encode({ request }).finish().length + ITEM_OVERHEAD_BYTES;
 
 /** A stream with what came back on it. */
 interface Recording {
@@ -51,7 +66,7 @@ const charges = (responses: readonly RecordChargesResponse[]): (string | undefin
   responses.map(({ result }) => result?.charge?.userProfile);
 
 test('answers every item in order, refuses bad ones alone, and ends OK', async () => {
-  fixture = await startServer();
+  await start();
   const { send, stream, responses, ended } = open();
   send(chargeRequest('r-1'));
   send(chargeRequest('r-2', { userProfile: '' }));
@@ -71,19 +86,19 @@ test('answers every item in order, refuses bad ones alone, and ends OK', async (
   ]);
   expect(summaryOf(responses[1]?.result?.status).violations[0]?.field).toBe('charge.user_profile');
   expect(summaryOf(responses[4]?.result?.status).reason).toBe('REQUEST_ID_REUSED');
-  await waitFor('the place', () => fixture.server.load.recordStreams === 0);
+  await waitFor('the stream to be closed', () => fixture.server.load.recordStreams === 0);
   expect(fixture.counts).toContain('RecordCharges 0');
 });
 
 test('an empty stream ends OK', async () => {
-  fixture = await startServer();
+  await start();
   const { stream, ended } = open();
   stream.end();
   expect(await ended).toBeUndefined();
 });
 
 test('items that arrive together are recorded together, and chunks are answered in order', async () => {
-  fixture = await startServer();
+  await start();
   const { book } = fixture;
   const { send, stream, responses, ended } = open();
   book.hold();
@@ -100,14 +115,14 @@ test('items that arrive together are recorded together, and chunks are answered 
 });
 
 test('reads no more than the window while nothing is answered', async () => {
-  fixture = await startServer({ recordStreamItemsMax: 50 });
+  await start(new RecordWindow(undefined, 50 * windowBytes(chargeRequest('r-1000'))));
   const { book } = fixture;
   const { send, stream, responses, ended } = open();
   book.hold();
-  for (let i = 0; i < 2000; i++) send(chargeRequest(`r-${i}`));
+  for (let i = 1000; i < 3000; i++) send(chargeRequest(`r-${i}`));
   stream.end();
   await waitFor('the window', () => fixture.received() > 0);
-  // Pausing takes effect behind the item that is being delivered.
+  // A pause takes effect after the item that is being delivered.
   const mostRead = 50 + 1;
   expect(await settled(() => fixture.received())).toBeLessThanOrEqual(mostRead);
   book.release();
@@ -116,8 +131,8 @@ test('reads no more than the window while nothing is answered', async () => {
   expect(book.entries).toHaveLength(2000);
 });
 
-test('a caller that reads no answers is stopped, not buffered for', async () => {
-  fixture = await startServer({ recordStreamItemsMax: 100 });
+test('if the caller reads no answers, the server stops reading too', async () => {
+  await start(new RecordWindow(undefined, 100_000));
   const { book } = fixture;
   const stream = fixture.client.recordCharges();
   const long = 'x'.repeat(255);
@@ -138,8 +153,21 @@ test('a caller that reads no answers is stopped, not buffered for', async () => 
   expect(book.entries).toHaveLength(total);
 });
 
+test('a rejected item takes room in the window for its rejection, too', async () => {
+  await start();
+  fixture.book.hold();
+  const { send } = open();
+  const [valid, invalid] = [chargeRequest('r-1'), chargeRequest('r-2', { userProfile: '' })];
+  send(valid);
+  await waitFor('the valid item', () => fixture.book.heldGroups === 1);
+  expect(recordWindow.bytes).toBe(windowBytes(valid));
+  send(invalid);
+  await waitFor('the other item', () => fixture.received() === 2);
+  expect(recordWindow.bytes).toBe(windowBytes(valid) + windowBytes(invalid) + 4096);
+});
+
 test('a malformed item ends the stream after everything before it was answered', async () => {
-  fixture = await startServer();
+  await start();
   const { book, client } = fixture;
   const same = (bytes: Buffer): Buffer => bytes;
   const stream = client.makeBidiStreamRequest('/charge.v1.ChargeService/RecordCharges', same, same);
@@ -158,28 +186,28 @@ test('a malformed item ends the stream after everything before it was answered',
 });
 
 test('an oversize item ends the stream', async () => {
-  fixture = await startServer();
+  await start();
   const { send, ended } = open();
   send(chargeRequest('r-1', { userProfile: 'x'.repeat(1024 * 1024) }));
   expect(await ended).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'MESSAGE_TOO_LARGE' });
 });
 
 test('a failing database ends the stream, after the answers before it', async () => {
-  fixture = await startServer();
+  await start();
   const { book } = fixture;
   const { send, responses, ended } = open();
   send(chargeRequest('r-1'));
   await waitFor('the first answer', () => responses.length === 1);
-  book.failures.push(new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1 }));
+  book.failures.push(new ServiceError(databaseUnavailable(1)));
   send(chargeRequest('r-2'));
   expect(await ended).toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE_UNAVAILABLE' });
   expect(responses).toHaveLength(1);
-  await waitFor('the place', () => fixture.server.load.recordStreams === 0);
-  expect(fixture.server.load.recordItems).toBe(0);
+  await waitFor('the stream to be closed', () => fixture.server.load.recordStreams === 0);
+  expect(recordWindow.bytes).toBe(0);
 });
 
-test('a defect ends the stream with its correlation id', async () => {
-  fixture = await startServer();
+test('an internal error ends the stream with its correlation id', async () => {
+  await start();
   fixture.book.failures.push(new Error('broken'));
   const { send, ended } = open();
   send(chargeRequest('r-1'));
@@ -187,8 +215,8 @@ test('a defect ends the stream with its correlation id', async () => {
   expect(fixture.logs).toHaveLength(1);
 });
 
-test('a deadline ends the stream, and what is answered behind it is nowhere held', async () => {
-  fixture = await startServer();
+test('a deadline ends the stream, and nothing keeps what is answered after it', async () => {
+  await start();
   const { book, server } = fixture;
   const stream = fixture.client.recordCharges({ deadline: Date.now() + 400 });
   const responses: RecordChargesResponse[] = [];
@@ -202,17 +230,18 @@ test('a deadline ends the stream, and what is answered behind it is nowhere held
   expect(errorOf(await ended).code).toBe('DEADLINE_EXCEEDED');
   await waitFor('the signal', () => book.signals[1]?.aborted);
   book.release();
-  await waitFor('the place', () => server.load.recordStreams === 0);
-  expect(server.load.recordItems).toBe(0);
+  await waitFor('the stream to be closed', () => server.load.recordStreams === 0);
+  expect(recordWindow.bytes).toBe(0);
   expect(responses).toHaveLength(1);
 });
 
-test('a deadline that passes while answers wait for their reader ends the stream once, behind them', async () => {
-  fixture = await startServer();
+test('a deadline that passes while answers wait for their reader ends the stream once, after them', async () => {
+  await start();
   const { book, server } = fixture;
   const session = connectRaw(fixture.address);
   book.hold();
-  const stream = openRaw(session, 'RecordCharges', { 'grpc-timeout': '1S' });
+  const timeout = { 'grpc-timeout': '1S' };
+  const stream = openRaw(session, 'RecordCharges', timeout);
   let trailers: Record<string, unknown> = {};
   stream.on('trailers', (received: object) => (trailers = { ...received }));
   const reference = 'x'.repeat(200);
@@ -225,29 +254,33 @@ test('a deadline that passes while answers wait for their reader ends the stream
       ),
     );
   stream.write(items(0));
-  await waitFor('the first half', () => server.load.recordItems === 500 && book.heldGroups > 0);
+  await waitFor('the first half', () => fixture.received() === 500 && book.heldGroups > 0);
+  const half = recordWindow.bytes;
   const groups = book.heldGroups;
   stream.write(items(500));
-  await waitFor('the second half', () => server.load.recordItems === 1000 && book.heldGroups > groups);
+  await waitFor('the second half', () => fixture.received() === 1000 && book.heldGroups > groups);
+  // A stream with the same time limit, opened later: when its time is over, so is that of the first.
+  const laterSession = connectRaw(fixture.address);
+  const later = responseOf(openRaw(laterSession, 'RecordCharges', timeout));
   // More than HTTP/2 lets a server send to a caller that does not read.
   for (let i = 0; i < groups; i++) book.releaseOne();
-  await waitFor('the first answers', () => server.load.recordItems <= 500);
-  // By then the server's timer, which is older, has fired; nobody hears of it while the answers wait.
-  await delay(1000);
+  await waitFor('the first answers', () => recordWindow.bytes <= half * 1.1);
+  expect((await later).grpcStatus).toBe(status.DEADLINE_EXCEEDED);
   book.release();
-  await waitFor('the other answers', () => server.load.recordItems === 0);
+  await waitFor('the other answers', () => recordWindow.bytes === 0);
   let bytes = 0;
   stream.on('data', (chunk: Buffer) => (bytes += chunk.length));
   await waitFor('the status', () => trailers['grpc-status'] === String(status.DEADLINE_EXCEEDED));
   expect(bytes).toBeGreaterThan(65_535);
-  await waitFor('the place', () => server.load.recordStreams === 0);
+  await waitFor('the stream to be closed', () => server.load.recordStreams === 0);
   session.destroy();
+  laterSession.destroy();
 });
 
 test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as const)(
-  'a stream that is reset with %s while answers are on their way takes nothing with it',
+  'a stream that is reset with %s while answers are being sent does no harm to others',
   async (code) => {
-    fixture = await startServer();
+    await start();
     const session = connectRaw(fixture.address);
     const { book, server } = fixture;
     book.hold();
@@ -256,15 +289,15 @@ test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as co
       frame(RecordChargesRequest.encode({ request: chargeRequest(`r-${i}`) }).finish()),
     );
     stream.write(Buffer.concat(items));
-    await waitFor('the window', () => server.load.recordItems === 1000);
+    await waitFor('every item', () => fixture.received() === 1000);
     // More than the windows of HTTP/2 hold: some are still with the server when the reset arrives.
     book.release();
-    await waitFor('the answers', () => server.load.recordItems === 0);
-    // And requests behind the window, which nobody will read.
+    await waitFor('the answers', () => recordWindow.bytes === 0);
+    // And requests that nobody will read.
     stream.write(Buffer.concat(items));
     await waitFor('the caller to be slowed down', () => stream.writableLength > 0);
     stream.close(constants[code]);
-    await waitFor('the place', () => server.load.recordStreams === 0);
+    await waitFor('the stream to be closed', () => server.load.recordStreams === 0);
     const { send, stream: next, responses, ended } = open();
     send(chargeRequest('r-1'));
     next.end();
@@ -274,8 +307,8 @@ test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as co
   },
 );
 
-test('a caller that cancels withdraws what waits, and its place stays taken until the work is done', async () => {
-  fixture = await startServer();
+test('a caller that cancels withdraws what waits, and the stream stays counted until its work is done', async () => {
+  await start();
   const { book, server } = fixture;
   const { send, stream, ended } = open();
   book.hold();
@@ -285,8 +318,8 @@ test('a caller that cancels withdraws what waits, and its place stays taken unti
   expect((await ended)?.code).toBe('CANCELLED');
   await waitFor('the signal', () => book.signals[0]?.aborted);
   expect(server.load.recordStreams).toBe(1);
-  expect(server.load.recordItems).toBe(1);
+  expect(recordWindow.bytes).toBe(windowBytes(chargeRequest('r-1')));
   book.release();
-  await waitFor('the place', () => server.load.recordStreams === 0);
-  expect(server.load.recordItems).toBe(0);
+  await waitFor('the stream to be closed', () => server.load.recordStreams === 0);
+  expect(recordWindow.bytes).toBe(0);
 });

@@ -4,12 +4,13 @@ import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 
-import type {
-  BatchCreateChargesResponse,
+import {
+  type BatchCreateChargesResponse,
   RecordChargesRequest,
-  RecordChargesResponse,
+  type RecordChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
 import type { ChargeRecorder } from '../../../src/charges/ports.ts';
+import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { openTestStore, type TestStore } from '../../support/store.ts';
 import { settled, waitFor } from '../../support/wait-for.ts';
 import {
@@ -22,12 +23,20 @@ import {
   startServer,
 } from '../../grpc/support/server.ts';
 
+/** Items of one stream, of all streams, and of the writer's queue. */
 const WINDOW = 100;
 const ITEMS_MAX = 200;
 const QUEUE_MAX = 400;
 
+const requestOf = (name: string): RecordChargesRequest => ({
+  request: chargeRequest(name, { userProfile: name }),
+});
+/** What the smallest item of these tests takes in the window: its bytes and 256 more. */
+const ITEM_BYTES = RecordChargesRequest.encode(requestOf('read-0')).finish().length + 256;
+
 let store: TestStore;
 let fixture: Fixture;
+let recordWindow: RecordWindow;
 beforeAll(async () => {
   store = await openTestStore();
 });
@@ -52,7 +61,7 @@ class Recording {
       this.stream.on('end', () => resolve(undefined));
     });
     this.names = Array.from({ length: total }, (_, i) => `${prefix}-${i}`);
-    for (const name of this.names) this.stream.write({ request: chargeRequest(name, { userProfile: name }) });
+    for (const name of this.names) this.stream.write(requestOf(name));
   }
 }
 
@@ -73,7 +82,8 @@ async function startOnStore(): Promise<Queue> {
       return recorded;
     },
   };
-  fixture = await startServer({ recordStreamItemsMax: WINDOW, recordItemsMax: ITEMS_MAX }, true, recorder);
+  recordWindow = new RecordWindow(ITEMS_MAX * ITEM_BYTES, WINDOW * ITEM_BYTES);
+  fixture = await startServer({}, { recorder, recordWindow });
   return {
     get charges() {
       return writer.queuedCharges;
@@ -93,14 +103,14 @@ async function blockDatabase(): Promise<() => Promise<void>> {
   return () => client.end();
 }
 
-test('streams far above the bound wait while the database is blocked, and get every answer in order', async () => {
+test('streams far above the limit wait while the database is blocked, and get every answer in order', async () => {
   const queue = await startOnStore();
   const unblock = await blockDatabase();
   const streams = 30;
   const recordings = Array.from({ length: streams }, (_, i) => new Recording(`many-${i}`, 300));
-  const share = Math.floor(ITEMS_MAX / streams);
+  const share = Math.floor((ITEMS_MAX * ITEM_BYTES) / streams);
   try {
-    await waitFor('the share of each', () => fixture.server.load.recordItems >= streams * share);
+    await waitFor('the share of each', () => recordWindow.bytes >= streams * share);
   } finally {
     await unblock();
   }
@@ -110,8 +120,8 @@ test('streams far above the bound wait while the database is blocked, and get ev
     expect(answered).toEqual(names);
   }
   expect(queue.peak).toBeLessThanOrEqual(ITEMS_MAX + streams);
-  await waitFor('the places', () => fixture.server.load.recordStreams === 0);
-  expect(fixture.server.load.recordItems).toBe(0);
+  await waitFor('the streams to be closed', () => fixture.server.load.recordStreams === 0);
+  expect(recordWindow.bytes).toBe(0);
 });
 
 test('calls that fill the queue are refused themselves and end no stream', async () => {
@@ -130,8 +140,8 @@ test('calls that fill the queue are refused themselves and end no stream', async
     await waitFor('a full queue', () => queue.charges === QUEUE_MAX);
     batches = [...taken, ...waiting];
     recording = new Recording('beside', 300);
-    await waitFor('what the stream may have', () => fixture.server.load.recordItems === WINDOW);
-    await waitFor('its place in the queue', () => queue.charges > QUEUE_MAX);
+    await waitFor('what the stream may have', () => recordWindow.bytes >= WINDOW * ITEM_BYTES);
+    await waitFor('its items in the queue', () => queue.charges > QUEUE_MAX);
     const refused = await failureOf(call(fixture.client, 'createCharge', chargeRequest('refused')));
     expect(refused).toMatchObject({ reason: 'OVERLOADED', metadata: { limit: 'write_queue' } });
   } finally {
@@ -144,7 +154,7 @@ test('calls that fill the queue are refused themselves and end no stream', async
   expect(queue.peak).toBeLessThanOrEqual(QUEUE_MAX + WINDOW + 1);
 });
 
-test('streams whose callers never read hold nothing that the others need', async () => {
+test('streams whose callers never read keep nothing that the others need', async () => {
   await startOnStore();
   const long = 'x'.repeat(255);
   const unread = Array.from({ length: 6 }, (_, i) => {
@@ -158,7 +168,8 @@ test('streams whose callers never read hold nothing that the others need', async
   });
   await waitFor('the first items', () => fixture.received() > 0);
   expect(await settled(() => fixture.received())).toBeLessThan(6 * 1000);
-  expect(fixture.server.load).toMatchObject({ recordStreams: 6, recordItems: 0 });
+  expect(fixture.server.load.recordStreams).toBe(6);
+  expect(recordWindow.bytes).toBe(0);
   const recording = new Recording('read', 1000);
   recording.stream.end();
   expect(await recording.ended).toBeUndefined();
@@ -166,37 +177,47 @@ test('streams whose callers never read hold nothing that the others need', async
   for (const stream of unread) stream.cancel();
 });
 
+/** A server on the fake book, with a window that one stream can fill. */
+async function startWithSmallWindow(): Promise<number> {
+  const bytesMax = 50 * ITEM_BYTES;
+  recordWindow = new RecordWindow(bytesMax, bytesMax);
+  fixture = await startServer({}, { recordWindow });
+  return bytesMax;
+}
+
 test('a stream that is cancelled gives its share to those that wait', async () => {
-  fixture = await startServer({ recordStreamItemsMax: 50, recordItemsMax: 50 });
+  const bytesMax = await startWithSmallWindow();
   const { book, server } = fixture;
   book.hold();
   const first = new Recording('first', 500);
-  await waitFor('everything to be taken', () => server.load.recordItems === 50);
+  await waitFor('the whole window', () => recordWindow.bytes >= bytesMax);
   const second = new Recording('second', 500);
-  await waitFor('the second stream', () => server.load.recordItems === 51);
+  await waitFor('the second stream', () =>
+    book.groups.flat().some(({ requestId }) => requestId.startsWith('second')),
+  );
   first.stream.cancel();
   await waitFor('the cancellation', () => book.signals[0]?.aborted);
   book.release();
   book.hold();
-  await waitFor('the place', () => server.load.recordStreams === 1);
+  await waitFor('the first stream to be closed', () => server.load.recordStreams === 1);
   // Alone, it may have all of it again.
-  await waitFor('the whole window', () => server.load.recordItems === 50);
+  await waitFor('the whole window', () => recordWindow.bytes >= bytesMax);
   book.release();
   second.stream.end();
   expect(await second.ended).toBeUndefined();
   expect(second.answered).toEqual(second.names);
-  expect(server.load.recordItems).toBe(0);
+  expect(recordWindow.bytes).toBe(0);
 });
 
 test('streams that wait for room are drained like any other', async () => {
-  fixture = await startServer({ recordStreamItemsMax: 50, recordItemsMax: 50 });
+  const bytesMax = await startWithSmallWindow();
   const { book, server } = fixture;
   book.hold();
   const recordings = ['first', 'second', 'third'].map((name) => new Recording(name, 500));
-  await waitFor('the share of each', () => server.load.recordItems >= 3 * Math.floor(50 / 3));
+  await waitFor('the share of each', () => recordWindow.bytes >= 3 * Math.floor(bytesMax / 3));
   await waitFor('their groups', () => book.heldGroups >= 3);
   const drained = server.drain(10_000);
-  const taken = server.load.recordItems;
+  const accepted = fixture.received();
   book.release();
   await drained;
   let answered = 0;
@@ -205,6 +226,7 @@ test('streams that wait for room are drained like any other', async () => {
     expect(recording.answered).toEqual(recording.names.slice(0, recording.answered.length));
     answered += recording.answered.length;
   }
-  expect(answered).toBe(taken);
-  expect(server.load).toMatchObject({ recordStreams: 0, recordItems: 0 });
+  expect(answered).toBe(accepted);
+  expect(server.load.recordStreams).toBe(0);
+  expect(recordWindow.bytes).toBe(0);
 });

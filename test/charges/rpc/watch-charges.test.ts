@@ -4,7 +4,7 @@ import type { ClientReadableStream } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { ChargeFilter, type WatchChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
-import { ServiceError } from '../../../src/errors/service-error.ts';
+import { databaseUnavailable, overloaded, ServiceError } from '../../../src/errors/failure.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import {
   call,
@@ -139,8 +139,8 @@ test('keeps little of a page of large charges for a reader that stands still', a
 });
 
 const PASSING = [
-  ['DATABASE_UNAVAILABLE', { kind: 'database_unavailable', retryAfterMs: 1 }],
-  ['OVERLOADED', { kind: 'overloaded', limit: 'read_connections', retryAfterMs: 1 }],
+  ['DATABASE_UNAVAILABLE', databaseUnavailable(1)],
+  ['OVERLOADED', overloaded('read_connections', '8 reads that wait', 1)],
 ] as const;
 
 test.each(PASSING)('outlives %s for a moment, and not for long', async (reason, failure) => {
@@ -155,7 +155,7 @@ test.each(PASSING)('outlives %s for a moment, and not for long', async (reason, 
 });
 
 test('ends at once where the look at the end of the book fails', async () => {
-  fixture.book.failures.push(new ServiceError({ kind: 'database_unavailable', retryAfterMs: 1 }));
+  fixture.book.failures.push(new ServiceError(databaseUnavailable(1)));
   expect((await watch(1n).failed).reason).toBe('DATABASE_UNAVAILABLE');
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 
 import type { JournalEntry, RecordResult } from '../../../src/charges/charge.ts';
-import { type ServiceError } from '../../../src/errors/service-error.ts';
+import { type ServiceError } from '../../../src/errors/failure.ts';
 import { openPool } from '../../../src/database/connections.ts';
 import { readJournal } from '../../../src/journal/journal.ts';
 import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../../support/store.ts';

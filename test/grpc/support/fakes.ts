@@ -27,6 +27,7 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
   readonly #byRequestId = new Map<string, ChargeRequest & { charge: Charge }>();
   #held: (() => void)[] | undefined;
   #waiters: (() => void)[] = [];
+  #reading: Promise<void> = Promise.resolve();
 
   hold(): void {
     this.#held ??= [];
@@ -42,6 +43,13 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
   /** Answers the group that has been held for longest, and holds the others. */
   releaseOne(): void {
     this.#held?.shift()?.();
+  }
+
+  /** Keeps lists from being answered until the function that it returns is called. */
+  holdReads(): () => void {
+    let release = (): void => {};
+    this.#reading = new Promise((resolve) => (release = resolve));
+    return release;
   }
 
   get heldGroups(): number {
@@ -74,12 +82,14 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
 
   list(_tenant: string, query: ListQuery): Promise<Charge[]> {
     this.queries.push(query);
-    return this.#unlessTold(() => {
-      const charges = this.entries.map(({ charge }) => charge);
-      if (query.order === 'newest_first') charges.reverse();
-      const start = charges.findIndex(({ id }) => id === query.after?.id) + 1;
-      return charges.slice(start, start + query.limit);
-    });
+    return this.#reading.then(() =>
+      this.#unlessTold(() => {
+        const charges = this.entries.map(({ charge }) => charge);
+        if (query.order === 'newest_first') charges.reverse();
+        const start = charges.findIndex(({ id }) => id === query.after?.id) + 1;
+        return charges.slice(start, start + query.limit);
+      }),
+    );
   }
 
   lastSequence(): Promise<bigint> {

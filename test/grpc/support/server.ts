@@ -14,29 +14,29 @@ import { type Charge, ChargeType, Provider } from '../../../generated/charge/v1/
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../../generated/google/rpc/error_details.ts';
 import { Status } from '../../../generated/google/rpc/status.ts';
-import type { RpcDependencies, RpcLimits, RpcMetrics } from '../../../src/grpc/dependencies.ts';
+import type { ChargeRecorder } from '../../../src/charges/ports.ts';
+import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
+import { chargeService } from '../../../src/charges/rpc/service.ts';
+import type { RpcMetrics } from '../../../src/grpc/context.ts';
+import { readContractImage } from '../../../src/grpc/contract-image.ts';
+import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
+import { ContractRules } from '../../../src/grpc/validation.ts';
 import { FakeBook } from './fakes.ts';
 
+/** The defaults, but for what would get into the way of tests with many streams on one connection. */
 const LIMITS: RpcLimits = {
+  ...DEFAULT_RPC_LIMITS,
   inFlightCallsMax: 1000,
   streamsMax: 100,
-  heldBytesMax: 64 * 1024 * 1024,
-  unaryMessageBytesMax: 1024 * 1024,
-  batchMessageBytesMax: 4 * 1024 * 1024,
-  recordStreamItemsMax: 1000,
-  recordItemsMax: 25_000,
-  deadlineMaxMs: 30_000,
   retryAfterMs: 1500,
   connectionStreamsMax: 10_000,
-  connectionAgeMaxMs: 3_600_000,
-  connectionAgeGraceMs: 60_000,
-  connectionIdleMaxMs: 3_600_000,
-  keepaliveTimeMs: 60_000,
-  keepaliveTimeoutMs: 20_000,
 };
 
-/** What a test has in hand. */
+const image = readContractImage();
+const rules = new ContractRules(image);
+
+/** A running server, and what is around it. */
 export interface Fixture {
   readonly server: RpcServer;
   readonly book: FakeBook;
@@ -53,14 +53,17 @@ export interface Fixture {
   close(): Promise<void>;
 }
 
-/**
- * Starts a server that serves; whoever starts it closes it. `lane`: as in `createRpcServer`;
- * `recorder`: instead of the fake book.
- */
+/** What a test may set besides limits. */
+export interface ServerExtras {
+  /** Instead of the fake book. */
+  readonly recorder?: ChargeRecorder;
+  readonly recordWindow?: RecordWindow;
+}
+
+/** Starts a server that serves; whoever starts it closes it. */
 export async function startServer(
   limits: Partial<RpcLimits> = {},
-  lane = true,
-  recorder?: RpcDependencies['recorder'],
+  { recorder, recordWindow = new RecordWindow() }: ServerExtras = {},
 ): Promise<Fixture> {
   const book = new FakeBook();
   const logs: string[] = [];
@@ -71,17 +74,15 @@ export async function startServer(
   };
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
   const metrics = countingMetrics(counts, (messages) => (received += messages));
-  const server = createRpcServer(
-    {
-      recorder: recorder ?? book,
-      reader: book,
-      book,
-      logger,
-      metrics,
-      limits: { ...LIMITS, ...limits },
-    },
-    { lane },
-  );
+  const service = chargeService({ recorder: recorder ?? book, reader: book, book, metrics, rules, recordWindow });
+  const server = createRpcServer({
+    services: [service],
+    image,
+    logger,
+    metrics,
+    limits: { ...LIMITS, ...limits },
+    tenantOf: () => 'default',
+  });
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
   for (const service of ['', 'charge.v1.ChargeService']) server.setServing(service, true);
   const clients: proto.ChargeServiceClient[] = [];

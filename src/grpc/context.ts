@@ -1,0 +1,60 @@
+/** What all calls of a server share. */
+
+import type { Admission } from './admission.ts';
+import type { CallHeaders } from './call-headers.ts';
+import type { LongStreams } from './long-streams.ts';
+import type { RpcLimits } from './limits.ts';
+import type { RunningCalls } from './running-calls.ts';
+
+/** The state of a server that its calls work with. */
+export interface RpcContext {
+  readonly limits: RpcLimits;
+  readonly logger: RpcLogger;
+  readonly metrics: RpcMetrics;
+  readonly admission: Admission;
+  readonly running: RunningCalls;
+  readonly streams: LongStreams;
+  readonly tenantOf: TenantOf;
+}
+
+/** The tenant of a call, from its credential, never from a message. */
+export type TenantOf = (headers: CallHeaders) => string;
+
+/** The part of a pino logger that is used. */
+export interface RpcLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Counts calls. Used in every call, so it has to be cheap. */
+export interface RpcMetrics {
+  /** The counters of a method, asked for once at start-up. `method` is `CreateCharge` and so on. */
+  method(method: string): MethodMetrics;
+  /** A call, stream or item was refused or failed: a reason of `charge.v1.ErrorReason`. */
+  refused(reason: string): void;
+}
+
+/** Counters of one method, labels bound. */
+export interface MethodMetrics {
+  started(): void;
+  /** `code` is the number of the gRPC status that the caller got, or would have got. */
+  finished(code: number, seconds: number): void;
+  /** Messages of a stream, by direction; not called for unary methods. */
+  streamed(direction: 'received' | 'sent', messages: number): void;
+}
+
+/** What a server is working on at this moment, for gauges that are read when they are scraped. */
+export interface RpcLoad {
+  readonly callsInFlight: number;
+  /** See {@link RpcLimits.requestBytesMax}. */
+  readonly requestBytes: number;
+  /** See {@link RpcLimits.responseBytesMax}. */
+  readonly responseBytes: number;
+  readonly connections: number;
+  readonly recordStreams: number;
+  readonly watchStreams: number;
+  /** Health watches and reflection streams. */
+  readonly infrastructureStreams: number;
+}
