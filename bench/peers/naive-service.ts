@@ -1,7 +1,7 @@
 /**
- * Peer: the naive service, as one would write it first. Each call is a unit of work of MikroORM on
- * the same table and indexes, and one JetStream publish with its acknowledgement. A repeated
- * request id meets the unique index and reads the earlier charge. Its callers send UUIDs only.
+ * Peer: the naive service, as one would write it first. Each call is a unit of work of MikroORM on the
+ * same table and indexes, and one JetStream publish with its acknowledgement. If a request id repeats,
+ * the unique index refuses it and the earlier charge is read. Its callers use UUIDs as request ids.
  */
 
 import { Server, ServerCredentials, status, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
@@ -18,6 +18,7 @@ import {
 } from '../../generated/charge/v1/charge_service.ts';
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { toProtoTimestamp } from '../../src/grpc/timestamp.ts';
+import { ready } from '../lib/child-main.ts';
 import { ChargeEntity } from '../../src/database/entities.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
@@ -102,8 +103,5 @@ server.addService(
 );
 server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error;
-  process.send?.({ address: `127.0.0.1:${port}`, stream: STREAM });
+  ready({ address: `127.0.0.1:${port}`, stream: STREAM });
 });
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => process.exit(0));
-process.on('disconnect', () => process.exit(0));
