@@ -1,6 +1,6 @@
 /** The command line of the bench. */
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
 
 /** What a run is to do. */
 export interface BenchOptions {
@@ -21,23 +21,20 @@ interface Flags extends Omit<BenchOptions, 'scenarios' | 'rounds' | 'seconds'> {
   readonly seconds?: number;
 }
 
-/** Reads the arguments after the program's name. Prints help or a fault, and ends the process, if that is what is due. */
+/** Reads the arguments after the program's name. After --help or a wrong argument it prints, and ends the process. */
 export function readArgs(args: readonly string[], names: readonly string[]): BenchOptions {
   const command = new Command('npm run bench --')
-    .argument('[scenario...]', `any of ${names.join(', ')} (default: all)`, (name, before?: string[]) => {
-      if (!names.includes(name)) throw new InvalidArgumentError(`There are ${names.join(', ')}.`);
-      return [...(before ?? []), name];
-    })
+    .addArgument(new Argument('[scenario...]', 'default: all').choices(names))
     .option(
       '--rounds <n>',
-      'rounds of each scenario, contenders in turn (default: 5, quick 2)',
+      'rounds of each scenario, contenders in turn (default: 5; quick: 2)',
       between(1, 100),
     )
-    .option('--seconds <s>', 'of each contender in each round (default: 8, quick 2)', between(0.5, 600))
+    .option('--seconds <s>', 'of each contender in each round (default: 8; quick: 2)', between(0.5, 600))
     .option('--only <names>', 'only these contenders, separated by commas', (text) => text.split(','))
     .option('--out <file>', 'write machine facts, rounds, medians and ratios as JSON')
     .option('--quick', 'small sizes, to try things out; the figures mean little', false)
-    .showHelpAfterError()
+    .showHelpAfterError('--help lists scenarios and options')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
     .parse(args, { from: 'user' });
   const { rounds, seconds, only, out, quick } = command.opts<Flags>();

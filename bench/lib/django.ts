@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { countCharges } from './audit.ts';
 import { runProgram } from './child.ts';
 import type { JobResult } from './child-main.ts';
-import { contender, openDatabase } from './contenders.ts';
+import { contender, openDatabase } from './contender.ts';
 import { CACHE_DIR } from './environment.ts';
 import type { Contender, Context } from './scenario.ts';
 import { workloadRows } from './workload.ts';

@@ -5,7 +5,7 @@
  */
 
 import { Server, ServerCredentials, status, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-import { MikroORM, UniqueConstraintViolationException } from '@mikro-orm/postgresql';
+import { defineEntity, MikroORM, p, UniqueConstraintViolationException } from '@mikro-orm/postgresql';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { v7 as uuidv7 } from 'uuid';
@@ -19,13 +19,37 @@ import {
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { toProtoTimestamp } from '../../src/grpc/timestamp.ts';
 import { ready } from '../lib/child-main.ts';
-import { ChargeEntity } from '../../src/database/entities.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
 const STREAM = 'NAIVE';
 const SUBJECT = 'naive.created';
 const TENANT = 'default';
 const NO_HASH = '00000000-0000-0000-0000-000000000000';
+
+/** As one would write it first. Not the service's own entity: the peer must not change with the service. */
+const ChargeEntity = defineEntity({
+  name: 'Charge',
+  tableName: 'charge',
+  properties: {
+    tenant: p.text().primary(),
+    id: p.uuid().primary(),
+    requestKey: p.uuid(),
+    contentHash: p.uuid(),
+    userProfile: p.text(),
+    sessionKey: p.text().nullable(),
+    provider: p.smallint(),
+    otherProvider: p.text().nullable(),
+    chargeType: p.smallint(),
+    promptTokens: p.bigint(),
+    completionTokens: p.bigint(),
+    totalTokens: p.bigint(),
+    model: p.text().nullable(),
+    reference: p.text().nullable(),
+    labels: p.json<Record<string, string>>().nullable(),
+    usageTime: p.datetime(),
+    createTime: p.datetime(),
+  },
+});
 
 const orm = await MikroORM.init({
   clientUrl: databaseUrl,
@@ -42,7 +66,7 @@ const client = jetstream(connection);
 async function createCharge({ charge, requestId }: CreateChargeRequest): Promise<CreateChargeResponse> {
   if (charge === undefined || charge.userProfile === '' || requestId === '')
     throw new RangeError('invalid charge');
-  const nowMicros = BigInt(Date.now()) * 1000n;
+  const now = new Date();
   const em = orm.em.fork();
   const row = em.create(ChargeEntity, {
     tenant: TENANT,
@@ -60,8 +84,8 @@ async function createCharge({ charge, requestId }: CreateChargeRequest): Promise
     model: charge.model || null,
     reference: charge.reference || null,
     labels: charge.labels.size > 0 ? Object.fromEntries(charge.labels) : null,
-    usageTime: nowMicros,
-    createTime: nowMicros,
+    usageTime: now,
+    createTime: now,
   });
   try {
     await em.flush();
@@ -72,7 +96,7 @@ async function createCharge({ charge, requestId }: CreateChargeRequest): Promise
       .findOneOrFail(ChargeEntity, { tenant: TENANT, requestKey: requestId });
     return { charge: Charge.fromPartial({ ...charge, id: earlier.id }), replayed: true };
   }
-  const time = toProtoTimestamp(nowMicros);
+  const time = toProtoTimestamp(BigInt(now.getTime()) * 1000n);
   const stored = Charge.fromPartial({
     ...charge,
     id: row.id,

@@ -1,8 +1,9 @@
 /** BatchCreateCharges: rows, against what PostgreSQL takes from Node without a service, and against Django. */
 
-import { openService, serviceContender, unnestContender } from '../lib/contenders.ts';
 import { djangoContender } from '../lib/django.ts';
+import { unnestContender } from '../lib/peers.ts';
 import { answeredRates, atLeast, rates, type Scenario } from '../lib/scenario.ts';
+import { openService, serviceContender } from '../lib/service-contender.ts';
 
 const SIZE = 500;
 /** Two are being written, two are decoded meanwhile. */

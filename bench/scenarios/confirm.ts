@@ -4,7 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { runProgram } from '../lib/child.ts';
-import { CONNECTIONS, contender, emptyCallContender, openEmptyCallPeer } from '../lib/contenders.ts';
+import { contender } from '../lib/contender.ts';
+import { CONNECTIONS } from '../lib/load/jobs.ts';
+import { emptyCallContender, openEmptyCallPeer } from '../lib/peers.ts';
 import { type Contender, type Context, rates, type Scenario } from '../lib/scenario.ts';
 
 const IN_FLIGHT = 256;

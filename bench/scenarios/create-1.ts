@@ -1,7 +1,8 @@
 /** CreateCharge from one caller alone: the grouping of writes must add nothing that this caller notices. */
 
-import { openService, serviceContender, singleRowContender } from '../lib/contenders.ts';
+import { singleRowContender } from '../lib/peers.ts';
 import { atMost, quotientOf, type Scenario } from '../lib/scenario.ts';
+import { openService, serviceContender } from '../lib/service-contender.ts';
 
 /** With one call at a time, V8 needs that long to compile what is hot. */
 const WARM_UP_SECONDS = 20;

@@ -1,8 +1,9 @@
 /** CreateCharge under load: everything on, and the relay drained within the round. */
 
-import { emptyCallContender, naiveContender, openService, serviceContender } from '../lib/contenders.ts';
 import { djangoContender } from '../lib/django.ts';
+import { emptyCallContender, naiveContender } from '../lib/peers.ts';
 import { atLeast, atMost, rates, type Scenario, serverMicrosOf } from '../lib/scenario.ts';
+import { openService, serviceContender } from '../lib/service-contender.ts';
 
 const IN_FLIGHT = 256;
 

@@ -1,7 +1,8 @@
 /** CreateCharge under moderate load: how long a caller waits. */
 
-import { emptyCallContender, openService, serviceContender } from '../lib/contenders.ts';
+import { emptyCallContender } from '../lib/peers.ts';
 import { atMost, quotientOf, type Scenario } from '../lib/scenario.ts';
+import { openService, serviceContender } from '../lib/service-contender.ts';
 
 const IN_FLIGHT = 64;
 

@@ -1,8 +1,9 @@
 /** How cost grows: the same calls with 0.1, 1 and 10 million charges already stored. */
 
-import { openDatabase, openService, serviceContender } from '../lib/contenders.ts';
+import { openDatabase } from '../lib/contender.ts';
 import { bytesPerCharge, fillCharges } from '../lib/fill.ts';
 import { atLeast, atMost, type Contender, type Context, rates, type Scenario } from '../lib/scenario.ts';
+import { openService, serviceContender } from '../lib/service-contender.ts';
 
 const SIZES = [
   { name: 'at_100k', charges: 100_000 },

@@ -1,7 +1,7 @@
 /** Two server processes on one port and one database, against one. */
 
-import { openService, serviceContender } from '../lib/contenders.ts';
 import { atLeast, rates, type Scenario } from '../lib/scenario.ts';
+import { openService, serviceContender } from '../lib/service-contender.ts';
 
 /** Enough that each process gets a few, however they are shared out. */
 const CONNECTIONS = 8;

@@ -1,7 +1,7 @@
 /** RecordCharges: streams against batches on the same service. */
 
-import { openService, serviceContender } from '../lib/contenders.ts';
 import { answeredRates, atLeast, type Scenario } from '../lib/scenario.ts';
+import { openService, serviceContender } from '../lib/service-contender.ts';
 
 const STREAMS = 2;
 /** More than the server takes at once, so that its flow control decides and not the client. */

@@ -2,7 +2,7 @@
 
 import { STREAM_NAME } from '../../src/relay/open-relay.ts';
 import { countMessages, deleteStream } from '../lib/audit.ts';
-import { contender, openChild, openDatabase } from '../lib/contenders.ts';
+import { contender, openChild, openDatabase } from '../lib/contender.ts';
 import { runSql } from '../lib/environment.ts';
 import { fillCharges } from '../lib/fill.ts';
 import { atLeast, type Contender, type Context, rates, type Scenario } from '../lib/scenario.ts';

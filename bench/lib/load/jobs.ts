@@ -1,5 +1,8 @@
 /** What the load process is told to do. */
 
+/** Connections that the calls in flight are spread over, unless a scenario needs others. */
+export const CONNECTIONS = 4;
+
 /** Requests that one call carries. */
 export type Body =
   /** No bytes at all: the transport alone. */
