@@ -17,7 +17,6 @@ import {
   type CreateChargeResponse,
 } from '../../generated/charge/v1/charge_service.ts';
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import { toProtoTimestamp } from '../../src/grpc/timestamp.ts';
 import { ready } from '../lib/child-main.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
@@ -96,7 +95,8 @@ async function createCharge({ charge, requestId }: CreateChargeRequest): Promise
       .findOneOrFail(ChargeEntity, { tenant: TENANT, requestKey: requestId });
     return { charge: Charge.fromPartial({ ...charge, id: earlier.id }), replayed: true };
   }
-  const time = toProtoTimestamp(BigInt(now.getTime()) * 1000n);
+  const ms = now.getTime();
+  const time = { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
   const stored = Charge.fromPartial({
     ...charge,
     id: row.id,
