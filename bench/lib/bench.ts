@@ -18,8 +18,8 @@ export interface BenchResults {
   readonly options: BenchOptions;
   /** Medians of the rounds' ratios. */
   readonly ratios: Readonly<Record<string, number>>;
-  /** Figures that are no ratios. */
-  readonly more: Readonly<Record<string, number | string>>;
+  /** Numbers that are no ratios; texts are with their scenario. */
+  readonly more: Readonly<Record<string, number>>;
   readonly scenarios: readonly ScenarioResult[];
 }
 
@@ -44,7 +44,9 @@ export async function runBench(all: readonly Scenario[], options: BenchOptions):
     facts,
     options,
     ratios: Object.fromEntries(ratios.map(({ key, median }) => [key, median])),
-    more: Object.fromEntries(figures.map(([key, { value }]) => [key, value])),
+    more: Object.fromEntries(
+      figures.flatMap(([key, { value }]) => (typeof value === 'number' ? [[key, value]] : [])),
+    ),
     scenarios: results,
   };
 }
