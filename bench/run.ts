@@ -2,22 +2,18 @@
 
 import { writeFileSync } from 'node:fs';
 
-import { readArgs, USAGE, UsageError } from './lib/args.ts';
+import { readArgs } from './lib/args.ts';
 import { runBench } from './lib/bench.ts';
+import { scenarios } from './scenarios/index.ts';
 
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-
+const options = readArgs(
+  process.argv.slice(2),
+  scenarios.map(({ name }) => name),
+);
 try {
-  const options = readArgs(process.argv.slice(2));
-  if (options === 'help') {
-    console.log(USAGE);
-  } else {
-    const results = await runBench(options);
-    if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(results, undefined, 2)}\n`);
-  }
+  const results = await runBench(scenarios, options);
+  if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(results, undefined, 2)}\n`);
 } catch (error) {
-  const usage = error instanceof UsageError;
-  console.error(usage ? `${error.message}\n\n${USAGE}` : error);
-  process.exitCode = usage ? EXIT_USAGE : EXIT_FAILED;
+  console.error(error);
+  process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
 /**
- * Prints the schema that the migrations make, from a database made for the purpose. `npm run
+ * Prints the schema that the migrations make, read from a temporary database. `npm run
  * schema:dump` writes it to docs/schema.sql; `npm run schema:check` compares.
  */
 

@@ -1,118 +1,105 @@
-/** Counting what is really there, against what was answered OK. */
+/** Counts what PostgreSQL and the stream hold, to compare it with what was answered OK. */
 
-import { jetstreamManager, JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import {
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstreamManager,
+} from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+
+import { withClient } from './environment.ts';
 
 const DRAIN_TIMEOUT_MS = 120_000;
 const DRAIN_POLL_MS = 10;
 
-/** What a database and a stream hold. */
-export interface Counts {
-  readonly charges: number;
-  /** Charges in all groups of the journal. */
-  readonly journal: number;
-  /** Sum of the last numbers of all books. */
-  readonly book: number;
-  /** Undefined: this contender publishes nothing. */
-  readonly messages: number | undefined;
+/** Numbers of rows or messages by where they were counted. */
+export type Counts = Readonly<Record<string, number>>;
+
+/** Counts charges, row by row. */
+export function countCharges(databaseUrl: string): Promise<Counts> {
+  return count(databaseUrl, 'SELECT count(*) AS charges FROM charge');
 }
 
-/** Looks at one database and, where there is one, at one stream. */
-export class Auditor {
-  readonly #databaseUrl: string;
-  readonly #natsUrl: string;
-  readonly #stream: string | undefined;
-
-  constructor(databaseUrl: string, natsUrl: string, stream: string | undefined) {
-    this.#databaseUrl = databaseUrl;
-    this.#natsUrl = natsUrl;
-    this.#stream = stream;
-  }
-
-  /** Counts everything, row by row. */
-  async count(): Promise<Counts> {
-    const counts = await withClient(this.#databaseUrl, async (client) => {
-      const { rows } = await client.query<Record<'charges' | 'journal' | 'book', string>>(
-        `SELECT (SELECT count(*) FROM charge) AS charges,
-                (SELECT coalesce(sum(cardinality(charge_ids)), 0) FROM journal) AS journal,
-                (SELECT sum(last_sequence) FROM book) AS book`,
-      );
-      return rows[0];
-    });
-    return {
-      charges: Number(counts?.charges),
-      journal: Number(counts?.journal),
-      book: Number(counts?.book),
-      messages: this.#stream === undefined ? undefined : await streamMessages(this.#natsUrl, this.#stream),
-    };
-  }
-
-  /** Waits until the relay has published everything; the broker has acknowledged it by then. */
-  async drained(): Promise<void> {
-    const giveUpAtMs = performance.now() + DRAIN_TIMEOUT_MS;
-    await withClient(this.#databaseUrl, async (client) => {
-      for (;;) {
-        const { rows } = await client.query<{ drained: boolean }>({
-          name: 'drained',
-          text: `SELECT coalesce(sum(last_sequence), 0) = (SELECT coalesce(sum(published_sequence), 0) FROM relay_cursor)
-                   AS drained FROM book`,
-        });
-        if (rows[0]?.drained) return;
-        if (performance.now() > giveUpAtMs) throw new Error('the relay did not drain in time');
-        await delay(DRAIN_POLL_MS);
-      }
-    });
-  }
-
-  /** Removes dead rows and refreshes the planner's numbers, which autovacuum would do some time later. */
-  async vacuum(): Promise<void> {
-    await withClient(this.#databaseUrl, async (client) => {
-      await client.query('VACUUM (ANALYZE) charge');
-      await client.query('VACUUM (ANALYZE) journal');
-      await client.query('VACUUM (ANALYZE) book');
-      await client.query('VACUUM (ANALYZE) relay_cursor');
-    });
-  }
+/** Counts charges, charges in the entries of the journal, and the journal's last number. */
+export function countJournal(databaseUrl: string): Promise<Counts> {
+  return count(
+    databaseUrl,
+    `SELECT (SELECT count(*) FROM charge) AS charges,
+            coalesce(sum(cardinality(charge_ids)), 0) AS journal,
+            coalesce(max(last_sequence), 0) AS last_sequence
+     FROM journal`,
+  );
 }
 
-/** Throws unless everything grew by exactly `rows`. A part that the contender does not write is undefined. */
-export function expectGrowth(
-  name: string,
-  before: Counts,
-  after: Counts,
-  rows: number,
-  parts: readonly (keyof Counts)[],
-): void {
-  const wrong = parts
-    .map((part) => ({ part, grown: (after[part] ?? NaN) - (before[part] ?? NaN) }))
+/** Counts the messages of a stream; 0 if there is no such stream. */
+export function countMessages(natsUrl: string, stream: string): Promise<Counts> {
+  return withJetStream(natsUrl, async (manager) => {
+    try {
+      return { messages: (await manager.streams.info(stream)).state.messages };
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound)
+        throw error;
+      return { messages: 0 };
+    }
+  });
+}
+
+/** Deletes a stream, if it exists: a new one remembers no message ids. */
+export function deleteStream(natsUrl: string, stream: string): Promise<void> {
+  return withJetStream(natsUrl, async (manager) => {
+    await manager.streams.delete(stream).catch(() => undefined);
+  });
+}
+
+/** Throws unless everything that was counted grew by exactly `rows`. */
+export function expectGrowth(name: string, before: Counts, after: Counts, rows: number): void {
+  const wrong = Object.entries(after)
+    .map(([part, value]) => ({ part, grown: value - (before[part] ?? NaN) }))
     .filter(({ grown }) => grown !== rows);
   if (wrong.length === 0) return;
   const found = wrong.map(({ part, grown }) => `${part} grew by ${grown}`).join(', ');
   throw new Error(`${name}: ${rows} rows were answered OK, but ${found}`);
 }
 
-/** Messages in a stream; 0 while there is no such stream. */
-export async function streamMessages(natsUrl: string, stream: string): Promise<number> {
-  const connection = await connect({ servers: new URL(natsUrl).host });
-  try {
-    const manager = await jetstreamManager(connection);
-    return (await manager.streams.info(stream)).state.messages;
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return 0;
-    throw error;
-  } finally {
-    await connection.close();
-  }
+/** Waits until the relay's cursor is at the end of the journal: the broker has acknowledged everything by then. */
+export async function drained(databaseUrl: string): Promise<void> {
+  const giveUpAtMs = performance.now() + DRAIN_TIMEOUT_MS;
+  await withClient(databaseUrl, async (client) => {
+    for (;;) {
+      const { rows } = await client.query<{ drained: boolean }>({
+        name: 'drained',
+        text: `SELECT coalesce((SELECT max(last_sequence) FROM journal WHERE tenant = 'default'), 0)
+                 = coalesce((SELECT published_sequence FROM relay_cursor WHERE tenant = 'default'), 0) AS drained`,
+      });
+      if (rows[0]?.drained) return;
+      if (performance.now() > giveUpAtMs) throw new Error('the relay did not drain in time');
+      await delay(DRAIN_POLL_MS);
+    }
+  });
 }
 
-async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
-  await client.connect();
+/** Does what autovacuum, which is off, would do at some time. */
+export function vacuum(databaseUrl: string): Promise<void> {
+  return withClient(databaseUrl, async (client) => void (await client.query('VACUUM (ANALYZE)')));
+}
+
+function count(databaseUrl: string, sql: string): Promise<Counts> {
+  return withClient(databaseUrl, async (client) => {
+    const { rows } = await client.query<Record<string, string>>(sql);
+    return Object.fromEntries(Object.entries(rows[0] ?? {}).map(([part, value]) => [part, Number(value)]));
+  });
+}
+
+async function withJetStream<T>(
+  natsUrl: string,
+  work: (manager: JetStreamManager) => Promise<T>,
+): Promise<T> {
+  const connection = await connect({ servers: new URL(natsUrl).host });
   try {
-    return await work(client);
+    return await work(await jetstreamManager(connection));
   } finally {
-    await client.end();
+    await connection.close();
   }
 }

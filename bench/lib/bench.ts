@@ -1,72 +1,54 @@
-/** A whole run: servers up, scenarios one after another, everything down again however it ends. */
+/** A whole run: starts the servers, runs the scenarios one after another, and stops everything however it ends. */
 
-import { scenarios } from '../scenarios/index.ts';
-import { type BenchOptions, UsageError } from './args.ts';
-import { type Environment, openEnvironment } from './environment.ts';
+import type { BenchOptions } from './args.ts';
+import { forkChild } from './child.ts';
+import { type Environment, openEnvironment, runSql } from './environment.ts';
 import { type Facts, readFacts } from './facts.ts';
-import { startLoadClient } from './load/client.ts';
+import type { Job } from './load/jobs.ts';
 import { formatScenario, mediansOf, type ScenarioResult } from './report.ts';
 import { ratioOf, runRounds } from './rounds.ts';
-import type { OpenScenario, Scenario } from './scenario.ts';
+import type { Figure, OpenScenario, Scenario } from './scenario.ts';
 
 const EXIT_INTERRUPTED = 130;
 const FORCE_AFTER_MS = 60_000;
 
-/** What `--out` holds. */
+/** What `--out` writes. */
 export interface BenchResults {
   readonly facts: Facts;
   readonly options: BenchOptions;
-  /** Medians of the rounds' ratios, by scenario and the thing compared. */
+  /** Medians of the rounds' ratios. */
   readonly ratios: Readonly<Record<string, number>>;
-  /** Ratios and figures beyond those. */
-  readonly more: Readonly<Record<string, number | string>>;
+  /** Numbers that are no ratios; texts are with their scenario. */
+  readonly more: Readonly<Record<string, number>>;
   readonly scenarios: readonly ScenarioResult[];
 }
 
-/** The ratios that were agreed on; whatever else a scenario compares goes to `more`. */
-const AGREED: ReadonlySet<string> = new Set([
-  'create_256.vs_empty_call',
-  'create_256.vs_naive',
-  'create_256.vs_django_create',
-  'create_64.p99_vs_empty_call',
-  'create_1.p50_vs_single_row',
-  'batch_500.vs_unnest',
-  'batch_500.vs_django_bulk',
-  'record.vs_batch',
-  'relay.vs_raw_jetstream',
-  'processes_2.vs_1',
-  'create_at_10m.vs_at_100k',
-]);
-
-/** Runs the scenarios and prints their tables. Throws at the first count that does not match. */
-export async function runBench(options: BenchOptions): Promise<BenchResults> {
-  const chosen = chooseScenarios(options.scenarios);
+/** Runs the chosen scenarios and prints their tables. Throws at the first count that does not match. */
+export async function runBench(all: readonly Scenario[], options: BenchOptions): Promise<BenchResults> {
+  const chosen =
+    options.scenarios.length === 0 ? all : all.filter(({ name }) => options.scenarios.includes(name));
   await using stack = new AsyncDisposableStack();
-  const removeHandlers = stopOnSignals(stack);
-  stack.defer(removeHandlers);
+  stack.defer(stopOnSignals(stack));
   const environment = await openEnvironment(stack);
   const facts = await readFacts(environment);
-  console.log(
-    Object.entries(facts)
-      .map(([name, value]) => `${name}: ${value}`)
-      .join('\n'),
-  );
+  for (const [name, value] of Object.entries(facts)) console.log(`${name}: ${value}`);
   const results: ScenarioResult[] = [];
   for (const scenario of chosen) {
     const result = await runScenario(scenario, environment, options, stack);
-    console.log(formatScenario(result, options.plot));
+    console.log(formatScenario(result));
     results.push(result);
   }
   const ratios = results.flatMap((result) => result.ratios);
-  const byKey = (agreed: boolean): Record<string, number> =>
-    Object.fromEntries(
-      ratios.filter(({ key }) => AGREED.has(key) === agreed).map(({ key, median }) => [key, median]),
-    );
-  const reported = Object.assign({}, ...results.map((result) => result.reported)) as Record<
-    string,
-    number | string
-  >;
-  return { facts, options, ratios: byKey(true), more: { ...byKey(false), ...reported }, scenarios: results };
+  const figures = results.flatMap((result) => Object.entries(result.figures));
+  return {
+    facts,
+    options,
+    ratios: Object.fromEntries(ratios.map(({ key, median }) => [key, median])),
+    more: Object.fromEntries(
+      figures.flatMap(([key, { value }]) => (typeof value === 'number' ? [[key, value]] : [])),
+    ),
+    scenarios: results,
+  };
 }
 
 async function runScenario(
@@ -76,62 +58,43 @@ async function runScenario(
   outer: AsyncDisposableStack,
 ): Promise<ScenarioResult> {
   await using stack = new AsyncDisposableStack();
-  // A signal ends the scenario before the servers below it; ending it twice does nothing.
+  // A signal ends the scenario before its servers; ending it twice does nothing.
   outer.defer(() => stack.disposeAsync());
-  const load = await startLoadClient();
-  stack.defer(() => load.stop());
-  const notes: string[] = [];
-  const reported: Record<string, number | string> = {};
   const progress = (text: string): void => console.error(`${scenario.name}: ${text}`);
   progress('starting');
-  const open = onlyThese(
-    options.only,
+  const load = await forkChild<Job>('lib/load/process.ts');
+  stack.defer(() => load.stop());
+  const notes: string[] = [];
+  const figures: Record<string, Figure> = {};
+  const { quick } = options;
+  const open = withContenders(
     await scenario.open({
       environment,
       load,
       stack,
-      quick: options.quick,
-      note: (text) => notes.push(text),
-      report: (key, value) => (reported[key] = value),
+      quick,
+      note: (text) => void notes.push(text),
+      report: (key, figure) => void (figures[key] = figure),
     }),
+    options.only,
   );
-  // Every contender's rounds begin with the same clean buffers; no other checkpoint falls into them.
-  await environment.sql(environment.postgres.url, 'CHECKPOINT');
+  // All rounds begin with the same clean buffers; no other checkpoint happens during them.
+  await runSql(environment.postgres.url, 'CHECKPOINT');
   const rounds = await runRounds(open, options, progress);
-  return {
-    name: scenario.name,
-    title: scenario.title,
-    unit: open.unit,
-    rounds,
-    medians: mediansOf(rounds),
-    ratios: open.ratios.map((ratio) => ratioOf(ratio, rounds)),
-    notes,
-    reported,
-  };
+  const { name, title } = scenario;
+  const ratios = open.ratios.map((ratio) => ratioOf(ratio, rounds));
+  return { name, title, unit: open.unit, rounds, medians: mediansOf(rounds), ratios, notes, figures };
 }
 
-function chooseScenarios(names: readonly string[]): readonly Scenario[] {
-  if (names.length === 0) return scenarios;
-  return names.map((name) => {
-    const found = scenarios.find((scenario) => scenario.name === name);
-    if (found === undefined) {
-      throw new UsageError(`no scenario ${name}; there are ${scenarios.map((each) => each.name).join(', ')}`);
-    }
-    return found;
-  });
+/** The scenario with the contenders that were asked for, and the ratios between contenders that are there. */
+function withContenders(scenario: OpenScenario, names: readonly string[] | undefined): OpenScenario {
+  const contenders = scenario.contenders.filter(({ name }) => names?.includes(name) ?? true);
+  const present = new Set(contenders.map(({ name }) => name));
+  const ratios = scenario.ratios.filter(({ of, to }) => present.has(of) && present.has(to));
+  return { ...scenario, contenders, ratios };
 }
 
-/** The scenario with the contenders that were asked for, and the ratios between them. */
-function onlyThese(names: readonly string[] | undefined, scenario: OpenScenario): OpenScenario {
-  if (names === undefined) return scenario;
-  return {
-    ...scenario,
-    contenders: scenario.contenders.filter(({ name }) => names.includes(name)),
-    ratios: scenario.ratios.filter(({ of, to }) => names.includes(of) && names.includes(to)),
-  };
-}
-
-/** Ctrl-C ends the servers in order; a second one, or a minute, ends this process. */
+/** Ctrl-C stops the servers in order; a second one, or a minute, ends this process. Returns how to stop listening. */
 function stopOnSignals(stack: AsyncDisposableStack): () => void {
   let signalled = false;
   const onSignal = (): void => {

@@ -1,4 +1,4 @@
-/** PostgreSQL and nats-server of a run, made from nothing in a temporary directory. */
+/** PostgreSQL and nats-server of a run, started in a temporary directory. */
 
 import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,12 +15,12 @@ import { migrate } from '../../src/database/migrate.ts';
 /** The top of the checkout. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Programs that had to be fetched, and the virtual environment of the Django peer. Git-ignored. */
+/** Holds downloaded programs and the virtual environment of the Django peer. Git ignores it. */
 export const CACHE_DIR = join(ROOT, '.cache');
 
 /**
- * The embedded default's own settings, and these. No checkpoint and no autovacuum may fall into the
- * round of one contender and not of the other; the bench runs both itself, between rounds.
+ * Added to the settings of the embedded default. A checkpoint or an autovacuum in the round of only one
+ * contender would spoil the comparison, so the bench runs both itself, between rounds.
  */
 const POSTGRES_SETTINGS = {
   checkpoint_timeout: '1h',
@@ -31,16 +31,14 @@ const POSTGRES_SETTINGS = {
 
 const TEMPLATE = 'bench_template';
 
-/** What every scenario works on. */
+/** The servers that every scenario uses. */
 export interface Environment {
   readonly directory: string;
   readonly postgres: { readonly pid: number; readonly url: string };
   readonly nats: { readonly pid: number; readonly url: string; readonly version: string };
-  /** A fresh database with this version's tables; returns its URL. */
+  /** Makes a database with the service's tables; returns its URL. */
   createDatabase(name: string): Promise<string>;
   dropDatabase(name: string): Promise<void>;
-  /** Runs statements one after another on a connection of their own. */
-  sql(databaseUrl: string, ...statements: string[]): Promise<void>;
 }
 
 const silent: Logger = {
@@ -50,11 +48,11 @@ const silent: Logger = {
   error: (details, message) => console.error(message, details),
 };
 
-/** Starts both servers. Whatever was opened is on the stack. */
+/** Starts both servers; they are stopped with the stack. */
 export async function openEnvironment(stack: AsyncDisposableStack): Promise<Environment> {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'charge-bench-'));
   stack.defer(() => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }));
-  // As root, PostgreSQL runs under another user, who has to pass through.
+  // PostgreSQL does not run as root; its own user must be able to enter the directory.
   chmodSync(directory, 0o711);
   const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger: silent });
   const postgres = await startEmbeddedPostgres({
@@ -75,7 +73,6 @@ export async function openEnvironment(stack: AsyncDisposableStack): Promise<Envi
     directory,
     postgres,
     nats,
-    sql: runSql,
     createDatabase: async (name) => {
       await runSql(
         postgres.url,
@@ -99,12 +96,23 @@ function urlOf(adminUrl: string, name: string): string {
   return url.href;
 }
 
-async function runSql(databaseUrl: string, ...statements: string[]): Promise<void> {
+/** Runs statements one after another. */
+export function runSql(databaseUrl: string, ...statements: string[]): Promise<void> {
+  return withClient(databaseUrl, async (client) => {
+    for (const statement of statements) await client.query(statement);
+  });
+}
+
+/** Works with a connection of its own. */
+export async function withClient<T>(
+  databaseUrl: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
   client.on('error', () => undefined);
   await client.connect();
   try {
-    for (const statement of statements) await client.query(statement);
+    return await work(client);
   } finally {
     await client.end();
   }

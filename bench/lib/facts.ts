@@ -1,11 +1,10 @@
-/** What a figure means nothing without: the machine and the versions. */
+/** The machine and the versions: figures mean nothing without them. */
 
 import { execFileSync } from 'node:child_process';
-import { cpus, freemem, release, totalmem, type } from 'node:os';
 import { statfsSync } from 'node:fs';
-import pg from 'pg';
+import { cpus, freemem, release, totalmem, type } from 'node:os';
 
-import { type Environment, ROOT } from './environment.ts';
+import { type Environment, ROOT, withClient } from './environment.ts';
 
 /** Written into the results. */
 export type Facts = Readonly<Record<string, string | number>>;
@@ -39,13 +38,9 @@ function gitCommit(): string {
   }
 }
 
-async function postgresVersion(url: string): Promise<string> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
+function postgresVersion(url: string): Promise<string> {
+  return withClient(url, async (client) => {
     const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
     return rows[0]?.server_version ?? 'unknown';
-  } finally {
-    await client.end();
-  }
+  });
 }

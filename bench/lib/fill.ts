@@ -1,9 +1,11 @@
-/** Charges that are already there, made by PostgreSQL itself: ten million over gRPC would take minutes more. */
+/** Charges that are stored beforehand. PostgreSQL makes them itself: ten million over gRPC would take minutes more. */
 
-import pg from 'pg';
+import type pg from 'pg';
+
+import { withClient } from './environment.ts';
 
 const BATCH = 1_000_000;
-/** Charges in one entry of the journal: about what groups grow to with 256 calls in flight. */
+/** Charges in one entry of the journal: about the size of groups with 256 calls in flight. */
 const GROUP = 64;
 
 interface Definition {
@@ -14,15 +16,12 @@ interface Definition {
 }
 
 /**
- * Fills an empty, migrated database with `count` charges, their journal and their book, as if the
- * relay had published all of them (`published`) or none. Indexes are made afterwards, which is
- * faster and leaves them denser than writes do: the first rows behind a fill split more pages than
- * usual. Keys are those of the workload: ids in order of time, request ids at random.
+ * Fills an empty, migrated database with `count` charges and their journal, as if the relay had published
+ * all of them (`published`) or none. Indexes are made afterwards, which is faster and leaves them denser
+ * than writes do. Keys are like those of the workload: ids in order of time, request ids at random.
  */
-export async function fillCharges(databaseUrl: string, count: number, published: boolean): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
+export function fillCharges(databaseUrl: string, count: number, published: boolean): Promise<void> {
+  return withClient(databaseUrl, async (client) => {
     const definitions = await dropIndexes(client);
     for (let first = 1; first <= count; first += BATCH) {
       await client.query(FILL, [first, Math.min(first + BATCH - 1, count), count]);
@@ -39,16 +38,22 @@ export async function fillCharges(databaseUrl: string, count: number, published:
         constraint ? `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${definition}` : definition,
       );
     }
-    await client.query('VACUUM (ANALYZE, FREEZE) charge');
-    await client.query('VACUUM (ANALYZE, FREEZE) journal');
-    await client.query('VACUUM (ANALYZE) book');
+    await client.query('VACUUM (ANALYZE, FREEZE)');
     await client.query('CHECKPOINT');
-  } finally {
-    await client.end();
-  }
+  });
 }
 
-/** Twentieths of the charges by provider and model, as the workload has them. */
+/** Bytes on disk per charge: its row, its part of the journal, and all indexes of both. */
+export function bytesPerCharge(databaseUrl: string, charges: number): Promise<number> {
+  return withClient(databaseUrl, async (client) => {
+    const { rows } = await client.query<{ bytes: string }>(`
+      SELECT sum(pg_total_relation_size(oid)) AS bytes FROM pg_class
+      WHERE oid IN ('charge'::regclass, 'journal'::regclass)`);
+    return Math.round(Number(rows[0]?.bytes) / charges);
+  });
+}
+
+/** Twentieths of the charges by provider and model, as in the workload. */
 const PROVIDERS = '{1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,3,3,3,2,2}';
 const MODELS = `{${[
   ...Array<string>(8).fill('gpt-4o'),

@@ -1,4 +1,4 @@
-/** What the service says about itself in a round: groups and statements of the write path. */
+/** What the service's own metrics say about the write path in a round. */
 
 import type { Service } from './service.ts';
 
@@ -9,7 +9,7 @@ export interface WriteTotals {
   readonly statementSeconds: number;
 }
 
-/** Scrapes the service, which also is a part of everyday work that a round should bear. */
+/** Reads the metrics of the service. */
 export async function readWriteTotals(service: Service): Promise<WriteTotals> {
   const response = await fetch(`http://${service.http}/metrics`);
   const text = await response.text();

@@ -1,4 +1,4 @@
-/** Rows as the store's own statement takes them, for peers that write without the service. */
+/** Charges as the service's own write statement takes them, for peers that write without the service. */
 
 import { v7 as uuidv7 } from 'uuid';
 
@@ -9,78 +9,33 @@ import { requestKey } from '../../src/charges/store/request-key.ts';
 import { RequestIds } from './request-ids.ts';
 import { toContent, workloadRows } from './workload.ts';
 
-/** Makes groups of charges, sorted by request id as the statement wants them. */
+/** Makes groups of charges, sorted by request id as the statement expects. */
 export type ChargeSource = (count: number) => NewCharge[];
 
 /**
- * Charges of the moment in which they are asked for, many of them in one millisecond. Hashes are made
- * once per row of the workload, beforehand: a bare writer has nothing to do but write.
+ * Charges with ids of the moment in which they are asked for, and random request ids. Content hashes are
+ * made once per row of the workload, beforehand: a bare writer does nothing but write.
  */
 export function newChargeSource(): ChargeSource {
-  const next = contentSource();
   const ids = new RequestIds();
-  return (count) => sortedGroup(count, () => newCharge(next(), ids.next(), uuidv7()));
-}
-
-/** The same with request ids that are no UUIDs and as long as one. */
-export function textIdChargeSource(): ChargeSource {
-  const next = contentSource();
-  const ids = new RequestIds();
-  return (count) => sortedGroup(count, () => newCharge(next(), ids.next().replaceAll('-', '_'), uuidv7()));
-}
-
-/** Sessions that are open at the same time, and charges of each. */
-const OPEN_SESSIONS = 64;
-const ROWS_PER_SESSION = 20;
-const GOLDEN_RATIO = 0x9e37_79b1;
-
-/**
- * What a quiet service writes: a charge a millisecond, so that no two share a time, of sessions that
- * overlap and have random keys. No two neighbours in an index are written one after the other.
- */
-export function spreadChargeSource(): ChargeSource {
-  const next = contentSource();
-  const ids = new RequestIds();
-  const startedAtMs = Date.now();
-  let index = 0;
-  return (count) =>
-    sortedGroup(count, () => {
-      const row = next();
-      const session =
-        (index % OPEN_SESSIONS) + OPEN_SESSIONS * Math.floor(index / OPEN_SESSIONS / ROWS_PER_SESSION);
-      const sessionKey = `session-${(Math.imul(session + 1, GOLDEN_RATIO) >>> 0).toString(16).padStart(8, '0')}`;
-      const id = uuidv7({ msecs: startedAtMs + index++ });
-      return newCharge({ ...row, content: { ...row.content, sessionKey } }, ids.next(), id);
-    });
-}
-
-type Content = Pick<NewCharge, 'content' | 'contentHash'>;
-
-/** Goes round the workload. */
-function contentSource(): () => Content {
-  const rows = workloadRows().map((row): Content => {
+  const rows = workloadRows().map((row) => {
     const content = toContent(row);
     return { content, contentHash: contentHash(content) };
   });
   let index = 0;
-  return () => {
+  const next = (): NewCharge => {
     const row = rows[index++ % rows.length];
     if (row === undefined) throw new RangeError('no rows');
-    return row;
+    const id = uuidv7();
+    const requestId = ids.next();
+    return {
+      ...row,
+      id,
+      requestId,
+      requestKey: requestKey(requestId),
+      createTimeMicros: timeOfChargeId(id),
+      traceparent: undefined,
+    };
   };
-}
-
-function newCharge(row: Content, requestId: string, id: string): NewCharge {
-  return {
-    ...row,
-    id,
-    requestId,
-    requestKey: requestKey(requestId),
-    createTimeMicros: timeOfChargeId(id),
-    traceparent: undefined,
-  };
-}
-
-function sortedGroup(count: number, make: () => NewCharge): NewCharge[] {
-  return Array.from({ length: count }, make).sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
+  return (count) => Array.from({ length: count }, next).sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
 }

@@ -1,7 +1,7 @@
 /**
- * Acknowledged publishing to JetStream and nothing else, with the same client library as the relay.
- * One reply inbox, counted acknowledgements, a fixed number of messages outstanding; the same payloads,
- * headers and stream settings as the relay's events, each with a message id of its own.
+ * Acknowledged publishing to JetStream and nothing else, with the client library, payloads, headers and
+ * stream settings of the relay. It counts acknowledgements on one reply inbox, and keeps a fixed number of
+ * messages unacknowledged.
  */
 
 import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
@@ -19,13 +19,14 @@ import { chargeOf } from '../../src/charges/store/charge-row.ts';
 import { newChargeSource } from './new-charges.ts';
 import { RequestIds } from './request-ids.ts';
 
-/** Messages. */
+/** Messages that may be unacknowledged. */
 const WINDOW = 1_000;
 const DIFFERENT_EVENTS = 4096;
 
 /**
- * A stream of its own, and a connection that fills it: with an acknowledgement for each message, or with
- * one for a group whose messages are each stored only right behind the one before, as the relay does it.
+ * Fills a stream of its own. With groups of one, each message has its acknowledgement. With larger groups
+ * only the last message of a group has one, and each is stored only directly after the one before, as the
+ * relay does it.
  */
 export class RawPublisher {
   readonly #connection: NatsConnection;
@@ -36,7 +37,7 @@ export class RawPublisher {
   readonly #ids = new RequestIds();
   readonly #messages: readonly EventMessage[];
   #waiting: { readonly upTo: number; readonly resolve: () => void }[] = [];
-  /** Of groups, as all below. */
+  /** Number of groups that were asked for; the counts below are of groups, too. */
   #wanted = 0;
   #sent = 0;
   #acknowledged = 0;
@@ -65,7 +66,7 @@ export class RawPublisher {
     });
   }
 
-  /** Connects, and makes the stream anew: it remembers no message ids then. */
+  /** Connects, and makes a new stream: it remembers no message ids. */
   static async open(natsUrl: string, stream: string, groupSize = 1): Promise<RawPublisher> {
     const connection = await connect({ servers: new URL(natsUrl).host });
     const publisher = new RawPublisher(connection, stream, groupSize);
@@ -88,7 +89,7 @@ export class RawPublisher {
     return this.#failed;
   }
 
-  /** Publishes so many groups, and resolves once all that were asked for until now are answered. */
+  /** Publishes so many groups more; resolves when all groups so far are answered. */
   publish(groups: number): Promise<void> {
     this.#wanted += groups;
     return new Promise((resolve) => {

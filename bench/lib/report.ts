@@ -1,18 +1,19 @@
-/** The results for people: a table per scenario, the ratios, and bars on request. */
+/** The results for people: a table per scenario, then its ratios with their targets. */
 
-import { HIGHER_IS_BETTER, type RatioResult, type Round } from './rounds.ts';
-import { answeredRateOf, type CpuSeconds, type Measurement, rateOf } from './scenario.ts';
-import { median } from './stats.ts';
+import type { CpuSeconds } from './cpu.ts';
+import { median, type RatioResult, type Round } from './rounds.ts';
+import { answeredRateOf, type Figure, type Measurement, rateOf, reaches, type Target } from './scenario.ts';
 
 /** Medians of a contender over the rounds. */
 export interface Medians {
+  /** Calls, rows or events per second, the drain included. */
   readonly rate: number;
-  /** Without the time of the drain. */
+  /** The same without the drain. */
   readonly answeredRate: number;
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
   readonly drainSeconds: number | undefined;
-  /** Share of one core while the round ran. */
+  /** Cores in use while the round ran. */
   readonly cores: CpuSeconds;
   /** Microseconds of CPU time per call, row or event. */
   readonly cpuMicros: CpuSeconds;
@@ -27,22 +28,18 @@ export interface ScenarioResult {
   readonly medians: Readonly<Record<string, Medians>>;
   readonly ratios: readonly RatioResult[];
   readonly notes: readonly string[];
-  readonly reported: Readonly<Record<string, number | string>>;
+  readonly figures: Readonly<Record<string, Figure>>;
 }
 
 const PARTIES = ['server', 'relay', 'database', 'nats', 'client'] as const;
-/** Above this share of a core a single-threaded client may be what is measured. */
+/** A single-threaded client that uses more of a core may be what is measured. */
 const CLIENT_CORE_MAX = 0.85;
-const BAR_WIDTH = 40;
 
 /** Medians of every contender. */
 export function mediansOf(rounds: readonly Round[]): Record<string, Medians> {
   const names = Object.keys(rounds[0] ?? {});
   return Object.fromEntries(
-    names.map((name) => [
-      name,
-      medians(rounds.flatMap((round) => (round[name] === undefined ? [] : [round[name]]))),
-    ]),
+    names.map((name) => [name, medians(rounds.flatMap((round) => round[name] ?? []))]),
   );
 }
 
@@ -67,7 +64,7 @@ function medians(all: readonly Measurement[]): Medians {
 }
 
 /** The scenario as text. */
-export function formatScenario(result: ScenarioResult, plot: boolean): string {
+export function formatScenario(result: ScenarioResult): string {
   const { unit, medians: all } = result;
   const one = unit.slice(0, -1);
   const head = [
@@ -78,7 +75,7 @@ export function formatScenario(result: ScenarioResult, plot: boolean): string {
     'p99 ms',
     'drain s',
     ...PARTIES.map((party) => `${party} µs/${one}`),
-    'cores used',
+    'cores',
   ];
   const rows = Object.entries(all).map(([name, m]) => [
     name,
@@ -88,26 +85,27 @@ export function formatScenario(result: ScenarioResult, plot: boolean): string {
     number(m.p99Ms),
     number(m.drainSeconds),
     ...PARTIES.map((party) => number(m.cpuMicros[party])),
-    PARTIES.map((party) => `${party} ${m.cores[party].toFixed(2)}`).join(', '),
+    PARTIES.reduce((sum, party) => sum + m.cores[party], 0).toFixed(2),
   ]);
   return [
     `\n${result.name}: ${result.title}`,
     table([head, ...rows]),
     ...clientWarnings(all),
-    ...result.ratios.map(formatRatio),
+    ...result.ratios.map(
+      ({ key, median: middle, min, max, target }) =>
+        `  ${key} = ${middle.toFixed(3)}  (${min.toFixed(3)} to ${max.toFixed(3)})${goal(middle, target)}`,
+    ),
+    ...Object.entries(result.figures).map(
+      ([key, { value, target }]) => `  ${key}: ${value}${goal(value, target)}`,
+    ),
     ...result.notes.map((note) => `  note: ${note}`),
-    ...Object.entries(result.reported).map(([key, value]) => `  ${key}: ${value}`),
-    ...(plot ? [bars(all, unit)] : []),
   ].join('\n');
 }
 
-function formatRatio(ratio: RatioResult): string {
-  const { key, median: middle, min, max, target, stretch, reached } = ratio;
-  const goal =
-    target === undefined
-      ? ''
-      : `  target ${HIGHER_IS_BETTER.has(ratio.by) ? '≥' : '≤'} ${target} (stretch ${stretch ?? '–'}): ${reached ? 'reached' : 'MISSED'}`;
-  return `  ${key} = ${middle.toFixed(3)}  (${min.toFixed(3)}–${max.toFixed(3)} over the rounds)${goal}`;
+function goal(value: number | string, target: Target | undefined): string {
+  if (target === undefined || typeof value === 'string') return '';
+  const reached = reaches(value, target) ? 'reached' : 'MISSED';
+  return `  target ${target.bound} ${target.value} (stretch ${target.stretch}): ${reached}`;
 }
 
 function clientWarnings(all: Readonly<Record<string, Medians>>): string[] {
@@ -119,26 +117,12 @@ function clientWarnings(all: Readonly<Record<string, Medians>>): string[] {
     );
 }
 
-function bars(all: Readonly<Record<string, Medians>>, unit: string): string {
-  const max = Math.max(...Object.values(all).map(({ rate }) => rate));
-  const width = Math.max(...Object.keys(all).map((name) => name.length));
-  return Object.entries(all)
-    .map(([name, { rate }]) => {
-      const bar = '█'.repeat(Math.max(1, Math.round((rate / max) * BAR_WIDTH)));
-      return `  ${name.padEnd(width)} ${bar} ${integer(rate)} ${unit}/s`;
-    })
-    .join('\n');
-}
-
-/** Columns as wide as they must be: the first to the left, the others to the right. */
+/** Columns as wide as they must be: the first aligned to the left, the others to the right. */
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map(
-      (row) =>
-        `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ')}`,
-    )
-    .join('\n');
+  const pad = (cell: string, column: number): string =>
+    column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
+  return rows.map((row) => `  ${row.map(pad).join('  ')}`).join('\n');
 }
 
 function integer(value: number): string {

@@ -2,10 +2,7 @@
 
 import { randomFillSync } from 'node:crypto';
 
-/** Length of every id: a UUID in its text form. */
-export const REQUEST_ID_BYTES = 36;
-
-/** A text of that length, to be found in an encoded template and overwritten. */
+/** As long as every id: it is found in an encoded template and overwritten. */
 export const REQUEST_ID_TEMPLATE = '00000000-0000-4000-8000-000000000000';
 
 const RANDOM_BYTES = 16;
@@ -14,7 +11,7 @@ const HEX = Uint16Array.from({ length: 256 }, (_, byte) => {
   const text = byte.toString(16).padStart(2, '0');
   return text.charCodeAt(0) | (text.charCodeAt(1) << 8);
 });
-/** Where in the text each random byte's two digits stand. */
+/** Position in the text of the two digits of each random byte. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
 /** Makes version 4 UUIDs as ASCII. */
@@ -23,7 +20,7 @@ export class RequestIds {
   readonly #text = Buffer.from(REQUEST_ID_TEMPLATE, 'latin1');
   #position = POOL_BYTES;
 
-  /** Overwrites a template's place with the next id. */
+  /** Overwrites the 36 bytes at `at` with the next id. */
   write(out: Buffer, at: number): void {
     if (this.#position === POOL_BYTES) {
       randomFillSync(this.#pool);

@@ -1,77 +1,83 @@
-/** Runs a scenario: everybody in turn, round after round, each round in another order. */
+/** Runs a scenario: every contender in turn, round after round, each round in another order. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 
 import {
-  answeredRateOf,
   type Contender,
   type Measurement,
   type OpenScenario,
   type Ratio,
   rateOf,
+  reaches,
+  type Target,
 } from './scenario.ts';
-import { type Spread, spread } from './stats.ts';
 
-/** What Node needs until the hot functions are compiled for good, on a machine that has other work too. */
+/** Node needs that long to compile the hot functions for good. */
 const WARM_UP_SECONDS = 5;
-/** Lets sockets, buffers and the disk's queue come to rest. */
+/** Lets sockets, buffers and the queue of the disk become quiet. */
 const PAUSE_MS = 250;
 
-/** What is compared where more is better. */
-export const HIGHER_IS_BETTER: ReadonlySet<Ratio['by']> = new Set(['rate', 'answered'] as const);
-
-/** One round: contender → what it did. */
+/** One round: what each contender did, by name. */
 export type Round = Readonly<Record<string, Measurement>>;
 
-/** What came of a ratio. */
-export interface RatioResult extends Spread {
+/** A ratio over all rounds. */
+export interface RatioResult {
   readonly key: string;
-  readonly by: Ratio['by'];
-  readonly target: number | undefined;
-  readonly stretch: number | undefined;
-  /** Whether the median keeps the target; undefined: there is none. */
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly target: Target | undefined;
+  /** Whether the median reaches the target; undefined: there is none. */
   readonly reached: boolean | undefined;
 }
 
-/** Runs the rounds; `progress` hears of each measurement. */
+/** Runs the rounds; `progress` gets a line for each measurement. */
 export async function runRounds(
-  scenario: OpenScenario,
-  options: { readonly rounds: number; readonly seconds: number },
+  { contenders, unit, warmUpSeconds }: OpenScenario,
+  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
   progress: (text: string) => void,
 ): Promise<Round[]> {
-  const { contenders, unit } = scenario;
   for (const contender of contenders) {
     progress(`warming up ${contender.name}`);
-    await measureOnce(contender, scenario.warmUpSeconds ?? Math.min(WARM_UP_SECONDS, options.seconds));
+    await measureOnce(contender, warmUpSeconds ?? Math.min(WARM_UP_SECONDS, seconds));
   }
-  const rounds: Round[] = [];
-  for (let index = 0; index < options.rounds; index++) {
-    const measured: Record<string, Measurement> = {};
-    for (const contender of rotated(contenders, index)) {
-      const measurement = await measureOnce(contender, options.seconds);
-      measured[contender.name] = measurement;
+  const measured: Round[] = [];
+  for (let index = 0; index < rounds; index++) {
+    const round: Record<string, Measurement> = {};
+    const first = index % contenders.length;
+    for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
+      const measurement = await measureOnce(contender, seconds);
+      round[contender.name] = measurement;
       progress(`round ${index + 1}: ${contender.name} ${Math.round(rateOf(measurement))} ${unit}/s`);
     }
-    rounds.push(measured);
+    measured.push(round);
   }
-  return rounds;
+  return measured;
 }
 
-/** The ratio of each round, and of those the median, the lowest and the highest. */
-export function ratioOf(ratio: Ratio, rounds: readonly Round[]): RatioResult {
-  const result = spread(
-    rounds.map((round) => value(round, ratio.of, ratio.by) / value(round, ratio.to, ratio.by)),
-  );
-  const { target, stretch } = ratio;
-  const better = HIGHER_IS_BETTER.has(ratio.by) ? 1 : -1;
+/** The value of each round, and of those the median, the lowest and the highest. */
+export function ratioOf({ key, of, to, value, target }: Ratio, rounds: readonly Round[]): RatioResult {
+  const values = rounds.flatMap((round) => {
+    const [ofThis, toThat] = [round[of], round[to]];
+    return ofThis === undefined || toThat === undefined ? [] : [value(ofThis, toThat)];
+  });
+  const middle = median(values);
   return {
-    ...result,
-    key: ratio.key,
-    by: ratio.by,
+    key,
+    median: middle,
+    min: Math.min(...values),
+    max: Math.max(...values),
     target,
-    stretch,
-    reached: target === undefined ? undefined : (result.median - target) * better >= 0,
+    reached: target && reaches(middle, target),
   };
+}
+
+/** The middle value, or the mean of the two middle ones; NaN if there is none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length % 2 === 1) return sorted[middle] ?? NaN;
+  return ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
 
 async function measureOnce(contender: Contender, seconds: number): Promise<Measurement> {
@@ -79,17 +85,4 @@ async function measureOnce(contender: Contender, seconds: number): Promise<Measu
   const measurement = await contender.measure(seconds);
   await contender.settle?.();
   return measurement;
-}
-
-function value(round: Round, name: string, by: Ratio['by']): number {
-  const measurement = round[name];
-  if (measurement === undefined) return NaN;
-  if (by === 'rate') return rateOf(measurement);
-  if (by === 'answered') return answeredRateOf(measurement);
-  return (by === 'p50' ? measurement.p50Ms : measurement.p99Ms) ?? NaN;
-}
-
-function rotated<T>(items: readonly T[], by: number): T[] {
-  const start = by % items.length;
-  return [...items.slice(start), ...items.slice(0, start)];
 }

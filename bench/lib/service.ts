@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { stopChild } from './child.ts';
-import { ProcessTable } from './cpu.ts';
+import { childrenOf } from './cpu.ts';
 import { type Environment, ROOT } from './environment.ts';
 
 const START_TIMEOUT_MS = 60_000;
+/** The service itself gives up draining before that. */
+const STOP_TIMEOUT_MS = 40_000;
 const LOG_LINES_KEPT = 50;
 
 /** A running service. */
@@ -18,35 +20,36 @@ export interface Service {
   /** host:port of metrics and health. */
   readonly http: string;
   readonly databaseUrl: string;
-  /** The supervisor, which relays. */
+  /** The supervisor, which runs the relay. */
   readonly pid: number;
   /** The gRPC server processes. */
   serverPids(): readonly number[];
   stop(): Promise<void>;
 }
 
-/** What differs from the default configuration. */
-export interface ServiceOptions {
-  readonly databaseUrl: string;
-  /** Variables of the README, such as PROCESSES. */
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-/** Starts the service with everything on: validation, journal, relay, metrics, logs at info. */
-export async function startService(environment: Environment, options: ServiceOptions): Promise<Service> {
-  // Flags of V8 to try, or --cpu-prof, for the service alone; its server processes inherit them.
+/**
+ * Starts the service with everything on: validation, journal, relay, metrics, logs at info. One server
+ * process, unless `env` says otherwise; `env` holds variables of the README.
+ */
+export async function startService(
+  environment: Environment,
+  databaseUrl: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Service> {
+  // Options of Node for the service alone, such as --cpu-prof; its server processes inherit them.
   const flags = process.env['BENCH_SERVICE_NODE_OPTIONS']?.split(' ').filter(Boolean) ?? [];
   const child = spawn(process.execPath, [...flags, join(ROOT, 'src/start.js')], {
     cwd: environment.directory,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
-      DATABASE_URL: options.databaseUrl,
+      DATABASE_URL: databaseUrl,
       NATS_URL: environment.nats.url,
       LISTEN: '127.0.0.1:0',
       METRICS_LISTEN: '127.0.0.1:0',
       LOG_LEVEL: 'info',
-      ...options.env,
+      PROCESSES: '1',
+      ...env,
     },
   });
   const { pid } = child;
@@ -56,10 +59,10 @@ export async function startService(environment: Environment, options: ServiceOpt
     return {
       address: grpc,
       http,
-      databaseUrl: options.databaseUrl,
+      databaseUrl,
       pid,
-      serverPids: () => new ProcessTable().childrenOf(pid),
-      stop: () => stopChild(child, 40_000),
+      serverPids: () => childrenOf(pid),
+      stop: () => stopChild(child, STOP_TIMEOUT_MS),
     };
   } catch (error) {
     await stopChild(child);
@@ -73,7 +76,7 @@ interface ReadyLine {
   readonly http: string;
 }
 
-/** Goes on reading afterwards: a full pipe would stop the service at its next log line. */
+/** Keeps reading afterwards: a full pipe would block the service at its next log line. */
 function readyLine(child: ChildProcess): Promise<ReadyLine> {
   const last: string[] = [];
   const keep = (line: string): void => {

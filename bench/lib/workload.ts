@@ -1,8 +1,8 @@
 /**
  * The charges that every contender writes: typical completions. 1000 user profiles; sessions of
  * about twenty charges; five models of three providers by weight; token counts spread over three
- * orders of magnitude; two labels on one charge in ten; no reference, no token details and no usage
- * time, which the server then sets. The same list on every machine and in every run. Request ids
+ * orders of magnitude; two labels on one charge in ten; no reference, no token details, and no usage
+ * time: the server sets it. The same list on every machine and in every run. Request ids
  * are random UUIDs, the worst case for a unique index.
  */
 
@@ -22,8 +22,8 @@ export interface WorkloadRow {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Rows of the list; contenders go round it. */
-export const WORKLOAD_ROWS = 4096;
+/** Rows of the list; after the last, contenders begin again. */
+const WORKLOAD_ROWS = 4096;
 
 const USERS = 1000;
 const ROWS_PER_SESSION = 20;
@@ -77,7 +77,7 @@ export function toCreateRequest(row: WorkloadRow, requestId: string): CreateChar
   };
 }
 
-/** The row as the domain's content, with the total that the border adds. */
+/** The row as the domain's content, with the total that the service adds. */
 export function toContent(row: WorkloadRow): ChargeContent {
   return {
     userProfile: row.userProfile,

@@ -1,11 +1,12 @@
 /**
- * Peer: an empty unary call on grpc-js with ts-proto's codecs, the ceiling of the transport. The
- * request decodes to a message without fields, the response encodes to no bytes.
+ * Peer: an empty unary call on grpc-js with ts-proto's codecs, the most that the transport can do.
+ * The request decodes to a message without fields, the response encodes to no bytes.
  */
 
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
 
 import { ChargeServiceService, type CreateChargeResponse } from '../../generated/charge/v1/charge_service.ts';
+import { ready } from '../lib/child-main.ts';
 
 const EMPTY: CreateChargeResponse = { charge: undefined, replayed: false };
 
@@ -14,13 +15,10 @@ const implementation: UntypedServiceImplementation = {
     callback(null, EMPTY),
 };
 
-// Without channelz, as the service: it costs several per cent, and the ceiling should be a high one.
+// Without channelz, like the service: it costs several per cent.
 const server = new Server({ 'grpc.enable_channelz': 0 });
 server.addService({ createCharge: ChargeServiceService.createCharge }, implementation);
 server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error;
-  process.send?.({ address: `127.0.0.1:${port}` });
+  ready({ address: `127.0.0.1:${port}` });
 });
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => process.exit(0));
-process.on('disconnect', () => process.exit(0));

@@ -1,11 +1,11 @@
 /**
- * Peer: the naive service, as one would write it first. Each call is a unit of work of MikroORM on
- * the same table and indexes, and one JetStream publish with its acknowledgement. A repeated
- * request id meets the unique index and reads the earlier charge. Its callers send UUIDs only.
+ * Peer: the naive service, as one would write it first. Each call is a unit of work of MikroORM on the
+ * same table and indexes, and one JetStream publish with its acknowledgement. If a request id repeats,
+ * the unique index refuses it and the earlier charge is read. Its callers use UUIDs as request ids.
  */
 
 import { Server, ServerCredentials, status, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-import { MikroORM, UniqueConstraintViolationException } from '@mikro-orm/postgresql';
+import { defineEntity, MikroORM, p, UniqueConstraintViolationException } from '@mikro-orm/postgresql';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { v7 as uuidv7 } from 'uuid';
@@ -17,14 +17,46 @@ import {
   type CreateChargeResponse,
 } from '../../generated/charge/v1/charge_service.ts';
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import { toProtoTimestamp } from '../../src/grpc/timestamp.ts';
-import { ChargeEntity } from '../../src/database/entities.ts';
+import { ready } from '../lib/child-main.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
 const STREAM = 'NAIVE';
 const SUBJECT = 'naive.created';
 const TENANT = 'default';
 const NO_HASH = '00000000-0000-0000-0000-000000000000';
+
+/** As one would write it first. Not the service's own entity: the peer must not change with the service. */
+const ChargeEntity = defineEntity({
+  name: 'Charge',
+  tableName: 'charge',
+  properties: {
+    tenant: p.text().primary(),
+    id: p.uuid().primary(),
+    requestKey: p.uuid(),
+    requestId: p.text().nullable(),
+    contentHash: p.uuid(),
+    userProfile: p.text(),
+    sessionKey: p.text().nullable(),
+    provider: p.smallint(),
+    otherProvider: p.text().nullable(),
+    chargeType: p.smallint(),
+    promptTokens: p.bigint(),
+    completionTokens: p.bigint(),
+    totalTokens: p.bigint(),
+    cacheReadTokens: p.bigint().nullable(),
+    cacheWrite5mTokens: p.bigint().nullable().fieldName('cache_write_5m_tokens'),
+    cacheWrite1hTokens: p.bigint().nullable().fieldName('cache_write_1h_tokens'),
+    reasoningTokens: p.bigint().nullable(),
+    audioInputTokens: p.bigint().nullable(),
+    audioOutputTokens: p.bigint().nullable(),
+    model: p.text().nullable(),
+    reference: p.text().nullable(),
+    labels: p.json<Record<string, string>>().nullable(),
+    usageTime: p.datetime(),
+    createTime: p.datetime(),
+    traceparent: p.text().nullable(),
+  },
+});
 
 const orm = await MikroORM.init({
   clientUrl: databaseUrl,
@@ -41,7 +73,7 @@ const client = jetstream(connection);
 async function createCharge({ charge, requestId }: CreateChargeRequest): Promise<CreateChargeResponse> {
   if (charge === undefined || charge.userProfile === '' || requestId === '')
     throw new RangeError('invalid charge');
-  const nowMicros = BigInt(Date.now()) * 1000n;
+  const now = new Date();
   const em = orm.em.fork();
   const row = em.create(ChargeEntity, {
     tenant: TENANT,
@@ -59,8 +91,8 @@ async function createCharge({ charge, requestId }: CreateChargeRequest): Promise
     model: charge.model || null,
     reference: charge.reference || null,
     labels: charge.labels.size > 0 ? Object.fromEntries(charge.labels) : null,
-    usageTime: nowMicros,
-    createTime: nowMicros,
+    usageTime: now,
+    createTime: now,
   });
   try {
     await em.flush();
@@ -71,7 +103,8 @@ async function createCharge({ charge, requestId }: CreateChargeRequest): Promise
       .findOneOrFail(ChargeEntity, { tenant: TENANT, requestKey: requestId });
     return { charge: Charge.fromPartial({ ...charge, id: earlier.id }), replayed: true };
   }
-  const time = toProtoTimestamp(nowMicros);
+  const ms = now.getTime();
+  const time = { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
   const stored = Charge.fromPartial({
     ...charge,
     id: row.id,
@@ -102,8 +135,5 @@ server.addService(
 );
 server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error;
-  process.send?.({ address: `127.0.0.1:${port}`, stream: STREAM });
+  ready({ address: `127.0.0.1:${port}`, stream: STREAM });
 });
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => process.exit(0));
-process.on('disconnect', () => process.exit(0));

@@ -1,21 +1,22 @@
 /**
- * Peer: what one caller alone would see without the service's grouping: an empty call, then the
- * write path's own statement with a single row as one transaction. Runs in the load process, with
- * the same client as the calls.
+ * Peer: what one caller alone would see if the service did not group writes: an empty call, then the
+ * service's own statement with a single row as one transaction. It runs in the load process, with the
+ * client that also calls the service.
  */
 
 import pg from 'pg';
 
 import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
 import { insertCharges } from '../../src/charges/store/insert-charges.ts';
+import type { JobResult } from '../lib/child-main.ts';
 import { unaryBodies } from '../lib/load/bodies.ts';
 import { GrpcConnection } from '../lib/load/grpc-connection.ts';
-import type { CallAndRowJob, LoadResult } from '../lib/load/jobs.ts';
+import type { CallAndRowJob } from '../lib/load/jobs.ts';
 import { Latencies } from '../lib/load/latencies.ts';
 import { newChargeSource } from '../lib/new-charges.ts';
 
-/** Runs the job; each latency is that of call and transaction together. */
-export async function runCallAndRow(job: CallAndRowJob): Promise<LoadResult> {
+/** Runs the job; a latency is that of call and transaction together. */
+export async function runCallAndRow(job: CallAndRowJob): Promise<JobResult> {
   const connection = await GrpcConnection.open(job.address, '/charge.v1.ChargeService/CreateCharge');
   const client = new pg.Client({ connectionString: job.databaseUrl });
   await client.connect();
@@ -44,6 +45,11 @@ export async function runCallAndRow(job: CallAndRowJob): Promise<LoadResult> {
     connection.close();
     await client.end();
   }
-  const { p50Ms, p99Ms, maxMs } = latencies.summary() ?? {};
-  return { ok, failed, rows: ok, seconds: (performance.now() - startedAtMs) / 1000, p50Ms, p99Ms, maxMs };
+  return {
+    ok,
+    failed,
+    rows: ok,
+    seconds: (performance.now() - startedAtMs) / 1000,
+    ...latencies.summary(),
+  };
 }

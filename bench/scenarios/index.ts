@@ -7,8 +7,6 @@ import { create1 } from './create-1.ts';
 import { create256 } from './create-256.ts';
 import { create64 } from './create-64.ts';
 import { createAt } from './create-at.ts';
-import { importFile } from './import.ts';
-import { memory } from './memory.ts';
 import { processes2 } from './processes-2.ts';
 import { record } from './record.ts';
 import { relay } from './relay.ts';
@@ -20,10 +18,8 @@ export const scenarios: readonly Scenario[] = [
   create1,
   batch500,
   record,
-  importFile,
   relay,
   processes2,
   createAt,
-  memory,
   confirm,
 ];

@@ -1,23 +1,17 @@
-/** The relay alone on a backlog, against acknowledged publishing without anything around it. */
-
-import { fileURLToPath } from 'node:url';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+/** The relay alone, against acknowledged publishing with nothing around it. */
 
 import { STREAM_NAME } from '../../src/relay/open-relay.ts';
-import { streamMessages } from '../lib/audit.ts';
-import { forkChild } from '../lib/child.ts';
-import { peerFile } from '../lib/contenders.ts';
+import { countMessages, deleteStream } from '../lib/audit.ts';
+import { contender, openChild, openDatabase } from '../lib/contender.ts';
+import { runSql } from '../lib/environment.ts';
 import { fillCharges } from '../lib/fill.ts';
-import { expectAllOk } from '../lib/load/client.ts';
-import type { LoadMessage } from '../lib/load/jobs.ts';
-import { metered } from '../lib/meter.ts';
-import type { Contender, Context, Scenario } from '../lib/scenario.ts';
+import { atLeast, type Contender, type Context, rates, type Scenario } from '../lib/scenario.ts';
 
 const BACKLOG = 1_000_000;
 const QUICK_BACKLOG = 50_000;
+const RAW_STREAM = 'RAW';
 
-/** Events of a backlog of one million, ÷ raw JetStream publishing of as many. */
+/** Events of a backlog, against as many that are published raw. */
 export const relay: Scenario = {
   name: 'relay',
   title: 'the relay alone, from a backlog in the journal to acknowledged events',
@@ -32,9 +26,8 @@ export const relay: Scenario = {
           key: 'relay.vs_raw_jetstream',
           of: 'relay',
           to: 'raw_jetstream',
-          by: 'rate',
-          target: 0.5,
-          stretch: 0.8,
+          value: rates,
+          target: atLeast(0.5, 0.8),
         },
       ],
     };
@@ -42,68 +35,30 @@ export const relay: Scenario = {
 };
 
 async function relayContender(context: Context, events: number): Promise<Contender> {
-  const { environment, stack } = context;
-  const databaseUrl = await environment.createDatabase('relay');
-  stack.defer(() => environment.dropDatabase('relay'));
+  const natsUrl = context.environment.nats.url;
+  const databaseUrl = await openDatabase(context, 'relay');
   await fillCharges(databaseUrl, events, false);
-  const child = await forkChild(fileURLToPath(new URL('../lib/relay-process.ts', import.meta.url)), [
-    databaseUrl,
-    environment.nats.url,
-  ]);
-  stack.defer(() => child.stop());
-  return contender(context, { name: 'relay', stream: STREAM_NAME, events, child }, async () => {
-    // A new stream remembers no message ids; the relay makes it.
-    await deleteStream(environment.nats.url, STREAM_NAME);
-    await environment.sql(
-      databaseUrl,
-      'UPDATE relay_cursor SET published_sequence = 0',
-      'VACUUM relay_cursor',
-    );
+  const child = await openChild(context, 'peers/relay.ts', [databaseUrl, natsUrl]);
+  return contender(context, {
+    name: 'relay',
+    parties: { server: [child.pid] },
+    prepare: async () => {
+      await deleteStream(natsUrl, STREAM_NAME);
+      await runSql(databaseUrl, 'UPDATE relay_cursor SET published_sequence = 0', 'VACUUM relay_cursor');
+    },
+    count: () => countMessages(natsUrl, STREAM_NAME),
+    run: () => child.ask({}),
   });
 }
 
 async function rawContender(context: Context, events: number): Promise<Contender> {
-  const child = await forkChild(peerFile('raw-jetstream.ts'), [context.environment.nats.url]);
-  context.stack.defer(() => child.stop());
-  return contender(context, { name: 'raw_jetstream', stream: 'RAW', events, child }, () => Promise.resolve());
-}
-
-function contender(
-  { environment }: Context,
-  peer: {
-    readonly name: string;
-    readonly stream: string;
-    readonly events: number;
-    readonly child: Awaited<ReturnType<typeof forkChild>>;
-  },
-  prepare: () => Promise<void>,
-): Contender {
-  const { name, stream, events, child } = peer;
-  return {
-    name,
-    measure: async () => {
-      await prepare();
-      const { result, cpuSeconds } = await metered(environment, { server: [child.pid] }, async () => {
-        const answer = await child.ask<LoadMessage>({ events });
-        if (answer.type !== 'result') throw new Error(`${name} answered ${answer.type}`);
-        return answer.result;
-      });
-      expectAllOk(name, result);
-      const messages = await streamMessages(environment.nats.url, stream);
-      if (messages !== events || result.ok !== events) {
-        throw new Error(`${name}: ${events} events, ${result.ok} acknowledged, ${messages} in the stream`);
-      }
-      return { count: result.ok, seconds: result.seconds, cpuSeconds };
-    },
-  };
-}
-
-async function deleteStream(natsUrl: string, stream: string): Promise<void> {
-  const connection = await connect({ servers: new URL(natsUrl).host });
-  try {
-    const manager = await jetstreamManager(connection);
-    await manager.streams.delete(stream).catch(() => undefined);
-  } finally {
-    await connection.close();
-  }
+  const natsUrl = context.environment.nats.url;
+  const child = await openChild<{ events: number }>(context, 'peers/raw-jetstream.ts', [natsUrl, RAW_STREAM]);
+  return contender(context, {
+    name: 'raw_jetstream',
+    parties: { server: [child.pid] },
+    prepare: () => deleteStream(natsUrl, RAW_STREAM),
+    count: () => countMessages(natsUrl, RAW_STREAM),
+    run: () => child.ask({ events }),
+  });
 }

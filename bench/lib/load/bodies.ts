@@ -1,4 +1,4 @@
-/** Encoded requests as fast as memory can be copied: templates in which only the request ids change. */
+/** Encoded requests, made from templates in which only the request ids change: the client must cost little. */
 
 import {
   BatchCreateChargesRequest,
@@ -6,14 +6,19 @@ import {
   RecordChargesRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { REQUEST_ID_TEMPLATE, RequestIds } from '../request-ids.ts';
-import { toCreateRequest, workloadRows, type WorkloadRow } from '../workload.ts';
+import { toCreateRequest, workloadRows } from '../workload.ts';
 import type { Body } from './jobs.ts';
+import { GRPC_PREFIX_BYTES } from './message-counter.ts';
 
-const PREFIX_BYTES = 5;
+const EMPTY = Buffer.alloc(GRPC_PREFIX_BYTES);
+/** Enough different ones: the rows repeat after the list anyway. */
+const BATCHES = 8;
 
-/** A request ready to be sent, and the charges in it. The buffer changes at the next call. */
-export interface NextBody {
+/** Requests ready to be sent. */
+export interface Bodies {
+  /** Charges in each request. */
   readonly rows: number;
+  /** The next request; its buffer changes at the next call. */
   next(): Buffer;
 }
 
@@ -23,71 +28,65 @@ interface Template {
 }
 
 /** Bodies of unary calls. */
-export function unaryBodies(body: Body): NextBody {
+export function unaryBodies(body: Body): Bodies {
   switch (body.kind) {
     case 'empty':
       return { rows: 0, next: () => EMPTY };
     case 'create':
-      return { rows: 1, next: cycle(workloadRows().map((row) => template(encodeCreate([row]), 1))) };
+      return {
+        rows: 1,
+        next: cycle('create', () =>
+          requests().map((request) => CreateChargeRequest.encode(request).finish()),
+        ),
+      };
     case 'batch':
-      return { rows: body.size, next: cycle(batches(body.size)) };
+      return { rows: body.size, next: cycle(`batch of ${body.size}`, () => batches(body.size)) };
   }
 }
 
 /** `count` framed messages of RecordCharges in one buffer of its own. */
 export function recordBodies(): (count: number) => Buffer {
-  const next = cycle(
-    workloadRows().map((row) => {
-      const request = toCreateRequest(row, REQUEST_ID_TEMPLATE);
-      return template(RecordChargesRequest.encode({ request }).finish(), 1);
-    }),
+  const next = cycle('record', () =>
+    requests().map((request) => RecordChargesRequest.encode({ request }).finish()),
   );
   return (count) => Buffer.concat(Array.from({ length: count }, () => Buffer.from(next())));
 }
 
-const EMPTY = Buffer.alloc(PREFIX_BYTES);
-
-function encodeCreate([row]: readonly WorkloadRow[]): Uint8Array {
-  if (row === undefined) throw new RangeError('no row');
-  return CreateChargeRequest.encode(toCreateRequest(row, REQUEST_ID_TEMPLATE)).finish();
+function requests(): CreateChargeRequest[] {
+  return workloadRows().map((row) => toCreateRequest(row, REQUEST_ID_TEMPLATE));
 }
 
-/** Eight different batches are enough: the rows repeat after the list anyway. */
-function batches(size: number): Template[] {
-  const rows = workloadRows();
-  return Array.from({ length: 8 }, (_, batch) => {
-    const requests = Array.from({ length: size }, (_, index) => {
-      const row = rows[(batch * size + index) % rows.length];
-      if (row === undefined) throw new RangeError('no rows');
-      return toCreateRequest(row, REQUEST_ID_TEMPLATE);
-    });
-    return template(BatchCreateChargesRequest.encode({ requests }).finish(), size);
+function batches(size: number): Uint8Array[] {
+  const all = requests();
+  return Array.from({ length: BATCHES }, (_, batch) => {
+    const first = (batch * size) % all.length;
+    const chosen = [...all, ...all].slice(first, first + size);
+    return BatchCreateChargesRequest.encode({ requests: chosen }).finish();
   });
 }
 
-function template(message: Uint8Array, ids: number): Template {
-  const framed = Buffer.alloc(PREFIX_BYTES + message.length);
-  framed.writeUInt32BE(message.length, 1);
-  framed.set(message, PREFIX_BYTES);
-  const idPlaces: number[] = [];
-  for (
-    let at = framed.indexOf(REQUEST_ID_TEMPLATE);
-    at >= 0;
-    at = framed.indexOf(REQUEST_ID_TEMPLATE, at + 1)
-  ) {
-    idPlaces.push(at);
-  }
-  if (idPlaces.length !== ids) throw new Error(`${idPlaces.length} request ids in a template of ${ids}`);
-  return { framed, idPlaces };
-}
+/** Kept from round to round: encoding them again would count as CPU time of the client. */
+const templates = new Map<string, readonly Template[]>();
 
-function cycle(templates: readonly Template[]): () => Buffer {
+function cycle(name: string, encode: () => readonly Uint8Array[]): () => Buffer {
+  const known = templates.get(name) ?? encode().map(toTemplate);
+  templates.set(name, known);
   const ids = new RequestIds();
   let index = 0;
   return () => {
-    const chosen = templates[index++ % templates.length];
+    const chosen = known[index++ % known.length];
     if (chosen === undefined) throw new RangeError('no templates');
     for (const place of chosen.idPlaces) ids.write(chosen.framed, place);
     return chosen.framed;
   };
+}
+
+function toTemplate(message: Uint8Array): Template {
+  const framed = Buffer.alloc(GRPC_PREFIX_BYTES + message.length);
+  framed.writeUInt32BE(message.length, 1);
+  framed.set(message, GRPC_PREFIX_BYTES);
+  const idPlaces: number[] = [];
+  let at = framed.indexOf(REQUEST_ID_TEMPLATE);
+  for (; at >= 0; at = framed.indexOf(REQUEST_ID_TEMPLATE, at + 1)) idPlaces.push(at);
+  return { framed, idPlaces };
 }

@@ -1,43 +1,61 @@
 /**
- * One HTTP/2 connection that does nothing but gRPC calls, written by hand over a socket: a call
- * costs the client a fraction of what grpc-js or node:http2 take, so that the client's share of the
- * machine stays small beside the server's. It speaks exactly what these benches need and ends with
- * an error at anything else.
+ * One HTTP/2 connection that does nothing but gRPC calls. It is written by hand because a call then
+ * costs the client a fraction of what grpc-js or node:http2 take: the client shares two cores with the
+ * server and must not be what is measured. It implements only what the bench needs, and fails if the
+ * server sends anything else.
  */
 
 import { connect, type Socket } from 'node:net';
 
-import { FrameBuffer } from '../../../src/grpc/http2/frame-buffer.ts';
 import {
   Flag,
   FRAME_BYTES_MAX,
   FRAME_HEADER_BYTES,
+  FrameBuffer,
   FrameType,
   PREFACE,
   Setting,
   WINDOW_DEFAULT,
-} from '../../../src/grpc/http2/protocol.ts';
-import { type CallEnd, countMessages, GrpcStream } from './grpc-stream.ts';
-import { isOkTrailer, RequestHeaders, trailerStatus } from './headers.ts';
+} from './frames.ts';
+import { RequestHeaders, trailerStatus } from './headers.ts';
+import { MessageCounter } from './message-counter.ts';
 
-const WINDOW_LARGE = 2 ** 30;
+const RECEIVE_WINDOW_BYTES = 2 ** 30;
+const NOTHING = Buffer.alloc(0);
 
-/** What a connection does beyond the usual. */
-export interface ConnectionOptions {
-  /** Bytes of responses that each stream may send before anybody reads; default 1 GiB. */
-  readonly streamWindowBytes?: number;
-  /** False: responses are received up to the windows and never acknowledged, as by a reader that hangs. */
-  readonly reads?: boolean;
+/** How a call ended. */
+export interface CallEnd {
+  /** `grpc-status`; -1 if the stream was reset or the connection was lost. */
+  readonly status: number;
+  readonly messages: number;
+  /** Bytes of all response messages, without their prefixes. */
+  readonly messageBytes: number;
+}
+
+/** A call in flight. */
+export interface GrpcStream {
+  readonly id: number;
+  readonly counter: MessageCounter;
+  readonly onEnd: (end: CallEnd) => void;
+  readonly onMessages: ((messages: number) => void) | undefined;
+  sendWindow: number;
+  /** Bytes received since the last WINDOW_UPDATE. */
+  received: number;
+  /** Framed requests that wait for a window. */
+  pending: Buffer[];
+  halfClose: boolean;
+  halfClosed: boolean;
 }
 
 /** Call `flush()` after a batch of calls: until then they only wait in a buffer. */
 export class GrpcConnection {
   readonly #socket: Socket;
-  readonly #options: ConnectionOptions;
   readonly #headers: RequestHeaders;
   readonly #streams = new Map<number, GrpcStream>();
+  /** Streams with pending requests. */
   readonly #blocked = new Set<GrpcStream>();
   readonly #out = new FrameBuffer();
+  /** The beginning of a frame whose end has not arrived. */
   #rest: Buffer | undefined;
   #nextId = 1;
   #sendWindow = WINDOW_DEFAULT;
@@ -47,27 +65,32 @@ export class GrpcConnection {
   #okTrailer: Buffer | undefined;
   #failure: Error | undefined;
 
-  /** Connects and offers its settings. `path` is the method that every call of this connection is for. */
-  static async open(address: string, path: string, options: ConnectionOptions = {}): Promise<GrpcConnection> {
+  /** Connects. `path` is the method that every call of this connection is for. */
+  static async open(address: string, path: string): Promise<GrpcConnection> {
     const [host = '', port = ''] = address.split(':');
     const socket = connect({ host, port: Number(port), noDelay: true });
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
-    return new GrpcConnection(socket, new RequestHeaders(address, path), options);
+    return new GrpcConnection(socket, new RequestHeaders(address, path));
   }
 
-  private constructor(socket: Socket, headers: RequestHeaders, options: ConnectionOptions) {
+  private constructor(socket: Socket, headers: RequestHeaders) {
     this.#socket = socket;
     this.#headers = headers;
-    this.#options = options;
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', (error) => this.#fail(error));
     socket.on('close', () => this.#fail(new Error('the server closed the connection')));
     this.#out.append(PREFACE);
-    this.#out.append(settingsFrame(options.streamWindowBytes ?? WINDOW_LARGE));
-    this.#out.windowUpdate(0, WINDOW_LARGE);
+    this.#out.settings([
+      // A server without a dynamic header table sends equal trailers as equal bytes, which can be
+      // compared instead of decoded.
+      [Setting.HEADER_TABLE_SIZE, 0],
+      [Setting.ENABLE_PUSH, 0],
+      [Setting.INITIAL_WINDOW_SIZE, RECEIVE_WINDOW_BYTES],
+    ]);
+    this.#out.windowUpdate(0, RECEIVE_WINDOW_BYTES);
     this.flush();
   }
 
@@ -76,7 +99,7 @@ export class GrpcConnection {
     return this.#failure !== undefined;
   }
 
-  /** Starts a unary call; `framed` is the message behind its five bytes. */
+  /** Starts a unary call; `framed` is the message after its five bytes of prefix. Copies the buffer if it must wait. */
   call(framed: Buffer, onEnd: (end: CallEnd) => void): void {
     const stream = this.#start(onEnd, undefined);
     if (framed.length <= Math.min(this.#sendWindow, stream.sendWindow, this.#frameBytesMax)) {
@@ -90,7 +113,7 @@ export class GrpcConnection {
     this.#advance(stream);
   }
 
-  /** Opens a stream of requests; `onMessages` hears how many responses each read brought. */
+  /** Opens a stream of requests; `onMessages` gets the number of responses that each read brought. */
   open(onMessages: (messages: number) => void, onEnd: (end: CallEnd) => void): GrpcStream {
     return this.#start(onEnd, onMessages);
   }
@@ -101,26 +124,36 @@ export class GrpcConnection {
     this.#advance(stream);
   }
 
-  /** Says that no more requests follow. */
+  /** Ends the requests of a stream. */
   halfClose(stream: GrpcStream): void {
     stream.halfClose = true;
     this.#advance(stream);
   }
 
-  /** Hands what was appended to the socket. */
+  /** Writes what was appended to the socket. */
   flush(): void {
     const bytes = this.#out.take();
     if (bytes !== undefined) this.#socket.write(bytes);
   }
 
-  /** Cuts the connection; calls in flight end with -1. */
+  /** Cuts the connection; calls in flight end with status -1. */
   close(): void {
     this.#socket.destroy();
   }
 
-  #start(onEnd: (end: CallEnd) => void, onMessages: ((messages: number) => void) | undefined): GrpcStream {
+  #start(onEnd: GrpcStream['onEnd'], onMessages: GrpcStream['onMessages']): GrpcStream {
     if (this.#failure !== undefined) throw this.#failure;
-    const stream = new GrpcStream(this.#nextId, this.#streamSendWindow, onEnd, onMessages);
+    const stream: GrpcStream = {
+      id: this.#nextId,
+      counter: new MessageCounter(),
+      onEnd,
+      onMessages,
+      sendWindow: this.#streamSendWindow,
+      received: 0,
+      pending: [],
+      halfClose: false,
+      halfClosed: false,
+    };
     this.#nextId += 2;
     this.#streams.set(stream.id, stream);
     this.#out.frame(FrameType.HEADERS, Flag.END_HEADERS, stream.id, this.#headers.next());
@@ -139,32 +172,28 @@ export class GrpcConnection {
       }
       this.#sendWindow -= size;
       stream.sendWindow -= size;
-      const last = size === buffer.length && stream.pending.length === 1;
-      const ends = last && stream.halfClose;
-      this.#out.frame(FrameType.DATA, ends ? Flag.END_STREAM : 0, stream.id, buffer.subarray(0, size));
-      if (ends) stream.halfClosed = true;
       if (size === buffer.length) stream.pending.shift();
       else stream.pending[0] = buffer.subarray(size);
+      stream.halfClosed = stream.halfClose && stream.pending.length === 0;
+      const flags = stream.halfClosed ? Flag.END_STREAM : Flag.NONE;
+      this.#out.frame(FrameType.DATA, flags, stream.id, buffer.subarray(0, size));
     }
     this.#blocked.delete(stream);
-    if (stream.halfClose && !stream.halfClosed) {
-      stream.halfClosed = true;
-      this.#out.frame(FrameType.DATA, Flag.END_STREAM, stream.id, Buffer.alloc(0));
-    }
+    if (!stream.halfClose || stream.halfClosed) return;
+    stream.halfClosed = true;
+    this.#out.frame(FrameType.DATA, Flag.END_STREAM, stream.id, NOTHING);
   }
 
   #receive(chunk: Buffer): void {
     const data = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
     let position = 0;
     while (data.length - position >= FRAME_HEADER_BYTES) {
-      const length = data.readUIntBE(position, 3);
-      const end = position + FRAME_HEADER_BYTES + length;
+      const start = position + FRAME_HEADER_BYTES;
+      const end = start + data.readUIntBE(position, 3);
       if (end > data.length) break;
-      const type = data[position + 3] ?? 0;
-      const flags = data[position + 4] ?? 0;
       const id = data.readUInt32BE(position + 5) & 0x7fffffff;
       try {
-        this.#frame(type, flags, id, data, position + FRAME_HEADER_BYTES, end);
+        this.#frame(data[position + 3] ?? 0, data[position + 4] ?? 0, id, data, start, end);
       } catch (error) {
         this.#socket.destroy(error as Error);
         return;
@@ -192,43 +221,37 @@ export class GrpcConnection {
       case FrameType.WINDOW_UPDATE:
         return this.#windowUpdate(id, data.readUInt32BE(start) & 0x7fffffff);
       case FrameType.GOAWAY:
-        throw new Error(`the server said GOAWAY with code ${data.readUInt32BE(start + 4)}`);
-      default:
-        throw new Error(`unexpected HTTP/2 frame of type ${type}`);
+        throw new Error(`the server sent GOAWAY with code ${data.readUInt32BE(start + 4)}`);
+      case FrameType.CONTINUATION:
+        throw new Error('CONTINUATION frames are not supported');
+      // RFC 9113: frames of other types are ignored.
     }
   }
 
   #receiveData(id: number, flags: number, data: Buffer, start: number, end: number): void {
     if ((flags & Flag.PADDED) !== 0) throw new Error('padding is not supported');
-    const length = end - start;
-    if (this.#options.reads !== false) this.#acknowledge(length);
+    this.#received = this.#acknowledge(0, this.#received + end - start);
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
-    const before = stream.messages;
-    countMessages(stream, data, start, end);
-    stream.received += length;
-    if (stream.received > WINDOW_LARGE / 2 && this.#options.reads !== false) {
-      this.#out.windowUpdate(id, stream.received);
-      stream.received = 0;
-    }
-    if (stream.messages > before) stream.onMessages?.(stream.messages - before);
+    stream.received = this.#acknowledge(id, stream.received + end - start);
+    const messages = stream.counter.add(data, start, end);
+    if (messages > 0) stream.onMessages?.(messages);
     if ((flags & Flag.END_STREAM) !== 0) this.#end(id, -1);
   }
 
-  #acknowledge(length: number): void {
-    this.#received += length;
-    if (this.#received < WINDOW_LARGE / 2) return;
-    this.#out.windowUpdate(0, this.#received);
-    this.#received = 0;
+  /** Opens the window again after half of it was used; returns the bytes that are not yet acknowledged. */
+  #acknowledge(id: number, received: number): number {
+    if (received < RECEIVE_WINDOW_BYTES / 2) return received;
+    this.#out.windowUpdate(id, received);
+    return 0;
   }
 
   #receiveHeaders(id: number, flags: number, block: Buffer): void {
-    if ((flags & Flag.END_HEADERS) === 0) throw new Error('CONTINUATION is not supported');
     if ((flags & Flag.END_STREAM) === 0) return;
     if (this.#okTrailer?.equals(block)) return this.#end(id, 0);
-    // Without a dynamic table equal trailers are equal bytes: read once, compared ever after.
-    if (isOkTrailer(block)) this.#okTrailer = Buffer.from(block);
-    this.#end(id, trailerStatus(block));
+    const status = trailerStatus(block);
+    if (status === 0) this.#okTrailer = Buffer.from(block);
+    this.#end(id, status);
   }
 
   #end(id: number, status: number): void {
@@ -236,7 +259,8 @@ export class GrpcConnection {
     if (stream === undefined) return;
     this.#streams.delete(id);
     this.#blocked.delete(stream);
-    stream.onEnd({ status, messages: stream.messages, messageBytes: stream.messageBytes });
+    const { messages, messageBytes } = stream.counter;
+    stream.onEnd({ status, messages, messageBytes });
   }
 
   #fail(error: Error): void {
@@ -246,14 +270,14 @@ export class GrpcConnection {
 
   #applySettings(data: Buffer, start: number, end: number): void {
     for (let at = start; at < end; at += 6) {
-      const value = data.readUInt32BE(at + 2);
       const setting = data.readUInt16BE(at);
+      const value = data.readUInt32BE(at + 2);
       if (setting === Setting.MAX_FRAME_SIZE) this.#frameBytesMax = value;
       if (setting !== Setting.INITIAL_WINDOW_SIZE) continue;
       for (const stream of this.#streams.values()) stream.sendWindow += value - this.#streamSendWindow;
       this.#streamSendWindow = value;
     }
-    this.#out.frame(FrameType.SETTINGS, Flag.ACK, 0, Buffer.alloc(0));
+    this.#out.frame(FrameType.SETTINGS, Flag.ACK, 0, NOTHING);
     for (const stream of [...this.#blocked]) this.#advance(stream);
   }
 
@@ -268,24 +292,4 @@ export class GrpcConnection {
     stream.sendWindow += increment;
     if (this.#blocked.has(stream)) this.#advance(stream);
   }
-}
-
-/**
- * The client's settings. A server without a dynamic header table sends equal headers as equal bytes,
- * which a client can compare instead of decode.
- */
-function settingsFrame(streamWindowBytes: number): Buffer {
-  const values = [
-    [Setting.HEADER_TABLE_SIZE, 0],
-    [Setting.ENABLE_PUSH, 0],
-    [Setting.INITIAL_WINDOW_SIZE, streamWindowBytes],
-  ] as const;
-  const payload = Buffer.alloc(6 * values.length);
-  for (const [index, [setting, value]] of values.entries()) {
-    payload.writeUInt16BE(setting, index * 6);
-    payload.writeUInt32BE(value, index * 6 + 2);
-  }
-  const frames = new FrameBuffer();
-  frames.frame(FrameType.SETTINGS, 0, 0, payload);
-  return frames.take() ?? payload;
 }

@@ -1,4 +1,7 @@
-/** What the load process is told, and what it answers. */
+/** What the load process is told to do. */
+
+/** Connections that the calls in flight are spread over, unless a scenario needs others. */
+export const CONNECTIONS = 4;
 
 /** Requests that one call carries. */
 export type Body =
@@ -7,12 +10,10 @@ export type Body =
   | { readonly kind: 'create' }
   | { readonly kind: 'batch'; readonly size: number };
 
-/** Unary calls, a fixed number in flight, until the time is over; then those in flight are waited for. */
+/** Unary calls, a fixed number in flight, for so many seconds; then it waits for those in flight. */
 export interface UnaryJob {
   readonly kind: 'unary';
   readonly address: string;
-  /** `CreateCharge` and so on. */
-  readonly method: string;
   readonly body: Body;
   readonly inFlight: number;
   readonly connections: number;
@@ -36,35 +37,5 @@ export interface CallAndRowJob {
   readonly seconds: number;
 }
 
-/** Streams whose responses nobody reads, kept open for a while. */
-export interface SlowReadersJob {
-  readonly kind: 'slow-readers';
-  readonly address: string;
-  readonly recordStreams: number;
-  readonly watchStreams: number;
-  readonly seconds: number;
-}
-
 /** Everything that the load process can do. */
-export type Job = UnaryJob | RecordJob | CallAndRowJob | SlowReadersJob;
-
-/** What came of a job. */
-export interface LoadResult {
-  /** Calls, or messages of streams, that were answered OK. */
-  readonly ok: number;
-  /** Those answered with anything else or not at all. */
-  readonly failed: number;
-  /** Charges in the requests that were answered OK. */
-  readonly rows: number;
-  /** From the first call to the last answer. */
-  readonly seconds: number;
-  readonly p50Ms: number | undefined;
-  readonly p99Ms: number | undefined;
-  readonly maxMs: number | undefined;
-}
-
-/** From the load process to its parent. */
-export type LoadMessage =
-  | { readonly type: 'ready' }
-  | { readonly type: 'result'; readonly result: LoadResult }
-  | { readonly type: 'error'; readonly message: string };
+export type Job = UnaryJob | RecordJob | CallAndRowJob;

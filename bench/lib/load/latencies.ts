@@ -1,4 +1,4 @@
-/** Latencies of a round, every one kept: sorting a million numbers takes less than a histogram's error is worth. */
+/** Latencies of a round. Every one is kept: sorting a million numbers is cheap, and a histogram would round. */
 
 /** Collects milliseconds. */
 export class Latencies {
@@ -14,11 +14,11 @@ export class Latencies {
     this.#values[this.#count++] = milliseconds;
   }
 
-  /** Percentiles by nearest rank; undefined where nothing was collected. */
-  summary(): { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number } | undefined {
-    if (this.#count === 0) return undefined;
+  /** Percentiles by nearest rank; nothing if nothing was collected. */
+  summary(): { readonly p50Ms?: number; readonly p99Ms?: number } {
+    if (this.#count === 0) return {};
     const sorted = this.#values.subarray(0, this.#count).sort();
     const at = (share: number): number => sorted[Math.ceil(share * sorted.length) - 1] ?? 0;
-    return { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
+    return { p50Ms: at(0.5), p99Ms: at(0.99) };
   }
 }

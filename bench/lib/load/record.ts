@@ -1,30 +1,21 @@
 /** RecordCharges streams, each with a window of unanswered requests that is kept full. */
 
+import type { JobResult } from '../child-main.ts';
 import { recordBodies } from './bodies.ts';
-import { GrpcConnection } from './grpc-connection.ts';
-import type { GrpcStream } from './grpc-stream.ts';
-import type { LoadResult, RecordJob } from './jobs.ts';
+import { GrpcConnection, type GrpcStream } from './grpc-connection.ts';
+import type { RecordJob } from './jobs.ts';
 
-/** Requests that go out together: a client that streams rows writes them as they come, a socket takes them in bulk. */
+/** Requests that are sent together, as a socket would collect them from a client that writes row by row. */
 const CHUNK_MIN = 50;
 
 /** Runs the job. Every request must be answered by one message before the stream ends OK. */
-export async function runRecord(job: RecordJob): Promise<LoadResult> {
+export async function runRecord(job: RecordJob): Promise<JobResult> {
   const startedAtMs = performance.now();
   const stopAtMs = startedAtMs + job.seconds * 1000;
   const results = await Promise.all(Array.from({ length: job.streams }, () => runStream(job, stopAtMs)));
-  const sum = (pick: (result: { ok: number; failed: number }) => number): number =>
-    results.reduce((total, each) => total + pick(each), 0);
-  const ok = sum((each) => each.ok);
-  return {
-    ok,
-    failed: sum((each) => each.failed),
-    rows: ok,
-    seconds: (performance.now() - startedAtMs) / 1000,
-    p50Ms: undefined,
-    p99Ms: undefined,
-    maxMs: undefined,
-  };
+  const ok = results.reduce((sum, each) => sum + each.ok, 0);
+  const failed = results.reduce((sum, each) => sum + each.failed, 0);
+  return { ok, failed, rows: ok, seconds: (performance.now() - startedAtMs) / 1000 };
 }
 
 async function runStream(job: RecordJob, stopAtMs: number): Promise<{ ok: number; failed: number }> {
@@ -40,7 +31,7 @@ async function runStream(job: RecordJob, stopAtMs: number): Promise<{ ok: number
   };
   try {
     const status = await new Promise<number>((resolve) => {
-      const stream: GrpcStream = connection.open(
+      const stream = connection.open(
         (messages) => {
           answered += messages;
           if (performance.now() < stopAtMs) refill(stream);

@@ -1,88 +1,65 @@
 /** Unary calls, a fixed number in flight. */
 
+import type { JobResult } from '../child-main.ts';
 import { unaryBodies } from './bodies.ts';
-import { GrpcConnection } from './grpc-connection.ts';
-import type { CallEnd } from './grpc-stream.ts';
-import type { LoadResult, UnaryJob } from './jobs.ts';
+import { type CallEnd, GrpcConnection } from './grpc-connection.ts';
+import type { UnaryJob } from './jobs.ts';
 import { Latencies } from './latencies.ts';
 
-/** Runs the job. Every response must hold exactly one message, with content where the request had some. */
-export async function runUnary(job: UnaryJob): Promise<LoadResult> {
-  const path = `/charge.v1.ChargeService/${job.method}`;
+/** A created charge is returned with at least its id and times. */
+const RESPONSE_BYTES_PER_ROW_MIN = 80;
+/** After so many failures the job ends: a server that refuses is not called as fast as it can refuse. */
+const FAILURES_MAX = 1000;
+
+/** Runs the job. Every response must hold exactly one message, with content if the request had some. */
+export async function runUnary(job: UnaryJob): Promise<JobResult> {
+  const method = job.body.kind === 'batch' ? 'BatchCreateCharges' : 'CreateCharge';
   const connections = await Promise.all(
-    Array.from({ length: job.connections }, () => GrpcConnection.open(job.address, path)),
+    Array.from({ length: job.connections }, () =>
+      GrpcConnection.open(job.address, `/charge.v1.ChargeService/${method}`),
+    ),
   );
   try {
-    return await new UnaryLoad(job, connections).run();
+    return await callAll(job, connections);
   } finally {
     for (const connection of connections) connection.close();
   }
 }
 
-class UnaryLoad {
-  readonly #job: UnaryJob;
-  readonly #connections: readonly GrpcConnection[];
-  readonly #bodies: ReturnType<typeof unaryBodies>;
-  readonly #latencies = new Latencies();
-  readonly #done = Promise.withResolvers<void>();
-  readonly #responseBytesMin: number;
-  #ok = 0;
-  #failed = 0;
-  #inFlight = 0;
-  #stopAtMs = 0;
-
-  constructor(job: UnaryJob, connections: readonly GrpcConnection[]) {
-    this.#job = job;
-    this.#connections = connections;
-    this.#bodies = unaryBodies(job.body);
-    // A created charge comes back with at least its id and times.
-    this.#responseBytesMin = this.#bodies.rows * 80;
-  }
-
-  async run(): Promise<LoadResult> {
-    const startedAtMs = performance.now();
-    this.#stopAtMs = startedAtMs + this.#job.seconds * 1000;
-    for (let index = 0; index < this.#job.inFlight; index++) {
-      const connection = this.#connections[index % this.#connections.length];
-      if (connection !== undefined) this.#call(connection);
-    }
-    for (const connection of this.#connections) connection.flush();
-    await this.#done.promise;
-    const seconds = (performance.now() - startedAtMs) / 1000;
-    const { p50Ms, p99Ms, maxMs } = this.#latencies.summary() ?? {};
-    return {
-      ok: this.#ok,
-      failed: this.#failed,
-      rows: this.#ok * this.#bodies.rows,
-      seconds,
-      p50Ms,
-      p99Ms,
-      maxMs,
-    };
-  }
-
-  /** The next call goes out with the answers' turn: the connection flushes once it has read everything. */
-  #call(connection: GrpcConnection): void {
-    const startedAtMs = performance.now();
-    this.#inFlight++;
-    connection.call(this.#bodies.next(), (end) => {
-      this.#inFlight--;
+async function callAll(job: UnaryJob, connections: readonly GrpcConnection[]): Promise<JobResult> {
+  const bodies = unaryBodies(job.body);
+  const latencies = new Latencies();
+  const done = Promise.withResolvers<void>();
+  const startedAtMs = performance.now();
+  const stopAtMs = startedAtMs + job.seconds * 1000;
+  let ok = 0;
+  let failed = 0;
+  let inFlight = 0;
+  const isOk = ({ status, messages, messageBytes }: CallEnd): boolean =>
+    status === 0 && messages === 1 && messageBytes >= bodies.rows * RESPONSE_BYTES_PER_ROW_MIN;
+  // Calls that follow an answer wait until the connection has read all that arrived, and leave in one write.
+  const call = (connection: GrpcConnection): void => {
+    const callStartedAtMs = performance.now();
+    inFlight++;
+    connection.call(bodies.next(), (end) => {
+      inFlight--;
       const now = performance.now();
-      if (this.#isOk(end)) {
-        this.#ok++;
-        this.#latencies.add(now - startedAtMs);
+      if (isOk(end)) {
+        ok++;
+        latencies.add(now - callStartedAtMs);
       } else {
-        this.#failed++;
+        failed++;
       }
-      // A server that refuses everything must not be asked as fast as it can refuse.
-      if (now < this.#stopAtMs && !connection.lost && this.#failed < FAILURES_MAX) this.#call(connection);
-      else if (this.#inFlight === 0) this.#done.resolve();
+      if (now < stopAtMs && !connection.lost && failed < FAILURES_MAX) call(connection);
+      else if (inFlight === 0) done.resolve();
     });
+  };
+  for (let index = 0; index < job.inFlight; index++) {
+    const connection = connections[index % connections.length];
+    if (connection !== undefined) call(connection);
   }
-
-  #isOk({ status, messages, messageBytes }: CallEnd): boolean {
-    return status === 0 && messages === 1 && messageBytes >= this.#responseBytesMin;
-  }
+  for (const connection of connections) connection.flush();
+  await done.promise;
+  const seconds = (performance.now() - startedAtMs) / 1000;
+  return { ok, failed, rows: ok * bodies.rows, seconds, ...latencies.summary() };
 }
-
-const FAILURES_MAX = 1000;

@@ -1,14 +1,14 @@
-/** The production relay alone in a process: publishes a backlog that is already there, once per message from its parent. */
+/** The service's own relay alone in a process: each job publishes the backlog that the bench has prepared. */
 
 import { createRelay } from '../../src/relay/open-relay.ts';
 import { openDatabase } from '../../src/database/orm.ts';
-import type { LoadMessage, LoadResult } from './load/jobs.ts';
+import { answerJobs, type JobResult } from '../lib/child-main.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
 const DRAIN_TIMEOUT_MS = 600_000;
 const CONFIG = { eventFormat: 'protobuf', eventMaxAgeMs: 30 * 24 * 3_600_000, streamReplicas: 1 } as const;
 
-async function run(): Promise<LoadResult> {
+async function run(): Promise<JobResult> {
   const database = await openDatabase({
     databaseUrl,
     poolSizeMax: 6,
@@ -30,29 +30,11 @@ async function run(): Promise<LoadResult> {
   });
   relay.start();
   await leads.promise;
-  // The relay looks at the backlog itself; asking it rarely keeps the question cheap.
   if (!(await relay.drain(DRAIN_TIMEOUT_MS))) failed++;
   const seconds = (performance.now() - startedAtMs) / 1000;
   await relay.stop();
   await database.close();
-  return {
-    ok: published,
-    failed,
-    rows: published,
-    seconds,
-    p50Ms: undefined,
-    p99Ms: undefined,
-    maxMs: undefined,
-  };
+  return { ok: published, failed, rows: published, seconds };
 }
 
-process.on('message', () => {
-  const send = (message: LoadMessage): void => void process.send?.(message);
-  run().then(
-    (result) => send({ type: 'result', result }),
-    (error: unknown) => send({ type: 'error', message: String(error) }),
-  );
-});
-process.on('SIGINT', () => undefined);
-process.on('disconnect', () => process.exit(0));
-process.send?.({ type: 'ready' });
+answerJobs(run);
