@@ -68,7 +68,7 @@ function importContender(context: Context, service: Service, rows: number): Cont
 
 async function runImport(file: string, service: Service, auditor: Auditor) {
   const startedAtMs = performance.now();
-  const args = [join(ROOT, 'src/cli/import.ts'), file, '--address', service.address, '--json'];
+  const args = [join(ROOT, 'src/cli/charge.js'), 'import', file, '--address', service.address, '--json'];
   await runProgram(process.execPath, args, { timeoutMs: IMPORT_TIMEOUT_MS });
   const importedAtMs = performance.now();
   await auditor.drained();

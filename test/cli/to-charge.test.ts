@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
-import { targetOf, type Target } from '../../src/cli/import/fields.ts';
+import { fieldNamed, type Field } from '../../src/cli/import/fields.ts';
 import { toCharge, type ChargeTemplate } from '../../src/cli/import/to-charge.ts';
 import {
   parseChargeType,
@@ -12,17 +12,17 @@ import {
 } from '../../src/cli/import/values.ts';
 
 const NO_TEMPLATE: ChargeTemplate = { constants: [], defaults: {}, otherProviders: false };
-const COMPLETION: ChargeTemplate = { ...NO_TEMPLATE, constants: [[target('charge_type'), 'completion']] };
+const COMPLETION: ChargeTemplate = { ...NO_TEMPLATE, constants: [[field('charge_type'), 'completion']] };
 
-function target(name: string): Target {
-  const found = targetOf(name);
+function field(name: string): Field {
+  const found = fieldNamed(name);
   if (!found) throw new Error(`no field ${name}`);
   return found;
 }
 
 function convert(row: Record<string, Cell>, template: ChargeTemplate = NO_TEMPLATE) {
   return toCharge(
-    Object.keys(row).map((name) => [target(name)]),
+    Object.keys(row).map((name) => [field(name)]),
     Object.values(row),
     template,
   );
@@ -31,7 +31,7 @@ function convert(row: Record<string, Cell>, template: ChargeTemplate = NO_TEMPLA
 function violationsOf(row: Record<string, Cell>, template?: ChargeTemplate): string[] {
   const result = convert(row, template);
   return 'violations' in result
-    ? result.violations.map(({ field, description }) => `${field} ${description}`)
+    ? result.violations.map((violation) => `${violation.field} ${violation.description}`)
     : [];
 }
 
@@ -196,7 +196,7 @@ test('no text makes the conversion throw', () => {
   fc.assert(
     fc.property(fc.array(cell, { minLength: names.length, maxLength: names.length }), (cells) => {
       const result = toCharge(
-        names.map((name) => [target(name)]),
+        names.map((name) => [field(name)]),
         cells,
         NO_TEMPLATE,
       );

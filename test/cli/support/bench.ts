@@ -50,7 +50,7 @@ export class Bench {
   }
 
   start(...args: string[]) {
-    return this.spawn('src/cli/import.ts', ...args);
+    return this.spawn('src/cli/charge.js', 'import', ...args);
   }
 
   /** Imports with --json and waits. */
