@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { readFlags } from './support/read-flags.ts';
+import { readFlags } from './support/in-process.ts';
 
 function faultsOf(...args: string[]): string {
   try {

@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
-import { fieldNamed, type Field } from '../../src/cli/import/fields.ts';
 import { toCharge, type ChargeTemplate } from '../../src/cli/import/to-charge.ts';
 import {
   parseChargeType,
@@ -10,15 +9,10 @@ import {
   Unusable,
   type Cell,
 } from '../../src/cli/import/values.ts';
+import { field } from './support/in-process.ts';
 
 const NO_TEMPLATE: ChargeTemplate = { constants: [], defaults: {}, otherProviders: false };
 const COMPLETION: ChargeTemplate = { ...NO_TEMPLATE, constants: [[field('charge_type'), 'completion']] };
-
-function field(name: string): Field {
-  const found = fieldNamed(name);
-  if (!found) throw new Error(`no field ${name}`);
-  return found;
-}
 
 function convert(row: Record<string, Cell>, template: ChargeTemplate = NO_TEMPLATE) {
   return toCharge(

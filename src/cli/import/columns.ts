@@ -2,18 +2,10 @@
 
 import { ALIASES, NOT_IN_INPUT, simplify } from './aliases.ts';
 import { FIELD_NAMES, fieldNamed, labelField, REQUEST_ID, type Field } from './fields.ts';
+import type { ImportOptions } from './options.ts';
 
 /** What the flags say about columns. */
-export interface ColumnRules {
-  /** `--map`: name of a field → name of a column. */
-  readonly map: ReadonlyMap<string, string>;
-  /** `--set`: names of fields that have a constant, so that no column is guessed for them. */
-  readonly constants: ReadonlySet<string>;
-  /** `--request-id-column`. */
-  readonly requestIdColumn: string | undefined;
-  /** `--labels`: columns without a field become labels. */
-  readonly unknownAsLabels: boolean;
-}
+export type ColumnRules = Pick<ImportOptions, 'map' | 'constants' | 'requestIdColumn' | 'labels'>;
 
 /** What becomes of each column of a file (or, in NDJSON, of one object). */
 export interface ColumnPlan {
@@ -40,6 +32,7 @@ export function planColumns(columns: readonly string[], rules: ColumnRules): Col
   const targets: Field[][] = columns.map(() => []);
   const fields = new Set<string>();
   const missing: string[] = [];
+  const constants = new Set(rules.constants.map(([{ name }]) => name));
   const assign = (index: number, field: Field | undefined): void => {
     if (!field) return;
     targets[index]?.push(field);
@@ -50,7 +43,7 @@ export function planColumns(columns: readonly string[], rules: ColumnRules): Col
     if (index < 0) missing.push(column);
     else assign(index, field);
   };
-  for (const [field, column] of rules.map) assignNamed(column, fieldNamed(field));
+  for (const [field, column] of rules.map) assignNamed(column, field);
   if (rules.requestIdColumn !== undefined) assignNamed(rules.requestIdColumn, REQUEST_ID);
 
   const free = new Map<string, number>();
@@ -59,7 +52,7 @@ export function planColumns(columns: readonly string[], rules: ColumnRules): Col
     if (targets[index]?.length === 0 && simple !== '' && !free.has(simple)) free.set(simple, index);
   });
   for (const field of FIELD_NAMES) {
-    if (fields.has(field) || rules.constants.has(field)) continue;
+    if (fields.has(field) || constants.has(field)) continue;
     const index = namesOf(field)
       .map((name) => free.get(name))
       .find((found) => found !== undefined);
@@ -71,9 +64,9 @@ export function planColumns(columns: readonly string[], rules: ColumnRules): Col
   columns.forEach((column, index) => {
     if (targets[index]?.length !== 0) return;
     const key = /^labels?\.(.+)$/is.exec(column)?.[1];
-    if (key !== undefined && !rules.constants.has(`label.${key}`)) assign(index, labelField(key));
+    if (key !== undefined && !constants.has(`label.${key}`)) assign(index, labelField(key));
     else if (SERVER_SET.has(simplify(column))) serverSet.push(column);
-    else if (rules.unknownAsLabels && column !== '') assign(index, labelField(column));
+    else if (rules.labels && column !== '') assign(index, labelField(column));
     else unknown.push(column === '' ? `(column ${index + 1}, without a name)` : column);
   });
   return { targets, fields, missing, unknown, serverSet };

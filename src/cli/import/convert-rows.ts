@@ -2,6 +2,7 @@
 
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
 import { planColumns, type ColumnPlan } from './columns.ts';
+import type { ImportOptions } from './options.ts';
 import { unknownColumnWarnings, type ImportPlan } from './plan.ts';
 import type { Row } from './read-rows.ts';
 import { describeViolations, type Rejection } from './rejects.ts';
@@ -22,6 +23,7 @@ const PLANS_MAX = 256;
 
 /** Converts one row after the other. `warn` is told of columns that the first row did not have. */
 export class RowConverter {
+  readonly #options: ImportOptions;
   readonly #plan: ImportPlan;
   readonly #fileId: string;
   readonly #warn: (text: string) => void;
@@ -31,7 +33,8 @@ export class RowConverter {
   #lastColumns: readonly string[] | undefined;
   #lastPlan: ColumnPlan;
 
-  constructor(plan: ImportPlan, fileId: string, warn: (text: string) => void) {
+  constructor(options: ImportOptions, plan: ImportPlan, fileId: string, warn: (text: string) => void) {
+    this.#options = options;
     this.#plan = plan;
     this.#fileId = fileId;
     this.#warn = warn;
@@ -55,7 +58,7 @@ export class RowConverter {
       const { violations } = converted;
       return reject('INVALID_VALUE', describeViolations(violations), { violations });
     }
-    const { requestIdColumn } = this.#plan.rules;
+    const { requestIdColumn } = this.#options;
     const requestId =
       requestIdColumn === undefined ? requestIdOf(this.#fileId, row.line) : converted.requestId;
     if (requestId === undefined)
@@ -73,7 +76,7 @@ export class RowConverter {
     const key = columns.join('\0');
     let plan = this.#plans.get(key);
     if (!plan) {
-      plan = planColumns(columns, this.#plan.rules);
+      plan = planColumns(columns, this.#options);
       if (this.#plans.size < PLANS_MAX) this.#plans.set(key, plan);
       for (const column of columns) this.#missing.delete(column);
       const unknown = plan.unknown.filter((column) => !this.#namedUnknown.has(column));

@@ -8,12 +8,12 @@ import { parseChargeType, parseCount, parseProvider, quote } from './values.ts';
 export interface Draft {
   readonly charge: Charge;
   /** `--other-providers`: a provider that the contract does not name becomes PROVIDER_OTHER of that name. */
-  readonly otherProviders: boolean;
+  readonly otherProviders: boolean | undefined;
   /** Token counts that the row has, whether filled or not. */
   readonly counts: Set<string>;
   /** Prompt and completion counts whose cell is empty. */
   readonly emptyCounts: string[];
-  requestId: string | undefined;
+  requestId?: string;
 }
 
 /** What is wrong with a cell, as the end of a sentence that begins with the field. */

@@ -9,7 +9,15 @@ import type { ImportOptions } from './options.ts';
 import type { ImportPlan } from './plan.ts';
 import type { Row } from './read-rows.ts';
 import { describeViolations, type Rejection, type RejectFile } from './rejects.ts';
-import { SHOWN_REJECTIONS_MAX, Totals } from './totals.ts';
+import { SHOWN_REJECTIONS_MAX, type Totals } from './totals.ts';
+
+/** What an {@link Importer} writes to. */
+export interface ImporterParts {
+  readonly fileId: string;
+  readonly totals: Totals;
+  readonly rejects: RejectFile;
+  readonly progress: Progress;
+}
 
 /** A row without an answer. */
 interface Pending {
@@ -26,7 +34,7 @@ const WARNINGS_MAX = 100;
 
 /** Converts rows, sends them, and counts each one once, in the order of the file. */
 export class Importer {
-  readonly totals = new Totals();
+  readonly totals: Totals;
   readonly warnings: string[];
   readonly #rejects: RejectFile;
   readonly #progress: Progress;
@@ -36,14 +44,13 @@ export class Importer {
   constructor(
     options: ImportOptions,
     plan: ImportPlan,
-    fileId: string,
-    rejects: RejectFile,
-    progress: Progress,
+    { fileId, totals, rejects, progress }: ImporterParts,
   ) {
+    this.totals = totals;
     this.warnings = [...plan.warnings];
     this.#rejects = rejects;
     this.#progress = progress;
-    this.#converter = new RowConverter(plan, fileId, (text) => this.#warn(text));
+    this.#converter = new RowConverter(options, plan, fileId, (text) => this.#warn(text));
     this.#recorder = new Recorder<Pending>({
       ...options,
       onAnswer: (pending, result, attempts) => this.#onAnswer(pending, result, attempts),
@@ -109,7 +116,7 @@ export class Importer {
       const { reason: code, violations } = error;
       this.#reject({ row: row.line, code, reason: describe(error), violations, requestId, raw: row.raw });
     } else if (result) this.totals.addStored(result, attempts);
-    this.#progress.update(row.endOffset, () => String(this.totals));
+    this.#progress.update(row.endOffset);
   }
 
   #reject(rejection: Rejection): void {

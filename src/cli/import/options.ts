@@ -7,43 +7,47 @@ import { FIELD_NAMES, fieldNamed, type Field } from './fields.ts';
 import type { Format } from './read-rows.ts';
 import { FILE_ID } from './request-id.ts';
 
+/** What commander reads as it is. */
+interface Flags {
+  /** Name of the file that replaces its content as its identity. */
+  readonly sourceName?: string;
+  /** Identity that an earlier import printed. */
+  readonly fileId?: string;
+  readonly requestIdColumn?: string;
+  /** Columns that fill no field become labels. */
+  readonly labels?: boolean;
+  /** A provider that the contract does not name becomes PROVIDER_OTHER of that name. */
+  readonly otherProviders?: boolean;
+  readonly json?: boolean;
+}
+
+/** What commander reads and {@link readOptions} judges. */
+interface RawFlags
+  extends
+    Flags,
+    Record<'address' | 'streams' | 'window' | 'retryTimeout', string>,
+    Partial<Record<'format' | 'delimiter' | 'rejects', string>> {
+  readonly map?: string[];
+  readonly set?: string[];
+}
+
 /** What one import is to do. */
-export interface ImportOptions {
+export interface ImportOptions extends Flags {
   /** Path of the file; `-`: standard input. */
   readonly file: string;
   readonly address: string;
   readonly format: Format;
   readonly delimiter: string;
-  readonly sourceName: string | undefined;
-  readonly fileId: string | undefined;
-  /** Name of a field → name of a column. */
-  readonly map: ReadonlyMap<string, string>;
+  /** `--map`: fields, each with the name of its column. */
+  readonly map: readonly (readonly [Field, string])[];
+  /** `--set`: fields, each with its text. */
   readonly constants: readonly (readonly [Field, string])[];
-  readonly unknownAsLabels: boolean;
-  readonly otherProviders: boolean;
-  readonly requestIdColumn: string | undefined;
   readonly rejectsPath: string;
   /** No --rejects was given: the reject file may move if its folder is read-only. */
   readonly rejectsIsDefault: boolean;
-  readonly json: boolean;
   readonly streams: number;
   readonly windowRows: number;
   readonly retryTimeoutMs: number;
-}
-
-/** What commander reads. */
-interface Flags extends Record<'address' | 'streams' | 'window' | 'retryTimeout', string> {
-  readonly format?: string;
-  readonly delimiter?: string;
-  readonly sourceName?: string;
-  readonly fileId?: string;
-  readonly map?: string[];
-  readonly set?: string[];
-  readonly labels?: true;
-  readonly otherProviders?: true;
-  readonly requestIdColumn?: string;
-  readonly rejects?: string;
-  readonly json?: true;
 }
 
 const FORMATS: Readonly<Record<string, Format>> = {
@@ -86,7 +90,7 @@ export function addFlags(command: Command): void {
 
 /** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */
 export function readOptions(command: Command): ImportOptions {
-  const flags = command.opts<Flags>();
+  const flags = command.opts<RawFlags>();
   const faults: string[] = [];
   const file = readFile(command.args, flags, faults);
   const format = readFormat(flags.format, file, faults);
@@ -95,26 +99,21 @@ export function readOptions(command: Command): ImportOptions {
   }
   const map = readPairs('--map', flags.map, faults);
   const constants = readPairs('--set', flags.set, faults);
-  const mapped = new Map(map.map(([field, column]) => [field.name, column]));
   for (const [{ name }] of constants) {
-    if (mapped.has(name)) faults.push(`${name}: both --map and --set give it a value`);
+    if (map.some(([field]) => field.name === name))
+      faults.push(`${name}: both --map and --set give it a value`);
   }
   const addressSource = command.getOptionValueSource('address') === 'cli' ? '--address' : 'LISTEN';
   const options: ImportOptions = {
+    ...flags,
     file,
     format,
+    map,
+    constants,
     address: readAddress(flags.address, addressSource, faults),
     delimiter: flags.delimiter ?? (format === 'tsv' ? '\t' : ','),
-    sourceName: flags.sourceName,
-    fileId: flags.fileId,
-    map: mapped,
-    constants,
-    unknownAsLabels: flags.labels ?? false,
-    otherProviders: flags.otherProviders ?? false,
-    requestIdColumn: flags.requestIdColumn,
     rejectsPath: flags.rejects ?? `${file === '-' ? 'stdin' : file}.rejects.ndjson`,
     rejectsIsDefault: flags.rejects === undefined,
-    json: flags.json ?? false,
     streams: readNumber('--streams', flags.streams, 16, faults),
     windowRows: readNumber('--window', flags.window, 100_000, faults),
     retryTimeoutMs: readNumber('--retry-timeout', flags.retryTimeout, 86_400, faults) * 1000,

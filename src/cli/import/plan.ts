@@ -7,13 +7,12 @@ import {
   providerToJSON,
 } from '../../../generated/charge/v1/charge.ts';
 import { UsageError } from '../command.ts';
-import { cautionAbout, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
+import { cautionAbout, planColumns, type ColumnPlan } from './columns.ts';
 import type { ImportOptions } from './options.ts';
 import { NO_COUNTS, toCharge, type ChargeTemplate, type Defaults } from './to-charge.ts';
 
 /** What was decided. */
 export interface ImportPlan {
-  readonly rules: ColumnRules;
   readonly columns: ColumnPlan;
   readonly template: ChargeTemplate;
   /** Lines for people, printed before the first row is sent. */
@@ -26,19 +25,17 @@ export interface ImportPlan {
  * a {@link UsageError} with every fault that can be seen before a row is sent.
  */
 export function planImport(names: readonly string[], options: ImportOptions): ImportPlan {
-  const { map, requestIdColumn, unknownAsLabels, otherProviders } = options;
-  const constants = new Set(options.constants.map(([{ name }]) => name));
-  const rules: ColumnRules = { map, constants, requestIdColumn, unknownAsLabels };
-  const columns = planColumns(names, rules);
-  const isKnown = (field: string): boolean => columns.fields.has(field) || constants.has(field);
-  const template = { constants: options.constants, defaults: defaultsFor(isKnown), otherProviders };
+  const columns = planColumns(names, options);
+  const constants = options.constants.map(([{ name }]) => name);
+  const isKnown = (field: string): boolean => columns.fields.has(field) || constants.includes(field);
+  const template = { ...options, defaults: defaultsFor(isKnown) };
   const faults = [
     ...constantFaults(template),
     ...(options.format === 'ndjson' ? [] : headerFaults(names, columns, isKnown, template)),
   ];
   if (faults.length > 0) throw new UsageError(faults);
   const announcement = announce(names, columns, template);
-  return { rules, columns, template, announcement, warnings: warn(columns, isKnown, options) };
+  return { columns, template, announcement, warnings: warn(columns, isKnown, options) };
 }
 
 function defaultsFor(isKnown: (field: string) => boolean): Defaults {

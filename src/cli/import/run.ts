@@ -9,7 +9,7 @@ import type { ImportOptions } from './options.ts';
 import { planImport, type ImportPlan } from './plan.ts';
 import { placeRejects, RejectFile } from './rejects.ts';
 import { toJson, toText, type Ending, type Report } from './report.ts';
-import type { Totals } from './totals.ts';
+import { Totals } from './totals.ts';
 
 const EXIT_OF: Readonly<Record<Ending, number>> = {
   stored: EXIT.ok,
@@ -36,21 +36,22 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
   process.stderr.write(announcement(options, plan, file));
 
   const rejects = new RejectFile(rejectsPath, file.fileId);
-  const progress = startProgress(process.stderr, totalBytes);
-  const importer = new Importer(options, plan, file.fileId, rejects, progress);
+  const totals = new Totals();
+  const progress = startProgress(process.stderr, totalBytes, totals);
+  const importer = new Importer(options, plan, { fileId: file.fileId, totals, rejects, progress });
   importer.failed.addEventListener('abort', () => reading.abort());
   let error: string | undefined;
   try {
     if (file.first) await importer.run(file.rows, interrupt);
   } catch (cause) {
-    error = explain(cause, importer.totals);
+    error = explain(cause, totals);
   } finally {
     importer.close();
     progress.stop();
     file.input.destroy();
   }
-  const ending = endingOf(error, interrupt.aborted, importer.totals);
-  const report = { options, file, ending, error, totals: importer.totals, warnings: importer.warnings };
+  const ending = endingOf(error, interrupt.aborted, totals);
+  const report = { options, file, ending, error, totals, warnings: importer.warnings };
   const summary: Report = { ...report, ...rejects.finish(ending === 'stored' || ending === 'rejected') };
   process.stdout.write(`${options.json ? toJson(summary) : toText(summary)}\n`);
   return EXIT_OF[ending];

@@ -3,6 +3,7 @@
 import { Charge, ChargeType, type Provider } from '../../../generated/charge/v1/charge.ts';
 import type { FieldViolation } from '../server-error.ts';
 import type { Draft, Fault, Field } from './fields.ts';
+import type { ImportOptions } from './options.ts';
 import { Unusable, type Cell } from './values.ts';
 
 /** Values for fields that the file does not fill. Undefined: a column or a constant fills the field. */
@@ -16,13 +17,9 @@ export interface Defaults {
   readonly model?: string;
 }
 
-/** The part of every charge that does not come from its row. */
-export interface ChargeTemplate {
-  /** `--set`: read before the cells of the row. */
-  readonly constants: readonly (readonly [Field, string])[];
+/** The part of every charge that does not come from its row. The constants are read before its cells. */
+export interface ChargeTemplate extends Pick<ImportOptions, 'constants' | 'otherProviders'> {
   readonly defaults: Defaults;
-  /** `--other-providers`: a provider that the contract does not name becomes PROVIDER_OTHER of that name. */
-  readonly otherProviders: boolean;
 }
 
 /** The charge of a row and, with `--request-id-column`, its request id; or the violations, at least one. */
@@ -48,7 +45,7 @@ export function toCharge(
   { constants, defaults, otherProviders }: ChargeTemplate,
 ): Converted {
   const charge = Charge.fromPartial({});
-  const draft: Draft = { charge, otherProviders, counts: new Set(), emptyCounts: [], requestId: undefined };
+  const draft: Draft = { charge, otherProviders, counts: new Set(), emptyCounts: [] };
   const violations: FieldViolation[] = [];
   const read = (field: Field, cell: string | Unusable): void => {
     const fault = faultOf(cell) ?? field.read(draft, cell as string);
