@@ -1,14 +1,9 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
+import { Unusable, type Cell } from '../../src/cli/import/row.ts';
 import { toCharge, type ChargeTemplate } from '../../src/cli/import/to-charge.ts';
-import {
-  parseChargeType,
-  parseCount,
-  parseProvider,
-  Unusable,
-  type Cell,
-} from '../../src/cli/import/values.ts';
+import { parseChargeType, parseCount, parseProvider } from '../../src/cli/import/values.ts';
 import { field } from './support/in-process.ts';
 
 const NO_TEMPLATE: ChargeTemplate = { constants: [], defaults: {}, otherProviders: false };

@@ -4,9 +4,9 @@ import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service
 import { planColumns, type ColumnPlan } from './columns.ts';
 import type { ImportOptions } from './options.ts';
 import { unknownColumnWarnings, type ImportPlan } from './plan.ts';
-import type { Row } from './read-rows.ts';
 import { describeViolations, type Rejection } from './rejects.ts';
 import { requestIdOf } from './request-id.ts';
+import type { Row } from './row.ts';
 import { toCharge } from './to-charge.ts';
 
 /** A request, or why the row cannot be sent. */

@@ -7,8 +7,8 @@ import { describe, toServerError } from '../server-error.ts';
 import { RowConverter } from './convert-rows.ts';
 import type { ImportOptions } from './options.ts';
 import type { ImportPlan } from './plan.ts';
-import type { Row } from './read-rows.ts';
 import { describeViolations, type Rejection, type RejectFile } from './rejects.ts';
+import type { Row } from './row.ts';
 import { SHOWN_REJECTIONS_MAX, type Totals } from './totals.ts';
 
 /** What an {@link Importer} writes to. */

@@ -4,9 +4,11 @@ import { createReadStream, statSync } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { UsageError } from '../command.ts';
 import type { ImportOptions } from './options.ts';
-import { readLines } from './read-lines.ts';
-import { openRows, type Row } from './read-rows.ts';
+import { readLines, type Line } from './read-lines.ts';
+import { openCsv } from './read-csv.ts';
+import { readNdjson } from './read-ndjson.ts';
 import { fileIdOfContent, fileIdOfName } from './request-id.ts';
+import type { Row, RowSource } from './row.ts';
 
 /** A file of which the beginning is read. */
 export interface OpenFile {
@@ -41,7 +43,7 @@ export async function openFile(options: ImportOptions, signal: AbortSignal): Pro
   addAbortSignal(signal, input);
   const head: Row[] = [];
   try {
-    const source = await openRows(readLines(input), options.format, options.delimiter);
+    const source = await openRows(readLines(input), options);
     const rest = source.rows[Symbol.asyncIterator]();
     while (head.length < HEAD_ROWS_MAX && head.every(({ fault }) => fault !== undefined)) {
       const row = await rest.next();
@@ -55,6 +57,16 @@ export async function openFile(options: ImportOptions, signal: AbortSignal): Pro
     if (signal.aborted) throw error;
     throw new UsageError([`${options.file}: ${(error as Error).message}`]);
   }
+}
+
+/** Reads the header, if the format has one. Rejects with an Error if the header is unusable. */
+export async function openRows(
+  lines: AsyncIterable<Line>,
+  { format, delimiter }: Pick<ImportOptions, 'format' | 'delimiter'>,
+): Promise<RowSource> {
+  return format === 'ndjson'
+    ? { header: '', columns: [], rows: readNdjson(lines) }
+    : openCsv(lines, delimiter);
 }
 
 async function* chain(head: readonly Row[], rest: AsyncIterator<Row>): AsyncGenerator<Row> {

@@ -1,11 +1,13 @@
 /** The flags of `charge import` and their rules. */
 
-import { basename, extname } from 'node:path';
+import { basename, dirname, extname } from 'node:path';
 import type { Command } from 'commander';
 import { addressOption, readAddress, readNumber, UsageError } from '../command.ts';
 import { FIELD_NAMES, fieldNamed, type Field } from './fields.ts';
-import type { Format } from './read-rows.ts';
+
+import { isWritable } from './rejects.ts';
 import { FILE_ID } from './request-id.ts';
+import type { Format } from './row.ts';
 
 /** What commander reads as it is. */
 interface Flags {
@@ -43,8 +45,6 @@ export interface ImportOptions extends Flags {
   /** `--set`: fields, each with its text. */
   readonly constants: readonly (readonly [Field, string])[];
   readonly rejectsPath: string;
-  /** No --rejects was given: the reject file may move if its folder is read-only. */
-  readonly rejectsIsDefault: boolean;
   readonly streams: number;
   readonly windowRows: number;
   readonly retryTimeoutMs: number;
@@ -112,14 +112,19 @@ export function readOptions(command: Command): ImportOptions {
     constants,
     address: readAddress(flags.address, addressSource, faults),
     delimiter: flags.delimiter ?? (format === 'tsv' ? '\t' : ','),
-    rejectsPath: flags.rejects ?? `${file === '-' ? 'stdin' : file}.rejects.ndjson`,
-    rejectsIsDefault: flags.rejects === undefined,
+    rejectsPath: flags.rejects ?? defaultRejectsPath(file),
     streams: readNumber('--streams', flags.streams, 16, faults),
     windowRows: readNumber('--window', flags.window, 100_000, faults),
     retryTimeoutMs: readNumber('--retry-timeout', flags.retryTimeout, 86_400, faults) * 1000,
   };
   if (faults.length > 0) throw new UsageError(faults);
   return options;
+}
+
+/** Next to the file, or in the working directory if the folder of the file is read-only. */
+function defaultRejectsPath(file: string): string {
+  const path = `${file === '-' ? 'stdin' : file}.rejects.ndjson`;
+  return isWritable(dirname(path)) ? path : basename(path);
 }
 
 function readFile(args: readonly string[], { sourceName, fileId }: Flags, faults: string[]): string {

@@ -11,7 +11,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { FieldViolation } from '../server-error.ts';
 import type { ImportOptions } from './options.ts';
 
@@ -43,21 +43,17 @@ export function describeViolations(violations: readonly FieldViolation[]): strin
 }
 
 /**
- * The path at which the reject file can be written: the path of the options, or the working directory
- * if the folder of a default path is read-only. Adds to `faults` if it cannot be written, or if it would
+ * Adds to `faults` if no reject file can be written at the path of the options, or if it would
  * overwrite the file to import or a file that no import wrote.
  */
-export function placeRejects(options: ImportOptions, faults: string[]): string {
-  const { file, rejectsPath, rejectsIsDefault } = options;
-  const isMoved = rejectsIsDefault && !isWritable(dirname(rejectsPath));
-  const path = isMoved ? resolve(basename(rejectsPath)) : rejectsPath;
-  if (!isWritable(dirname(path))) faults.push(`--rejects: the folder of ${path} cannot be written`);
-  else if (!existsSync(path)) return path;
-  else if (file !== '-' && existsSync(file) && realpathSync(file) === realpathSync(path))
-    faults.push(`--rejects: ${path} is the file to import`);
-  else if (ownerOf(path) === undefined)
-    faults.push(`--rejects: ${path} exists and is not the reject file of an import`);
-  return path;
+export function checkRejects({ file, rejectsPath }: ImportOptions, faults: string[]): void {
+  if (!isWritable(dirname(rejectsPath)))
+    faults.push(`--rejects: the folder of ${rejectsPath} cannot be written; give --rejects PATH`);
+  else if (!existsSync(rejectsPath)) return;
+  else if (existsSync(file) && realpathSync(file) === realpathSync(rejectsPath))
+    faults.push(`--rejects: ${rejectsPath} is the file to import`);
+  else if (ownerOf(rejectsPath) === undefined)
+    faults.push(`--rejects: ${rejectsPath} exists and is not the reject file of an import`);
 }
 
 /** Writes rejections at once, so that they need no memory. The file is made for the first one. */
@@ -67,7 +63,7 @@ export class RejectFile {
   #descriptor: number | undefined;
   #buffer = '';
 
-  /** `path` from {@link placeRejects}; `fileId` tells which file the rejections belong to. */
+  /** `path` has passed {@link checkRejects}; `fileId` tells which file the rejections belong to. */
   constructor(path: string, fileId: string) {
     this.#path = path;
     this.#fileId = fileId;
@@ -107,8 +103,10 @@ export class RejectFile {
   }
 
   #flush(): void {
-    if (this.#descriptor !== undefined) writeFileSync(this.#descriptor, this.#buffer);
+    const text = this.#buffer;
+    // Not tried again if the disk is full.
     this.#buffer = '';
+    if (this.#descriptor !== undefined) writeFileSync(this.#descriptor, text);
   }
 }
 
@@ -131,7 +129,8 @@ function freeName(path: string): string {
   return `${path}.${number}`;
 }
 
-function isWritable(folder: string): boolean {
+/** Whether this process may make files in the folder. */
+export function isWritable(folder: string): boolean {
   try {
     accessSync(folder, constants.W_OK);
     return true;

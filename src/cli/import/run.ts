@@ -7,7 +7,7 @@ import { Importer } from './importer.ts';
 import { openFile, sizeOf, type OpenFile } from './open-file.ts';
 import type { ImportOptions } from './options.ts';
 import { planImport, type ImportPlan } from './plan.ts';
-import { placeRejects, RejectFile } from './rejects.ts';
+import { checkRejects, RejectFile } from './rejects.ts';
 import { toJson, toText, type Ending, type Report } from './report.ts';
 import { Totals } from './totals.ts';
 
@@ -27,7 +27,7 @@ const EXIT_OF: Readonly<Record<Ending, number>> = {
 export async function runImport(options: ImportOptions, interrupt: AbortSignal): Promise<number> {
   const faults: string[] = [];
   const totalBytes = sizeOf(options.file, faults);
-  const rejectsPath = placeRejects(options, faults);
+  checkRejects(options, faults);
   if (faults.length > 0) throw new UsageError(faults);
   // Reading stops after Ctrl-C, and when the service is given up while a pipe has nothing to read.
   const reading = new AbortController();
@@ -35,7 +35,7 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
   const plan = planImport(file.columns, options);
   process.stderr.write(announcement(options, plan, file));
 
-  const rejects = new RejectFile(rejectsPath, file.fileId);
+  const rejects = new RejectFile(options.rejectsPath, file.fileId);
   const totals = new Totals();
   const progress = startProgress(process.stderr, totalBytes, totals);
   const importer = new Importer(options, plan, { fileId: file.fileId, totals, rejects, progress });

@@ -4,7 +4,7 @@ import { Charge, ChargeType, type Provider } from '../../../generated/charge/v1/
 import type { FieldViolation } from '../server-error.ts';
 import type { Draft, Fault, Field } from './fields.ts';
 import type { ImportOptions } from './options.ts';
-import { Unusable, type Cell } from './values.ts';
+import { Unusable, type Cell } from './row.ts';
 
 /** Values for fields that the file does not fill. Undefined: a column or a constant fills the field. */
 export interface Defaults {

@@ -3,19 +3,6 @@
 import { ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import { simplify } from './aliases.ts';
 
-/** A cell that holds something that is no single value, such as a JSON array. */
-export class Unusable {
-  /** What it is, for messages: `an array`. */
-  readonly what: string;
-
-  constructor(what: string) {
-    this.what = what;
-  }
-}
-
-/** A cell: its text (numbers in the digits of the file), or undefined where NDJSON has no value or null. */
-export type Cell = string | undefined | Unusable;
-
 const INT64_MAX = 9223372036854775807n;
 
 /** Reads a token count: digits only, at most 2^63−1. Otherwise the reason, as the end of a sentence. */
