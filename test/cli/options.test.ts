@@ -84,7 +84,11 @@ test('standard input needs a name and a format', () => {
   expect(faultsOf('-', '--source-name', 'x', '--format', 'csv')).toBe('');
 });
 
-test('unknown flags and port 0 are refused', () => {
-  expect(faultsOf('a.csv', '--maps', 'x')).toContain('--maps');
+test('an unknown flag is named, with the flag that was probably meant', () => {
+  expect(faultsOf('a.csv', '--maps', 'x')).toMatch(/--maps[^]*--map\?/);
+});
+
+test('an address that cannot be called is refused, with the name of the flag or variable', () => {
+  expect(() => addressOf('here')).toThrow('LISTEN: "here" is not HOST:PORT');
   expect(faultsOf('a.csv', '--address', '127.0.0.1:0')).toContain('port 0');
 });
