@@ -9,8 +9,11 @@ import { requestIdOf } from './request-id.ts';
 import type { Row } from './row.ts';
 import { toCharge } from './to-charge.ts';
 
-/** A request, or why the row cannot be sent. */
-export type ConvertedRow = { readonly request: CreateChargeRequest } | { readonly rejection: Rejection };
+/** Either a request, or why the row cannot be sent. */
+export interface ConvertedRow {
+  readonly request?: CreateChargeRequest;
+  readonly rejection?: Rejection;
+}
 
 /** The service refuses larger items and ends the whole stream for one, so they are not sent. */
 const REQUEST_BYTES_MAX = 1_048_576;

@@ -16,13 +16,11 @@ export interface Draft {
   requestId?: string;
 }
 
-/** What is wrong with a cell, as the end of a sentence that begins with the field. */
-export interface Fault {
-  readonly rule: string;
-  readonly description: string;
-}
+/** Reports what is wrong with a cell, as the end of a sentence that begins with the field. */
+export type Fail = (rule: string, description: string) => void;
 
-type Reader = (draft: Draft, text: string) => Fault | undefined;
+/** Puts the text of a cell into the draft, or reports why it cannot. */
+type Reader = (draft: Draft, text: string, fail: Fail) => void;
 
 /** Where a cell goes: a field of the charge, one of its labels, or the request id. */
 export interface Field {
@@ -39,9 +37,9 @@ type TextName = Exclude<NamesOf<string>, 'id'>;
 const READERS: Readonly<Record<string, Reader>> = {
   user_profile: text('userProfile'),
   session_key: text('sessionKey'),
-  provider: readProvider,
+  provider: unlessEmpty(readProvider),
   other_provider: text('otherProvider'),
-  charge_type: readChargeType,
+  charge_type: unlessEmpty(readChargeType),
   prompt_tokens: count('prompt_tokens', 'promptTokens'),
   completion_tokens: count('completion_tokens', 'completionTokens'),
   total_tokens: count('total_tokens', 'totalTokens'),
@@ -78,84 +76,72 @@ export function fieldNamed(name: string): Field | undefined {
 export function labelField(key: string): Field {
   const read: Reader = ({ charge }, value) => {
     if (value !== '') charge.labels.set(key, value);
-    return undefined;
   };
   return { name: `label.${key}`, path: `charge.labels[${JSON.stringify(key)}]`, read };
 }
 
 function text(name: TextName): Reader {
-  return ({ charge }, value) => {
-    charge[name] = value;
-    return undefined;
-  };
+  return ({ charge }, value) => void (charge[name] = value);
 }
 
 function count(field: string, name: NamesOf<bigint>): Reader {
-  return ({ charge, counts, emptyCounts }, value) => {
-    counts.add(field);
+  const read = unlessEmpty(({ charge }, value, fail) => (charge[name] = readCount(value, fail)));
+  return (draft, value, fail) => {
+    draft.counts.add(field);
     // The server adds up an absent total.
-    if (value.trim() === '' && field !== 'total_tokens') emptyCounts.push(field);
-    return readCount(value, (tokens) => (charge[name] = tokens));
+    if (value.trim() === '' && field !== 'total_tokens') draft.emptyCounts.push(field);
+    read(draft, value, fail);
   };
 }
 
 function detail(name: keyof TokenDetails): Reader {
-  return ({ charge }, value) =>
-    readCount(value, (tokens) => {
-      charge.tokenDetails ??= TokenDetails.fromPartial({});
-      charge.tokenDetails[name] = tokens;
-    });
+  return unlessEmpty(({ charge }, value, fail) => {
+    charge.tokenDetails ??= TokenDetails.fromPartial({});
+    charge.tokenDetails[name] = readCount(value, fail);
+  });
 }
 
-function readCount(value: string, set: (tokens: bigint) => void): Fault | undefined {
-  if (value.trim() === '') return undefined;
-  const tokens = parseCount(value.trim());
-  if (typeof tokens !== 'bigint') return { rule: 'import.count', description: tokens.reason };
-  set(tokens);
-  return undefined;
+function unlessEmpty(read: Reader): Reader {
+  return (draft, value, fail) => {
+    if (value.trim() !== '') read(draft, value.trim(), fail);
+  };
 }
 
-function readProvider(draft: Draft, value: string): Fault | undefined {
-  const name = value.trim();
-  if (name === '') return undefined;
-  const provider = parseProvider(name);
-  if (provider === undefined && !draft.otherProviders) {
+function readCount(value: string, fail: Fail): bigint {
+  const tokens = parseCount(value);
+  if (typeof tokens === 'bigint') return tokens;
+  fail('import.count', tokens.reason);
+  return 0n;
+}
+
+function readProvider({ charge, otherProviders }: Draft, value: string, fail: Fail): void {
+  const provider = parseProvider(value);
+  if (provider !== undefined) charge.provider = provider;
+  else if (otherProviders) {
+    charge.provider = Provider.PROVIDER_OTHER;
+    charge.otherProvider = value;
+  } else {
     const hint = 'is not a provider of the contract; --other-providers records such as PROVIDER_OTHER';
-    return { rule: 'import.enum', description: `${quote(name)} ${hint}` };
+    fail('import.enum', `${quote(value)} ${hint}`);
   }
-  draft.charge.provider = provider ?? Provider.PROVIDER_OTHER;
-  if (provider === undefined) draft.charge.otherProvider = name;
-  return undefined;
 }
 
-function readChargeType({ charge }: Draft, value: string): Fault | undefined {
-  if (value.trim() === '') return undefined;
-  const type = parseChargeType(value.trim());
-  if (type === undefined) {
-    return { rule: 'import.enum', description: `${quote(value.trim())} is not completion, plugin or tool` };
-  }
-  charge.chargeType = type;
-  return undefined;
+function readChargeType({ charge }: Draft, value: string, fail: Fail): void {
+  const type = parseChargeType(value);
+  if (type === undefined) fail('import.enum', `${quote(value)} is not completion, plugin or tool`);
+  else charge.chargeType = type;
 }
 
-function readTime({ charge }: Draft, value: string): Fault | undefined {
-  // Without a time the server would record the moment of the import, when no usage happened.
-  if (value.trim() === '') return { rule: 'import.time', description: 'is empty' };
+function readTime({ charge }: Draft, value: string, fail: Fail): void {
   const time = parseTimestamp(value.trim());
-  if (!time) {
-    const description = `${quote(value.trim())} is not a time that the importer reads (see --help)`;
-    return { rule: 'import.time', description };
-  }
-  charge.usageTime = time;
-  return undefined;
+  if (time) charge.usageTime = time;
+  // Without a time the server would record the moment of the import, when no usage happened.
+  else if (value.trim() === '') fail('import.time', 'is empty');
+  else fail('import.time', `${quote(value.trim())} is not a time that the importer reads (see --help)`);
 }
 
-function readRequestId(draft: Draft, value: string): Fault | undefined {
+function readRequestId(draft: Draft, value: string, fail: Fail): void {
   // Checked here because the server's violation would not name the column.
-  if (!/^[ -~]{1,128}$/.test(value)) {
-    const description = `${quote(value)} is not 1 to 128 printable ASCII characters`;
-    return { rule: 'import.request_id', description };
-  }
-  draft.requestId = value;
-  return undefined;
+  if (/^[ -~]{1,128}$/.test(value)) draft.requestId = value;
+  else fail('import.request_id', `${quote(value)} is not 1 to 128 printable ASCII characters`);
 }

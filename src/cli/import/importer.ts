@@ -1,30 +1,22 @@
 /** The loop between the rows of a file and the recorder. */
 
 import { Outcome, type ChargeResult } from '../../../generated/charge/v1/charge_service.ts';
-import type { Progress } from '../progress.ts';
+import { startProgress, type Progress } from '../progress.ts';
 import { Recorder } from '../recorder.ts';
 import { describe, toServerError } from '../server-error.ts';
 import { RowConverter } from './convert-rows.ts';
 import type { ImportOptions } from './options.ts';
 import type { ImportPlan } from './plan.ts';
-import { describeViolations, type Rejection, type RejectFile } from './rejects.ts';
+import { describeViolations, RejectFile, type Rejection } from './rejects.ts';
 import type { Row } from './row.ts';
-import { SHOWN_REJECTIONS_MAX, type Totals } from './totals.ts';
-
-/** What an {@link Importer} writes to. */
-export interface ImporterParts {
-  readonly fileId: string;
-  readonly totals: Totals;
-  readonly rejects: RejectFile;
-  readonly progress: Progress;
-}
+import { SHOWN_REJECTIONS_MAX, Totals } from './totals.ts';
 
 /** A row without an answer. */
 interface Pending {
   readonly row: Row;
-  readonly requestId?: string;
+  readonly requestId: string | undefined;
   /** Why the row is not sent. */
-  readonly rejection?: Rejection;
+  readonly rejection: Rejection | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -34,27 +26,23 @@ const WARNINGS_MAX = 100;
 
 /** Converts rows, sends them, and counts each one once, in the order of the file. */
 export class Importer {
-  readonly totals: Totals;
+  readonly totals = new Totals();
   readonly warnings: string[];
-  readonly #rejects: RejectFile;
+  readonly rejects: RejectFile;
   readonly #progress: Progress;
   readonly #converter: RowConverter;
   readonly #recorder: Recorder<Pending>;
 
-  constructor(
-    options: ImportOptions,
-    plan: ImportPlan,
-    { fileId, totals, rejects, progress }: ImporterParts,
-  ) {
-    this.totals = totals;
+  /** `totalBytes` is the size of the file, if it is known. */
+  constructor(options: ImportOptions, plan: ImportPlan, fileId: string, totalBytes: number | undefined) {
     this.warnings = [...plan.warnings];
-    this.#rejects = rejects;
-    this.#progress = progress;
+    this.rejects = new RejectFile(options.rejectsPath, fileId);
+    this.#progress = startProgress(process.stderr, totalBytes, this.totals);
     this.#converter = new RowConverter(options, plan, fileId, (text) => this.#warn(text));
     this.#recorder = new Recorder<Pending>({
       ...options,
       onAnswer: (pending, result, attempts) => this.#onAnswer(pending, result, attempts),
-      onNotice: (text) => progress.notice(text),
+      onNotice: (text) => this.#progress.notice(text),
     });
   }
 
@@ -86,23 +74,17 @@ export class Importer {
     }
   }
 
-  /** Ends the connection. */
+  /** Ends the connection and the progress display. */
   close(): void {
     this.#recorder.close();
+    this.#progress.stop();
   }
 
   /** Resolves to false if it is interrupted before there was room for the row. */
   #put(row: Row, interrupt: AbortSignal): Promise<boolean> {
-    const converted = this.#converter.convert(row);
-    if ('rejection' in converted)
-      return this.#recorder.put(
-        { row, rejection: converted.rejection },
-        undefined,
-        row.raw.length,
-        interrupt,
-      );
-    const { request } = converted;
-    return this.#recorder.put({ row, requestId: request.requestId }, request, row.raw.length, interrupt);
+    const { request, rejection } = this.#converter.convert(row);
+    const pending = { row, rejection, requestId: request?.requestId };
+    return this.#recorder.put(pending, request, row.raw.length, interrupt);
   }
 
   #onAnswer(
@@ -121,7 +103,7 @@ export class Importer {
 
   #reject(rejection: Rejection): void {
     this.totals.addRejected(rejection);
-    this.#rejects.add(rejection);
+    this.rejects.add(rejection);
     if (this.totals.rejected <= SHOWN_REJECTIONS_MAX) {
       const { row, code, reason, violations } = rejection;
       const isAboutFields = code === 'VALIDATION_FAILED' && violations.length > 0;

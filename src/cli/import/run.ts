@@ -2,22 +2,13 @@
 
 import { ServiceUnavailable } from '../client.ts';
 import { EXIT, UsageError } from '../command.ts';
-import { startProgress } from '../progress.ts';
 import { Importer } from './importer.ts';
 import { openFile, sizeOf, type OpenFile } from './open-file.ts';
 import type { ImportOptions } from './options.ts';
 import { planImport, type ImportPlan } from './plan.ts';
-import { checkRejects, RejectFile } from './rejects.ts';
+import { checkRejects } from './rejects.ts';
 import { toJson, toText, type Ending, type Report } from './report.ts';
-import { Totals } from './totals.ts';
-
-const EXIT_OF: Readonly<Record<Ending, number>> = {
-  stored: EXIT.ok,
-  rejected: EXIT.rejected,
-  aborted: EXIT.failed,
-  // The program itself knows which signal it was.
-  interrupted: EXIT.failed,
-};
+import type { Totals } from './totals.ts';
 
 /**
  * Runs an import, prints its summary and returns the exit status. After `interrupt` it reads no
@@ -35,10 +26,8 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
   const plan = planImport(file.columns, options);
   process.stderr.write(announcement(options, plan, file));
 
-  const rejects = new RejectFile(options.rejectsPath, file.fileId);
-  const totals = new Totals();
-  const progress = startProgress(process.stderr, totalBytes, totals);
-  const importer = new Importer(options, plan, { fileId: file.fileId, totals, rejects, progress });
+  const importer = new Importer(options, plan, file.fileId, totalBytes);
+  const { totals, rejects, warnings } = importer;
   importer.failed.addEventListener('abort', () => reading.abort());
   let error: string | undefined;
   try {
@@ -47,14 +36,14 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
     error = explain(cause, totals);
   } finally {
     importer.close();
-    progress.stop();
     file.input.destroy();
   }
   const ending = endingOf(error, interrupt.aborted, totals);
-  const report = { options, file, ending, error, totals, warnings: importer.warnings };
+  const report = { options, file, ending, error, totals, warnings };
   const summary: Report = { ...report, ...rejects.finish(ending === 'stored' || ending === 'rejected') };
   process.stdout.write(`${options.json ? toJson(summary) : toText(summary)}\n`);
-  return EXIT_OF[ending];
+  if (ending === 'stored') return EXIT.ok;
+  return ending === 'rejected' ? EXIT.rejected : EXIT.failed;
 }
 
 function announcement(options: ImportOptions, plan: ImportPlan, file: OpenFile): string {

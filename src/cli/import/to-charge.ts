@@ -2,7 +2,7 @@
 
 import { Charge, ChargeType, type Provider } from '../../../generated/charge/v1/charge.ts';
 import type { FieldViolation } from '../server-error.ts';
-import type { Draft, Fault, Field } from './fields.ts';
+import type { Draft, Fail, Field } from './fields.ts';
 import type { ImportOptions } from './options.ts';
 import { Unusable, type Cell } from './row.ts';
 
@@ -48,8 +48,10 @@ export function toCharge(
   const draft: Draft = { charge, otherProviders, counts: new Set(), emptyCounts: [] };
   const violations: FieldViolation[] = [];
   const read = (field: Field, cell: string | Unusable): void => {
-    const fault = faultOf(cell) ?? field.read(draft, cell as string);
-    if (fault) violations.push({ field: field.path, ...fault });
+    const fail: Fail = (rule, description) => violations.push({ field: field.path, description, rule });
+    if (cell instanceof Unusable) fail('import.type', `is ${cell.what}, not a single value`);
+    else if (!cell.isWellFormed()) fail('import.text', 'is not well-formed Unicode');
+    else field.read(draft, cell, fail);
   };
   for (const [field, value] of constants) read(field, value);
   targets.forEach((fields, index) => {
@@ -59,13 +61,6 @@ export function toCharge(
   fillDefaults(charge, defaults);
   if (charge.chargeType === ChargeType.CHARGE_TYPE_COMPLETION) violations.push(...missingCounts(draft));
   return violations.length > 0 ? { violations } : { charge, requestId: draft.requestId };
-}
-
-/** What is wrong with a cell, whatever the field. */
-function faultOf(cell: string | Unusable): Fault | undefined {
-  if (cell instanceof Unusable)
-    return { rule: 'import.type', description: `is ${cell.what}, not a single value` };
-  return cell.isWellFormed() ? undefined : { rule: 'import.text', description: 'is not well-formed Unicode' };
 }
 
 function fillDefaults(charge: Charge, defaults: Defaults): void {
