@@ -30,6 +30,21 @@ test.each([false, true])(
   },
 );
 
+test.each([true, false])(
+  'when the service ends a stream, its answers count and only the other rows are sent again (in order: %s)',
+  async (inOrder) => {
+    harness.service.faults.endsStream = { afterRows: 100, inOrder };
+    const { code, json, stderr } = await harness.run(
+      harness.write('usage.csv', usage(300)),
+      '--streams',
+      '1',
+    );
+    expect({ code, ...json }).toMatchObject({ code: 0, created: 300, replayed: 0 });
+    expect(harness.service.streamsSeen).toBe(2);
+    expect(stderr).toContain(inOrder ? 'the service ended the stream' : 'UNAVAILABLE: going away');
+  },
+);
+
 test('after an overload, of a row or of a stream, the import waits as long as the service asks', async () => {
   harness.service.faults.overloads = { rows: 5, retryAfterMs: 400 };
   harness.service.faults.overloadedStreams = { streams: 1, retryAfterMs: 0 };

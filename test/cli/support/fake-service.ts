@@ -26,6 +26,8 @@ export interface Faults {
   overloads?: { rows: number; retryAfterMs: number };
   /** Ends the next so many streams with RESOURCE_EXHAUSTED at their first row. */
   overloadedStreams?: { streams: number; retryAfterMs: number };
+  /** Ends the stream after this many more answers, with UNAVAILABLE or in order. */
+  endsStream?: { afterRows: number; inOrder: boolean };
   /** Answers INTERNAL to rows of this user profile. */
   internalFor?: string;
   /** Reads a row and never answers. */
@@ -111,6 +113,17 @@ export class FakeService {
       const error = Object.assign(new Error('too many streams'), { code: codes.RESOURCE_EXHAUSTED });
       call.emit('error', error);
       return undefined;
+    }
+    if (faults.endsStream) {
+      if (faults.endsStream.afterRows === 0) {
+        const { inOrder } = faults.endsStream;
+        delete faults.endsStream;
+        if (inOrder) call.end();
+        else call.emit('error', Object.assign(new Error('going away'), { code: codes.UNAVAILABLE }));
+        // A return would destroy the stream before its last answers are written.
+        return new Promise(() => undefined);
+      }
+      faults.endsStream.afterRows -= 1;
     }
     if (faults.crashAfterRows !== undefined) {
       if (faults.crashAfterRows === 0) {
