@@ -23,8 +23,8 @@ export async function main(args: readonly string[]): Promise<number> {
   return interrupt.signal.aborted ? interrupt.exitStatus : status;
 }
 
-/** The program with every subcommand. A subcommand that is asked for is handed to `run`. */
-export function createProgram(run: RunCommand): Command {
+/** The program with every subcommand. The one that the arguments name is handed to `run`. */
+function createProgram(run: RunCommand): Command {
   const program = new Command('charge')
     .description('Commands for a running Charge Service.')
     .exitOverride()

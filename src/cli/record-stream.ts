@@ -74,7 +74,7 @@ export class RecordStream<T extends Outgoing> {
     else this.#call?.end();
   }
 
-  /** Opens streams until every request is answered. The first pause after a final answer is a short one again. */
+  /** Opens streams until every request is answered. After a final answer, the pauses start short again. */
   async #run(): Promise<void> {
     const { signal } = this.#closing;
     this.#isRunning = true;
@@ -86,7 +86,7 @@ export class RecordStream<T extends Outgoing> {
     this.#isRunning = false;
   }
 
-  /** One stream from start to end. Rejects if it has left requests without bringing a final answer. */
+  /** One stream from start to end. Rejects if requests are left and no final answer came. */
   async #runStream(): Promise<void> {
     const call = this.#client.recordCharges();
     this.#call = call;
@@ -95,6 +95,7 @@ export class RecordStream<T extends Outgoing> {
     // The loop below gets each error too. Without a listener, one after the loop would end the process.
     call.on('error', () => undefined);
     call.on('drain', () => {
+      if (call !== this.#call) return;
       this.#canSend = this.#refusal === undefined;
       this.#send();
     });

@@ -1,11 +1,9 @@
 /** What an import does with a file, and what it reports. */
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { Harness, rejectsOf, ROOT, usage, usageOf } from './support/harness.ts';
-
-const AZURE = resolve(ROOT, '../shared/data/azure-llm-trace-conv.csv');
+import { appendFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { Harness, rejectsOf, usage, usageOf } from './support/harness.ts';
 
 let harness: Harness;
 
@@ -194,23 +192,4 @@ test('the generated example needs no flags', async () => {
   const { stdout } = await harness.spawn('examples/generate-usage.mjs', '200').done;
   const { code, json } = await harness.run(harness.write('usage.csv', stdout));
   expect({ code, ...json }).toMatchObject({ code: 0, created: 200, rejected: 0, warnings: [] });
-});
-
-const azureTest = existsSync(AZURE) ? test : test.skip;
-if (!existsSync(AZURE)) console.error(`SKIPPED: the Azure trace is not at ${AZURE}`);
-
-azureTest('the Azure trace is imported without any flag, to the token', async () => {
-  const file = join(harness.folder, 'azure.csv');
-  copyFileSync(AZURE, file);
-  expect(await harness.run(file)).toMatchObject({
-    code: 0,
-    json: {
-      rows: 19_366,
-      created: 19_366,
-      rejected: 0,
-      prompt_tokens: '22361870',
-      completion_tokens: '4088665',
-    },
-  });
-  expect((await harness.run(file)).json).toMatchObject({ created: 0, replayed: 19_366 });
 });

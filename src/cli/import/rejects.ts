@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { FieldViolation } from '../server-error.ts';
-import type { ImportOptions } from './options.ts';
 
 /** Why a row is not stored. */
 export interface Rejection {
@@ -43,17 +42,17 @@ export function describeViolations(violations: readonly FieldViolation[]): strin
 }
 
 /**
- * Adds to `faults` if no reject file can be written at the path of the options, or if it would
- * overwrite the file to import or a file that no import wrote.
+ * Adds to `faults` if no reject file can be written at `path`, or if it would overwrite the file to
+ * import, `input`, or a file that no import wrote.
  */
-export function checkRejects({ file, rejectsPath }: ImportOptions, faults: string[]): void {
-  if (!isWritable(dirname(rejectsPath)))
-    faults.push(`--rejects: the folder of ${rejectsPath} cannot be written; give --rejects PATH`);
-  else if (!existsSync(rejectsPath)) return;
-  else if (existsSync(file) && realpathSync(file) === realpathSync(rejectsPath))
-    faults.push(`--rejects: ${rejectsPath} is the file to import`);
-  else if (ownerOf(rejectsPath) === undefined)
-    faults.push(`--rejects: ${rejectsPath} exists and is not the reject file of an import`);
+export function checkRejects(path: string, input: string, faults: string[]): void {
+  if (!isWritable(dirname(path)))
+    faults.push(`--rejects: the folder of ${path} cannot be written; give --rejects PATH`);
+  else if (!existsSync(path)) return;
+  else if (existsSync(input) && realpathSync(input) === realpathSync(path))
+    faults.push(`--rejects: ${path} is the file to import`);
+  else if (ownerOf(path) === undefined)
+    faults.push(`--rejects: ${path} exists and is not the reject file of an import`);
 }
 
 /** Writes rejections at once, so that they need no memory. The file is made for the first one. */

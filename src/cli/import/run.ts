@@ -18,7 +18,7 @@ import type { Totals } from './totals.ts';
 export async function runImport(options: ImportOptions, interrupt: AbortSignal): Promise<number> {
   const faults: string[] = [];
   const totalBytes = sizeOf(options.file, faults);
-  checkRejects(options, faults);
+  checkRejects(options.rejectsPath, options.file, faults);
   if (faults.length > 0) throw new UsageError(faults);
   // Reading stops after Ctrl-C, and when the service is given up while a pipe has nothing to read.
   const reading = new AbortController();

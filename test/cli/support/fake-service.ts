@@ -74,7 +74,7 @@ export class FakeService {
     this.#server = undefined;
   }
 
-  /** Goes on with the rows that {@link Faults.holdsAfter} has held. */
+  /** Answers the rows that wait because of {@link Faults.holdsAfter}, and all later ones. */
   release(): void {
     delete this.faults.holdsAfter;
     this.#released.emit('release');
