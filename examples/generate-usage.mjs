@@ -1,8 +1,8 @@
 /**
- * Writes made-up usage as CSV, for a first import:
+ * Writes invented usage as CSV, for a first import:
  *
  *   node examples/generate-usage.mjs 1000 > usage.csv
- *   npm run import -- usage.csv
+ *   npx charge import usage.csv
  *
  * Arguments: the number of rows (default 1000) and a seed (default 1). The same arguments always
  * write the same file. Plain JavaScript, so that any Node from 20 on runs it.
@@ -103,7 +103,7 @@ export function* usageLines(rows, seed) {
   yield COLUMNS.join(',');
   for (let row = 1; row <= rows; row += 1) {
     timeMicros += BigInt(1 + Math.floor(-Math.log(1 - random()) * 4_000_000));
-    // Squared: few users make most of the usage, as they do.
+    // The square makes a few users cause most of the usage, as in reality.
     const user = Math.floor(random() ** 2 * USERS);
     const who = [
       `user-${String(user + 1).padStart(2, '0')}`,
@@ -125,12 +125,11 @@ function completionCells(random, weights) {
 }
 
 function toolCells(random) {
-  return random() < 0.5
-    ? ['openai', 'tool', 'web-search', 0, 0, 0, 0]
-    : ['openai', 'plugin', 'calendar', 0, 0, 0, 0];
+  const [type, name] = random() < 0.5 ? ['tool', 'web-search'] : ['plugin', 'calendar'];
+  return ['openai', type, name, 0, 0, 0, 0];
 }
 
-/** Token counts have a long tail: most are small, some are ten times the middle. */
+/** Most token counts are near `middle`, and a few are ten times as large. */
 function sizeAround(random, middle) {
   const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   return Math.max(1, Math.round(middle * Math.exp(0.9 * normal)));

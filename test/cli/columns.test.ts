@@ -1,29 +1,25 @@
 import { expect, test } from '@jest/globals';
 import { planColumns, type ColumnRules } from '../../src/cli/import/columns.ts';
-import { FIELD_NAMES, nameOf, targetOf } from '../../src/cli/import/fields.ts';
-import { UsageError } from '../../src/cli/import/options.ts';
-import { readOptions } from '../../src/cli/import/options.ts';
+import { UsageError } from '../../src/cli/command.ts';
+import { FIELD_NAMES, fieldNamed } from '../../src/cli/import/fields.ts';
 import { planImport } from '../../src/cli/import/plan.ts';
+import { field, readFlags } from './support/in-process.ts';
 
 const NO_RULES: ColumnRules = {
-  map: new Map(),
-  constants: new Set(),
-  requestIdColumn: undefined,
-  unknownAsLabels: false,
+  map: [],
+  constants: [],
 };
 
 function plan(columns: string[], rules: Partial<ColumnRules> = {}) {
   const result = planColumns(columns, { ...NO_RULES, ...rules });
   const pairs = columns.flatMap((column, index) =>
-    (result.targets[index] ?? []).map((target) => `${column}=${nameOf(target)}`),
+    (result.targets[index] ?? []).map(({ name }) => `${column}=${name}`),
   );
   return { ...result, pairs };
 }
 
 function importPlan(columns: string[], ...flags: string[]) {
-  const options = readOptions(['usage.csv', ...flags], undefined);
-  if (options === 'help') throw new Error('no help was asked for');
-  return planImport(columns, options);
+  return planImport(columns, readFlags('usage.csv', ...flags));
 }
 
 test('the columns of the Azure trace are guessed', () => {
@@ -35,12 +31,12 @@ test('the columns of the Azure trace are guessed', () => {
 });
 
 test('every field of the contract is found by its own name, in snake case and camel case', () => {
-  for (const field of FIELD_NAMES.filter((name) => name !== 'label.KEY')) {
-    const camel = field.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-    for (const column of [field, camel, field.toUpperCase(), field.replace('token_details.', '')]) {
-      expect(plan([column]).pairs).toEqual([`${column}=${field}`]);
+  for (const name of FIELD_NAMES) {
+    const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    for (const column of [name, camel, name.toUpperCase(), name.replace('token_details.', '')]) {
+      expect(plan([column]).pairs).toEqual([`${column}=${name}`]);
     }
-    expect(targetOf(field)).toBeDefined();
+    expect(fieldNamed(name)).toBeDefined();
   }
 });
 
@@ -51,19 +47,19 @@ test('a column called like the field goes before a common name', () => {
 });
 
 test('--map goes before guesses, and its column is not guessed for another field', () => {
-  const map = new Map([['reference', 'user']]);
+  const map = [[field('reference'), 'user'] as const];
   expect(plan(['user', 'model'], { map }).pairs).toEqual(['user=reference', 'model=model']);
 });
 
 test('a constant keeps its field from being guessed', () => {
-  const { pairs, unknown } = plan(['model'], { constants: new Set(['model']) });
+  const { pairs, unknown } = plan(['model'], { constants: [[field('model'), 'x']] });
   expect(pairs).toEqual([]);
   expect(unknown).toEqual(['model']);
 });
 
 test('unknown columns are named, or become labels', () => {
   expect(plan(['region', 'model', '']).unknown).toEqual(['region', '(column 3, without a name)']);
-  expect(plan(['region'], { unknownAsLabels: true }).pairs).toEqual(['region=label.region']);
+  expect(plan(['region'], { labels: true }).pairs).toEqual(['region=label.region']);
   expect(plan(['label.team', 'labels.cost.center']).pairs).toEqual([
     'label.team=label.team',
     'labels.cost.center=label.cost.center',
@@ -71,7 +67,7 @@ test('unknown columns are named, or become labels', () => {
 });
 
 test('fields that the service sets are left out, not taken for labels', () => {
-  const { pairs, serverSet } = plan(['id', 'create_time', 'updateTime'], { unknownAsLabels: true });
+  const { pairs, serverSet } = plan(['id', 'create_time', 'updateTime'], { labels: true });
   expect(pairs).toEqual([]);
   expect(serverSet).toEqual(['id', 'create_time', 'updateTime']);
 });

@@ -1,45 +1,62 @@
-/** An import when the service, the flags or the person at the keyboard do something else. */
+/** Imports that meet faults of the service, wrong flags, or Ctrl-C. */
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Bench, rejectsOf, usage } from './support/bench.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { Harness, rejectsOf, usage } from './support/harness.ts';
 
-let bench: Bench;
+let harness: Harness;
 
 beforeEach(async () => {
-  bench = await Bench.open();
+  harness = await Harness.open();
 });
 
-afterEach(() => bench.close());
+afterEach(() => harness.close());
+
 test.each([false, true])(
-  'a service that dies midway and comes back gets every row once (answer lost: %s)',
+  'a service that stops in the middle and comes back gets every row once (answer lost: %s)',
   async (losesAnswer) => {
-    Object.assign(bench.service.faults, { crashAfterRows: 700, losesAnswer });
-    const running = bench.start(bench.write('usage.csv', usage(3000)), '--json', '--window', '500');
-    await bench.until(() => bench.service.faults.crashAfterRows === undefined);
-    await bench.service.start(bench.service.port);
+    Object.assign(harness.service.faults, { crashAfterRows: 700, losesAnswer });
+    const running = harness.start(harness.write('usage.csv', usage(3000)), '--json', '--window', '500');
+    await running.says('trying again');
+    await harness.service.start(harness.service.port);
     const { code, stdout, stderr } = await running.done;
     const json = JSON.parse(stdout) as Record<string, number>;
     expect(code).toBe(0);
     expect((json['created'] ?? 0) + (json['replayed'] ?? 0)).toBe(3000);
     expect(json['replayed']).toBe(json['replayed_after_resend']);
     expect(json['prompt_tokens']).toBe(String((3000 * 3001) / 2));
-    expect(bench.service.charges.size).toBe(3000);
+    expect(harness.service.charges.size).toBe(3000);
     expect(stderr).toContain('trying again');
   },
 );
 
-test('overload is waited out as long as the service asks, of rows and of streams', async () => {
-  bench.service.faults.overloads = { rows: 5, retryAfterMs: 400 };
-  bench.service.faults.overloadedStreams = { streams: 1, retryAfterMs: 0 };
-  const { code, json } = await bench.run(bench.write('usage.csv', usage(50)));
+test.each([true, false])(
+  'when the service ends a stream, its answers count and only the other rows are sent again (in order: %s)',
+  async (inOrder) => {
+    harness.service.faults.endsStream = { afterRows: 100, inOrder };
+    const { code, json, stderr } = await harness.run(
+      harness.write('usage.csv', usage(300)),
+      '--streams',
+      '1',
+    );
+    expect({ code, ...json }).toMatchObject({ code: 0, created: 300, replayed: 0 });
+    expect(harness.service.streamsSeen).toBe(2);
+    expect(stderr).toContain(inOrder ? 'the service ended the stream' : 'UNAVAILABLE: going away');
+  },
+);
+
+test('after an overload, of a row or of a stream, the import waits as long as the service asks', async () => {
+  harness.service.faults.overloads = { rows: 5, retryAfterMs: 400 };
+  harness.service.faults.overloadedStreams = { streams: 1, retryAfterMs: 0 };
+  const { code, json } = await harness.run(harness.write('usage.csv', usage(50)));
   expect({ code, ...json }).toMatchObject({ code: 0, created: 50, rejected: 0 });
   expect(Number(json['elapsed_ms'])).toBeGreaterThan(400);
 });
 
-test('a row that the service cannot handle is tried three times and set aside with its correlation id', async () => {
-  bench.service.faults.internalFor = 'user-3';
-  const file = bench.write('usage.csv', usage(10));
-  const { code } = await bench.run(file, '--streams', '1');
+test('a row that causes an internal error is sent three times, then rejected with the correlation id', async () => {
+  harness.service.faults.internalFor = 'user-3';
+  const file = harness.write('usage.csv', usage(10));
+  const { code } = await harness.run(file, '--streams', '1');
   expect(code).toBe(1);
   expect(rejectsOf(`${file}.rejects.ndjson`)).toMatchObject([
     { row: 4, code: 'INTERNAL', reason: expect.stringContaining('c-1') },
@@ -47,78 +64,92 @@ test('a row that the service cannot handle is tried three times and set aside wi
   ]);
 });
 
-test('no more rows are under way than the window allows, and none is read beyond', async () => {
-  bench.service.faults.isStuck = true;
-  const running = bench.start(
-    bench.write('usage.csv', usage(5000)),
+test('no more rows are sent without an answer than --window allows, and no further row is read', async () => {
+  harness.service.faults.isStuck = true;
+  const running = harness.start(
+    harness.write('usage.csv', usage(5000)),
     '--json',
     '--window',
     '20',
     '--retry-timeout',
-    '2',
+    '1',
     '--streams',
     '3',
   );
   const { code, stdout } = await running.done;
   expect(code).toBe(3);
   expect(JSON.parse(stdout)).toMatchObject({ status: 'aborted', rows: 20, unanswered: 20, created: 0 });
-  expect(bench.service.unansweredMax).toBeLessThanOrEqual(20);
+  expect(harness.service.unansweredMax).toBeLessThanOrEqual(20);
 });
 
-test('nothing listening is said plainly, with exit status 3', async () => {
-  bench.service.stop();
-  const { code, stdout } = await bench.start(bench.write('usage.csv', usage(3))).done;
+test('if no service listens, the message says so, with exit status 3', async () => {
+  harness.service.stop();
+  const { code, stdout } = await harness.start(harness.write('usage.csv', usage(3))).done;
   expect(code).toBe(3);
-  expect(stdout).toContain(`no gRPC service answers at ${bench.service.address}`);
+  expect(stdout).toContain(`no gRPC service answers at ${harness.service.address}`);
   expect(stdout).toContain('run the same command again');
 });
 
 test('wrong flags send nothing and list every fault, with exit status 2', async () => {
-  const { code, stderr } = await bench.start('none.csv', '--streams', '99', '--set', 'x=y').done;
+  const { code, stderr } = await harness.start('none.csv', '--streams', '99', '--set', 'x=y').done;
   expect(code).toBe(2);
   expect(stderr).toContain('--streams');
   expect(stderr).toContain('no field x');
-  expect((await bench.start('none.csv').done).stderr).toContain('no such file');
-  expect(bench.service.streamsSeen).toBe(0);
+  expect((await harness.start('none.csv').done).stderr).toContain('no such file');
+  expect(harness.service.streamsSeen).toBe(0);
 });
 
-test('--help explains itself, with exit status 0', async () => {
-  const { code, stdout } = await bench.start('--help').done;
+test('--help lists the flags, with exit status 0', async () => {
+  const { code, stdout } = await harness.start('--help').done;
   expect(code).toBe(0);
   expect(stdout).toContain('--request-id-column');
 });
 
-test('Ctrl-C stops reading, keeps what was sent, and the next run goes on', async () => {
-  bench.service.faults.delayMs = 2;
-  const file = bench.write('usage.csv', usage(3000));
-  const running = bench.start(file, '--json', '--window', '50', '--streams', '1');
-  await bench.until(() => bench.service.charges.size >= 60);
+test('Ctrl-C stops reading, waits for the answers to what was sent, and the next import goes on', async () => {
+  harness.service.faults.holdsAfter = 60;
+  const file = harness.write('usage.csv', usage(3000));
+  const running = harness.start(file, '--json', '--window', '50', '--streams', '1');
+  await waitFor('60 charges', () => harness.service.charges.size === 60);
   running.child.kill('SIGINT');
+  await running.says('Stopping');
+  harness.service.release();
   const { code, stdout } = await running.done;
   const json = JSON.parse(stdout) as Record<string, number>;
   expect(code).toBe(130);
   expect(json).toMatchObject({ status: 'interrupted', unanswered: 0 });
-  expect(json['created']).toBe(bench.service.charges.size);
+  expect(json['created']).toBe(harness.service.charges.size);
   expect(json['created']).toBeLessThan(3000);
-  delete bench.service.faults.delayMs;
-  expect((await bench.run(file)).json).toMatchObject({
+  expect((await harness.run(file)).json).toMatchObject({
     created: 3000 - Number(json['created']),
     replayed: json['created'],
   });
 });
 
-test('Ctrl-C ends an import from a pipe that has nothing to say', async () => {
-  const running = bench.start('-', '--source-name', 'pipe', '--format', 'csv', '--json');
-  running.child.stdin?.write(`${usage(3).join('\n')}\n`);
-  await bench.until(() => bench.service.charges.size >= 3);
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s twice ends an import at once', async (signal, code) => {
+  harness.service.faults.isStuck = true;
+  const running = harness.start(harness.write('usage.csv', usage(10)));
+  await waitFor('a row', () => harness.service.unansweredMax > 0);
+  running.child.kill(signal);
+  await running.says('Stopping');
+  running.child.kill(signal);
+  expect((await running.done).code).toBe(code);
+});
+
+test('Ctrl-C ends an import from a pipe that sends nothing', async () => {
+  const running = harness.start('-', '--source-name', 'pipe', '--format', 'csv', '--json');
+  running.child.stdin.write(`${usage(3).join('\n')}\n`);
+  await waitFor('3 charges', () => harness.service.charges.size === 3);
   running.child.kill('SIGINT');
   const { code, stdout } = await running.done;
   expect(code).toBe(130);
   expect(JSON.parse(stdout)).toMatchObject({ created: 3, unanswered: 0 });
 });
 
-test('standard input is read as it comes', async () => {
-  const running = bench.start('-', '--source-name', 'pipe', '--format', 'csv', '--json');
-  running.child.stdin?.end(usage(100).join('\n'));
+test('standard input can be imported', async () => {
+  const running = harness.start('-', '--source-name', 'pipe', '--format', 'csv', '--json');
+  running.child.stdin.end(usage(100).join('\n'));
   expect(JSON.parse((await running.done).stdout)).toMatchObject({ created: 100 });
 });

@@ -1,24 +1,26 @@
 import { expect, test } from '@jest/globals';
-import { readOptions, UsageError } from '../../src/cli/import/options.ts';
+import { readFlags } from './support/in-process.ts';
 
 function faultsOf(...args: string[]): string {
   try {
-    readOptions(args, undefined);
+    readFlags(...args);
   } catch (error) {
-    if (error instanceof UsageError) return error.message;
-    throw error;
+    return (error as Error).message;
   }
   return '';
 }
 
-function read(args: string[], listen?: string) {
-  const options = readOptions(args, listen);
-  if (options === 'help') throw new Error('no help was asked for');
-  return options;
+function addressOf(listen: string, ...flags: string[]): string {
+  process.env['LISTEN'] = listen;
+  try {
+    return readFlags('a.csv', ...flags).address;
+  } finally {
+    delete process.env['LISTEN'];
+  }
 }
 
 test('a file is all that is needed', () => {
-  expect(read(['usage.csv'])).toMatchObject({
+  expect(readFlags('usage.csv')).toMatchObject({
     address: '127.0.0.1:50051',
     format: 'csv',
     delimiter: ',',
@@ -27,16 +29,17 @@ test('a file is all that is needed', () => {
 });
 
 test('the format comes from the extension or from --format', () => {
-  expect(read(['A.TSV'])).toMatchObject({ format: 'tsv', delimiter: '\t' });
-  expect(read(['a.jsonl']).format).toBe('ndjson');
-  expect(read(['a.log', '--format', 'ndjson']).format).toBe('ndjson');
+  expect(readFlags('A.TSV')).toMatchObject({ format: 'tsv', delimiter: '\t' });
+  expect(readFlags('a.jsonl').format).toBe('ndjson');
+  expect(readFlags('a.log', '--format', 'ndjson').format).toBe('ndjson');
 });
 
 test('the address is LISTEN unless --address is given; the unspecified address means this machine', () => {
-  expect(read(['a.csv'], '10.0.0.1:7').address).toBe('10.0.0.1:7');
-  expect(read(['a.csv'], '0.0.0.0:7').address).toBe('127.0.0.1:7');
-  expect(read(['a.csv'], '[::]:7').address).toBe('[::1]:7');
-  expect(read(['a.csv', '--address', 'charges.internal:8'], '10.0.0.1:7').address).toBe('charges.internal:8');
+  expect(addressOf('10.0.0.1:7')).toBe('10.0.0.1:7');
+  expect(addressOf('')).toBe('127.0.0.1:50051');
+  expect(addressOf('0.0.0.0:7')).toBe('127.0.0.1:7');
+  expect(addressOf('[::]:7')).toBe('[::1]:7');
+  expect(addressOf('10.0.0.1:7', '--address', 'charges.internal:8')).toBe('charges.internal:8');
 });
 
 test('every fault is listed in one message', () => {
@@ -81,7 +84,11 @@ test('standard input needs a name and a format', () => {
   expect(faultsOf('-', '--source-name', 'x', '--format', 'csv')).toBe('');
 });
 
-test('unknown flags and port 0 are refused', () => {
-  expect(faultsOf('a.csv', '--maps', 'x')).toContain('--maps');
+test('an unknown flag is named, with the flag that was probably meant', () => {
+  expect(faultsOf('a.csv', '--maps', 'x')).toMatch(/--maps[^]*--map\?/);
+});
+
+test('an address that cannot be called is refused, with the name of the flag or variable', () => {
+  expect(() => addressOf('here')).toThrow('LISTEN: "here" is not HOST:PORT');
   expect(faultsOf('a.csv', '--address', '127.0.0.1:0')).toContain('port 0');
 });

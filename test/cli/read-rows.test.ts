@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Readable } from 'node:stream';
+import { openRows } from '../../src/cli/import/open-file.ts';
 import { LINE_BYTES_MAX, readLines } from '../../src/cli/import/read-lines.ts';
-import { openRows, type Format, type Row } from '../../src/cli/import/read-rows.ts';
-import { Unusable } from '../../src/cli/import/values.ts';
+import { Unusable, type Format, type Row } from '../../src/cli/import/row.ts';
 
 function chunks(bytes: Buffer, size: number): Readable {
   const count = Math.ceil(bytes.length / size);
@@ -13,11 +13,8 @@ function chunks(bytes: Buffer, size: number): Readable {
 }
 
 async function read(text: string | Buffer, format: Format = 'csv', chunkBytes = 7): Promise<Row[]> {
-  const source = await openRows(
-    readLines(chunks(Buffer.from(text), chunkBytes)),
-    format,
-    format === 'tsv' ? '\t' : ',',
-  );
+  const lines = readLines(chunks(Buffer.from(text), chunkBytes));
+  const source = await openRows(lines, { format, delimiter: format === 'tsv' ? '\t' : ',' });
   const rows: Row[] = [];
   for await (const row of source.rows) rows.push(row);
   return rows;
@@ -46,7 +43,7 @@ test('CRLF, a byte order mark and a missing last line end change nothing', async
   }
 });
 
-test('row numbers are lines of the file, also behind blank lines and cells of several lines', async () => {
+test('row numbers are lines of the file, also after blank lines and after cells with several lines', async () => {
   expect(short(await read('a,b\n\n"1\n1",x\n\n2,y'))).toEqual([
     [3, '1\n1', 'x'],
     [6, '2', 'y'],
@@ -90,7 +87,7 @@ test.each([
   expect(short(await read(`a,b\n${body}`))).toEqual(expected);
 });
 
-test('a quote that is never closed does not gather up the file', async () => {
+test('a quote that is never closed does not take in the rest of the file', async () => {
   const body = Array.from({ length: 5000 }, (_, index) => `${index},x`).join('\n');
   const rows = await read(`a,b\n"oops,x\n${body}`, 'csv', 65_536);
   expect(rows).toHaveLength(5001);
@@ -150,7 +147,7 @@ test('every line of any text is accounted for once', async () => {
   );
 });
 
-test('NDJSON keeps the digits of numbers and looks into objects', async () => {
+test('NDJSON keeps the digits of numbers and makes columns of nested values', async () => {
   const [row] = await read(
     '{"tokens":9007199254740993,"usage":{"in":1e3},"labels":{"a.b":"c"},"x":null,"y":[1],"z":true}',
     'ndjson',

@@ -1,28 +1,17 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
-import { targetOf, type Target } from '../../src/cli/import/fields.ts';
+import { Unusable, type Cell } from '../../src/cli/import/row.ts';
 import { toCharge, type ChargeTemplate } from '../../src/cli/import/to-charge.ts';
-import {
-  parseChargeType,
-  parseCount,
-  parseProvider,
-  Unusable,
-  type Cell,
-} from '../../src/cli/import/values.ts';
+import { parseChargeType, parseCount, parseProvider } from '../../src/cli/import/values.ts';
+import { field } from './support/in-process.ts';
 
 const NO_TEMPLATE: ChargeTemplate = { constants: [], defaults: {}, otherProviders: false };
-const COMPLETION: ChargeTemplate = { ...NO_TEMPLATE, constants: [[target('charge_type'), 'completion']] };
-
-function target(name: string): Target {
-  const found = targetOf(name);
-  if (!found) throw new Error(`no field ${name}`);
-  return found;
-}
+const COMPLETION: ChargeTemplate = { ...NO_TEMPLATE, constants: [[field('charge_type'), 'completion']] };
 
 function convert(row: Record<string, Cell>, template: ChargeTemplate = NO_TEMPLATE) {
   return toCharge(
-    Object.keys(row).map((name) => [target(name)]),
+    Object.keys(row).map((name) => [field(name)]),
     Object.values(row),
     template,
   );
@@ -31,7 +20,7 @@ function convert(row: Record<string, Cell>, template: ChargeTemplate = NO_TEMPLA
 function violationsOf(row: Record<string, Cell>, template?: ChargeTemplate): string[] {
   const result = convert(row, template);
   return 'violations' in result
-    ? result.violations.map(({ field, description }) => `${field} ${description}`)
+    ? result.violations.map((violation) => `${violation.field} ${violation.description}`)
     : [];
 }
 
@@ -196,7 +185,7 @@ test('no text makes the conversion throw', () => {
   fc.assert(
     fc.property(fc.array(cell, { minLength: names.length, maxLength: names.length }), (cells) => {
       const result = toCharge(
-        names.map((name) => [target(name)]),
+        names.map((name) => [field(name)]),
         cells,
         NO_TEMPLATE,
       );

@@ -36,7 +36,17 @@ afterAll(async () => {
 async function importFile(path: string, ...flags: string[]): Promise<Record<string, unknown>> {
   const { grpc } = await service.ready();
   const rejects = join(directory.path, 'rejects.ndjson');
-  const args = ['src/cli/import.ts', path, '--json', '--address', grpc, '--rejects', rejects, ...flags];
+  const args = [
+    'src/cli/charge.js',
+    'import',
+    path,
+    '--json',
+    '--address',
+    grpc,
+    '--rejects',
+    rejects,
+    ...flags,
+  ];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT });
   return JSON.parse(stdout) as Record<string, unknown>;
 }

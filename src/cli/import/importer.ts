@@ -1,224 +1,123 @@
-/** The loop between the rows of a file and the streams to the service. */
+/** The loop between the rows of a file and the recorder. */
 
-import {
-  type ChargeResult,
-  CreateChargeRequest,
-  Outcome,
-} from '../../../generated/charge/v1/charge_service.ts';
-import { planColumns, type ColumnPlan } from './columns.ts';
+import { Outcome, type ChargeResult } from '../../../generated/charge/v1/charge_service.ts';
+import { startProgress, type Progress } from '../progress.ts';
+import { Recorder } from '../recorder.ts';
+import { describe, toServerError } from '../server-error.ts';
+import { RowConverter } from './convert-rows.ts';
 import type { ImportOptions } from './options.ts';
-import { unknownColumnWarnings, type ImportPlan } from './plan.ts';
-import type { Progress } from './progress.ts';
-import type { Row } from './read-rows.ts';
-import { RecordStream } from './record-stream.ts';
-import type { RejectFile, Rejection } from './rejects.ts';
-import { requestIdOf } from './request-id.ts';
-import { describe, toServerError } from './server-status.ts';
-import { toCharge } from './to-charge.ts';
-import { SHOWN_REJECTIONS_MAX, type Totals } from './totals.ts';
+import type { ImportPlan } from './plan.ts';
+import { describeViolations, RejectFile, type Rejection } from './rejects.ts';
+import type { Row } from './row.ts';
+import { SHOWN_REJECTIONS_MAX, Totals } from './totals.ts';
 
-/** What an {@link Importer} works with. */
-export interface ImporterParts {
-  readonly options: ImportOptions;
-  readonly plan: ImportPlan;
-  readonly fileId: string;
-  readonly totals: Totals;
-  readonly rejects: RejectFile;
-  readonly progress: Progress;
-  /** Called when the service is given up. */
-  stopReading(): void;
-}
-
-/** A row under way: what is needed when its answer comes. */
+/** A row without an answer. */
 interface Pending {
-  readonly row: number;
-  readonly raw: string;
-  readonly endOffset: number;
+  readonly row: Row;
   readonly requestId: string | undefined;
+  /** Why the row is not sent. */
   readonly rejection: Rejection | undefined;
 }
 
-/** The service refuses items over 1 MiB and ends the whole stream for it; so they are not sent. */
-const REQUEST_BYTES_MAX = 1_048_576;
-/** A request is measured only when its row is long enough to matter: a value can be mapped a few times. */
-const MEASURED_CHARS_MIN = 65_536;
-/** Different sets of keys in NDJSON whose plans are kept. */
-const PLANS_MAX = 256;
+const CONNECT_TIMEOUT_MS = 5000;
+/** How long an interrupted import waits for the answers to what was sent. */
+const INTERRUPT_TIMEOUT_MS = 10_000;
 const WARNINGS_MAX = 100;
 
-/** Converts rows, sends them, and accounts for each one once, in the order of the file. */
+/** Converts rows, sends them, and counts each one once, in the order of the file. */
 export class Importer {
+  readonly totals = new Totals();
   readonly warnings: string[];
-  readonly #parts: ImporterParts;
-  readonly #stream: RecordStream<Pending>;
-  readonly #plans = new Map<string, ColumnPlan>();
-  readonly #namedUnknown: Set<string>;
-  readonly #missing: Set<string>;
-  #lastColumns: readonly string[] | undefined;
-  #lastPlan: ColumnPlan;
+  readonly rejects: RejectFile;
+  readonly #progress: Progress;
+  readonly #converter: RowConverter;
+  readonly #recorder: Recorder<Pending>;
 
-  constructor(parts: ImporterParts) {
-    this.#parts = parts;
-    this.#lastPlan = parts.plan.columns;
-    this.#namedUnknown = new Set(parts.plan.columns.unknown);
-    this.#missing = new Set(parts.plan.columns.missing);
-    this.warnings = [...parts.plan.warnings];
-    const { options, progress } = parts;
-    this.#stream = new RecordStream<Pending>({
-      address: options.address,
-      streams: options.streams,
-      windowRows: options.windowRows,
-      retryTimeoutMs: options.retryTimeoutMs,
+  /** `totalBytes` is the size of the file, if it is known. */
+  constructor(options: ImportOptions, plan: ImportPlan, fileId: string, totalBytes: number | undefined) {
+    this.warnings = [...plan.warnings];
+    this.rejects = new RejectFile(options.rejectsPath, fileId);
+    this.#progress = startProgress(process.stderr, totalBytes, this.totals);
+    this.#converter = new RowConverter(options, plan, fileId, (text) => this.#warn(text));
+    this.#recorder = new Recorder<Pending>({
+      ...options,
       onAnswer: (pending, result, attempts) => this.#onAnswer(pending, result, attempts),
-      onPassed: (pending) => this.#reject(pending, pending.rejection),
-      onNotice: (text) => progress.notice(text),
-      onFailure: () => parts.stopReading(),
+      onNotice: (text) => this.#progress.notice(text),
     });
   }
 
-  /** See {@link RecordStream.connect}. */
-  connect(timeoutMs: number): Promise<void> {
-    return this.#stream.connect(timeoutMs);
+  /** Aborted when the service is given up. */
+  get failed(): AbortSignal {
+    return this.#recorder.failed;
   }
 
   /**
-   * Imports every row and waits for every answer; after `interrupt` at most `interruptTimeoutMs`
-   * more. Rejects with a ServiceUnreachable when the service is given up.
+   * Imports every row and waits for every answer. After `interrupt` it takes no further row and
+   * waits 10 s at most. Rejects with a ServiceUnavailable if the service is given up.
    */
-  async run(rows: AsyncIterable<Row>, interrupt: AbortSignal, interruptTimeoutMs: number): Promise<void> {
-    const { totals } = this.#parts;
+  async run(rows: AsyncIterable<Row>, interrupt: AbortSignal): Promise<void> {
+    await this.#recorder.connect(CONNECT_TIMEOUT_MS);
     try {
       for await (const row of rows) {
-        if (interrupt.aborted || !(await this.#take(row, interrupt))) break;
-        totals.read += 1;
+        if (!(await this.#put(row, interrupt))) break;
+        this.totals.read += 1;
       }
     } catch (error) {
-      // Reading was aborted: by Ctrl-C, or by a failure that drain() rejects with.
+      // After Ctrl-C, or after a failure, which drain() rejects with.
       if (!(error instanceof Error && error.name === 'AbortError')) throw error;
     }
-    const isDone = await this.#drain(interrupt, interruptTimeoutMs);
-    if (isDone && !interrupt.aborted) this.#warnAboutMissing();
+    if (!(await this.#recorder.drain(interrupt))) {
+      await this.#recorder.drain(AbortSignal.timeout(INTERRUPT_TIMEOUT_MS));
+    } else if (!interrupt.aborted) {
+      for (const column of this.#converter.missingColumns)
+        this.#warn(`no row has the column ${column} that a flag names`);
+    }
   }
 
-  /** Ends the connection. */
+  /** Ends the connection and the progress display. */
   close(): void {
-    this.#stream.close();
+    this.#recorder.close();
+    this.#progress.stop();
   }
 
-  /** Waits for every answer; from the moment of `interrupt` on, no longer than `timeoutMs`. */
-  async #drain(interrupt: AbortSignal, timeoutMs: number): Promise<boolean> {
-    while (!interrupt.aborted) {
-      if (await this.#stream.drain(200)) return true;
+  /** Resolves to false if it is interrupted before there was room for the row. */
+  #put(row: Row, interrupt: AbortSignal): Promise<boolean> {
+    const { request, rejection } = this.#converter.convert(row);
+    const pending = { row, rejection, requestId: request?.requestId };
+    return this.#recorder.put(pending, request, row.raw.length, interrupt);
+  }
+
+  #onAnswer(
+    { row, requestId, rejection }: Pending,
+    result: ChargeResult | undefined,
+    attempts: number,
+  ): void {
+    if (rejection) this.#reject(rejection);
+    else if (result?.outcome === Outcome.OUTCOME_REJECTED && result.status) {
+      const error = toServerError(result.status);
+      const { reason: code, violations } = error;
+      this.#reject({ row: row.line, code, reason: describe(error), violations, requestId, raw: row.raw });
+    } else if (result) this.totals.addStored(result, attempts);
+    this.#progress.update(row.endOffset);
+  }
+
+  #reject(rejection: Rejection): void {
+    this.totals.addRejected(rejection);
+    this.rejects.add(rejection);
+    if (this.totals.rejected <= SHOWN_REJECTIONS_MAX) {
+      const { row, code, reason, violations } = rejection;
+      const isAboutFields = code === 'VALIDATION_FAILED' && violations.length > 0;
+      this.#progress.notice(
+        `row ${row} rejected: ${isAboutFields ? describeViolations(violations) : reason}`,
+      );
+    } else if (this.totals.rejected === SHOWN_REJECTIONS_MAX + 1) {
+      this.#progress.notice('more rejected rows: see the reject file');
     }
-    return this.#stream.drain(timeoutMs);
-  }
-
-  /** False: interrupted before there was room for the row. */
-  #take(row: Row, interrupt: AbortSignal): Promise<boolean> {
-    const pending = { row: row.line, raw: row.raw, endOffset: row.endOffset };
-    const bytes = row.raw.length;
-    const request = this.#convert(row);
-    if ('code' in request) {
-      const rejected = { ...pending, requestId: request.requestId, rejection: request };
-      return this.#stream.pass(rejected, bytes, interrupt);
-    }
-    const sent = { ...pending, requestId: request.requestId, rejection: undefined };
-    return this.#stream.put(sent, request, bytes, interrupt);
-  }
-
-  #convert(row: Row): CreateChargeRequest | Rejection {
-    const place = { row: row.line, raw: row.raw };
-    if (row.fault !== undefined)
-      return { ...place, code: 'UNREADABLE_ROW', reason: row.fault, violations: [] };
-    const plan = this.#planFor(row.columns);
-    const converted = toCharge(plan.targets, row.cells, this.#parts.plan.template);
-    if ('violations' in converted) {
-      const { violations } = converted;
-      return { ...place, code: 'INVALID_VALUE', reason: textOf(violations), violations };
-    }
-    const usesColumn = this.#parts.options.requestIdColumn !== undefined;
-    const requestId = usesColumn ? converted.requestId : requestIdOf(this.#parts.fileId, row.line);
-    if (requestId === undefined) {
-      const reason = `column ${this.#parts.options.requestIdColumn} has no request id`;
-      return { ...place, code: 'INVALID_VALUE', reason, violations: [] };
-    }
-    const request = { charge: converted.charge, requestId };
-    if (row.raw.length < MEASURED_CHARS_MIN) return request;
-    const size = CreateChargeRequest.encode(request).finish().length;
-    // 16 bytes for the tag and the length of the message around the request.
-    if (size + 16 <= REQUEST_BYTES_MAX) return request;
-    const reason = `the request would have ${size} bytes, the service takes ${REQUEST_BYTES_MAX}`;
-    return { ...place, code: 'ROW_TOO_LARGE', reason, violations: [], requestId };
-  }
-
-  #planFor(columns: readonly string[]): ColumnPlan {
-    if (columns === this.#lastColumns) return this.#lastPlan;
-    const key = columns.join('\0');
-    let plan = this.#plans.get(key);
-    if (!plan) {
-      plan = planColumns(columns, this.#parts.plan.rules);
-      if (this.#plans.size < PLANS_MAX) this.#plans.set(key, plan);
-      this.#warnAboutNew(plan, columns);
-    }
-    this.#lastColumns = columns;
-    this.#lastPlan = plan;
-    return plan;
-  }
-
-  #warnAboutNew(plan: ColumnPlan, columns: readonly string[]): void {
-    for (const column of columns) this.#missing.delete(column);
-    const fresh = plan.unknown.filter((column) => !this.#namedUnknown.has(column));
-    for (const column of fresh) this.#namedUnknown.add(column);
-    for (const warning of unknownColumnWarnings(fresh)) this.#warn(warning);
-  }
-
-  #warnAboutMissing(): void {
-    for (const column of this.#missing) this.#warn(`no row has the column ${column} that a flag names`);
   }
 
   #warn(text: string): void {
     if (this.warnings.length >= WARNINGS_MAX) return;
     this.warnings.push(text);
-    this.#parts.progress.notice(`warning: ${text}`);
+    this.#progress.notice(`warning: ${text}`);
   }
-
-  #onAnswer(pending: Pending, result: ChargeResult, attempts: number): void {
-    const { totals, progress } = this.#parts;
-    if (result.outcome === Outcome.OUTCOME_REJECTED && result.status) {
-      const error = toServerError(result.status);
-      const { row, raw, requestId } = pending;
-      const violations = error.violations;
-      return this.#reject(pending, {
-        row,
-        code: error.reason,
-        reason: describe(error),
-        violations,
-        requestId,
-        raw,
-      });
-    }
-    totals.addStored(result, attempts);
-    progress.update(totals, pending.endOffset);
-  }
-
-  #reject(pending: Pending, rejection: Rejection | undefined): void {
-    if (!rejection) return;
-    const { totals, progress, rejects } = this.#parts;
-    totals.addRejected(rejection);
-    rejects.add(rejection);
-    if (totals.rejected <= SHOWN_REJECTIONS_MAX) {
-      const isOfFields = rejection.code === 'VALIDATION_FAILED' && rejection.violations.length > 0;
-      const detail = isOfFields ? textOf(rejection.violations) : rejection.reason;
-      progress.notice(`row ${rejection.row} rejected: ${detail}`);
-    } else if (totals.rejected === SHOWN_REJECTIONS_MAX + 1)
-      progress.notice('more rejected rows: see the reject file');
-    progress.update(totals, pending.endOffset);
-  }
-}
-
-/** For a person, who knows the fields of a charge. */
-function textOf(violations: Rejection['violations']): string {
-  return violations
-    .map(({ field, description }) => `${field.replace(/^charge\./, '')} ${description}`)
-    .join('; ');
 }

@@ -1,44 +1,53 @@
-/** Reads the command line: every flag, or every fault at once. */
+/** The flags of `charge import` and their rules. */
 
-import { basename, extname } from 'node:path';
-import { parseArgs } from 'node:util';
-import { FIELD_NAMES, nameOf, targetOf, type Target } from './fields.ts';
-import type { Format } from './read-rows.ts';
+import { basename, dirname, extname } from 'node:path';
+import type { Command } from 'commander';
+import { addressOption, readAddress, readNumber, UsageError } from '../command.ts';
+import { FIELD_NAMES, fieldNamed, type Field } from './fields.ts';
+
+import { isWritable } from './rejects.ts';
 import { FILE_ID } from './request-id.ts';
+import type { Format } from './row.ts';
+
+/** What commander reads as it is. */
+interface Flags {
+  /** Name of the file that replaces its content as its identity. */
+  readonly sourceName?: string;
+  /** Identity that an earlier import printed. */
+  readonly fileId?: string;
+  readonly requestIdColumn?: string;
+  /** Columns that fill no field become labels. */
+  readonly labels?: boolean;
+  /** A provider that the contract does not name becomes PROVIDER_OTHER of that name. */
+  readonly otherProviders?: boolean;
+  readonly json?: boolean;
+}
+
+/** What commander reads and {@link readOptions} judges. */
+interface RawFlags
+  extends
+    Flags,
+    Record<'address' | 'streams' | 'window' | 'retryTimeout', string>,
+    Partial<Record<'format' | 'delimiter' | 'rejects', string>> {
+  readonly map?: string[];
+  readonly set?: string[];
+}
 
 /** What one import is to do. */
-export interface ImportOptions {
+export interface ImportOptions extends Flags {
   /** Path of the file; `-`: standard input. */
   readonly file: string;
   readonly address: string;
   readonly format: Format;
   readonly delimiter: string;
-  readonly sourceName: string | undefined;
-  readonly fileId: string | undefined;
-  /** Field (canonical name) → column. */
-  readonly map: ReadonlyMap<string, string>;
-  readonly constants: readonly (readonly [Target, string])[];
-  readonly unknownAsLabels: boolean;
-  readonly otherProviders: boolean;
-  readonly requestIdColumn: string | undefined;
+  /** `--map`: fields, each with the name of its column. */
+  readonly map: readonly (readonly [Field, string])[];
+  /** `--set`: fields, each with its text. */
+  readonly constants: readonly (readonly [Field, string])[];
   readonly rejectsPath: string;
-  /** No --rejects was given: the path may move where its folder is read-only. */
-  readonly rejectsIsDefault: boolean;
-  readonly json: boolean;
   readonly streams: number;
   readonly windowRows: number;
   readonly retryTimeoutMs: number;
-}
-
-/** The command line, or the file's header, asks for something impossible. Exit status 2. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-  readonly faults: readonly string[];
-
-  constructor(faults: readonly string[]) {
-    super(faults.join('\n'));
-    this.faults = faults;
-  }
 }
 
 const FORMATS: Readonly<Record<string, Format>> = {
@@ -48,141 +57,110 @@ const FORMATS: Readonly<Record<string, Format>> = {
   '.jsonl': 'ndjson',
 };
 
-const FLAGS = {
-  address: { type: 'string' },
-  format: { type: 'string' },
-  delimiter: { type: 'string' },
-  'source-name': { type: 'string' },
-  'file-id': { type: 'string' },
-  map: { type: 'string', multiple: true, default: [] as string[] },
-  set: { type: 'string', multiple: true, default: [] as string[] },
-  labels: { type: 'boolean', default: false },
-  'other-providers': { type: 'boolean', default: false },
-  'request-id-column': { type: 'string' },
-  rejects: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  streams: { type: 'string', default: '2' },
-  window: { type: 'string', default: '2000' },
-  'retry-timeout': { type: 'string', default: '60' },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const;
+/** Declares the flags, in the order and the groups of `--help`. */
+export function addFlags(command: Command): void {
+  const collect = (value: string, before: string[] = []): string[] => [...before, value];
+  command
+    .addOption(addressOption())
+    .optionsGroup('The file:')
+    .option('--format <name>', 'csv, tsv or ndjson (default: by the extension; needed with -)')
+    .option('--delimiter <char>', 'the character between the cells of a CSV file (default: a comma)')
+    .option('--source-name <name>', 'your own name for the file (needed with -), see "Request ids"')
+    .option('--file-id <id>', 'the 16 digits that an earlier import printed, see "Request ids"')
+    .optionsGroup('Columns:')
+    .option('--map <field=column>', 'this column fills this field; can be repeated', collect)
+    .option('--set <field=value>', 'each row has this value; can be repeated', collect)
+    .option(
+      '--labels',
+      'columns that fill no field become labels; without it they are named and not recorded',
+    )
+    .option(
+      '--other-providers',
+      'a provider that the contract does not name becomes PROVIDER_OTHER of that name',
+    )
+    .option('--request-id-column <name>', 'the file has its own request ids, in this column')
+    .optionsGroup('Result:')
+    .option('--rejects <path>', 'the file for rejected rows (default: FILE.rejects.ndjson, made if needed)')
+    .option('--json', 'print one JSON object on standard output instead of the summary')
+    .optionsGroup('Speed:')
+    .option('--streams <n>', 'RecordCharges streams at a time, 1 to 16', '2')
+    .option('--window <n>', 'most rows that are sent and not answered, 1 to 100000', '2000')
+    .option('--retry-timeout <seconds>', 'give up after so long without an answer, 1 to 86400', '60');
+}
 
-/**
- * Reads the arguments behind the script's name; `listen` is the environment's LISTEN. Returns
- * 'help' when that is asked for. Throws a {@link UsageError} that lists every fault.
- */
-export function readOptions(args: readonly string[], listen: string | undefined): ImportOptions | 'help' {
-  const { values, positionals } = parse(args);
-  if (values.help) return 'help';
+/** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */
+export function readOptions(command: Command): ImportOptions {
+  const flags = command.opts<RawFlags>();
   const faults: string[] = [];
-  const [file = ''] = positionals;
-  if (positionals.length !== 1) faults.push(`one FILE is needed, ${positionals.length} are given`);
-  if (file === '-' && values['source-name'] === undefined)
-    faults.push('standard input needs --source-name NAME');
-  if (values['file-id'] !== undefined && values['source-name'] !== undefined) {
-    faults.push('--file-id and --source-name both name the file: give one');
-  }
-  const fileId = values['file-id'];
-  if (fileId !== undefined && !FILE_ID.test(fileId))
-    faults.push('--file-id: expected 16 digits from 0–9 and a–f');
-  if (values['source-name'] === '') faults.push('--source-name: the name is empty');
-  if (values.delimiter !== undefined && !/^[^"\r\n]$/u.test(values.delimiter)) {
+  const file = readFile(command.args, flags, faults);
+  const format = readFormat(flags.format, file, faults);
+  if (flags.delimiter !== undefined && !/^[^"\r\n]$/u.test(flags.delimiter)) {
     faults.push('--delimiter: expected one character that is no quote and no line end');
   }
-  const format = readFormat(values.format, file, faults);
-  const map = readMap(values.map, faults);
-  const constants = readConstants(values.set, map, faults);
+  const map = readPairs('--map', flags.map, faults);
+  const constants = readPairs('--set', flags.set, faults);
+  for (const [{ name }] of constants) {
+    if (map.some(([field]) => field.name === name))
+      faults.push(`${name}: both --map and --set give it a value`);
+  }
+  const addressSource = command.getOptionValueSource('address') === 'cli' ? '--address' : 'LISTEN';
   const options: ImportOptions = {
+    ...flags,
     file,
     format,
-    address: readAddress(values.address, listen, faults),
-    delimiter: values.delimiter ?? (format === 'tsv' ? '\t' : ','),
-    sourceName: values['source-name'],
-    fileId,
     map,
     constants,
-    unknownAsLabels: values.labels,
-    otherProviders: values['other-providers'],
-    requestIdColumn: values['request-id-column'],
-    rejectsPath: values.rejects ?? `${file === '-' ? 'stdin' : file}.rejects.ndjson`,
-    rejectsIsDefault: values.rejects === undefined,
-    json: values.json,
-    streams: readNumber('--streams', values.streams, 16, faults),
-    windowRows: readNumber('--window', values.window, 100_000, faults),
-    retryTimeoutMs: readNumber('--retry-timeout', values['retry-timeout'], 86_400, faults) * 1000,
+    address: readAddress(flags.address, addressSource, faults),
+    delimiter: flags.delimiter ?? (format === 'tsv' ? '\t' : ','),
+    rejectsPath: flags.rejects ?? defaultRejectsPath(file),
+    streams: readNumber('--streams', flags.streams, 16, faults),
+    windowRows: readNumber('--window', flags.window, 100_000, faults),
+    retryTimeoutMs: readNumber('--retry-timeout', flags.retryTimeout, 86_400, faults) * 1000,
   };
   if (faults.length > 0) throw new UsageError(faults);
   return options;
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: FLAGS, allowPositionals: true, strict: true });
-  } catch (error) {
-    throw new UsageError([error instanceof Error ? error.message : String(error)]);
+/** Next to the file, or in the working directory if the folder of the file is read-only. */
+function defaultRejectsPath(file: string): string {
+  const path = `${file === '-' ? 'stdin' : file}.rejects.ndjson`;
+  return isWritable(dirname(path)) ? path : basename(path);
+}
+
+function readFile(args: readonly string[], { sourceName, fileId }: Flags, faults: string[]): string {
+  const [file = ''] = args;
+  if (args.length !== 1) faults.push(`one FILE is needed, ${args.length} are given`);
+  if (file === '-' && sourceName === undefined) faults.push('standard input needs --source-name NAME');
+  if (sourceName === '') faults.push('--source-name: the name is empty');
+  if (fileId !== undefined && !FILE_ID.test(fileId))
+    faults.push('--file-id: expected 16 digits from 0–9 and a–f');
+  if (fileId !== undefined && sourceName !== undefined) {
+    faults.push('--file-id and --source-name both name the file: give only one of them');
   }
+  return file;
 }
 
 function readFormat(format: string | undefined, file: string, faults: string[]): Format {
-  const known = format === undefined ? FORMATS[extname(file).toLowerCase()] : FORMATS[`.${format}`];
+  const known = FORMATS[format === undefined ? extname(file).toLowerCase() : `.${format}`];
   if (known) return known;
   if (format !== undefined) faults.push(`--format: ${format} is not csv, tsv or ndjson`);
   else if (file !== '')
-    faults.push(`${basename(file)}: the name does not tell the format; give --format csv|tsv|ndjson`);
+    faults.push(`${basename(file)}: the extension does not tell the format; give --format csv|tsv|ndjson`);
   return 'csv';
 }
 
-/** Turns LISTEN into an address that a client can reach; the unspecified address means this machine. */
-function readAddress(address: string | undefined, listen: string | undefined, faults: string[]): string {
-  const source = address === undefined ? 'LISTEN' : '--address';
-  const text = address ?? (listen || '127.0.0.1:50051');
-  const match = /^(\[[0-9a-f:.%]+\]|[^\s:/[\]]*):(\d{1,5})$/i.exec(text);
-  const port = Number(match?.[2]);
-  if (!match || port > 65_535) faults.push(`${source}: ${JSON.stringify(text)} is not HOST:PORT`);
-  else if (port === 0) faults.push(`${source}: port 0 is no address to call; give --address HOST:PORT`);
-  const host = match?.[1] ?? '';
-  if (host === '' || host === '0.0.0.0') return `127.0.0.1:${port}`;
-  return host === '[::]' ? `[::1]:${port}` : text;
-}
-
-function readMap(pairs: readonly string[], faults: string[]): Map<string, string> {
-  const map = new Map<string, string>();
-  for (const [target, column] of readPairs('--map', pairs, faults)) {
-    const field = nameOf(target);
-    if (map.has(field)) faults.push(`--map: ${field} is given twice`);
-    map.set(field, column);
-  }
-  return map;
-}
-
-function readConstants(pairs: readonly string[], map: ReadonlyMap<string, string>, faults: string[]) {
-  const constants = readPairs('--set', pairs, faults);
-  const seen = new Set<string>();
-  for (const [target] of constants) {
-    const field = nameOf(target);
-    if (seen.has(field)) faults.push(`--set: ${field} is given twice`);
-    if (map.has(field)) faults.push(`${field}: both --map and --set give it a value`);
-    seen.add(field);
-  }
-  return constants;
-}
-
-function readPairs(flag: string, pairs: readonly string[], faults: string[]): (readonly [Target, string])[] {
-  return pairs.flatMap((pair) => {
-    const at = pair.indexOf('=');
-    const name = pair.slice(0, at).trim();
-    const value = pair.slice(at + 1);
-    const target = targetOf(name);
-    if (at < 1 || value === '')
+/** Reads the values of a repeated flag. Each field may be given once. */
+function readPairs(flag: '--map' | '--set', pairs: readonly string[] = [], faults: string[]) {
+  const fields = new Map<string, readonly [Field, string]>();
+  for (const pair of pairs) {
+    const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(pair) ?? [];
+    const field = fieldNamed(name.trim());
+    if (name === '' || value === '')
       faults.push(`${flag}: expected FIELD=${flag === '--map' ? 'COLUMN' : 'VALUE'}, not ${pair}`);
-    else if (!target) faults.push(`${flag}: there is no field ${name}; fields are ${FIELD_NAMES.join(', ')}`);
-    return target && value !== '' ? [[target, value] as const] : [];
-  });
-}
-
-function readNumber(flag: string, text: string, max: number, faults: string[]): number {
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (number < 1 || number > max)
-    faults.push(`${flag}: expected a whole number from 1 to ${max}, not ${text}`);
-  return number;
+    else if (!field)
+      faults.push(`${flag}: there is no field ${name}; fields are ${FIELD_NAMES.join(', ')}, label.KEY`);
+    else if (fields.has(field.name)) faults.push(`${flag}: ${field.name} is given twice`);
+    else fields.set(field.name, [field, value]);
+  }
+  return [...fields.values()];
 }

@@ -1,4 +1,4 @@
-/** From flags and the first row to everything that an import decides before it sends anything. */
+/** Everything that an import decides, from the flags and the first row, before it sends anything. */
 
 import {
   ChargeType,
@@ -6,17 +6,16 @@ import {
   Provider,
   providerToJSON,
 } from '../../../generated/charge/v1/charge.ts';
-import { cautionAbout, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
-import { nameOf } from './fields.ts';
-import { UsageError, type ImportOptions } from './options.ts';
-import { toCharge, type ChargeTemplate, type Defaults } from './to-charge.ts';
+import { UsageError } from '../command.ts';
+import { cautionAbout, planColumns, type ColumnPlan } from './columns.ts';
+import type { ImportOptions } from './options.ts';
+import { NO_COUNTS, toCharge, type ChargeTemplate, type Defaults } from './to-charge.ts';
 
 /** What was decided. */
 export interface ImportPlan {
-  readonly rules: ColumnRules;
   readonly columns: ColumnPlan;
   readonly template: ChargeTemplate;
-  /** For people, before the first row is sent. */
+  /** Lines for people, printed before the first row is sent. */
   readonly announcement: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -26,70 +25,54 @@ export interface ImportPlan {
  * a {@link UsageError} with every fault that can be seen before a row is sent.
  */
 export function planImport(names: readonly string[], options: ImportOptions): ImportPlan {
-  const constants = new Set(options.constants.map(([target]) => nameOf(target)));
-  const rules: ColumnRules = {
-    map: options.map,
-    constants,
-    requestIdColumn: options.requestIdColumn,
-    unknownAsLabels: options.unknownAsLabels,
-  };
-  const columns = planColumns(names, rules);
-  const known = (field: string): boolean => columns.fields.has(field) || constants.has(field);
-  const defaults = defaultsFor(known);
-  const template: ChargeTemplate = {
-    constants: options.constants,
-    defaults,
-    otherProviders: options.otherProviders,
-  };
-  const faults = [...columnFaults(columns, names, options), ...constantFaults(template)];
-  if (options.format !== 'ndjson' && isCompletionWithoutCounts(known, template)) {
-    faults.push(
-      `no column holds token counts: name one with --map prompt_tokens=COLUMN; ${columnsAre(names)}`,
-    );
-  }
+  const columns = planColumns(names, options);
+  const constants = options.constants.map(([{ name }]) => name);
+  const isKnown = (field: string): boolean => columns.fields.has(field) || constants.includes(field);
+  const template = { ...options, defaults: defaultsFor(isKnown) };
+  const faults = [
+    ...constantFaults(template),
+    ...(options.format === 'ndjson' ? [] : headerFaults(names, columns, isKnown, template)),
+  ];
   if (faults.length > 0) throw new UsageError(faults);
+  const announcement = announce(names, columns, template);
+  return { columns, template, announcement, warnings: warn(columns, isKnown, options) };
+}
+
+function defaultsFor(isKnown: (field: string) => boolean): Defaults {
   return {
-    rules,
-    columns,
-    template,
-    announcement: announce(names, columns, template),
-    warnings: warn(columns, known, options),
+    ...(isKnown('user_profile') ? {} : { user_profile: 'import' }),
+    ...(isKnown('provider') ? {} : { provider: Provider.PROVIDER_OTHER }),
+    ...(isKnown('provider') || isKnown('other_provider') ? {} : { other_provider: 'unknown' }),
+    ...(isKnown('charge_type') ? {} : { charge_type: ChargeType.CHARGE_TYPE_COMPLETION }),
+    ...(isKnown('model') ? {} : { model: 'unknown' }),
   };
 }
 
-function defaultsFor(known: (field: string) => boolean): Defaults {
-  return {
-    ...(known('user_profile') ? {} : { user_profile: 'import' }),
-    ...(known('provider') ? {} : { provider: Provider.PROVIDER_OTHER }),
-    ...(known('provider') || known('other_provider') ? {} : { other_provider: 'unknown' }),
-    ...(known('charge_type') ? {} : { charge_type: ChargeType.CHARGE_TYPE_COMPLETION }),
-    ...(known('model') ? {} : { model: 'unknown' }),
-  };
-}
-
-function columnFaults(columns: ColumnPlan, names: readonly string[], options: ImportOptions): string[] {
-  // Another object of an NDJSON file may have what the first one lacks.
-  if (options.format === 'ndjson') return [];
-  return columns.missing.map((column) => `there is no column ${column}; ${columnsAre(names)}`);
+/** What is wrong with a row that has no cells is wrong with the constants. */
+function violationsOfTemplate(template: ChargeTemplate) {
+  const result = toCharge([], [], template);
+  return 'violations' in result ? result.violations : [];
 }
 
 function constantFaults(template: ChargeTemplate): string[] {
-  const result = toCharge([], [], template);
-  if (!('violations' in result)) return [];
-  const faults = result.violations.filter(
-    ({ description }) => description !== 'the row has no token count at all',
-  );
-  return faults.map(({ field, description }) => `--set: ${field.replace(/^charge\./, '')} ${description}`);
+  return violationsOfTemplate(template)
+    .filter((violation) => violation !== NO_COUNTS)
+    .map(({ field, description }) => `--set: ${field.replace(/^charge\./, '')} ${description}`);
 }
 
-function isCompletionWithoutCounts(known: (field: string) => boolean, template: ChargeTemplate): boolean {
-  if (known('prompt_tokens') || known('completion_tokens') || known('total_tokens')) return false;
-  const result = toCharge([], [], template);
-  return 'violations' in result && result.violations.some(({ field }) => field === 'charge.prompt_tokens');
-}
-
-function columnsAre(names: readonly string[]): string {
-  return names.length === 0 ? 'the file has none' : `the columns are ${names.join(', ')}`;
+/** Not for NDJSON: another object may have what the first one lacks. */
+function headerFaults(
+  names: readonly string[],
+  columns: ColumnPlan,
+  isKnown: (field: string) => boolean,
+  template: ChargeTemplate,
+): string[] {
+  const list = names.length === 0 ? 'the file has none' : `the columns are ${names.join(', ')}`;
+  const faults = columns.missing.map((column) => `there is no column ${column}; ${list}`);
+  const hasCounts = ['prompt_tokens', 'completion_tokens', 'total_tokens'].some(isKnown);
+  if (!hasCounts && violationsOfTemplate(template).includes(NO_COUNTS))
+    faults.push(`no column holds token counts: name one with --map prompt_tokens=COLUMN; ${list}`);
+  return faults;
 }
 
 function announce(
@@ -97,44 +80,36 @@ function announce(
   plan: ColumnPlan,
   { constants, defaults }: ChargeTemplate,
 ): string[] {
-  const columns = names.flatMap((name, index) =>
-    (plan.targets[index] ?? []).map((target) => describe(name, nameOf(target))),
+  const columns = names.flatMap((column, index) =>
+    (plan.targets[index] ?? []).map(({ name }) => (column === name ? name : `${column} → ${name}`)),
   );
+  const shown: Readonly<Record<string, string | undefined>> = {
+    ...(defaults as Record<string, string>),
+    ...(defaults.provider && { provider: providerToJSON(defaults.provider) }),
+    ...(defaults.charge_type && { charge_type: chargeTypeToJSON(defaults.charge_type) }),
+  };
   const values = [
-    ...constants.map(([target, value]) => `${nameOf(target)}=${value}`),
-    ...(Object.entries(defaults) as [string, string | number][]).map(
-      ([field, value]) => `${field}=${nameOfDefault(field, value)} (default)`,
-    ),
+    ...constants.map(([{ name }, value]) => `${name}=${value}`),
+    ...Object.entries(shown).map(([field, value]) => `${field}=${value} (default)`),
   ];
+  const leftOut = `  left out:  ${plan.serverSet.join(', ')} (the service sets its own)`;
   return [
     `  columns:   ${columns.join(', ') || 'none'}`,
     `  constants: ${values.join(', ') || 'none'}`,
-    ...(plan.serverSet.length > 0
-      ? [`  left out:  ${plan.serverSet.join(', ')} (the service sets its own)`]
-      : []),
+    ...(plan.serverSet.length > 0 ? [leftOut] : []),
   ];
 }
 
-function describe(column: string, field: string): string {
-  return column === field ? field : `${column} → ${field}`;
-}
-
-function nameOfDefault(field: string, value: string | number): string {
-  if (typeof value === 'string') return value;
-  return field === 'provider' ? providerToJSON(value as Provider) : chargeTypeToJSON(value as ChargeType);
-}
-
-function warn(plan: ColumnPlan, known: (field: string) => boolean, options: ImportOptions): string[] {
+function warn(plan: ColumnPlan, isKnown: (field: string) => boolean, options: ImportOptions): string[] {
   const warnings = unknownColumnWarnings(plan.unknown);
-  if (!known('usage_time')) {
-    warnings.push('no column holds the time of usage: the service will record the moment of this import');
+  if (!isKnown('usage_time')) {
+    warnings.push('no column holds the time of usage: the service will record the time of this import');
   }
-  const isNamed =
-    options.sourceName !== undefined || options.fileId !== undefined || options.requestIdColumn !== undefined;
-  if (!isNamed && !plan.fields.has('usage_time') && !plan.fields.has('reference')) {
+  const isNamed = options.sourceName ?? options.fileId ?? options.requestIdColumn;
+  if (isNamed === undefined && !plan.fields.has('usage_time') && !plan.fields.has('reference')) {
     warnings.push(
-      'rows have neither time nor reference: a different file that begins with the same header and first row ' +
-        'would be taken for this one; --source-name NAME tells them apart',
+      'rows have neither a time nor a reference: another file with the same header and first row would be ' +
+        'taken for this one; --source-name NAME tells them apart',
     );
   }
   return warnings;
@@ -143,9 +118,8 @@ function warn(plan: ColumnPlan, known: (field: string) => boolean, options: Impo
 /** Warnings about columns that are not recorded, each named. */
 export function unknownColumnWarnings(unknown: readonly string[]): string[] {
   if (unknown.length === 0) return [];
-  const cautions = unknown.map(cautionAbout).filter((caution) => caution !== undefined);
   return [
     `columns that fill no field and are not recorded: ${unknown.join(', ')} (--map FIELD=COLUMN, or --labels)`,
-    ...cautions,
+    ...unknown.map(cautionAbout).filter((caution) => caution !== undefined),
   ];
 }

@@ -1,104 +1,106 @@
-/** Finds the records of a CSV or TSV file and survives broken ones. */
+/** Reads CSV and TSV, and goes on after broken rows. */
 
 import { parse } from 'csv-parse/sync';
 import { LINE_BYTES_MAX, type Line } from './read-lines.ts';
+import type { Row, RowSource } from './row.ts';
 
-/** Lines that one record may go over. Beyond, its opening quote counts as a mistake. */
-const RECORD_LINES_MAX = 1000;
+/** A row over more lines than this counts as a quote that was opened by mistake. */
+const ROW_LINES_MAX = 1000;
 
-/** One record: its cells, or the fault that kept them from being read. */
-export interface CsvRecord {
-  /** Line on which the record begins. */
-  readonly line: number;
-  readonly raw: string;
-  readonly endOffset: number;
-  readonly cells: readonly string[];
-  readonly fault?: string;
+type CsvRecord = Omit<Row, 'columns'>;
+
+/** Reads the header. The rows are read when they are asked for. Rejects with an Error if the header is unusable. */
+export async function openCsv(lines: AsyncIterable<Line>, delimiter: string): Promise<RowSource> {
+  const records = readRecords(lines, delimiter);
+  const { value: header } = (await records.next()) as IteratorResult<CsvRecord, undefined>;
+  if (header?.fault !== undefined)
+    throw new Error(`the header in line ${header.line} cannot be read: ${header.fault}`);
+  const columns = ((header?.cells ?? []) as string[]).map((name) => name.trim());
+  const twice = columns.filter((name, index) => name !== '' && columns.indexOf(name) !== index);
+  if (twice.length > 0)
+    throw new Error(`the header has columns of the same name: ${[...new Set(twice)].join(', ')}`);
+  return { header: header?.raw ?? '', columns, rows: withColumns(records, columns) };
+}
+
+async function* withColumns(
+  records: AsyncIterable<CsvRecord>,
+  columns: readonly string[],
+): AsyncGenerator<Row> {
+  for await (const record of records) yield { ...record, columns };
 }
 
 /**
- * Yields the records of a file in order, the header first; blank lines are left out.
+ * Yields the records of a file in order, the header first, without the blank lines.
  *
- * csv-parse reads what a record contains; what belongs to a record is decided here, because a
- * quote that is opened by mistake would otherwise swallow the rest of the file. Where no record
- * comes of the lines that follow (no closing quote in {@link RECORD_LINES_MAX} lines or 1 MiB, or
- * not as many cells as the header), only the first line is at fault and reading goes on with the
- * second.
+ * csv-parse reads what a record contains. Which lines belong to a record is decided here, because a
+ * quote that is opened by mistake would otherwise take in the rest of the file. If the lines after a
+ * quote do not make a record (no closing quote in {@link ROW_LINES_MAX} lines or 1 MiB, or not as
+ * many cells as the header has), only the first line is faulty, and reading goes on with the second.
  */
-export async function* readCsv(lines: AsyncIterable<Line>, delimiter: string): AsyncGenerator<CsvRecord> {
+async function* readRecords(lines: AsyncIterable<Line>, delimiter: string): AsyncGenerator<CsvRecord> {
   let width: number | undefined;
-  const held: Line[] = [];
+  const waiting: Line[] = [];
   const next = (atEnd: boolean): CsvRecord | undefined => {
-    const record = takeRecord(held, delimiter, width, atEnd);
+    const record = takeRecord(waiting, delimiter, width, atEnd);
     if (record && record.fault === undefined) width ??= record.cells.length;
     return record;
   };
   for await (const line of lines) {
-    if (held.length === 0 && isBlank(line)) continue;
-    held.push(line);
+    waiting.push(line);
     for (let record = next(false); record; record = next(false)) yield record;
   }
   for (let record = next(true); record; record = next(true)) yield record;
 }
 
+/** Takes the next record out of `lines`. Undefined: it needs more of them. */
 function takeRecord(
-  held: Line[],
+  lines: Line[],
   delimiter: string,
   width: number | undefined,
   atEnd: boolean,
 ): CsvRecord | undefined {
-  while (held[0] && isBlank(held[0])) held.shift();
-  const first = held[0];
-  if (!first) return undefined;
-  if (first.fault !== undefined) return faulty(held, first.fault);
+  while (lines[0] && isBlank(lines[0])) lines.shift();
   let raw = '';
-  let open = false;
-  for (let index = 0; index < held.length; index += 1) {
-    const line = held[index];
-    if (!line || line.fault !== undefined) break;
+  let isOpen = false;
+  for (const [index, line] of lines.entries()) {
+    if (line.fault !== undefined) return takeFaulty(lines, index === 0 ? line.fault : NOT_CLOSED);
     raw = index === 0 ? line.text : `${raw}\n${line.text}`;
-    if (hasOddQuotes(line.text)) open = !open;
-    if (open) continue;
+    if (hasOddQuotes(line.text)) isOpen = !isOpen;
+    if (isOpen) continue;
     const cells = cellsOf(raw, delimiter);
-    if (typeof cells === 'string') return faulty(held, cells);
-    const widthIsWrong = width !== undefined && cells.length !== width;
+    if (typeof cells === 'string') return takeFaulty(lines, cells);
+    const hasWidth = width === undefined || cells.length === width;
     const wrong = `the row has ${cells.length} cells, the header has ${width}`;
-    if (widthIsWrong && index > 0)
-      return faulty(held, `a quote is opened and not closed (read on, ${wrong})`);
-    held.splice(0, index + 1);
-    const record = { line: first.number, raw, endOffset: line.endOffset, cells };
-    return widthIsWrong ? { ...record, fault: wrong } : record;
+    if (!hasWidth) return takeFaulty(lines, index === 0 ? wrong : `${NOT_CLOSED} (read on, ${wrong})`);
+    const [first = line] = lines.splice(0, index + 1);
+    return { line: first.number, raw, endOffset: line.endOffset, cells };
   }
-  const stuck =
-    atEnd ||
-    held.length > RECORD_LINES_MAX ||
-    raw.length > LINE_BYTES_MAX ||
-    held.at(-1)?.fault !== undefined;
-  return stuck ? faulty(held, 'a quote is opened and not closed') : undefined;
+  const isStuck = atEnd || lines.length > ROW_LINES_MAX || raw.length > LINE_BYTES_MAX;
+  return isStuck ? takeFaulty(lines, NOT_CLOSED) : undefined;
 }
 
-function faulty(held: Line[], fault: string): CsvRecord | undefined {
-  const line = held.shift();
+const NOT_CLOSED = 'a quote is opened and not closed';
+
+function takeFaulty(lines: Line[], fault: string): CsvRecord | undefined {
+  const line = lines.shift();
   return line && { line: line.number, raw: line.text, endOffset: line.endOffset, cells: [], fault };
 }
 
-/** The cells of one record, or why it is none. */
+/** The cells of one record, or why they cannot be read. */
 function cellsOf(raw: string, delimiter: string): string[] | string {
   if (!raw.includes('"')) return raw.split(delimiter);
   try {
     return parse(raw, { delimiter, relax_column_count: true, record_delimiter: ['\0'] })[0] ?? [];
   } catch (error) {
-    return `broken quotes: ${error instanceof Error ? error.message.replace(/ at line \d+/, '') : String(error)}`;
+    return `broken quotes: ${(error as Error).message.replace(/ at line \d+/, '')}`;
   }
 }
 
-/** Blank means no cells: a line of tabs is a TSV row whose cells are empty. */
+/** Blank means no cells. A line of tabs is a TSV row with empty cells. */
 function isBlank(line: Line): boolean {
   return line.fault === undefined && /^ *$/.test(line.text);
 }
 
 function hasOddQuotes(text: string): boolean {
-  let odd = false;
-  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) odd = !odd;
-  return odd;
+  return text.split('"').length % 2 === 0;
 }

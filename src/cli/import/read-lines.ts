@@ -1,75 +1,68 @@
-/** Cuts a stream of bytes into lines, one at a time and of bounded length. */
+/** Cuts a stream of bytes into lines of limited length. */
 
 import { isUtf8 } from 'node:buffer';
 
-/** Bytes of a line (or of a CSV record over several lines) at most; the service takes items of 1 MiB. */
+/** Most bytes of a line, and of a CSV row with several lines. The service accepts items of 1 MiB. */
 export const LINE_BYTES_MAX = 1_048_576;
 
-/** How much of an over-long line is kept for the reject file. */
+/** Bytes of a line that is too long which go into the reject file. */
 const KEPT_BYTES_MAX = 4096;
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** One line of a file, without its line end. */
 export interface Line {
   /** Counts from 1, as an editor shows it. */
   readonly number: number;
   readonly text: string;
-  /** Bytes of the file up to and including this line. */
+  /** Bytes of the file up to the end of this line. */
   readonly endOffset: number;
-  /** Why the line cannot be used; its text is then only what could be kept of it. */
+  /** Why the line cannot be used. Its text is then what could be kept of it. */
   readonly fault?: string;
 }
 
 /**
- * Yields every line, blank ones too. `\n` and `\r\n` end a line; the last one needs no end. A byte
- * order mark is left out. Lines that are not UTF-8 or longer than {@link LINE_BYTES_MAX} come with
- * a fault instead of being changed or gathered up in memory. Errors of `source` pass through.
+ * Yields every line, also the blank ones. `\n` and `\r\n` end a line; the last one needs no end. A
+ * byte order mark is left out. A line that is not UTF-8 or that is longer than {@link LINE_BYTES_MAX}
+ * gets a fault. It is neither changed nor collected in memory. Errors of `source` pass through.
  */
 export async function* readLines(source: AsyncIterable<Buffer>): AsyncGenerator<Line> {
-  let number = 1;
+  let number = 0;
   let offset = 0;
-  let held: Buffer[] = [];
-  let heldBytes = 0;
+  let parts: Buffer[] = [];
+  let keptBytes = 0;
   let lostBytes = 0;
-  const hold = (part: Buffer): void => {
-    if (heldBytes + part.length > LINE_BYTES_MAX + 1) {
-      lostBytes += part.length;
-      return;
-    }
-    held.push(part);
-    heldBytes += part.length;
+  const keep = (part: Buffer): void => {
+    const hasRoom = keptBytes + part.length <= LINE_BYTES_MAX + 1;
+    if (hasRoom) parts.push(part);
+    keptBytes += hasRoom ? part.length : 0;
+    lostBytes += hasRoom ? 0 : part.length;
   };
   const take = (endBytes: number): Line => {
-    const bytes = held.length === 1 && held[0] ? held[0] : Buffer.concat(held, heldBytes);
-    offset += heldBytes + lostBytes + endBytes;
-    const line = toLine(bytes, number, offset, lostBytes);
-    held = [];
-    heldBytes = 0;
-    lostBytes = 0;
     number += 1;
+    offset += keptBytes + lostBytes + endBytes;
+    const line = toLine(Buffer.concat(parts, keptBytes), number, offset, lostBytes > 0);
+    [parts, keptBytes, lostBytes] = [[], 0, 0];
     return line;
   };
   for await (const chunk of source) {
     let start = 0;
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      hold(chunk.subarray(start, end));
+      keep(chunk.subarray(start, end));
       start = end + 1;
       yield take(1);
     }
-    if (start < chunk.length) hold(chunk.subarray(start));
+    if (start < chunk.length) keep(chunk.subarray(start));
   }
-  if (heldBytes + lostBytes > 0) yield take(0);
+  if (keptBytes + lostBytes > 0) yield take(0);
 }
 
-function toLine(bytes: Buffer, number: number, endOffset: number, lostBytes: number): Line {
-  let content = bytes;
-  if (content.at(-1) === 13) content = content.subarray(0, -1);
-  if (number === 1 && content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf)
-    content = content.subarray(3);
-  if (lostBytes > 0 || content.length > LINE_BYTES_MAX) {
-    const text = content.subarray(0, KEPT_BYTES_MAX).toString('utf8');
+function toLine(bytes: Buffer, number: number, endOffset: number, isCut: boolean): Line {
+  const start = number === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0;
+  const content = bytes.subarray(start, bytes.at(-1) === 13 ? -1 : undefined);
+  if (isCut || content.length > LINE_BYTES_MAX) {
+    const text = content.toString('utf8', 0, KEPT_BYTES_MAX);
     return { number, text, endOffset, fault: `the line is longer than ${LINE_BYTES_MAX} bytes` };
   }
-  const text = content.toString('utf8');
-  if (isUtf8(content)) return { number, text, endOffset };
-  return { number, text, endOffset, fault: 'the line is not valid UTF-8' };
+  const line = { number, text: content.toString('utf8'), endOffset };
+  return isUtf8(content) ? line : { ...line, fault: 'the line is not valid UTF-8' };
 }

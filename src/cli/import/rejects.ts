@@ -1,4 +1,4 @@
-/** The file of rejected rows: nothing that was refused is lost, and nothing of an earlier import either. */
+/** The file of rejected rows. It keeps every row that was rejected, and never overwrites those of another file. */
 
 import {
   accessSync,
@@ -9,21 +9,24 @@ import {
   readSync,
   realpathSync,
   renameSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
-import type { FieldViolation } from '../../errors/failure.ts';
+import { dirname } from 'node:path';
+import type { FieldViolation } from '../server-error.ts';
 
-/** Why a row is not in the book. */
+/** Why a row is not stored. */
 export interface Rejection {
   /** Line of the file, from 1. */
   readonly row: number;
-  /** For programs: a reason of the service (`VALIDATION_FAILED`, `REQUEST_ID_REUSED`), or `UNREADABLE_ROW`, `INVALID_VALUE`, `ROW_TOO_LARGE` of this importer. */
+  /**
+   * For programs: a reason of the service (`VALIDATION_FAILED`, `REQUEST_ID_REUSED`), or
+   * `UNREADABLE_ROW`, `INVALID_VALUE` or `ROW_TOO_LARGE` of this importer.
+   */
   readonly code: string;
   /** For people. */
   readonly reason: string;
   readonly violations: readonly FieldViolation[];
-  /** Absent where the row did not get as far. */
+  /** Absent if the row has none yet. */
   readonly requestId?: string | undefined;
   /** The row as it stands in the file. */
   readonly raw: string;
@@ -31,35 +34,35 @@ export interface Rejection {
 
 const BUFFER_CHARS_MAX = 65_536;
 
-/**
- * Where the reject file can be made: `path`, or the working directory where the folder of `path` is
- * read-only and `isDefault`. Returns a fault, as text, when that is impossible or would overwrite
- * the input or a file that no importer wrote.
- */
-export function placeRejects(
-  path: string,
-  input: string,
-  isDefault: boolean,
-): { path: string } | { fault: string } {
-  const place = isDefault && !isWritable(dirname(path)) ? resolve(basename(path)) : path;
-  if (!isWritable(dirname(place))) return { fault: `--rejects: the folder of ${place} cannot be written` };
-  if (!existsSync(place)) return { path: place };
-  if (input !== '-' && existsSync(input) && realpathSync(input) === realpathSync(place)) {
-    return { fault: `--rejects: ${place} is the file to import` };
-  }
-  if (ownerOf(place) === undefined)
-    return { fault: `--rejects: ${place} exists and is no reject file of an import` };
-  return { path: place };
+/** For a person, who knows the fields of a charge. */
+export function describeViolations(violations: readonly FieldViolation[]): string {
+  return violations
+    .map(({ field, description }) => `${field.replace(/^charge\./, '')} ${description}`)
+    .join('; ');
 }
 
-/** Writes rejections as they come, synchronously, so that they need no memory. Made when the first one comes. */
+/**
+ * Adds to `faults` if no reject file can be written at `path`, or if it would overwrite the file to
+ * import, `input`, or a file that no import wrote.
+ */
+export function checkRejects(path: string, input: string, faults: string[]): void {
+  if (!isWritable(dirname(path)))
+    faults.push(`--rejects: the folder of ${path} cannot be written; give --rejects PATH`);
+  else if (!existsSync(path)) return;
+  else if (existsSync(input) && realpathSync(input) === realpathSync(path))
+    faults.push(`--rejects: ${path} is the file to import`);
+  else if (ownerOf(path) === undefined)
+    faults.push(`--rejects: ${path} exists and is not the reject file of an import`);
+}
+
+/** Writes rejections at once, so that they need no memory. The file is made for the first one. */
 export class RejectFile {
   readonly #path: string;
   readonly #fileId: string;
   #descriptor: number | undefined;
   #buffer = '';
 
-  /** `path` from {@link placeRejects}; `fileId` tells whose rejections they are. */
+  /** `path` has passed {@link checkRejects}; `fileId` tells which file the rejections belong to. */
   constructor(path: string, fileId: string) {
     this.#path = path;
     this.#fileId = fileId;
@@ -73,28 +76,25 @@ export class RejectFile {
   }
 
   /**
-   * Puts the file in its place and returns its path; undefined when there was nothing to reject.
+   * Puts the file in its place and returns its path; undefined if there was nothing to reject.
    *
-   * A reject file of an earlier import of the same file is replaced when `isComplete`: every row was
-   * judged anew. Otherwise it stays, and the new one keeps the name `PATH.partial`. A reject file of
-   * another file is kept as `PATH.1`, `PATH.2` …
+   * The reject file of an earlier import of the same file is replaced if `isComplete`, because every
+   * row was judged again. Otherwise it stays, and the new one keeps the name `PATH.partial`. The
+   * reject file of another file is kept as `PATH.1`, `PATH.2` and so on.
    */
-  finish(isComplete: boolean): string | undefined {
-    if (this.#descriptor === undefined) return undefined;
+  finish(isComplete: boolean): { rejectsPath: string | undefined; earlierRejectsPath: string | undefined } {
+    const owner = existsSync(this.#path) ? ownerOf(this.#path) : undefined;
+    if (this.#descriptor === undefined) {
+      const isEarlier = owner !== undefined && owner === this.#fileId;
+      return { rejectsPath: undefined, earlierRejectsPath: isEarlier ? this.#path : undefined };
+    }
     this.#flush();
     closeSync(this.#descriptor);
-    this.#descriptor = undefined;
-    if (existsSync(this.#path)) {
-      if (ownerOf(this.#path) !== this.#fileId) renameSync(this.#path, freeName(this.#path));
-      else if (!isComplete) return this.#partialPath;
-    }
+    const isKept = owner === this.#fileId && !isComplete;
+    if (isKept) return { rejectsPath: this.#partialPath, earlierRejectsPath: undefined };
+    if (existsSync(this.#path) && owner !== this.#fileId) renameSync(this.#path, freeName(this.#path));
     renameSync(this.#partialPath, this.#path);
-    return this.#path;
-  }
-
-  /** The reject file of an earlier import of the same file; undefined: there is none. */
-  get earlierPath(): string | undefined {
-    return existsSync(this.#path) && ownerOf(this.#path) === this.#fileId ? this.#path : undefined;
+    return { rejectsPath: this.#path, earlierRejectsPath: undefined };
   }
 
   get #partialPath(): string {
@@ -102,21 +102,18 @@ export class RejectFile {
   }
 
   #flush(): void {
-    if (this.#descriptor !== undefined) writeAll(this.#descriptor, this.#buffer);
+    const text = this.#buffer;
+    // Not tried again if the disk is full.
     this.#buffer = '';
+    if (this.#descriptor !== undefined) writeFileSync(this.#descriptor, text);
   }
 }
 
-function writeAll(descriptor: number, text: string): void {
-  const bytes = Buffer.from(text);
-  for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
-}
-
-/** The file id in the first line of a reject file; undefined: it is none. */
+/** The file id in the first line of a reject file; undefined: the file is not a reject file. */
 function ownerOf(path: string): string | undefined {
   const descriptor = openSync(path, 'r');
   try {
-    // The id stands before `raw`, which may be long.
+    // The id comes before `raw`, which may be long.
     const bytes = Buffer.alloc(65_536);
     const head = bytes.toString('utf8', 0, readSync(descriptor, bytes));
     return /^\{"row":\d+,.*?"file_id":"([0-9a-f]{16})","raw":/.exec(head)?.[1];
@@ -131,7 +128,8 @@ function freeName(path: string): string {
   return `${path}.${number}`;
 }
 
-function isWritable(folder: string): boolean {
+/** Whether this process may make files in the folder. */
+export function isWritable(folder: string): boolean {
   try {
     accessSync(folder, constants.W_OK);
     return true;

@@ -1,68 +1,65 @@
 /** The end of an import, for people and for programs. */
 
-import { group } from './progress.ts';
+import { group } from '../progress.ts';
+import type { OpenFile } from './open-file.ts';
+import type { ImportOptions } from './options.ts';
 import type { Totals } from './totals.ts';
 
-/** How an import ended. `stored`: every row is in the book; `rejected`: every row is answered, some with no. */
+/** How an import ended. `stored`: every row is stored; `rejected`: every row is answered, and some are rejected. */
 export type Ending = 'stored' | 'rejected' | 'aborted' | 'interrupted';
 
-/** Everything that the last lines of an import tell. */
+/** Everything that the summary tells. */
 export interface Report {
+  readonly options: ImportOptions;
+  readonly file: Pick<OpenFile, 'fileId' | 'first'>;
   readonly ending: Ending;
-  readonly file: string;
-  readonly address: string;
-  /** Undefined: the file has no row. */
-  readonly fileId: string | undefined;
-  /** Line of the first row, which is part of the file id. */
-  readonly firstRow: number | undefined;
   readonly totals: Totals;
+  /** Undefined: no row was rejected. */
   readonly rejectsPath: string | undefined;
-  /** A reject file that an earlier import of the same file left, where this one rejected nothing. */
-  readonly staleRejectsPath: string | undefined;
+  /** A reject file of an earlier import of the same file, if this one rejected nothing. */
+  readonly earlierRejectsPath: string | undefined;
   readonly warnings: readonly string[];
-  /** Why it was aborted. */
+  /** Why the import was aborted. */
   readonly error: string | undefined;
-  readonly elapsedMs: number;
 }
+
+const VERBS: Readonly<Record<Ending, string>> = {
+  stored: 'Imported',
+  rejected: 'Imported in part',
+  aborted: 'Gave up on',
+  interrupted: 'Stopped',
+};
 
 /** The summary as lines of text. */
 export function toText(report: Report): string {
-  const { totals, ending } = report;
-  const seconds = report.elapsedMs / 1000;
-  const pace = group(Math.round(totals.answered / Math.max(seconds, 0.001)));
-  const verb = {
-    stored: 'Imported',
-    rejected: 'Imported in part',
-    aborted: 'Gave up on',
-    interrupted: 'Stopped',
-  }[ending];
+  const { totals } = report;
   const unanswered = totals.read - totals.answered;
-  const counts: [string, string][] = [
-    ['rows read', group(totals.read)],
-    ['created', group(totals.created)],
-    ['replayed', group(totals.replayed) + (totals.replayed > 0 ? `  ${replayNote(totals)}` : '')],
-    ['rejected', group(totals.rejected) + (report.rejectsPath ? `  see ${report.rejectsPath}` : '')],
-    ...(unanswered > 0 ? [['not answered', group(unanswered)] as [string, string]] : []),
-    ['prompt tokens', `${group(totals.promptTokens)}  of created and replayed rows`],
-    ['completion tokens', group(totals.completionTokens)],
+  const counts: [string, number | bigint, string?][] = [
+    ['rows read', totals.read],
+    ['created', totals.created],
+    ['replayed', totals.replayed, totals.replayed > 0 ? replayNote(totals) : ''],
+    ['rejected', totals.rejected, report.rejectsPath ? `see ${report.rejectsPath}` : ''],
+    ...(unanswered > 0 ? [['not answered', unanswered] as [string, number]] : []),
+    ['prompt tokens', totals.promptTokens, 'of created and replayed rows'],
+    ['completion tokens', totals.completionTokens],
   ];
-  const width = Math.max(...counts.map(([, text]) => text.split('  ')[0]?.length ?? 0));
-  const lines = counts.map(([name, text]) => {
-    const [number = '', note = ''] = text.split(/ {2}(.*)/s);
-    return `  ${name.padEnd(18)} ${number.padStart(width)}${note && `  ${note}`}`;
-  });
-  const head = `${verb} ${report.file} in ${seconds.toFixed(1)} s (${pace} rows/s)`;
+  const width = Math.max(...counts.map(([, count]) => group(count).length));
+  const lines = counts.map(([name, count, note = '']) =>
+    `  ${name.padEnd(18)} ${group(count).padStart(width)}  ${note}`.trimEnd(),
+  );
+  const seconds = (totals.elapsedMs / 1000).toFixed(1);
+  const head = `${VERBS[report.ending]} ${report.options.file} in ${seconds} s (${totals.pace})`;
   return [head, ...lines, ...(report.error === undefined ? [] : [report.error]), ...hints(report)].join('\n');
 }
 
-/** The summary as one JSON object; token sums are strings, because they may exceed 2^53. */
+/** The summary as one JSON object. The token sums are strings, because they may exceed 2^53. */
 export function toJson(report: Report): string {
   const { totals } = report;
   return JSON.stringify({
     status: report.ending,
-    file: report.file,
-    address: report.address,
-    file_id: report.fileId ?? null,
+    file: report.options.file,
+    address: report.options.address,
+    file_id: report.file.fileId || null,
     rows: totals.read,
     created: totals.created,
     replayed: totals.replayed,
@@ -76,25 +73,25 @@ export function toJson(report: Report): string {
     warnings: report.warnings,
     error: report.error ?? null,
     hints: hints(report),
-    elapsed_ms: Math.round(report.elapsedMs),
+    elapsed_ms: totals.elapsedMs,
   });
 }
 
-function replayNote(totals: Totals): string {
-  if (totals.replayedAfterResend === 0) return 'stored by an earlier import';
-  return `stored before; ${group(totals.replayedAfterResend)} of them sent again by this import after a broken stream`;
+function replayNote({ replayedAfterResend }: Totals): string {
+  if (replayedAfterResend === 0) return 'stored by an earlier import';
+  return `stored before; ${group(replayedAfterResend)} of them were sent again by this import after a broken stream`;
 }
 
 /** What to do next. */
-function hints({ ending, totals, firstRow, fileId, staleRejectsPath }: Report): string[] {
+function hints({ ending, totals, file, earlierRejectsPath }: Report): string[] {
   const result: string[] = [];
   if (ending === 'aborted' || ending === 'interrupted') {
     result.push(
       'To go on, run the same command again: rows that are stored are replayed, not charged twice.',
     );
   }
-  if (ending === 'stored' && staleRejectsPath !== undefined) {
-    result.push(`${staleRejectsPath} is from an earlier import of this file; this one rejected nothing.`);
+  if (ending === 'stored' && earlierRejectsPath !== undefined) {
+    result.push(`${earlierRejectsPath} is from an earlier import of this file; this one rejected nothing.`);
   }
   if (totals.conflicts > 0) {
     result.push(
@@ -103,13 +100,13 @@ function hints({ ending, totals, firstRow, fileId, staleRejectsPath }: Report): 
         'If it is another file, import it with --source-name NAME.',
     );
   }
-  if (
-    fileId !== undefined &&
-    totals.firstRejections.some(({ row, code }) => row === firstRow && code !== 'REQUEST_ID_REUSED')
-  ) {
+  const isFirstRejected = totals.firstRejections.some(
+    ({ row, code }) => row === file.first?.line && code !== 'REQUEST_ID_REUSED',
+  );
+  if (isFirstRejected) {
     result.push(
-      `The first row, line ${firstRow}, was rejected. It is part of the file's identity: ` +
-        `after correcting it, import with --file-id ${fileId}, or the stored rows are charged again.`,
+      `The first row, line ${file.first?.line}, was rejected. The file id is made from it: after you correct it, ` +
+        `import with --file-id ${file.fileId}. Otherwise the stored rows are charged again.`,
     );
   }
   return result;

@@ -1,27 +1,15 @@
-/** Reads the times that usage files contain, to the nanosecond and without floats. */
+/** Reads the times that usage files contain, to the nanosecond and without floating-point numbers. */
 
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 
 const CALENDAR =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?: ?(?:([Zz]|UTC)|([+-])(\d\d):?(\d\d)))?)?$/;
+  /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?:(:\d\d)(?:[.,](\d{1,9}))?)?(?: ?(?:[Zz]|UTC|([+-])([01]\d|2[0-3]):?([0-5]\d)))?)?$/;
 const UNIX = /^(\d+)(?:\.(\d{1,9}))?$/;
-/** Digits of a whole Unix time → how many of them are a fraction of a second. */
-const UNIX_FRACTION_DIGITS = new Map([
-  [9, 0],
-  [10, 0],
-  [12, 3],
-  [13, 3],
-  [15, 6],
-  [16, 6],
-  [18, 9],
-  [19, 9],
-]);
-
 /**
- * Reads RFC 3339, `YYYY-MM-DD HH:MM[:SS[.fraction]]` and `YYYY-MM-DD` (UTC unless an offset
- * follows; a date alone is its midnight), and Unix times in seconds, milli-, micro- or
- * nanoseconds, told apart by their number of digits (9–10, 12–13, 15–16, 18–19). Up to 9 digits of
- * fraction are kept. Undefined: none of these, or no such day or hour.
+ * Reads RFC 3339, `YYYY-MM-DD HH:MM[:SS[.fraction]]` and `YYYY-MM-DD` (UTC unless an offset follows; a
+ * date alone is its midnight), and Unix times in seconds, milliseconds, microseconds or nanoseconds,
+ * which differ in their number of digits (9–10, 12–13, 15–16, 18–19). Up to 9 digits of fraction are
+ * kept. Undefined: the text is none of these, or there is no such day or hour.
  */
 export function parseTimestamp(text: string): Timestamp | undefined {
   const calendar = CALENDAR.exec(text);
@@ -31,27 +19,21 @@ export function parseTimestamp(text: string): Timestamp | undefined {
 }
 
 function fromCalendar(match: RegExpExecArray): Timestamp | undefined {
-  const [, years, months, days, hours, minutes, seconds, fraction = '', , sign, offsetHours, offsetMinutes] =
-    match;
-  const [year, month, day] = [Number(years), Number(months), Number(days)];
-  const [hour, minute, second] = [Number(hours ?? 0), Number(minutes ?? 0), Number(seconds ?? 0)];
-  const [aheadHours, aheadMinutes] = [Number(offsetHours ?? 0), Number(offsetMinutes ?? 0)];
-  if (year < 1 || hour > 23 || minute > 59 || second > 59 || aheadHours > 23 || aheadMinutes > 59)
-    return undefined;
-  const date = new Date(0);
-  // Date.UTC() would read the years 1–99 as 1901–1999.
-  date.setUTCFullYear(year, month - 1, day);
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
-  date.setUTCHours(hour, minute, second);
-  const aheadSeconds = (aheadHours * 3600 + aheadMinutes * 60) * (sign === '-' ? -1 : 1);
-  return { seconds: BigInt(date.getTime() / 1000 - aheadSeconds), nanos: nanosOf(fraction) };
+  const [, date = '', time = '00:00', second = ':00', fraction = '', sign, hours = 0, minutes = 0] = match;
+  const local = `${date}T${time}${second}`;
+  const milliseconds = Date.parse(`${local}Z`);
+  // Date.parse() makes the 1st of March of the 29th of February, and a new day of 24:00.
+  const exists = !Number.isNaN(milliseconds) && new Date(milliseconds).toISOString().startsWith(local);
+  if (!exists || date.startsWith('0000')) return undefined;
+  const offsetSeconds = (Number(hours) * 3600 + Number(minutes) * 60) * (sign === '-' ? -1 : 1);
+  return { seconds: BigInt(milliseconds / 1000 - offsetSeconds), nanos: nanosOf(fraction) };
 }
 
-function fromUnix(whole: string, fraction: string | undefined): Timestamp | undefined {
-  const shift = UNIX_FRACTION_DIGITS.get(whole.length);
-  if (shift === undefined) return undefined;
-  const split = whole.length - shift;
-  const digits = whole.slice(split) + (fraction ?? '');
+function fromUnix(whole: string, fraction = ''): Timestamp | undefined {
+  // 9 or 10 digits are seconds. Milliseconds have 3 digits more, and so on.
+  if (whole.length < 9 || whole.length > 19 || whole.length % 3 === 2) return undefined;
+  const split = whole.length % 3 === 0 ? 9 : 10;
+  const digits = whole.slice(split) + fraction;
   if (digits.length > 9) return undefined;
   return { seconds: BigInt(whole.slice(0, split)), nanos: nanosOf(digits) };
 }

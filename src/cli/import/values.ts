@@ -3,25 +3,12 @@
 import { ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import { simplify } from './aliases.ts';
 
-/** A cell that holds something that is no single value, such as a JSON array. */
-export class Unusable {
-  /** What it is, for messages: `an array`. */
-  readonly what: string;
-
-  constructor(what: string) {
-    this.what = what;
-  }
-}
-
-/** A cell: its text (numbers in the digits of the file), or undefined where NDJSON has no value or null. */
-export type Cell = string | undefined | Unusable;
-
 const INT64_MAX = 9223372036854775807n;
 
-/** Reads a token count: digits only, at most 2^63−1. Otherwise the reason, as the end of a sentence. */
+/** Reads a token count: digits only, at most 2^63−1. Otherwise returns the reason, as the end of a sentence. */
 export function parseCount(text: string): bigint | { reason: string } {
   if (!/^\d+$/.test(text)) return { reason: `${quote(text)} is not a whole number written in digits` };
-  // BigInt() takes quadratic time; a count has at most 19 digits after its leading zeros.
+  // The time of BigInt() grows with the square of the length. A count has at most 19 digits after its zeros.
   const digits = text.replace(/^0+(?=\d)/, '');
   const count = digits.length > 19 ? undefined : BigInt(digits);
   if (count === undefined || count > INT64_MAX)
@@ -39,7 +26,7 @@ export function parseChargeType(text: string): ChargeType | undefined {
   return CHARGE_TYPES.get(simplify(text));
 }
 
-/** A text for a message: quoted, and cut after 60 characters. */
+/** A text for a message, in quotes and cut after 60 characters. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -1,5 +1,6 @@
-/** ChargeService/RecordCharges in memory, on a real port, with the faults that an importer has to survive. */
+/** RecordCharges in memory, on a real port, with the faults that an import must survive. */
 
+import { EventEmitter, once } from 'node:events';
 import { Server, ServerCredentials, status as codes, type ServerDuplexStream } from '@grpc/grpc-js';
 import { type Charge } from '../../../generated/charge/v1/charge.ts';
 import {
@@ -25,25 +26,25 @@ export interface Faults {
   overloads?: { rows: number; retryAfterMs: number };
   /** Ends the next so many streams with RESOURCE_EXHAUSTED at their first row. */
   overloadedStreams?: { streams: number; retryAfterMs: number };
+  /** Ends the stream after this many more answers, with UNAVAILABLE or in order. */
+  endsStream?: { afterRows: number; inOrder: boolean };
   /** Answers INTERNAL to rows of this user profile. */
   internalFor?: string;
   /** Reads a row and never answers. */
   isStuck?: boolean;
-  /** Waits this long before each answer. */
-  delayMs?: number;
+  /** Answers no row after this many stored ones, until {@link FakeService.release}. */
+  holdsAfter?: number;
 }
 
-/** A running fake. */
+/** A service that keeps its charges in memory. */
 export class FakeService {
   readonly charges = new Map<string, Charge>();
   readonly faults: Faults = {};
-  /** Called for each row before it is judged. */
-  onRow: (request: CreateChargeRequest) => void = () => undefined;
-  rowsSeen = 0;
   streamsSeen = 0;
-  /** Rows read off the wire and not answered: at most, ever. */
+  /** The most rows that were ever read and not answered. */
   unansweredMax = 0;
   port = 0;
+  readonly #released = new EventEmitter();
   #server: Server | undefined;
   #unanswered = 0;
 
@@ -73,6 +74,12 @@ export class FakeService {
     this.#server = undefined;
   }
 
+  /** Answers the rows that wait because of {@link Faults.holdsAfter}, and all later ones. */
+  release(): void {
+    delete this.faults.holdsAfter;
+    this.#released.emit('release');
+  }
+
   get address(): string {
     return `127.0.0.1:${this.port}`;
   }
@@ -84,14 +91,12 @@ export class FakeService {
     try {
       for await (const { request } of call as AsyncIterable<RecordChargesRequest>) {
         if (!request) throw new Error('an item without a request');
-        this.rowsSeen += 1;
         this.#unanswered += 1;
         this.unansweredMax = Math.max(this.unansweredMax, this.#unanswered);
-        this.onRow(request);
         const result = await this.#judge(request, call);
         this.#unanswered -= 1;
         if (!result) return;
-        if (!call.write({ result })) await new Promise((resolve) => call.once('drain', resolve));
+        if (!call.write({ result })) await once(call, 'drain');
       }
       call.end();
     } catch {
@@ -102,12 +107,23 @@ export class FakeService {
   async #judge(request: CreateChargeRequest, call: Call): Promise<ChargeResult | undefined> {
     const { faults } = this;
     if (faults.isStuck) return new Promise(() => undefined);
-    if (faults.delayMs) await new Promise((resolve) => setTimeout(resolve, faults.delayMs));
+    while (this.charges.size >= (faults.holdsAfter ?? Infinity)) await once(this.#released, 'release');
     if (faults.overloadedStreams && faults.overloadedStreams.streams > 0) {
       faults.overloadedStreams.streams -= 1;
       const error = Object.assign(new Error('too many streams'), { code: codes.RESOURCE_EXHAUSTED });
       call.emit('error', error);
       return undefined;
+    }
+    if (faults.endsStream) {
+      if (faults.endsStream.afterRows === 0) {
+        const { inOrder } = faults.endsStream;
+        delete faults.endsStream;
+        if (inOrder) call.end();
+        else call.emit('error', Object.assign(new Error('going away'), { code: codes.UNAVAILABLE }));
+        // A return would destroy the stream before its last answers are written.
+        return new Promise(() => undefined);
+      }
+      faults.endsStream.afterRows -= 1;
     }
     if (faults.crashAfterRows !== undefined) {
       if (faults.crashAfterRows === 0) {
@@ -132,7 +148,7 @@ export class FakeService {
     return this.record(request);
   }
 
-  /** Stores a request, by the rules of the contract as far as these tests need them. */
+  /** Stores a request by those rules of the contract that the tests need. */
   record({ charge, requestId }: CreateChargeRequest): ChargeResult {
     const long = charge && [...charge.userProfile].length > 255;
     if (!charge || charge.userProfile === '' || long || !/^[ -~]{1,128}$/.test(requestId)) {

@@ -1,26 +1,35 @@
-/** Reads the service's errors and decides what they ask of a client. */
+/** Reads the errors of the service and decides what a client should do about them. */
 
 import { status as codes, type StatusObject } from '@grpc/grpc-js';
-import { BadRequest, ErrorInfo, RetryInfo } from '../../../generated/google/rpc/error_details.ts';
-import { Status } from '../../../generated/google/rpc/status.ts';
-import type { FieldViolation } from '../../errors/failure.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details.ts';
+import { Status } from '../../generated/google/rpc/status.ts';
 
-/** A `google.rpc.Status` with its details taken out. */
+/** One violated rule of the contract. */
+export interface FieldViolation {
+  /** Path of the field from the request, in the spelling of the contract: `charge.labels["team"]`. */
+  readonly field: string;
+  /** What is wrong with the field. */
+  readonly description: string;
+  /** The id of the rule: `string.max_len`. */
+  readonly rule: string;
+}
+
+/** A `google.rpc.Status` with its details decoded. */
 export interface ServerError {
   readonly code: number;
-  /** Reason of the ErrorInfo (`REQUEST_ID_REUSED`), or the name of the code where there is none. */
+  /** Reason of the ErrorInfo (`REQUEST_ID_REUSED`), or the name of the code if there is none. */
   readonly reason: string;
   readonly message: string;
   readonly metadata: ReadonlyMap<string, string>;
   readonly violations: readonly FieldViolation[];
-  /** What RetryInfo asks to wait, in milliseconds, at least 0; undefined: nothing. */
+  /** How long RetryInfo asks to wait, in milliseconds, at least 0. Undefined: it asks for nothing. */
   readonly retryAfterMs: number | undefined;
 }
 
-/** No delay that a server asks for is obeyed for longer than this. */
+/** A client never waits longer than this, whatever the server asks for. */
 const RETRY_AFTER_MS_MAX = 60_000;
 
-/** Takes a status apart. Details that cannot be read are left out. */
+/** Decodes the details of a status. Details that cannot be read are left out. */
 export function toServerError(status: Status): ServerError {
   let reason = codes[status.code] ?? `code ${status.code}`;
   let metadata: ReadonlyMap<string, string> = new Map();
@@ -42,29 +51,29 @@ export function toServerError(status: Status): ServerError {
         retryAfterMs = Math.min(Math.max(delayMs, 0), RETRY_AFTER_MS_MAX);
       }
     } catch {
-      // A detail that is cut off says less than the code and the message, which stay.
+      // The code and the message are still there, and they say the most.
     }
   }
   return { code: status.code, reason, message: status.message, metadata, violations, retryAfterMs };
 }
 
-/** The error that a call ended with, out of its trailers. */
-export function errorOfCall(status: Pick<StatusObject, 'code' | 'details' | 'metadata'>): ServerError {
-  const [bytes] = status.metadata.get('grpc-status-details-bin');
-  const plain: Status = { code: status.code, message: status.details, details: [] };
-  if (!Buffer.isBuffer(bytes)) return toServerError(plain);
+/** The error that a call ended with. Details that cannot be read are left out. */
+export function errorOfCall({ code, details: message, metadata }: StatusObject): ServerError {
+  const [bytes = ''] = metadata.get('grpc-status-details-bin');
+  let details: Status['details'] = [];
   try {
-    return toServerError({ ...Status.decode(bytes), code: status.code, message: status.details });
+    ({ details } = Status.decode(Buffer.from(bytes)));
   } catch {
-    return toServerError(plain);
+    // The code and the message are still there.
   }
+  return toServerError({ code, message, details });
 }
 
 /**
- * What to do about an error: `retry` (the service promises that a repeat is safe and may help),
- * `retry_few` (a defect that may be tied to this row), or `give_up`.
+ * What to do about an error: `retry` (a repeat is safe and may help), `retry_few` (an internal error,
+ * which this request may cause again each time), or `give_up`.
  */
-export function verdictOn(error: ServerError): 'retry' | 'retry_few' | 'give_up' {
+export function adviceOn(error: ServerError): 'retry' | 'retry_few' | 'give_up' {
   switch (error.code as codes) {
     case codes.UNAVAILABLE:
     case codes.DEADLINE_EXCEEDED:
@@ -84,11 +93,9 @@ export function verdictOn(error: ServerError): 'retry' | 'retry_few' | 'give_up'
 /** One line about an error: `ALREADY_EXISTS (REQUEST_ID_REUSED): … [field: model]`. */
 export function describe(error: ServerError): string {
   const code = codes[error.code] ?? `code ${error.code}`;
-  const field = error.metadata.get('field');
-  const correlation = error.metadata.get('correlation_id');
-  const extras = [field && `field: ${field}`, correlation && `correlation id: ${correlation}`].filter(
-    Boolean,
-  );
   const name = error.reason === code ? code : `${code} (${error.reason})`;
+  const extras = ['field', 'correlation_id']
+    .filter((key) => error.metadata.has(key))
+    .map((key) => `${key.replace('_', ' ')}: ${error.metadata.get(key)}`);
   return `${name}: ${error.message}${extras.length > 0 ? ` [${extras.join(', ')}]` : ''}`;
 }

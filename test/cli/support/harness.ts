@@ -1,10 +1,11 @@
-/** The import command as a person runs it: a child process, against a service in memory on a real port. */
+/** The program as a person runs it: a child process, against a service in memory on a real port. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { waitFor } from '../../support/wait-for.ts';
 import { FakeService } from './fake-service.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../../..');
@@ -16,16 +17,16 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** A service, a folder of its own, and what runs there. Everything ends with {@link Bench.close}. */
-export class Bench {
+/** A service, a folder of its own, and the programs that run there. {@link Harness.close} ends everything. */
+export class Harness {
   readonly service = new FakeService();
   readonly folder = mkdtempSync(join(tmpdir(), 'import-test-'));
   readonly #children: ChildProcess[] = [];
 
-  static async open(): Promise<Bench> {
-    const bench = new Bench();
-    await bench.service.start();
-    return bench;
+  static async open(): Promise<Harness> {
+    const harness = new Harness();
+    await harness.service.start();
+    return harness;
   }
 
   close(): void {
@@ -34,8 +35,8 @@ export class Bench {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Runs a script of the project with LISTEN naming the service. */
-  spawn(script: string, ...args: string[]): { child: ChildProcess; done: Promise<Finished> } {
+  /** Runs a script of the project. LISTEN names the service. */
+  spawn(script: string, ...args: string[]) {
     const child = spawn(process.execPath, [join(ROOT, script), ...args], {
       cwd: this.folder,
       env: { ...process.env, LISTEN: this.service.address, NODE_OPTIONS: '' },
@@ -45,30 +46,33 @@ export class Bench {
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    const done = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }));
-    return { child, done };
+    const done = once(child, 'close').then(([code]): Finished => ({
+      code: code as number | null,
+      stdout,
+      stderr,
+    }));
+    /** Resolves when the program has written this text to standard error. */
+    const says = (text: string) => waitFor(`"${text}"`, () => stderr.includes(text));
+    return { child, done, says };
   }
 
+  /** Starts an import. */
   start(...args: string[]) {
-    return this.spawn('src/cli/import.ts', ...args);
+    return this.spawn('src/cli/charge.js', 'import', ...args);
   }
 
-  /** Imports with --json and waits. */
+  /** Imports with --json and waits for the end. */
   async run(...args: string[]) {
     const { code, stdout, stderr } = await this.start(...args, '--json').done;
     const json = (stdout === '' ? {} : JSON.parse(stdout)) as Record<string, unknown>;
     return { code, stderr, json };
   }
 
+  /** Writes a file into the folder and returns its path. */
   write(name: string, text: string | string[]): string {
     const path = join(this.folder, name);
     writeFileSync(path, Array.isArray(text) ? text.join('\n') : text);
     return path;
-  }
-
-  /** Resolves as soon as `condition` holds. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resume) => setTimeout(resume, 10));
   }
 }
 

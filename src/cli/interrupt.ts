@@ -1,0 +1,28 @@
+/** Ctrl-C and SIGTERM, for commands that end in order. */
+
+/** Tells whether the process was asked to stop. */
+export interface Interrupt {
+  readonly signal: AbortSignal;
+  /** Exit status after the signal: 128 plus its number. */
+  readonly exitStatus: number;
+}
+
+const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Starts to listen. The first signal aborts {@link Interrupt.signal}, the second one ends the process. */
+export function listenForInterrupt(): Interrupt {
+  const controller = new AbortController();
+  const interrupt = { signal: controller.signal, exitStatus: 0 };
+  for (const [name, exitStatus] of Object.entries(EXIT_OF_SIGNAL)) {
+    process.on(name, () => {
+      // Nothing is lost if the answers are not waited for. They are only not reported.
+      if (controller.signal.aborted) process.exit(interrupt.exitStatus);
+      interrupt.exitStatus = exitStatus;
+      process.stderr.write(
+        '\nStopping after the answers to what was sent. Interrupt again to stop at once.\n',
+      );
+      controller.abort();
+    });
+  }
+  return interrupt;
+}

@@ -1,0 +1,47 @@
+/** The program `charge`: one subcommand per task. `npx charge --help` lists them. */
+
+import { Command, CommanderError } from 'commander';
+import { EXIT, UsageError, type RunCommand } from './command.ts';
+import { addImport } from './import/command.ts';
+import { listenForInterrupt } from './interrupt.ts';
+
+/** Every subcommand adds itself. A new one is a file of its own and one line here. */
+const SUBCOMMANDS = [addImport];
+
+/** Runs the subcommand that `args` name and returns the exit status of the process. Never rejects. */
+export async function main(args: readonly string[]): Promise<number> {
+  const interrupt = listenForInterrupt();
+  let status: number = EXIT.ok;
+  const run: RunCommand = async (command) => {
+    status = await command(interrupt.signal);
+  };
+  try {
+    await createProgram(run).parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!interrupt.signal.aborted) status = report(error);
+  }
+  return interrupt.signal.aborted ? interrupt.exitStatus : status;
+}
+
+/** The program with every subcommand. The one that the arguments name is handed to `run`. */
+function createProgram(run: RunCommand): Command {
+  const program = new Command('charge')
+    .description('Commands for a running Charge Service.')
+    .exitOverride()
+    .showHelpAfterError('--help explains the flags.');
+  for (const add of SUBCOMMANDS) add(program, run);
+  return program;
+}
+
+/** Tells a person what went wrong and returns the exit status. */
+function report(error: unknown): number {
+  // Commander has printed its own message by now.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof UsageError) {
+    const faults = error.faults.map((fault) => `  - ${fault}\n`).join('');
+    process.stderr.write(`Nothing was sent:\n${faults}--help explains the flags.\n`);
+    return EXIT.usage;
+  }
+  process.stderr.write(`Internal error of this program: ${(error as Error).stack}\n`);
+  return EXIT.failed;
+}
