@@ -116,15 +116,12 @@ test('adopts the server that a killed service left behind, and stops it', async 
   const server = await start(dataDir);
   expect(server).toMatchObject({ adopted: true, pid: orphan.pid, url: orphan.url });
   expect(await query(server.url, 'SELECT value FROM kept')).toEqual([{ value: 42 }]);
-  const exit = new Promise((resolve) => {
-    server.onExit(resolve);
-  });
   await server.stop();
   expect(isAlive(orphan.pid)).toBe(false);
-  expect(await exit).toMatchObject({ expected: true });
+  expect(await server.exited).toMatchObject({ expected: true });
 });
 
-test('is out of reach of signals to the process group of the service', async () => {
+test('signals to the process group of the service do not reach it', async () => {
   const server = await start(freshDirectory());
   const groupOf = (pid: number): string | undefined =>
     readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
@@ -137,11 +134,8 @@ test('recovers after a kill of the server and reports the unexpected exit', asyn
   const dataDir = freshDirectory();
   const server = await start(dataDir);
   await query(server.url, 'CREATE TABLE kept (value int)', 'INSERT INTO kept VALUES (42)');
-  const exit = new Promise((resolve) => {
-    server.onExit(resolve);
-  });
   process.kill(server.pid, 'SIGKILL');
-  expect(await exit).toEqual({ expected: false, code: null, signal: 'SIGKILL' });
+  expect(await server.exited).toEqual({ expected: false, code: null, signal: 'SIGKILL' });
   const again = await start(dataDir);
   expect(again.adopted).toBe(false);
   expect(await query(again.url, 'SELECT value FROM kept')).toEqual([{ value: 42 }]);

@@ -32,7 +32,7 @@ const silent: Logger = {
 
 /** Starts a server on a free port. Throws when the global set-up found no nats-server. */
 export async function startTestNats(
-  options: Partial<Pick<EmbeddedNatsOptions, 'port' | 'syncInterval' | 'fileStoreBytesMax' | 'logger'>> = {},
+  options: Partial<Pick<EmbeddedNatsOptions, 'port' | 'fileStoreBytesMax' | 'logger'>> = {},
 ): Promise<TestNats> {
   const binary = process.env['TEST_NATS_SERVER_BINARY'];
   const runDirectory = process.env['CHARGE_TEST_RUN_DIR'];
