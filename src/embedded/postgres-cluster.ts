@@ -1,6 +1,6 @@
 /** The data directory of the embedded PostgreSQL. It is made once: complete, or not at all. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
@@ -78,7 +78,12 @@ async function makeCluster(
   earlierPassword: string | undefined,
 ): Promise<string> {
   const startedAtMs = performance.now();
-  removeIfEmpty(paths.clusterDir);
+  if (existsSync(paths.clusterDir) && readdirSync(paths.clusterDir).length > 0) {
+    throw new Error(
+      `${paths.clusterDir} exists, but is no PostgreSQL data directory (it has no PG_VERSION): ` +
+        'move it away, or set another DATA_DIR',
+    );
+  }
   // Synced before the cluster appears under its name, so that no cluster can exist without its password.
   const password = earlierPassword ?? randomBytes(24).toString('base64url');
   rmSync(paths.passwordFile, { force: true });
@@ -136,18 +141,6 @@ function removeUnfinished(dataDir: string): void {
 
 function readPassword({ passwordFile }: ClusterPaths): string | undefined {
   return existsSync(passwordFile) ? readFileSync(passwordFile, 'utf8').trim() || undefined : undefined;
-}
-
-function removeIfEmpty(directory: string): void {
-  if (!existsSync(directory)) return;
-  try {
-    rmdirSync(directory);
-  } catch {
-    throw new Error(
-      `${directory} exists, but is no PostgreSQL data directory (it has no PG_VERSION): ` +
-        'move it away, or set another DATA_DIR',
-    );
-  }
 }
 
 async function syncDirectory(directory: string): Promise<void> {

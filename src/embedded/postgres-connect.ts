@@ -74,7 +74,9 @@ export async function tryConnect(
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code !== invalidPassword) return message;
-    throw new Error(`it does not accept the password in postgres.password (${message})`, { cause: error });
+    throw new Error(`PostgreSQL does not accept the password in postgres.password (${message})`, {
+      cause: error,
+    });
   } finally {
     await client.end().catch(() => undefined);
   }

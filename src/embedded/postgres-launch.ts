@@ -5,14 +5,17 @@ import pRetry from 'p-retry';
 import type { ClusterPaths } from './postgres-cluster.ts';
 import { isServerOn, readPostmasterPid, tryConnect } from './postgres-connect.ts';
 import type { RunAs } from './postgres-user.ts';
-import { findFreePort, isAlive, type Logger } from './process.ts';
-import { manageProcess, startServer, waitUntilReady, type ManagedProcess } from './server-process.ts';
+import { findFreePort, isAlive } from './process.ts';
+import {
+  manageProcess,
+  startServer,
+  waitUntilReady,
+  type ManagedProcess,
+  type ServerStart,
+} from './server-process.ts';
 
 /** Everything that a launch needs to know. */
-export interface Launch {
-  /** For messages. */
-  name: string;
-  stopSteps: typeof stopSteps;
+export interface Launch extends Pick<ServerStart, 'name' | 'stopSteps' | 'logger' | 'deadlineMs' | 'signal'> {
   paths: ClusterPaths;
   /** Absolute path of `postgres`. */
   program: string;
@@ -22,11 +25,6 @@ export interface Launch {
   /** 0: any free port. */
   port: number;
   settings: Readonly<Record<string, string>>;
-  logger: Logger;
-  /** On the clock of `performance.now()`. */
-  deadlineMs: number;
-  /** Ends the waiting for a server, and the server if this launch has started it. */
-  signal: AbortSignal | undefined;
 }
 
 /** A server that accepts connections. */
@@ -43,7 +41,6 @@ export const stopSteps = [
 ] as const;
 const launchRetries = 20;
 const launchRetryDelayMs = 250;
-const portTaken = 'Address already in use';
 
 /**
  * Adopts the server that already works on the cluster, after waiting for it. Undefined if there is none (any more).
@@ -60,11 +57,8 @@ export async function adoptRunning(launch: Launch): Promise<Running | undefined>
       const ready = await waitUntilReady(launch, pid, () => portWhenReady(launch, pid));
       return { ...manageProcess(launch, pid), ...ready };
     } catch (error) {
-      launch.signal?.throwIfAborted();
-      if (!isAlive(pid)) return undefined;
-      throw new Error(`PostgreSQL (pid ${pid}) cannot be used: ${(error as Error).message}`, {
-        cause: error,
-      });
+      if (launch.signal?.aborted || isAlive(pid)) throw error;
+      return undefined;
     }
   }
   // PostgreSQL itself replaces the file of a dead process, after looking for survivors in its shared memory. But it
@@ -80,43 +74,32 @@ export async function adoptRunning(launch: Launch): Promise<Running | undefined>
  * Starts the server and waits until it is ready. Throws if it does not start, with the end of its log, or the reason of
  * the launch's signal. The server has ended then.
  */
-export async function launchServer(launch: Launch): Promise<Running> {
-  try {
-    return await pRetry(() => launchOnce(launch), {
-      retries: launchRetries,
-      minTimeout: launchRetryDelayMs,
-      factor: 1,
-      // "still in use": after a kill of the postmaster alone, its children need a moment to notice.
-      shouldRetry: ({ error: { message } }) =>
-        message.includes('still in use') || (launch.port === 0 && message.includes(portTaken)),
-    });
-  } catch (error) {
+export function launchServer(launch: Launch): Promise<Running> {
+  return pRetry(() => launchOnce(launch), {
+    retries: launchRetries,
+    minTimeout: launchRetryDelayMs,
+    factor: 1,
+    // "still in use": after a kill of the postmaster alone, its children need a moment to notice.
+    shouldRetry: ({ error: { message } }) =>
+      message.includes('still in use') || (launch.port === 0 && message.includes('Address already in use')),
+  }).catch((error: unknown) => {
     // p-retry replaces a reason that is no Error.
     launch.signal?.throwIfAborted();
     throw error;
-  }
+  });
 }
 
 async function launchOnce(launch: Launch): Promise<Running> {
-  const { paths, runAs, signal } = launch;
+  const { paths, runAs } = launch;
   const port = launch.port === 0 ? await findFreePort() : launch.port;
-  signal?.throwIfAborted();
-  const flags = Object.entries(launch.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const args = ['-D', paths.clusterDir, ...flags, '-c', `port=${port}`];
-  const [command, allArgs] = runAs.command(launch.program, args);
-  return startServer(
-    {
-      ...launch,
-      command,
-      args: allArgs,
-      spawnOptions: { ...runAs.spawnOptions, cwd: paths.dataDir },
-      logPath: paths.logFile,
-    },
-    (pid) => portWhenReady(launch, pid),
-  ).catch((error: unknown) => {
-    if (launch.port === 0 || !String(error).includes(portTaken)) throw error;
-    throw new Error(`port ${port} of 127.0.0.1 is taken: choose another, or 0 for any free one`);
-  });
+  launch.signal?.throwIfAborted();
+  const settings = Object.entries({ ...launch.settings, port: String(port) });
+  const flags = settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const [command, args] = runAs.command(launch.program, ['-D', paths.clusterDir, ...flags]);
+  const spawnOptions = { ...runAs.spawnOptions, cwd: paths.dataDir };
+  return startServer({ ...launch, command, args, spawnOptions, logPath: paths.logFile }, (pid) =>
+    portWhenReady(launch, pid),
+  );
 }
 
 async function portWhenReady(launch: Launch, pid: number): Promise<{ port: number } | string> {

@@ -110,10 +110,10 @@ export async function waitUntilReady<T extends object>(
   let nextProgressMs = performance.now() + progressIntervalMs;
   for (;;) {
     signal?.throwIfAborted();
-    if (!isAlive(pid)) throw new Error('it has ended');
+    if (!isAlive(pid)) throw new Error(`${name} has ended`);
     const result = await attempt(pid);
     if (typeof result !== 'string') return result;
-    if (performance.now() >= deadlineMs) throw new Error(`it is not ready in time: ${result}`);
+    if (performance.now() >= deadlineMs) throw new Error(`${name} is not ready in time: ${result}`);
     if (performance.now() >= nextProgressMs) {
       logger.info({ pid, reason: result }, `waiting for ${name}, which may be recovering from a crash`);
       nextProgressMs += progressIntervalMs;

