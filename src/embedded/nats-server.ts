@@ -78,7 +78,7 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
     if (name.endsWith('.ports')) rmSync(join(directory, name));
   }
   signal?.throwIfAborted();
-  writeFileSync(configFile, configuration(directory, pidFile, options), { mode: 0o600 });
+  writeFileSync(configFile, configuration(directory, options), { mode: 0o600 });
   const server = await startServer(
     {
       name: 'nats-server',
@@ -91,7 +91,11 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
       deadlineMs: startedAtMs + startTimeoutMs,
       signal,
     },
-    (pid) => readWhenReady(directory, pid),
+    (pid) => {
+      // In the turn of the start: a service that is killed now must not leave a server that nobody knows.
+      if (!existsSync(pidFile)) writeFileSync(pidFile, `${pid}\n`, { mode: 0o600 });
+      return readWhenReady(directory, pid);
+    },
   );
   const durationMs = Math.round(performance.now() - startedAtMs);
   const { pid, port, version } = server;
@@ -116,7 +120,7 @@ async function readWhenReady(directory: string, pid: number): Promise<NatsAddres
   }
 }
 
-function configuration(directory: string, pidFile: string, options: EmbeddedNatsOptions): string {
+function configuration(directory: string, options: EmbeddedNatsOptions): string {
   const { port = 0, fileStoreBytesMax = fileStoreBytesMaxDefault } = options;
   // JSON's strings are valid in this format, with the same escapes, so any path is safe.
   const text = (value: string): string => JSON.stringify(value);
@@ -125,7 +129,6 @@ server_name: charge-embedded
 host: 127.0.0.1
 port: ${port === 0 ? -1 : port}
 ports_file_dir: ${text(directory)}
-pid_file: ${text(pidFile)}
 max_payload: ${payloadBytesMax}
 jetstream {
   store_dir: ${text(directory)}

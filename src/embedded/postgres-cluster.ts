@@ -13,28 +13,32 @@ export const clusterUser = 'charge';
 // The embedded programs can open the data directory of this major version only.
 const clusterVersion = '18';
 
-/** Where an embedded PostgreSQL keeps its parts below DATA_DIR. */
-export interface ClusterPaths {
-  dataDir: string;
-  /** PostgreSQL's own data directory. */
-  clusterDir: string;
-  /** The password of `clusterUser`, mode 0600. */
-  passwordFile: string;
-  logFile: string;
-}
-
-const initTimeoutMs = 120_000;
-const initPrefix = 'postgres.init-';
-
-/** The paths for an absolute DATA_DIR. */
-export function clusterPaths(dataDir: string): ClusterPaths {
+/** Where an embedded PostgreSQL keeps its parts below an absolute DATA_DIR. */
+export function clusterPaths(dataDir: string) {
   return {
     dataDir,
+    /** PostgreSQL's own data directory. */
     clusterDir: join(dataDir, 'postgres'),
+    /** The password of `clusterUser`, mode 0600. */
     passwordFile: join(dataDir, 'postgres.password'),
     logFile: join(dataDir, 'postgres.log'),
   };
 }
+
+export type ClusterPaths = ReturnType<typeof clusterPaths>;
+
+/** What is needed to make a cluster. */
+export interface ClusterOptions {
+  paths: ClusterPaths;
+  /** Absolute path of `initdb`. */
+  initdb: string;
+  runAs: RunAs;
+  logger: Logger;
+  signal: AbortSignal | undefined;
+}
+
+const initTimeoutMs = 120_000;
+const initPrefix = 'postgres.init-';
 
 /**
  * Makes the cluster unless it exists, and returns the password of `clusterUser`. A kill in the middle leaves only a
@@ -42,61 +46,54 @@ export function clusterPaths(dataDir: string): ClusterPaths {
  * Throws for a cluster of another major version, for a lost password, and if initdb fails. After an abort of `signal`
  * it throws the signal's reason, and nothing of initdb is left.
  */
-export async function ensureCluster(
-  paths: ClusterPaths,
-  initdb: string,
-  runAs: RunAs,
-  logger: Logger,
-  signal?: AbortSignal,
-): Promise<string> {
-  removeUnfinished(paths.dataDir);
-  const password = readPassword(paths);
-  const versionFile = join(paths.clusterDir, 'PG_VERSION');
-  if (!existsSync(versionFile)) return makeCluster(paths, initdb, runAs, logger, signal, password);
+export async function ensureCluster(options: ClusterOptions): Promise<string> {
+  const { dataDir, clusterDir, passwordFile } = options.paths;
+  removeUnfinished(dataDir);
+  const password = existsSync(passwordFile) ? readFileSync(passwordFile, 'utf8').trim() : '';
+  const versionFile = join(clusterDir, 'PG_VERSION');
+  if (!existsSync(versionFile)) {
+    const newPassword = password || randomBytes(24).toString('base64url');
+    await makeCluster(options, newPassword);
+    return newPassword;
+  }
   const version = readFileSync(versionFile, 'utf8').trim();
   if (version !== clusterVersion) {
     throw new Error(
-      `${paths.clusterDir} was made by PostgreSQL ${version}, this is ${clusterVersion}: ` +
+      `${clusterDir} was made by PostgreSQL ${version}, this is ${clusterVersion}: ` +
         'export it with the older version, or set another DATA_DIR or DATABASE_URL',
     );
   }
-  if (password === undefined) {
+  if (password === '') {
     throw new Error(
-      `${paths.passwordFile} with the password of ${paths.clusterDir} is missing or empty: ` +
+      `${passwordFile} with the password of ${clusterDir} is missing or empty: ` +
         'restore it, or set another DATA_DIR',
     );
   }
   return password;
 }
 
-async function makeCluster(
-  paths: ClusterPaths,
-  initdb: string,
-  runAs: RunAs,
-  logger: Logger,
-  signal: AbortSignal | undefined,
-  earlierPassword: string | undefined,
-): Promise<string> {
+async function makeCluster(options: ClusterOptions, password: string): Promise<void> {
+  const { paths, runAs, logger, signal } = options;
+  const { dataDir, clusterDir, passwordFile } = paths;
   const startedAtMs = performance.now();
-  if (existsSync(paths.clusterDir) && readdirSync(paths.clusterDir).length > 0) {
+  if (existsSync(clusterDir) && readdirSync(clusterDir).length > 0) {
     throw new Error(
-      `${paths.clusterDir} exists, but is no PostgreSQL data directory (it has no PG_VERSION): ` +
+      `${clusterDir} exists, but is no PostgreSQL data directory (it has no PG_VERSION): ` +
         'move it away, or set another DATA_DIR',
     );
   }
   // Synced before the cluster appears under its name, so that no cluster can exist without its password.
-  const password = earlierPassword ?? randomBytes(24).toString('base64url');
-  rmSync(paths.passwordFile, { force: true });
-  await writeFile(paths.passwordFile, `${password}\n`, { mode: 0o600, flush: true });
-  giveTo(runAs, paths.passwordFile);
-  await syncDirectory(paths.dataDir);
-  const freshDir = join(paths.dataDir, `${initPrefix}${randomBytes(6).toString('hex')}`);
+  rmSync(passwordFile, { force: true });
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flush: true });
+  giveTo(runAs, passwordFile);
+  await syncDirectory(dataDir);
+  const freshDir = join(dataDir, `${initPrefix}${randomBytes(6).toString('hex')}`);
   mkdirSync(freshDir, { mode: 0o700 });
   giveTo(runAs, freshDir);
-  const [command, args] = runAs.command(initdb, [
+  const [command, args] = runAs.command(options.initdb, [
     `--pgdata=${freshDir}`,
     `--username=${clusterUser}`,
-    `--pwfile=${paths.passwordFile}`,
+    `--pwfile=${passwordFile}`,
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     '--locale=C',
@@ -105,23 +102,17 @@ async function makeCluster(
     '--data-checksums',
     '--no-instructions',
   ]);
+  const bounds = { cwd: dataDir, env: childEnvironment(), timeoutMs: initTimeoutMs, signal };
   try {
-    await runCommand(command, args, {
-      ...runAs.spawnOptions,
-      cwd: paths.dataDir,
-      env: childEnvironment(),
-      timeoutMs: initTimeoutMs,
-      signal,
-    });
-    await rename(freshDir, paths.clusterDir);
+    await runCommand(command, args, { ...runAs.spawnOptions, ...bounds });
+    await rename(freshDir, clusterDir);
   } catch (error) {
     rmSync(freshDir, { recursive: true, force: true });
     throw error;
   }
-  await syncDirectory(paths.dataDir);
+  await syncDirectory(dataDir);
   const durationMs = Math.round(performance.now() - startedAtMs);
-  logger.info({ directory: paths.clusterDir, durationMs }, 'made a new PostgreSQL data directory');
-  return password;
+  logger.info({ directory: clusterDir, durationMs }, 'made a new PostgreSQL data directory');
 }
 
 /**
@@ -137,10 +128,6 @@ function removeUnfinished(dataDir: string): void {
       if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
     }
   }
-}
-
-function readPassword({ passwordFile }: ClusterPaths): string | undefined {
-  return existsSync(passwordFile) ? readFileSync(passwordFile, 'utf8').trim() || undefined : undefined;
 }
 
 async function syncDirectory(directory: string): Promise<void> {

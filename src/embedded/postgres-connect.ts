@@ -1,5 +1,5 @@
 /** What the start of the embedded PostgreSQL asks the server: its pid file, whether it answers, the database. */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { clusterUser } from './postgres-cluster.ts';
@@ -12,6 +12,9 @@ export interface PostmasterPid {
   /** `starting`, `ready`, `stopping` or `standby`. */
   status: string | undefined;
 }
+
+/** The database of the service in the embedded PostgreSQL. */
+export const databaseName = 'charge';
 
 const connectTimeoutMs = 2_000;
 const queryTimeoutMs = 30_000;
@@ -36,7 +39,7 @@ export function isServerOn(pid: number, clusterDir: string): boolean {
   if (!isAlive(pid)) return false;
   try {
     // PostgreSQL works inside its data directory.
-    return readlinkSync(`/proc/${pid}/cwd`) === clusterDir;
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterDir);
   } catch {
     // macOS has no /proc, and in a container even root may not read this link.
     const commandLine = commandLineOf(pid);
@@ -47,14 +50,10 @@ export function isServerOn(pid: number, clusterDir: string): boolean {
 }
 
 /**
- * Connects once and creates `database` if it is missing. Resolves to undefined if that worked, else to the reason; then
- * another attempt is worthwhile. Throws if the server refuses the password. Takes 2 s at most to connect.
+ * Connects once and creates the database if it is missing. Resolves to undefined if that worked, else to the reason;
+ * then another attempt is worthwhile. Throws if the server refuses the password. Takes 2 s at most to connect.
  */
-export async function tryConnect(
-  port: number,
-  password: string,
-  database: string,
-): Promise<string | undefined> {
+export async function tryConnect(port: number, password: string): Promise<string | undefined> {
   const client = new pg.Client({
     host: '127.0.0.1',
     port,
@@ -68,8 +67,8 @@ export async function tryConnect(
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
-    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
+    const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [databaseName]);
+    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${databaseName}`);
     return undefined;
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };

@@ -21,7 +21,6 @@ export interface Launch extends Pick<ServerStart, 'name' | 'stopSteps' | 'logger
   program: string;
   runAs: RunAs;
   password: string;
-  database: string;
   /** 0: any free port. */
   port: number;
   settings: Readonly<Record<string, string>>;
@@ -106,6 +105,6 @@ async function portWhenReady(launch: Launch, pid: number): Promise<{ port: numbe
   const file = readPostmasterPid(launch.paths.clusterDir);
   if (file?.pid !== pid || !file.status) return 'it has not written postmaster.pid yet';
   if (file.status !== 'ready') return `its status is "${file.status}"`;
-  const reason = await tryConnect(file.port, launch.password, launch.database);
+  const reason = await tryConnect(file.port, launch.password);
   return reason ?? { port: file.port };
 }

@@ -11,6 +11,7 @@ import { resolve } from 'node:path';
 import { serverMemoryBytes } from './memory.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import { clusterPaths, clusterUser, ensureCluster } from './postgres-cluster.ts';
+import { databaseName } from './postgres-connect.ts';
 import { adoptRunning, launchServer, stopSteps, type Launch } from './postgres-launch.ts';
 import { chooseRunAs } from './postgres-user.ts';
 import type { Logger } from './process.ts';
@@ -25,10 +26,6 @@ export interface EmbeddedPostgresOptions {
   logger: Logger;
   /** Server settings that replace or extend `defaultSettings`. */
   settings?: Readonly<Record<string, string>>;
-  /** Created if it is missing. Default `charge`. */
-  database?: string;
-  /** How long a start may take; crash recovery after a bulk load can need minutes. Default 10 minutes. */
-  startTimeoutMs?: number;
   /** Ends a start that is not complete. It has no effect on a running server. */
   signal?: AbortSignal;
 }
@@ -41,6 +38,9 @@ export interface EmbeddedPostgres extends ManagedProcess {
   /** True if the server was already running, because a killed service had left it. */
   adopted: boolean;
 }
+
+// Crash recovery after a bulk load can take minutes.
+const startTimeoutMs = 600_000;
 
 /** Settings of the server. They are on its command line, so that a new version of the service changes them too. */
 const defaultSettings: Readonly<Record<string, string>> = {
@@ -70,28 +70,27 @@ const defaultSettings: Readonly<Record<string, string>> = {
 
 /**
  * Starts PostgreSQL below `dataDir`, or adopts the server that a killed service left running there. Resolves when it
- * accepts connections and `database` exists. The server outlives this process unless `stop()` is called.
+ * accepts connections and its database `charge` exists. The server outlives this process unless `stop()` is called.
  * Throws if there is no usable PostgreSQL, user, cluster or start; the message says what to do. After an abort of
  * `signal` it throws the signal's reason, and the server that it has started has ended. A server that it has found, and
  * that may be in the middle of a recovery, is left to the next start.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { logger, database = 'charge', startTimeoutMs = 600_000, signal } = options;
+  const { logger, signal } = options;
   const startedAtMs = performance.now();
   // The user that PostgreSQL runs under must be able to pass through. Nobody else may list the directory.
   mkdirSync(resolve(options.dataDir), { recursive: true, mode: 0o711 });
   const paths = clusterPaths(realpathSync(resolve(options.dataDir)));
-  const binaries = findPostgresBinaries();
-  const runAs = chooseRunAs({ ...paths, program: binaries.postgres }, logger);
-  const password = await ensureCluster(paths, binaries.initdb, runAs, logger, signal);
+  const { initdb, postgres: program } = findPostgresBinaries();
+  const runAs = chooseRunAs({ ...paths, program }, logger);
+  const password = await ensureCluster({ paths, initdb, runAs, logger, signal });
   const launch: Launch = {
     name: 'PostgreSQL',
     stopSteps,
     paths,
-    program: binaries.postgres,
+    program,
     runAs,
     password,
-    database,
     port: options.port ?? 0,
     settings: { ...defaultSettings, ...options.settings },
     logger,
@@ -106,7 +105,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   logger.info({ port, pid, durationMs, adopted }, 'embedded PostgreSQL is ready');
   return {
     ...server,
-    url: `postgresql://${clusterUser}:${password}@127.0.0.1:${port}/${database}`,
+    url: `postgresql://${clusterUser}:${password}@127.0.0.1:${port}/${databaseName}`,
     adopted,
   };
 }

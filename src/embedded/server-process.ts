@@ -52,7 +52,8 @@ const progressIntervalMs = 5_000;
 
 /**
  * Starts a server and resolves when it is ready: `attempt` is called with its process id until it returns an object,
- * which is added to the result. A text is the reason why the server is not ready yet.
+ * which is added to the result. A text is the reason why the server is not ready yet. The first call is in the same turn
+ * of the event loop as the start.
  * Throws if the server does not start; the message ends with the last lines of its log (20 lines, 4 KiB). After an abort
  * of `signal` it throws the signal's reason. In both cases the server has ended.
  *

@@ -94,6 +94,26 @@ test('stops the server that a killed service left on the store, and keeps its st
   expect(await messagesIn(server.url)).toBe(1);
 });
 
+test('stops the server that a service left which was killed during the start', async () => {
+  const dataDir = freshDirectory();
+  const slow = writeScript(join(dataDir, 'slow'), 'while :; do sleep 0.1; done');
+  const { child } = await runModule(`
+    const { watch } = await import('node:fs');
+    const dataDir = ${JSON.stringify(dataDir)};
+    const { startEmbeddedNats } = await import(root + 'src/embedded/nats-server.ts');
+    const logger = { debug() {}, info() {}, warn() {}, error() {} };
+    const starting = startEmbeddedNats({ dataDir, binary: ${JSON.stringify(slow)}, logger });
+    watch(dataDir, (_, name) => { if (name === 'nats.log') console.log('spawned'); });
+    await starting;`);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const orphan = Number(readFileSync(join(dataDir, 'nats', 'nats.pid'), 'utf8'));
+  expect(isAlive(orphan)).toBe(true);
+  const server = await start(dataDir);
+  expect(isAlive(orphan)).toBe(false);
+  expect(server.pid).not.toBe(orphan);
+});
+
 test('does not stop another program that has the process id of an earlier server now', async () => {
   const dataDir = freshDirectory();
   mkdirSync(join(dataDir, 'nats'));

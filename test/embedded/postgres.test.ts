@@ -8,8 +8,10 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -103,6 +105,10 @@ test('refuses a wrong password and writes no values of failed statements to its 
 
 test('adopts the server that a killed service left behind, and stops it', async () => {
   const dataDir = freshDirectory();
+  // The cluster may be on another disk.
+  await (await start(dataDir)).stop();
+  renameSync(join(dataDir, 'postgres'), join(dataDir, 'elsewhere'));
+  symlinkSync('elsewhere', join(dataDir, 'postgres'));
   const { child, line } = await runModule(`
     const { startEmbeddedPostgres } = await import(root + 'src/embedded/postgres.ts');
     const logger = { debug() {}, info() {}, warn() {}, error() {} };
