@@ -44,7 +44,7 @@ afterEach(async () => {
   for (const server of running.splice(0)) await server.stop();
 });
 
-// A data directory whose server was stopped in good order, with a table to look for.
+// A data directory whose server was shut down cleanly, with a table to look for.
 async function stopped(): Promise<string> {
   const dataDir = freshDirectory();
   const server = await start(dataDir);
@@ -148,10 +148,10 @@ test('recovers after a kill of the server and reports the unexpected exit', asyn
 });
 
 describe('with a cluster that was stopped', () => {
-  test('a stale postmaster.pid does not hinder, whether its process is dead or a stranger', async () => {
+  test('starts although postmaster.pid has the id of a dead process, or of another program', async () => {
     const dataDir = await stopped();
     const clusterDir = join(dataDir, 'postgres');
-    // Of the same user as the server, because PostgreSQL disregards the processes of others.
+    // It runs as the same user as the server, because PostgreSQL ignores the processes of others.
     const { uid, gid } = statSync(clusterDir);
     const stranger = spawn(
       'sleep',
@@ -212,7 +212,7 @@ describe('with a cluster that was stopped', () => {
 });
 
 describe('a start that is stopped', () => {
-  // A server that recovers for as long as anybody waits for it: the segment that it asks for takes a minute.
+  // A server that recovers for longer than the test: the segment that it asks for takes a minute.
   const recovering = { ...settings, restore_command: 'touch restoring; exec sleep 60' };
   async function beforeRecovery(): Promise<{ dataDir: string; clusterDir: string }> {
     const dataDir = await stopped();
@@ -242,7 +242,7 @@ describe('a start that is stopped', () => {
     expect(stdout).not.toContain(name);
   });
 
-  test('in the middle of a recovery stops the server in good order', async () => {
+  test('in the middle of a recovery shuts the server down cleanly', async () => {
     const { dataDir, clusterDir } = await beforeRecovery();
     const stopping = new AbortController();
     const options = { settings: recovering, signal: stopping.signal };
@@ -283,7 +283,7 @@ describe('a start that is stopped', () => {
   });
 });
 
-test('a kill in the middle of initdb leaves nothing that hinders the next start', async () => {
+test('after a kill in the middle of initdb the next start works', async () => {
   const dataDir = freshDirectory();
   const { child } = await runModule(`
     const { watch } = await import('node:fs');
@@ -297,15 +297,15 @@ test('a kill in the middle of initdb leaves nothing that hinders the next start'
   const server = await start(dataDir);
   expect(await query(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   await server.stop();
-  // The orphaned initdb may go on writing while it is swept; the first start after its end gets it all.
-  const sweep = async (): Promise<boolean> => {
+  // The orphaned initdb may go on writing during the removal. The first start after its end removes everything.
+  const removed = async (): Promise<boolean> => {
     await (await start(dataDir)).stop();
     return !readdirSync(dataDir).some((name) => name.startsWith('postgres.init-'));
   };
-  await waitFor('a start to sweep what initdb left', sweep, { timeoutMs: 30_000 });
+  await waitFor('a start to remove what initdb has left', removed, { timeoutMs: 30_000 });
 });
 
-test('what a killed initdb wrote while the next start made the cluster is swept by a later start', async () => {
+test('a start removes what a killed initdb has written although the cluster is complete', async () => {
   const dataDir = freshDirectory();
   await (await start(dataDir)).stop();
   const left = join(dataDir, 'postgres.init-0123456789ab');
