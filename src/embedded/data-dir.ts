@@ -21,13 +21,13 @@ const acquired = new Set<DatabaseSync>();
  *
  * Node has no call for file locks. SQLite, which Node includes, locks its file through the operating system, so a
  * killed process leaves no lock behind, and nobody has to guess from a process id whether the owner is still alive.
- * The file stays empty, and stays in the directory: removing it would let two processes lock two different files.
+ * The file stays empty, and it stays in the directory: removing it would let two processes lock two different files.
  */
 export function lockDataDir(wanted: string): DataDirLock {
   mkdirSync(resolve(wanted), { recursive: true, mode: 0o711 });
   const dataDir = realpathSync(resolve(wanted));
   const pidPath = join(dataDir, 'service.pid');
-  const lockPath = join(dataDir, 'service.lock');
+  const lockPath = join(dataDir, 'service.lock.sqlite');
   const lock = acquire(lockPath, pidPath);
   acquired.add(lock);
   writeFileSync(pidPath, `${process.pid}\n`);

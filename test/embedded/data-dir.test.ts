@@ -68,11 +68,11 @@ test('a killed service leaves no lock, whatever its files say', async () => {
 test('the files of the lock stay empty and few', () => {
   const directory = freshDirectory();
   const lock = lockDataDir(directory);
-  expect(readdirSync(directory).sort()).toEqual(['service.lock', 'service.pid']);
+  expect(readdirSync(directory).sort()).toEqual(['service.lock.sqlite', 'service.pid']);
   expect(readFileSync(join(directory, 'service.pid'), 'utf8')).toBe(`${process.pid}\n`);
   lock.release();
-  expect(readdirSync(directory)).toEqual(['service.lock']);
-  expect(statSync(join(directory, 'service.lock')).size).toBe(0);
+  expect(readdirSync(directory)).toEqual(['service.lock.sqlite']);
+  expect(statSync(join(directory, 'service.lock.sqlite')).size).toBe(0);
 });
 
 test('of several services that start at once, exactly one gets the lock of a killed one', async () => {
@@ -89,6 +89,8 @@ test('of several services that start at once, exactly one gets the lock of a kil
 
 test('a lock that cannot be made is named', () => {
   const directory = freshDirectory();
-  mkdirSync(join(directory, 'service.lock'));
-  expect(() => lockDataDir(directory)).toThrow(`${join(directory, 'service.lock')} cannot be locked: `);
+  mkdirSync(join(directory, 'service.lock.sqlite'));
+  expect(() => lockDataDir(directory)).toThrow(
+    `${join(directory, 'service.lock.sqlite')} cannot be locked: `,
+  );
 });
