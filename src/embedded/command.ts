@@ -1,21 +1,8 @@
-/** Running a helper program to its end, bounded in time and output. */
+/** Runs a helper program to its end, bounded in time and output. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 
-/** What a finished command wrote: standard output alone, and both streams together (last 8 KiB each). */
-export interface CommandResult {
-  stdout: string;
-  output: string;
-}
-
-/** A command that could not be started, failed, or ran longer than allowed. The message carries its last words. */
-export class CommandError extends Error {
-  override name = 'CommandError';
-}
-
-const outputCharsMax = 8_192;
-const quotedCharsMax = 600;
-
-/** Options of `runCommand`. `uid` and `gid` need root. */
+/** Options of `runCommand`. Setting `uid` and `gid` needs root. */
 export interface CommandOptions {
   timeoutMs: number;
   cwd?: string;
@@ -26,75 +13,58 @@ export interface CommandOptions {
   signal?: AbortSignal | undefined;
 }
 
+const outputCharsMax = 8_192;
+const quotedCharsMax = 600;
+
 /**
- * Runs a program without a shell and waits for its end. Throws `CommandError` when it cannot be started, ends
- * with another status than 0, or is killed after `timeoutMs`; its children are killed with it. Once `signal` is
- * aborted, all of them are killed too, and it throws the signal's reason when their output has ended.
+ * Runs a program without a shell and returns its standard output (the last 8 KiB). Throws if the program cannot be
+ * started, fails, or runs longer than `timeoutMs`; the message ends with what the program wrote last. After an abort
+ * of `signal` it throws the signal's reason. In all cases the program and its children have ended by then.
+ *
+ * `execFile` of Node would kill the program only. The children of `go install` and `initdb` would go on.
  */
-export function runCommand(
+export async function runCommand(
   command: string,
   args: readonly string[],
-  options: CommandOptions,
-): Promise<CommandResult> {
-  const { timeoutMs, signal: stopping, ...spawnOptions } = options;
-  return new Promise((resolve, reject) => {
-    stopping?.throwIfAborted();
-    const child = spawn(command, args, {
-      ...spawnOptions,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let stdout = '';
-    let output = '';
-    let timedOut = false;
-    // A group of its own (detached), so that a compiler started by `go install` ends too.
-    const kill = (): void => {
-      if (child.pid !== undefined) killGroup(child.pid);
-    };
-    const timer = setTimeout(() => {
-      timedOut = true;
-      kill();
-    }, timeoutMs);
-    stopping?.addEventListener('abort', kill);
-    const settle = (): void => {
-      clearTimeout(timer);
-      stopping?.removeEventListener('abort', kill);
-    };
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      stdout = (stdout + chunk).slice(-outputCharsMax);
-      output = (output + chunk).slice(-outputCharsMax);
-    });
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      output = (output + chunk).slice(-outputCharsMax);
-    });
-    child.once('error', (error) => {
-      settle();
-      reject(new CommandError(`${command} cannot be started: ${error.message}`));
-    });
-    child.once('close', (code, signal) => {
-      settle();
-      if (stopping?.aborted === true) {
-        reject(stopping.reason as Error);
-        return;
-      }
-      if (code === 0) {
-        resolve({ stdout, output });
-        return;
-      }
-      const end = timedOut
-        ? `took longer than ${String(timeoutMs)} ms`
-        : `ended with ${String(signal ?? code)}`;
-      const words = output.trim().slice(-quotedCharsMax);
-      reject(new CommandError(`${command} ${end}${words === '' ? '' : `: ${words}`}`));
-    });
+  { timeoutMs, signal, ...options }: CommandOptions,
+): Promise<string> {
+  signal?.throwIfAborted();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const stop = AbortSignal.any(signal === undefined ? [timeout] : [timeout, signal]);
+  // Detached: the program leads a process group, and one signal reaches all of the group.
+  const child = spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const kill = (): void => killGroup(child.pid);
+  stop.addEventListener('abort', kill);
+  let stdout = '';
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    stdout = (stdout + chunk).slice(-outputCharsMax);
+    output = (output + chunk).slice(-outputCharsMax);
   });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    output = (output + chunk).slice(-outputCharsMax);
+  });
+  try {
+    const [code, exitSignal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    signal?.throwIfAborted();
+    if (code === 0) return stdout;
+    const end = timeout.aborted ? `took longer than ${timeoutMs} ms` : `ended with ${exitSignal ?? code}`;
+    throw new Error(`${command} ${end}: ${output.trim().slice(-quotedCharsMax)}`);
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && syscall?.startsWith('spawn')) throw new Error(`${command} was not found`);
+    throw error;
+  } finally {
+    stop.removeEventListener('abort', kill);
+  }
 }
 
-function killGroup(pid: number): void {
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
-    // Its programs have ended, and what they wrote is not read to the end yet; macOS says EPERM then.
+    // The group has ended, and only its output is not read to the end. macOS says EPERM in this case.
     const { code = '' } = error as NodeJS.ErrnoException;
     if (!['ESRCH', 'EPERM'].includes(code)) throw error;
   }

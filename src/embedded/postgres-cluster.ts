@@ -1,81 +1,99 @@
-/** The data directory of the embedded PostgreSQL: made once, whole or not at all. */
+/** The data directory of the embedded PostgreSQL. It is made once: complete, or not at all. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { open, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { runCommand } from './command.ts';
-import { childEnvironment, type Logger } from './process.ts';
 import { giveTo, type RunAs } from './postgres-user.ts';
+import { childEnvironment, type Logger } from './process.ts';
 
 /** The role that owns everything in the embedded cluster. It is a superuser. */
 export const clusterUser = 'charge';
 
-/** The only major version whose data directory the embedded programs can open. */
-export const clusterVersion = '18';
+// The embedded programs can open the data directory of this major version only.
+const clusterVersion = '18';
 
-/** Where an embedded PostgreSQL keeps its parts below DATA_DIR. */
-export interface ClusterPaths {
-  dataDir: string;
-  /** PostgreSQL's own data directory. */
-  clusterDir: string;
-  /** The password of `clusterUser`, mode 0600. */
-  passwordFile: string;
-  logFile: string;
-}
-
-/** The data directory cannot be used. The message says why and what to do. */
-export class PostgresClusterError extends Error {
-  override name = 'PostgresClusterError';
-}
-
-const initTimeoutMs = 120_000;
-const initPrefix = 'postgres.init-';
-
-/** The paths for an absolute DATA_DIR. */
-export function clusterPaths(dataDir: string): ClusterPaths {
+/** Where an embedded PostgreSQL keeps its parts below an absolute DATA_DIR. */
+export function clusterPaths(dataDir: string) {
   return {
     dataDir,
+    /** PostgreSQL's own data directory. */
     clusterDir: join(dataDir, 'postgres'),
+    /** The password of `clusterUser`, mode 0600. */
     passwordFile: join(dataDir, 'postgres.password'),
     logFile: join(dataDir, 'postgres.log'),
   };
 }
 
+export type ClusterPaths = ReturnType<typeof clusterPaths>;
+
+/** What is needed to make a cluster. */
+export interface ClusterOptions {
+  paths: ClusterPaths;
+  /** Absolute path of `initdb`. */
+  initdb: string;
+  runAs: RunAs;
+  logger: Logger;
+  signal: AbortSignal | undefined;
+}
+
+const initTimeoutMs = 120_000;
+const initPrefix = 'postgres.init-';
+
 /**
  * Makes the cluster unless it exists, and returns the password of `clusterUser`. A kill in the middle leaves only a
- * directory that a later call removes. The caller holds the lock of DATA_DIR.
- * Throws `PostgresClusterError` for another major version or a lost password, `CommandError` when initdb fails, and
- * the reason of `signal` once that is aborted, with nothing of initdb left.
+ * directory that a later call removes. The caller has locked DATA_DIR.
+ * Throws for a cluster of another major version, for a lost password, and if initdb fails. After an abort of `signal`
+ * it throws the signal's reason, and nothing of initdb is left.
  */
-export async function ensureCluster(
-  paths: ClusterPaths,
-  initdb: string,
-  runAs: RunAs,
-  logger: Logger,
-  signal?: AbortSignal,
-): Promise<string> {
-  sweepUnfinished(paths.dataDir);
-  const versionFile = join(paths.clusterDir, 'PG_VERSION');
-  if (existsSync(versionFile)) {
-    const version = readFileSync(versionFile, 'utf8').trim();
-    if (version !== clusterVersion) {
-      throw new PostgresClusterError(
-        `${paths.clusterDir} was made by PostgreSQL ${version}, this is ${clusterVersion}: ` +
-          'export it with the older version, or set another DATA_DIR or DATABASE_URL',
-      );
-    }
-    return readPassword(paths);
+export async function ensureCluster(options: ClusterOptions): Promise<string> {
+  const { dataDir, clusterDir, passwordFile } = options.paths;
+  removeUnfinished(dataDir);
+  const password = existsSync(passwordFile) ? readFileSync(passwordFile, 'utf8').trim() : '';
+  const versionFile = join(clusterDir, 'PG_VERSION');
+  if (!existsSync(versionFile)) {
+    const newPassword = password || randomBytes(24).toString('base64url');
+    await makeCluster(options, newPassword);
+    return newPassword;
   }
-  removeIfEmpty(paths.clusterDir);
-  const password = await ensurePassword(paths, runAs);
+  const version = readFileSync(versionFile, 'utf8').trim();
+  if (version !== clusterVersion) {
+    throw new Error(
+      `${clusterDir} was made by PostgreSQL ${version}, this is ${clusterVersion}: ` +
+        'export it with the older version, or set another DATA_DIR or DATABASE_URL',
+    );
+  }
+  if (password === '') {
+    throw new Error(
+      `${passwordFile} with the password of ${clusterDir} is missing or empty: ` +
+        'restore it, or set another DATA_DIR',
+    );
+  }
+  return password;
+}
+
+async function makeCluster(options: ClusterOptions, password: string): Promise<void> {
+  const { paths, runAs, logger, signal } = options;
+  const { dataDir, clusterDir, passwordFile } = paths;
   const startedAtMs = performance.now();
-  const freshDir = join(paths.dataDir, `${initPrefix}${randomBytes(6).toString('hex')}`);
+  if (existsSync(clusterDir) && readdirSync(clusterDir).length > 0) {
+    throw new Error(
+      `${clusterDir} exists, but is no PostgreSQL data directory (it has no PG_VERSION): ` +
+        'move it away, or set another DATA_DIR',
+    );
+  }
+  // Synced before the cluster appears under its name, so that no cluster can exist without its password.
+  rmSync(passwordFile, { force: true });
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flush: true });
+  giveTo(runAs, passwordFile);
+  await syncDirectory(dataDir);
+  const freshDir = join(dataDir, `${initPrefix}${randomBytes(6).toString('hex')}`);
   mkdirSync(freshDir, { mode: 0o700 });
   giveTo(runAs, freshDir);
-  const [command, args] = runAs.command(initdb, [
+  const [command, args] = runAs.command(options.initdb, [
     `--pgdata=${freshDir}`,
     `--username=${clusterUser}`,
-    `--pwfile=${paths.passwordFile}`,
+    `--pwfile=${passwordFile}`,
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     '--locale=C',
@@ -84,32 +102,24 @@ export async function ensureCluster(
     '--data-checksums',
     '--no-instructions',
   ]);
+  const bounds = { cwd: dataDir, env: childEnvironment(), timeoutMs: initTimeoutMs, signal };
   try {
-    await runCommand(command, args, {
-      ...runAs.spawnOptions,
-      cwd: paths.dataDir,
-      env: childEnvironment(),
-      timeoutMs: initTimeoutMs,
-      signal,
-    });
-    await rename(freshDir, paths.clusterDir);
+    await runCommand(command, args, { ...runAs.spawnOptions, ...bounds });
+    await rename(freshDir, clusterDir);
   } catch (error) {
     rmSync(freshDir, { recursive: true, force: true });
     throw error;
   }
-  await syncDirectory(paths.dataDir);
-  logger.info(
-    { directory: paths.clusterDir, durationMs: Math.round(performance.now() - startedAtMs) },
-    'made a new PostgreSQL data directory',
-  );
-  return password;
+  await syncDirectory(dataDir);
+  const durationMs = Math.round(performance.now() - startedAtMs);
+  logger.info({ directory: clusterDir, durationMs }, 'made a new PostgreSQL data directory');
 }
 
 /**
- * Removes what killed starts left, also beside a finished cluster: an initdb outlives its parent and may write on
- * while the next start has the cluster made already. What it still holds on to stays for a later start.
+ * Removes what killed starts have left, even if the cluster is complete: an initdb outlives its killed parent, and may
+ * still write while the next start makes the cluster. A directory that it still writes to stays for a later start.
  */
-function sweepUnfinished(dataDir: string): void {
+function removeUnfinished(dataDir: string): void {
   for (const name of readdirSync(dataDir)) {
     if (!name.startsWith(initPrefix)) continue;
     try {
@@ -120,41 +130,7 @@ function sweepUnfinished(dataDir: string): void {
   }
 }
 
-function readPassword(paths: ClusterPaths): string {
-  const password = existsSync(paths.passwordFile) ? readFileSync(paths.passwordFile, 'utf8').trim() : '';
-  if (password !== '') return password;
-  throw new PostgresClusterError(
-    `${paths.passwordFile} with the password of ${paths.clusterDir} is missing or empty: restore it, or set another DATA_DIR`,
-  );
-}
-
-// Written and synced before the cluster appears under its name, so that no cluster can exist without its password.
-async function ensurePassword(paths: ClusterPaths, runAs: RunAs): Promise<string> {
-  const existing = existsSync(paths.passwordFile) ? readFileSync(paths.passwordFile, 'utf8').trim() : '';
-  const password = existing === '' ? randomBytes(24).toString('base64url') : existing;
-  await writeFile(paths.passwordFile, `${password}\n`, { mode: 0o600, flush: true });
-  chmodSync(paths.passwordFile, 0o600);
-  giveTo(runAs, paths.passwordFile);
-  await syncDirectory(dirname(paths.passwordFile));
-  return password;
-}
-
-function removeIfEmpty(directory: string): void {
-  if (!existsSync(directory)) return;
-  try {
-    rmdirSync(directory);
-  } catch {
-    throw new PostgresClusterError(
-      `${directory} exists, but is no PostgreSQL data directory (it has no PG_VERSION): move it away, or set another DATA_DIR`,
-    );
-  }
-}
-
 async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(directory, 'r');
+  await handle.sync();
 }

@@ -1,15 +1,15 @@
-/** Under which user the embedded PostgreSQL runs: our own, or an unprivileged one when we are root. */
+/** The user under which the embedded PostgreSQL runs: our own, or an unprivileged one if we are root. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { childEnvironment, type Logger } from './process.ts';
 
 /** How to start a PostgreSQL program. */
 export interface RunAs {
-  /** Set when the programs run under another user than ourselves. */
+  /** Set if the programs run under another user than this process. */
   account?: Account;
   /** The command and arguments to spawn for a program and its arguments. */
   command(program: string, args: readonly string[]): [string, string[]];
-  /** Options to spawn with; empty when the command itself changes the user. */
+  /** Options to spawn with. Empty if the command itself changes the user. */
   spawnOptions: { uid?: number; gid?: number };
 }
 
@@ -19,20 +19,14 @@ export interface Account {
   gid: number;
 }
 
-/** Nobody can run PostgreSQL on this directory. The message says why and what to do. */
-export class PostgresUserError extends Error {
-  override name = 'PostgresUserError';
-}
-
-/** What `chooseRunAs` reads of the machine; tests replace it. */
+/** What `chooseRunAs` reads of the machine. Tests replace it. */
 export interface Machine {
   euid: number | undefined;
   sudoUid: string | undefined;
   passwd: string;
 }
 
-/** The machine as it is. */
-export function thisMachine(): Machine {
+function thisMachine(): Machine {
   return {
     euid: process.geteuid?.(),
     sudoUid: process.env['SUDO_UID'],
@@ -42,10 +36,10 @@ export function thisMachine(): Machine {
 
 /**
  * Chooses the user for the cluster in `clusterDir` (below `dataDir`; need not exist yet).
- * PostgreSQL refuses to run as root, so root takes the owner of an existing cluster, else the user behind `sudo`,
- * else the account `postgres`, else `nobody`. Where that user cannot reach the directory or the programs, say below
- * a home directory of mode 0700, it gets the one capability that lets it pass (setpriv of util-linux).
- * Throws `PostgresUserError` when nothing works.
+ * PostgreSQL refuses to run as root. Root therefore takes the owner of an existing cluster, else the user who called
+ * `sudo`, else the account `postgres`, else `nobody`. If that user cannot reach the directory or the programs, for
+ * example below a home directory of mode 0700, it gets the one capability that lets it pass (setpriv of util-linux).
+ * Throws if nothing works; the message says what to do.
  */
 export function chooseRunAs(
   paths: { dataDir: string; clusterDir: string; program: string },
@@ -55,59 +49,51 @@ export function chooseRunAs(
   const owner = existsSync(paths.clusterDir) ? statSync(paths.clusterDir) : undefined;
   if (machine.euid !== 0) {
     if (owner !== undefined && machine.euid !== undefined && owner.uid !== machine.euid) {
-      throw new PostgresUserError(
-        `${paths.clusterDir} belongs to user ${String(owner.uid)}, but this process runs as user ` +
-          `${String(machine.euid)}: start it as the same user as before, or set another DATA_DIR`,
+      throw new Error(
+        `${paths.clusterDir} belongs to user ${owner.uid}, but this process runs as user ` +
+          `${machine.euid}: start it as the same user as before, or set another DATA_DIR`,
       );
     }
     return { command: (program, args) => [program, [...args]], spawnOptions: {} };
   }
   const account = accountFor(owner, machine);
-  if (owner?.uid === 0)
-    execFileSync('chown', ['-R', `${String(account.uid)}:${String(account.gid)}`, paths.clusterDir]);
-  const candidates = [
-    plain(account),
-    ...['dac_read_search', 'dac_override'].map((name) => withCapability(account, name)),
-  ];
+  if (owner?.uid === 0) execFileSync('chown', ['-R', `${account.uid}:${account.gid}`, paths.clusterDir]);
   const reasons: string[] = [];
-  for (const candidate of candidates) {
-    const reason = probe(candidate, paths);
+  for (const capability of [undefined, 'dac_read_search', 'dac_override']) {
+    const runAs = capability === undefined ? plain(account) : withCapability(account, capability);
+    const reason = whyNot(runAs, paths);
     if (reason === undefined) {
-      logger.debug(
-        { ...account, command: candidate.command('postgres', []) },
-        'running PostgreSQL as an unprivileged user',
-      );
-      return candidate;
+      logger.debug({ ...account, capability }, 'running PostgreSQL as an unprivileged user');
+      return runAs;
     }
     reasons.push(reason);
   }
-  throw new PostgresUserError(
-    `PostgreSQL must not run as root, and user ${String(account.uid)} cannot reach ${paths.dataDir} or ` +
+  throw new Error(
+    `PostgreSQL must not run as root, and user ${account.uid} cannot reach ${paths.dataDir} or ` +
       `${paths.program}: start the service as an ordinary user, move DATA_DIR and the project out of directories ` +
       `that only root may enter, or set DATABASE_URL (tried: ${reasons.join('; ')})`,
   );
 }
 
-/** Gives a file to the account that PostgreSQL runs under; nothing to do when that is ourselves. */
-export function giveTo(runAs: RunAs, path: string): void {
-  if (runAs.account !== undefined) chownSync(path, runAs.account.uid, runAs.account.gid);
+/** Gives a file to the account that PostgreSQL runs under. Does nothing if that is our own. */
+export function giveTo({ account }: RunAs, path: string): void {
+  if (account !== undefined) chownSync(path, account.uid, account.gid);
 }
 
-function accountFor(owner: Account | undefined, machine: Machine): Account {
+function accountFor(owner: Account | undefined, { passwd, sudoUid }: Machine): Account {
   if (owner !== undefined && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
-  const accounts = machine.passwd.split('\n').map((line) => {
-    const [name, , uid, gid] = line.split(':');
-    return { name, uid: Number(uid), gid: Number(gid) };
-  });
-  const usable = accounts.filter(
-    ({ uid, gid }) => Number.isInteger(uid) && uid > 0 && uid < 2 ** 31 && Number.isInteger(gid),
-  );
+  const accounts = passwd
+    .split('\n')
+    .map((line) => line.split(':'))
+    .map(([name, , uid, gid]) => ({ name, uid: Number(uid), gid: Number(gid) }))
+    .filter(({ uid, gid }) => Number.isInteger(uid) && uid > 0 && Number.isInteger(gid));
   const found =
-    usable.find(({ uid }) => String(uid) === machine.sudoUid) ??
-    usable.find(({ name }) => name === 'postgres' || name === '_postgres') ??
-    usable.find(({ name }) => name === 'nobody');
+    accounts.find(({ uid }) => String(uid) === sudoUid) ??
+    accounts.find(({ name }) => name === 'postgres' || name === '_postgres') ??
+    // macOS has -2 here.
+    accounts.find(({ name }) => name === 'nobody');
   if (found === undefined) {
-    throw new PostgresUserError(
+    throw new Error(
       'PostgreSQL must not run as root, and there is no account "postgres" or "nobody" to run it as: ' +
         'start the service as an ordinary user, or set DATABASE_URL',
     );
@@ -120,27 +106,27 @@ function plain(account: Account): RunAs {
 }
 
 function withCapability(account: Account, capability: string): RunAs {
-  const prefix = [
-    `--reuid=${String(account.uid)}`,
-    `--regid=${String(account.gid)}`,
+  const flags = [
+    `--reuid=${account.uid}`,
+    `--regid=${account.gid}`,
     '--clear-groups',
     `--inh-caps=-all,+${capability}`,
     `--ambient-caps=-all,+${capability}`,
-    // PostgreSQL checks its own programs with access(2), which drops the capabilities of a user other than root
-    // unless this bit is set: without it initdb ends with "invalid binary … Permission denied".
+    // PostgreSQL checks its own programs with access(2). Without this bit that call ignores the capabilities of a user
+    // other than root, and initdb ends with "invalid binary … Permission denied".
     '--securebits=+no_setuid_fixup',
     '--',
   ];
   return {
     account,
-    command: (program, args) => ['setpriv', [...prefix, program, ...args]],
+    command: (program, args) => ['setpriv', [...flags, program, ...args]],
     spawnOptions: {},
   };
 }
 
-// Tries the real thing, because mount options, capabilities missing in a container and old versions of setpriv
-// cannot be foreseen. Returns why it does not work.
-function probe(runAs: RunAs, paths: { dataDir: string; program: string }): string | undefined {
+// Tries to run PostgreSQL, because mount options, missing capabilities of a container and old versions of setpriv
+// cannot be foreseen. Returns why it does not work, or undefined.
+function whyNot(runAs: RunAs, paths: { dataDir: string; program: string }): string | undefined {
   const script = 'cd "$1" && test -x "$2" && "$2" --version';
   const [command, args] = runAs.command('/bin/sh', ['-c', script, 'sh', paths.dataDir, paths.program]);
   const { status, stdout, stderr, error } = spawnSync(command, args, {
@@ -150,10 +136,8 @@ function probe(runAs: RunAs, paths: { dataDir: string; program: string }): strin
     encoding: 'utf8',
     timeout: 5_000,
   });
-  // PostgreSQL that is not allowed to look at its own program says so, and its version all the same.
+  // A PostgreSQL that cannot read its own program says "invalid binary", prints its version and succeeds.
   if (status === 0 && stdout.startsWith('postgres') && !stderr.includes('invalid binary')) return undefined;
-  const words = [error?.message, stderr, stdout]
-    .map((text) => (text ?? '').trim())
-    .find((text) => text !== '');
-  return `${command}: ${(words ?? `status ${String(status)}`).slice(0, 200)}`;
+  const output = [error?.message, stderr, stdout].map((text) => text?.trim()).find(Boolean);
+  return `${command}: ${(output ?? `status ${status}`).slice(0, 200)}`;
 }

@@ -1,7 +1,8 @@
-/** Looking at, waiting for and ending processes by their id. */
+/** Reading the state of processes by their id, and ending them. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** The part of a pino logger that the embedded servers use. */
@@ -12,104 +13,61 @@ export interface Logger {
   error(details: object, message: string): void;
 }
 
-/** One step of a stop: the signal, and how long to wait for its effect. */
+/** One step of a stop: the signal to send, and how long to wait for the end of the process. */
 export interface StopStep {
   signal: NodeJS.Signals;
   timeoutMs: number;
 }
 
-/** How a process ended. `expected` is true when `stop()` had been called before. */
-export interface ProcessExit {
-  expected: boolean;
-  /** Exit status; null after a signal, and for an adopted process, whose status is not ours to read. */
-  code: number | null;
-  signal: NodeJS.Signals | null;
-}
-
-/** A running server process, started here or adopted. */
-export interface ManagedProcess {
-  pid: number;
-  /** Ends the process and resolves when it is really gone. Any number of calls; rejects when it survives every step. */
-  stop(): Promise<void>;
-  /** Calls back once when the process is gone, at once if it is already. */
-  onExit(callback: (exit: ProcessExit) => void): void;
-}
-
 const pollIntervalMs = 10;
 
-/** Whether a process with this id runs. A zombie counts as gone; one of another user counts as running. */
+/** Whether a process with this id runs. A zombie does not count; a process of another user does. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-  return procStat(pid)?.state !== 'Z';
+  return !/\) Z [^)]*$/.test(readProc(pid, 'stat') ?? '');
 }
 
-/** The command line of a process, arguments joined by blanks; undefined when it is gone or cannot be read. */
+/** The command line of a process, its arguments joined by blanks. Undefined if it has ended or cannot be read. */
 export function commandLineOf(pid: number): string | undefined {
-  if (existsSync('/proc/self/stat')) {
-    try {
-      const line = readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8')
-        .replaceAll('\0', ' ')
-        .trim();
-      return line === '' ? undefined : line;
-    } catch {
-      return undefined;
-    }
-  }
-  return ps(pid, 'command=');
+  const line = existsSync('/proc/self') ? readProc(pid, 'cmdline') : readPs(pid);
+  return line?.replaceAll('\0', ' ').trim() || undefined;
 }
 
-/**
- * When a process started, as an opaque text that differs between any two processes with the same id,
- * also across reboots; undefined when it is gone or the platform does not tell.
- */
-export function startTimeOf(pid: number): string | undefined {
-  const stat = procStat(pid);
-  if (stat === undefined) return existsSync('/proc/self/stat') ? undefined : ps(pid, 'lstart=');
+function readProc(pid: number, name: string): string | undefined {
   try {
-    return `${stat.startTicks}@${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
-  } catch {
-    return stat.startTicks;
-  }
-}
-
-function procStat(pid: number): { state: string; startTicks: string } | undefined {
-  try {
-    const text = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
-    // The second field is the program's name, which may hold blanks and brackets: count from its end.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', startTicks: fields[19] ?? '' };
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
   } catch {
     return undefined;
   }
 }
 
-function ps(pid: number, column: string): string | undefined {
+// For macOS, which has no /proc.
+function readPs(pid: number): string | undefined {
   try {
-    const output = execFileSync('ps', ['-ww', '-o', column, '-p', String(pid)], {
+    return execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], {
       encoding: 'utf8',
       timeout: 2_000,
     });
-    return output.trim() === '' ? undefined : output.trim();
   } catch {
     return undefined;
   }
 }
 
-/** Waits until the process is gone; false when it still runs after `timeoutMs`. */
+/** Waits until the process has ended. Resolves to false if it still runs after `timeoutMs`. */
 export async function waitUntilGone(pid: number, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
+  const deadlineMs = performance.now() + timeoutMs;
   while (isAlive(pid)) {
-    if (performance.now() >= deadline) return false;
+    if (performance.now() >= deadlineMs) return false;
     await delay(pollIntervalMs);
   }
   return true;
 }
 
-/** Sends the signals one after the other until the process is gone. Throws when it survives the last step. */
+/** Sends one signal after the other until the process has ended. Throws if it survives the last step. */
 export async function stopProcess(
   name: string,
   pid: number,
@@ -117,7 +75,7 @@ export async function stopProcess(
   logger?: Logger,
 ): Promise<void> {
   for (const [index, { signal, timeoutMs }] of steps.entries()) {
-    if (index > 0) logger?.warn({ pid, signal }, `${name} did not stop in time, sending ${signal}`);
+    if (index > 0) logger?.warn({ pid, signal }, `${name} did not stop in time; sending ${signal}`);
     try {
       process.kill(pid, signal);
     } catch (error) {
@@ -126,29 +84,19 @@ export async function stopProcess(
     }
     if (await waitUntilGone(pid, timeoutMs)) return;
   }
-  throw new Error(
-    `${name} (pid ${String(pid)}) is still running after ${steps.map((s) => s.signal).join(', ')}`,
-  );
+  throw new Error(`${name} (pid ${pid}) is still running after ${steps.map((s) => s.signal).join(', ')}`);
 }
 
-/** A TCP port of 127.0.0.1 that was free a moment ago: the caller must be ready to find it taken. */
+/** A TCP port of 127.0.0.1 that was free a moment ago. Another program may take it before the caller does. */
 export async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise<void>((resolve) =>
-    server.close(() => {
-      resolve();
-    }),
-  );
-  if (address === null || typeof address === 'string') throw new Error('no TCP address after listen');
-  return address.port;
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
 }
 
-/** The only environment that a child server gets: the secrets in this process's own stay here. */
+/** The environment of a child server. It has nothing else of this process's environment, which holds secrets. */
 export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   return { PATH: env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 }

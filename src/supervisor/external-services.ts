@@ -1,45 +1,45 @@
 /** PostgreSQL and NATS: the user's own, or the embedded default. */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { lockDataDir } from '../embedded/data-dir.ts';
-import { findNatsServer, NatsServerUnavailableError } from '../embedded/nats-binary.ts';
+import { findNatsServer } from '../embedded/nats-binary.ts';
 import { type EmbeddedNats, startEmbeddedNats } from '../embedded/nats-server.ts';
 import { startEmbeddedPostgres } from '../embedded/postgres.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
+import { retryForever } from './retry-forever.ts';
 import { type Supervised, superviseProcess } from './supervised.ts';
 
-/** Programs that the embedded default had to fetch stay in the checkout, whatever DATA_DIR is. */
+/** Programs that the embedded default had to fetch are kept in the checkout, whatever DATA_DIR is. */
 const CACHE_DIR = fileURLToPath(new URL('../../.cache', import.meta.url));
 
 /** Where PostgreSQL and NATS are. Whatever was opened is on the stack that was passed in. */
-export interface Backing {
+export interface ExternalServices {
   readonly databaseUrl: string;
   /** Resolves when there is a NATS to connect to, however long that takes. */
   readonly natsUrl: Promise<string>;
-  /** Resolves to the same, or to undefined when the first attempt at an embedded one failed. */
+  /** Resolves to the same URL, or to undefined if the first attempt to start an embedded nats-server failed. */
   readonly firstNatsUrl: Promise<string | undefined>;
 }
 
 /**
- * Locks DATA_DIR and starts what the configuration leaves to the embedded default. Rejects when PostgreSQL does not
- * start, or `stopping` is aborted before it has; every program that is still starting then ends, at the latest with
+ * Locks DATA_DIR and starts what the configuration leaves to the embedded default. Rejects if PostgreSQL does not
+ * start, or `stopping` is aborted before it has. Every program that is still starting then ends, at the latest with
  * the stack.
  */
-export async function openBacking(
+export async function openExternalServices(
   config: Config,
   logger: Logger,
   stack: AsyncDisposableStack,
   stopping: AbortSignal,
-): Promise<Backing> {
+): Promise<ExternalServices> {
   const embeds = config.databaseUrl === undefined || config.natsUrl === undefined;
   const dataDir = embeds ? lockOn(stack, config.dataDir) : config.dataDir;
   const nats =
     config.natsUrl === undefined
       ? openEmbeddedNats(dataDir, logger, stack, stopping)
-      : givenNats(config.natsUrl);
+      : { natsUrl: Promise.resolve(config.natsUrl), firstNatsUrl: Promise.resolve(config.natsUrl) };
   return {
     ...nats,
     databaseUrl: config.databaseUrl ?? (await openEmbeddedPostgres(config, dataDir, logger, stack, stopping)),
@@ -52,9 +52,9 @@ function lockOn(stack: AsyncDisposableStack, dataDir: string): string {
   return lock.dataDir;
 }
 
-/** For the supervisor, for people who look in with psql, and for PostgreSQL's superusers. */
+/** For the supervisor, for people who connect with psql, and for PostgreSQL's superusers. */
 const OTHER_CONNECTIONS = 40;
-/** At least what a server process has beside those of its writers (`server/server.ts`). */
+/** No fewer than a server process has besides those of its writers (`server/server.ts`). */
 const CONNECTIONS_BESIDE_WRITERS = 12;
 
 async function openEmbeddedPostgres(
@@ -73,75 +73,48 @@ async function openEmbeddedPostgres(
   return postgres.first.url;
 }
 
-type Nats = Pick<Backing, 'natsUrl' | 'firstNatsUrl'>;
-
-function givenNats(url: string): Nats {
-  return { natsUrl: Promise.resolve(url), firstNatsUrl: Promise.resolve(url) };
-}
-
 const NATS_RETRY_MIN_MS = 10_000;
 const NATS_RETRY_MAX_MS = 10 * 60_000;
 
-/** Runs beside the rest of the start: fetching the program may take a minute, and charges need no broker. */
+/** Runs beside the rest of the start: fetching the program may take minutes, and charges need no broker. */
 function openEmbeddedNats(
   dataDir: string,
   logger: Logger,
   stack: AsyncDisposableStack,
   stopping: AbortSignal,
-): Nats {
+): Pick<ExternalServices, 'natsUrl' | 'firstNatsUrl'> {
   const disposing = new AbortController();
   const signal = AbortSignal.any([stopping, disposing.signal]);
-  const first = tryEmbeddedNats(dataDir, logger, signal);
-  const eventually = keepTrying(first, () => tryEmbeddedNats(dataDir, logger, signal), signal);
+  const firstNatsUrl = Promise.withResolvers<string | undefined>();
+  let nats: Supervised<EmbeddedNats> | undefined;
+  const attempt = async (): Promise<string> => {
+    const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger, signal });
+    const start = (port: number, startSignal: AbortSignal) =>
+      startEmbeddedNats({ dataDir, port, logger, binary, signal: startSignal });
+    nats = await superviseProcess('embedded nats-server', start, logger, signal);
+    firstNatsUrl.resolve(nats.first.url);
+    return nats.first.url;
+  };
+  const natsUrl = retryForever(attempt, {
+    minTimeout: NATS_RETRY_MIN_MS,
+    maxTimeout: NATS_RETRY_MAX_MS,
+    unref: true,
+    signal,
+    onFailedAttempt: ({ error }) => {
+      firstNatsUrl.resolve(undefined);
+      if (signal.aborted) return;
+      logger.error(
+        { reason: error.message },
+        'no nats-server: charges are accepted, and their events wait in PostgreSQL until there is one',
+      );
+    },
+  });
+  // Nobody may be waiting for it when a start ends early.
+  natsUrl.catch(() => undefined);
   stack.defer(async () => {
     disposing.abort();
-    const nats = await eventually.catch(() => undefined);
+    await natsUrl.catch(() => undefined);
     await nats?.stop();
   });
-  const natsUrl = eventually.then(({ first: { url } }) => url);
-  // A start that ends early asks for it no more.
-  natsUrl.catch(() => undefined);
-  return {
-    natsUrl,
-    firstNatsUrl: first.then((nats) => nats?.first.url),
-  };
-}
-
-/** Resolves to what the first attempt that succeeds brings. Rejects only once `signal` is aborted. */
-async function keepTrying<T>(
-  first: Promise<T | undefined>,
-  attempt: () => Promise<T | undefined>,
-  signal: AbortSignal,
-): Promise<T> {
-  let result = await first;
-  for (
-    let delayMs = NATS_RETRY_MIN_MS;
-    result === undefined;
-    delayMs = Math.min(delayMs * 2, NATS_RETRY_MAX_MS)
-  ) {
-    await delay(delayMs, undefined, { signal, ref: false });
-    result = await attempt();
-  }
-  return result;
-}
-
-async function tryEmbeddedNats(
-  dataDir: string,
-  logger: Logger,
-  stopping: AbortSignal,
-): Promise<Supervised<EmbeddedNats> | undefined> {
-  try {
-    const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger, signal: stopping });
-    const start = (port: number, signal: AbortSignal) =>
-      startEmbeddedNats({ dataDir, port, logger, binary, signal });
-    return await superviseProcess('embedded nats-server', start, logger, stopping);
-  } catch (error) {
-    if (stopping.aborted) return undefined;
-    const reason = error instanceof NatsServerUnavailableError ? error.message : String(error);
-    logger.error(
-      { reason },
-      'no nats-server: charges are accepted, and their events wait in PostgreSQL until one is there',
-    );
-    return undefined;
-  }
+  return { natsUrl, firstNatsUrl: firstNatsUrl.promise };
 }

@@ -1,11 +1,13 @@
-/** Keeps an embedded server running: started again, on the same port, when it dies. */
+/** Keeps an embedded server running: when it dies, it is started again on the same port. */
 
-import { setTimeout as delay } from 'node:timers/promises';
-
-import type { Logger, ManagedProcess } from '../embedded/process.ts';
+import type { Logger } from '../embedded/process.ts';
+import type { ManagedProcess } from '../embedded/server-process.ts';
+import { retryForever } from './retry-forever.ts';
 
 const RESTART_DELAY_MIN_MS = 200;
 const RESTART_DELAY_MAX_MS = 10_000;
+/** A server that ran this long is started again at once, and does not lengthen the next delay. */
+const STABLE_AFTER_MS = 60_000;
 
 /** A server that is started again whenever it ends by itself. */
 export interface Supervised<T> {
@@ -16,9 +18,9 @@ export interface Supervised<T> {
 }
 
 /**
- * Starts a server and keeps it running until `stop()`. Rejects when the first start fails. `start` has to end what it
- * has begun, and to reject, once its signal is aborted: for the first start that is `startStopping`, for later ones
- * a signal of `stop()`.
+ * Starts a server and keeps it running until `stop()`. Rejects if the first start fails. After an abort of its signal
+ * `start` has to reject, and to end what it has begun. For the first start the signal is `startStopping`, for later
+ * ones it is aborted by `stop()`.
  */
 export async function superviseProcess<T extends ManagedProcess & { readonly port: number }>(
   name: string,
@@ -27,37 +29,37 @@ export async function superviseProcess<T extends ManagedProcess & { readonly por
   startStopping: AbortSignal,
 ): Promise<Supervised<T>> {
   const stopping = new AbortController();
+  const { signal } = stopping;
   const first = await start(0, startStopping);
-  let current: T = first;
-  let restarting: Promise<void> = Promise.resolve();
+  let current = first;
+  let startedAtMs = 0;
 
-  const watch = (server: T): void => {
-    server.onExit((exit) => {
-      if (exit.expected || stopping.signal.aborted) return;
-      logger.error({ code: exit.code, signal: exit.signal }, `${name} died; starting it again`);
-      restarting = restart();
-    });
+  /** Resolves after `stop()`, and rejects if the server does not start or dies. */
+  const keepRunning = async (attempt: number): Promise<void> => {
+    startedAtMs = performance.now();
+    if (attempt > 1) current = await start(first.port, signal);
+    if (signal.aborted) return;
+    const exit = await current.exited;
+    if (!exit.expected) throw new Error(`it ended with ${exit.signal ?? exit.code ?? 'an unknown status'}`);
   };
-  const restart = async (): Promise<void> => {
-    for (let delayMs = RESTART_DELAY_MIN_MS; ; delayMs = Math.min(delayMs * 2, RESTART_DELAY_MAX_MS)) {
-      await delay(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-      if (stopping.signal.aborted) return;
-      try {
-        current = await start(first.port, stopping.signal);
-        return watch(current);
-      } catch (error) {
-        if (stopping.signal.aborted) return;
-        logger.error({ err: error, retryInMs: delayMs }, `${name} did not start`);
-      }
-    }
-  };
-  watch(first);
+  const supervision = retryForever(keepRunning, {
+    minTimeout: RESTART_DELAY_MIN_MS,
+    maxTimeout: RESTART_DELAY_MAX_MS,
+    signal,
+    shouldConsumeRetry: () => performance.now() - startedAtMs < STABLE_AFTER_MS,
+    onFailedAttempt: ({ error }) => {
+      if (!signal.aborted)
+        logger.error({ reason: error.message }, `${name} died or did not start; starting it again`);
+    },
+  }).catch(() => undefined);
 
   return {
     first,
     stop: async () => {
       stopping.abort();
-      await restarting;
+      await current.stop();
+      await supervision;
+      // A start may have succeeded at the moment of the abort.
       await current.stop();
     },
   };

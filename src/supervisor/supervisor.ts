@@ -19,7 +19,7 @@ import { openDatabase } from '../database/orm.ts';
 import { classifySqlError } from '../database/sql-errors.ts';
 import { readBacklogSize } from '../relay/store/relay-state.ts';
 import { announce } from './announce.ts';
-import { openBacking } from './external-services.ts';
+import { openExternalServices } from './external-services.ts';
 import { findFreeAddress } from './free-address.ts';
 import { ServerPool } from './server-pool.ts';
 
@@ -67,9 +67,9 @@ async function start(
   // Addresses that are taken are said before anything is started.
   await findFreeAddress(config.listen, 'LISTEN');
   await findFreeAddress(config.metricsListen, 'METRICS_LISTEN');
-  const backing = await openBacking(config, logger, stack, stopping);
+  const external = await openExternalServices(config, logger, stack, stopping);
   const database = await openDatabase({
-    databaseUrl: backing.databaseUrl,
+    databaseUrl: external.databaseUrl,
     poolSizeMax: 6,
     durableCommits: false,
     statementTimeoutMs: 30_000,
@@ -77,7 +77,7 @@ async function start(
     applicationName: 'charge-service supervisor',
   });
   stack.defer(() => database.close());
-  await migrateWhenReachable(backing.databaseUrl, logger, stopping);
+  await migrateWhenReachable(external.databaseUrl, logger, stopping);
   // A free port is chosen only now: chosen before, the embedded PostgreSQL once picked the same one.
   const grpc = await findFreeAddress(config.listen, 'LISTEN');
 
@@ -87,7 +87,7 @@ async function start(
   const observed = observeRelay(registry, logger, (connected) => pool.relayConnected(connected));
   const pool = new ServerPool({
     processes: config.processes,
-    env: { CHARGE_SERVER_DATABASE_URL: backing.databaseUrl, LISTEN: formatAddress(grpc) },
+    env: { CHARGE_SERVER_DATABASE_URL: external.databaseUrl, LISTEN: formatAddress(grpc) },
     logger,
     committed: (events) => relay?.committed(events),
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
@@ -103,7 +103,7 @@ async function start(
 
   stack.defer(() => pool.drain(config.drainTimeoutMs));
   await unlessStopped(pool.start(), stopping);
-  void backing.natsUrl.then(
+  void external.natsUrl.then(
     (url) => {
       if (stack.disposed) return;
       const started = createRelay(config, database.pool, url, observed.events);
@@ -114,11 +114,11 @@ async function start(
     // Only a stop ends the attempts to have one.
     () => undefined,
   );
-  const natsUrl = await unlessStopped(backing.firstNatsUrl, stopping);
+  const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
   announce(logger, {
     grpc,
     http: http.address,
-    databaseUrl: backing.databaseUrl,
+    databaseUrl: external.databaseUrl,
     natsUrl,
     startedAtMs,
   });

@@ -1,16 +1,16 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataDirInUseError, lockDataDir } from '../../src/embedded/data-dir.ts';
-import { startTimeOf } from '../../src/embedded/process.ts';
+import { lockDataDir } from '../../src/embedded/data-dir.ts';
 import { freshDirectory, runModule } from './support.ts';
 
 const children: ChildProcess[] = [];
 const lockAndWait = (directory: string): string => `
   const { lockDataDir } = await import(root + 'src/embedded/data-dir.ts');
-  try { lockDataDir(${JSON.stringify(directory)}); console.log('locked'); } catch (error) { console.log(error.message); }
+  try { lockDataDir(${JSON.stringify(directory)}); globalThis.gc(); console.log('locked'); }
+  catch (error) { console.log(error.message); }
   setInterval(() => {}, 1000);`;
 
 afterEach(() => {
@@ -18,76 +18,68 @@ afterEach(() => {
 });
 
 async function runLocker(directory: string): Promise<{ child: ChildProcess; line: string }> {
-  const started = await runModule(lockAndWait(directory));
+  const started = await runModule(lockAndWait(directory), ['--expose-gc']);
   children.push(started.child);
   return started;
 }
 
-test('creates the directory and leaves nothing behind after release', () => {
+test('creates the directory so that others may pass through it and not list it', () => {
   const directory = join(freshDirectory(), 'deep', 'data');
   const lock = lockDataDir(directory);
   expect(lock.dataDir).toBe(directory);
-  expect(readdirSync(directory)).toEqual(['service.lock']);
+  expect(statSync(directory).mode & 0o777).toBe(0o711);
   lock.release();
-  lock.release();
-  expect(readdirSync(directory)).toEqual([]);
 });
 
 test('refuses a second service with a message that names the first one', async () => {
   const directory = freshDirectory();
   const { child, line } = await runLocker(directory);
   expect(line).toBe('locked');
-  expect(() => lockDataDir(directory)).toThrow(DataDirInUseError);
-  expect(() => lockDataDir(directory)).toThrow(`process id ${String(child.pid)} `);
+  expect(() => lockDataDir(directory)).toThrow(
+    `DATA_DIR is in use by the service with process id ${child.pid} (`,
+  );
+  // And the attempt has taken nothing from the first one.
+  expect(() => lockDataDir(directory)).toThrow('is in use');
+  expect((await runLocker(directory)).line).toContain('is in use');
 });
 
-test('takes over the lock of a service that was killed', async () => {
+test('a second lock in the same process is refused, and releasing twice releases nothing of a later one', () => {
+  const directory = freshDirectory();
+  const lock = lockDataDir(directory);
+  expect(() => lockDataDir(directory)).toThrow(`process id ${process.pid} `);
+  lock.release();
+  const later = lockDataDir(directory);
+  lock.release();
+  expect(() => lockDataDir(directory)).toThrow('is in use');
+  later.release();
+});
+
+test('a killed service leaves no lock, whatever its files say', async () => {
   const directory = freshDirectory();
   const { child } = await runLocker(directory);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  expect(existsSync(join(directory, 'service.lock'))).toBe(true);
+  expect(existsSync(join(directory, 'service.pid'))).toBe(true);
+  // The id may belong to another program by now.
+  writeFileSync(join(directory, 'service.pid'), `${process.pid}\n`);
+  lockDataDir(directory).release();
+});
+
+test('the files of the lock stay empty and few', () => {
+  const directory = freshDirectory();
   const lock = lockDataDir(directory);
-  expect(readdirSync(directory)).toEqual(['service.lock']);
+  expect(readdirSync(directory).sort()).toEqual(['service.lock.sqlite', 'service.pid']);
+  expect(readFileSync(join(directory, 'service.pid'), 'utf8')).toBe(`${process.pid}\n`);
   lock.release();
+  expect(readdirSync(directory)).toEqual(['service.lock.sqlite']);
+  expect(statSync(join(directory, 'service.lock.sqlite')).size).toBe(0);
 });
 
-test('takes over a lock whose process id belongs to another process by now', async () => {
+test('of several services that start at once, exactly one gets the lock of a killed one', async () => {
   const directory = freshDirectory();
-  const stranger = spawn('sleep', ['60']);
-  children.push(stranger);
-  await once(stranger, 'spawn');
-  const path = join(directory, 'service.lock');
-  const owner = { pid: stranger.pid, startTime: startTimeOf(stranger.pid ?? 0), id: crypto.randomUUID() };
-  writeFileSync(path, JSON.stringify(owner));
-  expect(() => lockDataDir(directory)).toThrow(DataDirInUseError);
-  writeFileSync(path, JSON.stringify({ ...owner, startTime: 'an earlier one' }));
-  lockDataDir(directory).release();
-});
-
-test('takes over a lock file with broken content', () => {
-  const directory = freshDirectory();
-  writeFileSync(join(directory, 'service.lock'), '{"pid": ');
-  lockDataDir(directory).release();
-  expect(readdirSync(directory)).toEqual([]);
-});
-
-test('finishes a takeover in the middle of which a process was killed', () => {
-  const directory = freshDirectory();
-  const dead = (id: string): string => JSON.stringify({ pid: 2 ** 22 + 1, startTime: 'x', id });
-  const first = crypto.randomUUID();
-  writeFileSync(join(directory, 'service.lock'), dead(first));
-  writeFileSync(join(directory, `service.lock.${first}`), dead(crypto.randomUUID()));
-  lockDataDir(directory).release();
-  expect(readdirSync(directory)).toEqual([]);
-});
-
-test('gives a dead lock to exactly one of several services that race for it', async () => {
-  const directory = freshDirectory();
-  writeFileSync(
-    join(directory, 'service.lock'),
-    JSON.stringify({ pid: 2 ** 22 + 1, startTime: 'x', id: crypto.randomUUID() }),
-  );
+  const { child } = await runLocker(directory);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
   const lines = (await Promise.all(Array.from({ length: 6 }, () => runLocker(directory)))).map(
     ({ line }) => line,
   );
@@ -95,11 +87,10 @@ test('gives a dead lock to exactly one of several services that race for it', as
   expect(lines.filter((line) => line.startsWith('DATA_DIR is in use'))).toHaveLength(5);
 });
 
-test('release does not remove the lock of another service', () => {
+test('a lock that cannot be made is named', () => {
   const directory = freshDirectory();
-  const lock = lockDataDir(directory);
-  const path = join(directory, 'service.lock');
-  writeFileSync(path, 'another');
-  lock.release();
-  expect(readFileSync(path, 'utf8')).toBe('another');
+  mkdirSync(join(directory, 'service.lock.sqlite'));
+  expect(() => lockDataDir(directory)).toThrow(
+    `${join(directory, 'service.lock.sqlite')} cannot be locked: `,
+  );
 });

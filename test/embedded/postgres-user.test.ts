@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { findPostgresBinaries, PostgresBinariesError } from '../../src/embedded/postgres-binaries.ts';
-import { chooseRunAs, PostgresUserError, type Machine } from '../../src/embedded/postgres-user.ts';
+import { findPostgresBinaries } from '../../src/embedded/postgres-binaries.ts';
+import { chooseRunAs, type Machine } from '../../src/embedded/postgres-user.ts';
 import { freshDirectory, recordingLogger, writeScript } from './support.ts';
 
 const passwd =
@@ -31,7 +31,7 @@ test('a cluster of another user is refused with both user ids', () => {
   );
 });
 
-asRoot('root takes the user behind sudo, else postgres, else nobody', () => {
+asRoot('root takes the user who called sudo, else postgres, else nobody', () => {
   const paths = pathsIn(freshDirectory());
   const accountOf = (machine: Partial<Machine>): unknown =>
     chooseRunAs(paths, recordingLogger(), { ...root, ...machine }).account;
@@ -44,9 +44,8 @@ asRoot('root takes the user behind sudo, else postgres, else nobody', () => {
 test('root without an account to switch to gets one clear message', () => {
   const paths = pathsIn(freshDirectory());
   const machine = { ...root, passwd: 'root:x:0:0::/:/bin/sh\n' };
-  expect(() => chooseRunAs(paths, recordingLogger(), machine)).toThrow(PostgresUserError);
   expect(() => chooseRunAs(paths, recordingLogger(), machine)).toThrow(
-    /start the service as an ordinary user, or set DATABASE_URL/,
+    /there is no account .* start the service as an ordinary user, or set DATABASE_URL/,
   );
 });
 
@@ -59,7 +58,9 @@ asRoot('root gets one clear message when nothing makes the programs run', () => 
 });
 
 test('an unsupported platform is told to set DATABASE_URL', () => {
-  expect(() => findPostgresBinaries('win32', 'x64')).toThrow(PostgresBinariesError);
+  expect(() => findPostgresBinaries('win32', 'x64')).toThrow(
+    /no embedded PostgreSQL for win32 on x64: set DATABASE_URL/,
+  );
   expect(() => findPostgresBinaries('sunos', 'x64')).toThrow(
     /no embedded PostgreSQL for sunos on x64: set DATABASE_URL/,
   );

@@ -1,4 +1,4 @@
-/** What the tests of src/embedded share: directories below the run's, a recording logger, child scripts. */
+/** What the tests of src/embedded share: directories below the run's directory, a recording logger, child scripts. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,10 +35,13 @@ export function writeScript(path: string, body: string): string {
  * Runs an ES module in a Node process of its own, with `root` as the URL of the project's directory, and resolves
  * with its first line of output. The process goes on until the caller ends it. Rejects when it ends without a line.
  */
-export function runModule(source: string): Promise<{ child: ChildProcess; line: string }> {
+export function runModule(
+  source: string,
+  nodeFlags: readonly string[] = [],
+): Promise<{ child: ChildProcess; line: string }> {
   const root = new URL('../../', import.meta.url).href;
   const code = `const root = ${JSON.stringify(root)};\n${source}`;
-  const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', code], {
+  const child = spawn(process.execPath, [...nodeFlags, '--no-warnings', '--input-type=module', '-e', code], {
     cwd: fileURLToPath(root),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,18 +1,18 @@
-/** Once per jest run: one PostgreSQL and the path of a nats-server for all suites, and a janitor for the end. */
+/** Runs once per jest run: starts a PostgreSQL for all suites, finds a nats-server, and starts the janitor. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { findNatsServer, NatsServerUnavailableError } from '../../src/embedded/nats-binary.ts';
+import { findNatsServer } from '../../src/embedded/nats-binary.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import type { Logger } from '../../src/embedded/process.ts';
 import { createRunDirectory, removeAbandonedRuns } from './test-run.ts';
 
-// Two workers with a service and its pools each, and durability as in production: what the tests show about lost
-// connections and COMMIT would mean less without it.
+// Enough connections for two workers, each with a service and its pools. Durability is as in production, because the
+// tests about lost connections and COMMIT would prove less without it.
 const settings = { max_connections: '150', shared_buffers: '64MB' };
 
 /**
- * Sets CHARGE_TEST_RUN_DIR, TEST_POSTGRES_URL (TEST_DATABASE_URL when that is given) and, unless no nats-server can
- * be had, TEST_NATS_SERVER_BINARY for the suites.
+ * Sets for the suites: CHARGE_TEST_RUN_DIR, TEST_POSTGRES_URL (TEST_DATABASE_URL if that is given) and, if a
+ * nats-server is found or installed, TEST_NATS_SERVER_BINARY.
  */
 export default async function globalSetup(): Promise<void> {
   await removeAbandonedRuns();
@@ -30,9 +30,8 @@ export default async function globalSetup(): Promise<void> {
     const cacheDir = fileURLToPath(new URL('../../.cache', import.meta.url));
     process.env['TEST_NATS_SERVER_BINARY'] = await findNatsServer({ cacheDir, logger });
   } catch (error) {
-    if (!(error instanceof NatsServerUnavailableError)) throw error;
-    // Suites without NATS still run; `startTestNats` fails with this reason in the others.
-    logger.error({}, error.message);
+    // Suites without NATS still run. In the others `startTestNats` fails and points to this message.
+    logger.error({}, (error as Error).message);
   }
 }
 
@@ -56,7 +55,7 @@ function startJanitor(runDirectory: string): void {
     detached: true,
     stdio: ['pipe', 'ignore', 'inherit'],
   });
-  // Never written to: the pipe's closing, by whatever ends this process, is the message.
+  // Nothing is ever written to the pipe. It closes when this process ends, and that is the message.
   (janitor.stdin as unknown as { unref(): void }).unref();
   janitor.unref();
 }

@@ -1,4 +1,4 @@
-/** Once at the end of a jest run, also of a failed one; the janitor does the same when jest is killed. */
+/** Runs once at the end of a jest run, also of a failed one. The janitor does the same if jest is killed. */
 import { removeRunDirectory } from './test-run.ts';
 
 /** Ends every server of this run and removes its directory. */

@@ -1,7 +1,7 @@
 /**
- * A process beside jest that cleans up after it however it ends. Jest runs no teardown after SIGINT, SIGTERM or
- * SIGKILL; this one holds the reading end of a pipe, which closes in every case.
- * Arguments: the directory of the run.
+ * A process that cleans up after jest, however jest ends. Jest runs no teardown after SIGINT, SIGTERM or SIGKILL. This
+ * process has the reading end of a pipe from jest, which closes in every case.
+ * Argument: the directory of the run.
  */
 import { removeRunDirectory } from './test-run.ts';
 

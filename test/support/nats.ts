@@ -1,4 +1,4 @@
-/** A real nats-server with JetStream for a suite, which the suite may stop, kill and start again. */
+/** A real nats-server with JetStream for a suite. The suite may stop, kill and restart it. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import {
 } from '../../src/embedded/nats-server.ts';
 import { waitUntilGone, type Logger } from '../../src/embedded/process.ts';
 
-/** A nats-server of its own, in a directory below the run's. */
+/** A nats-server for one suite, in a directory below that of the run. */
 export interface TestNats {
   readonly url: string;
   readonly port: number;
@@ -17,9 +17,9 @@ export interface TestNats {
   readonly pid: number;
   /** Stops the server and removes its store. Any number of calls, also after `kill()`. */
   stop(): Promise<void>;
-  /** SIGKILL; resolves when the process is gone. The store stays. */
+  /** Sends SIGKILL and resolves when the process has ended. The store stays. */
   kill(): Promise<void>;
-  /** Stops the server, unless it is dead already, and starts it on the same port and store. */
+  /** Stops the server unless it has ended already, and starts it on the same port and store. */
   restart(): Promise<void>;
 }
 
@@ -30,9 +30,9 @@ const silent: Logger = {
   error: () => undefined,
 };
 
-/** Starts a server on a free port. Throws when the global set-up found no nats-server. */
+/** Starts a server on a free port. Throws if the global set-up found no nats-server. */
 export async function startTestNats(
-  options: Partial<Pick<EmbeddedNatsOptions, 'port' | 'syncInterval' | 'fileStoreBytesMax' | 'logger'>> = {},
+  options: Partial<Pick<EmbeddedNatsOptions, 'port' | 'fileStoreBytesMax' | 'logger'>> = {},
 ): Promise<TestNats> {
   const binary = process.env['TEST_NATS_SERVER_BINARY'];
   const runDirectory = process.env['CHARGE_TEST_RUN_DIR'];

@@ -1,11 +1,11 @@
-/** The directory of one jest run: every server of the run lives below it, so that one sweep ends and removes all. */
+/** The directory of one jest run. Every server of the run works below it, so one search finds and ends all. */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { commandLineOf, isAlive, stopProcess } from '../../src/embedded/process.ts';
 
 const prefix = 'charge-test-';
-// SIGINT, because PostgreSQL takes SIGTERM as "wait for the clients to leave".
+// SIGINT, because PostgreSQL waits for its clients to disconnect after a SIGTERM.
 const stopSteps = [
   { signal: 'SIGINT', timeoutMs: 5_000 },
   { signal: 'SIGQUIT', timeoutMs: 5_000 },
@@ -15,14 +15,14 @@ const stopSteps = [
 /** Makes the directory of this run; its name holds this process's id. */
 export function createRunDirectory(): string {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), `${prefix}${String(process.pid)}-`));
-  // As root, PostgreSQL runs under another user, who has to pass through.
+  // If we are root, PostgreSQL runs under another user, who has to pass through.
   chmodSync(directory, 0o711);
   return directory;
 }
 
 /**
- * Ends every PostgreSQL and nats-server that works below the directory and removes it. Nothing outside is touched: a
- * process is known by its id in a pid file and by this very directory on its command line.
+ * Ends every PostgreSQL and nats-server that works below the directory, and removes it. No other process is touched: the
+ * command line of a process must contain this directory.
  */
 export async function removeRunDirectory(directory: string): Promise<void> {
   if (!existsSync(directory)) return;
@@ -34,7 +34,7 @@ export async function removeRunDirectory(directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
 
-/** Sweeps what runs left behind whose jest process is gone, after a SIGKILL of jest and its janitor together. */
+/** Removes the directories of runs whose jest and janitor were both killed. */
 export async function removeAbandonedRuns(): Promise<void> {
   const parent = realpathSync(tmpdir());
   for (const name of readdirSync(parent)) {
@@ -43,8 +43,8 @@ export async function removeAbandonedRuns(): Promise<void> {
   }
 }
 
-// By pid file, and on Linux every process with the directory on its command line: a failing test may have started a
-// second server on one store, of which no file tells any more.
+// From the pid files, and on Linux every process: a failing test may have started a second server on one store, and
+// then no file has the id of the first.
 function serverPids(directory: string): Set<number> {
   const pidFiles = readdirSync(directory, { recursive: true, encoding: 'utf8' })
     .filter((path) => ['postmaster.pid', 'nats.pid'].includes(basename(path)))
