@@ -6,7 +6,7 @@ export interface Address {
   readonly port: number;
 }
 
-/** Everything that the outside can decide. Durations in milliseconds, sizes in bytes. */
+/** Everything that can be configured. Durations in milliseconds. */
 export interface Config {
   readonly listen: Address;
   readonly metricsListen: Address;
@@ -16,25 +16,25 @@ export interface Config {
   readonly natsUrl: string | undefined;
   readonly dataDir: string;
   readonly logLevel: LogLevel;
-  /** Server processes that share the port and the data. */
+  /** Server processes that share the port and the database. */
   readonly processes: number;
-  /** Groups that each server process writes at once. */
+  /** Groups of charges that each server process writes at once. */
   readonly writers: number;
-  /** Calls that each server process handles at once. */
+  /** Unary calls that each server process accepts at once. */
   readonly inFlightCallsMax: number;
   /** Streams that each server process holds open at once. */
   readonly streamsMax: number;
   readonly eventFormat: 'protobuf' | 'json';
   readonly eventMaxAgeMs: number;
   readonly streamReplicas: number;
-  /** How long a stopping service waits for calls in hand and for the relay. */
+  /** How long a service that stops waits for calls in progress and for the relay. */
   readonly drainTimeoutMs: number;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** The address that clients of this machine use by default. */
+/** The default address, for the service and for the commands. */
 export const DEFAULT_LISTEN = '127.0.0.1:50051';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -122,11 +122,11 @@ class Reader {
     return address ?? { host: '127.0.0.1', port: 0 };
   }
 
-  /** At most `countMax` URLs with commas between them. Their text may hold a password and is never shown. */
+  /** At most `countMax` URLs, separated by commas. They may hold a password and are never shown. */
   urls(name: string, protocols: readonly string[], countMax: number): string | undefined {
     const text = this.#env[name];
     if (!text) return undefined;
-    // One URL may hold commas of its own, in a password.
+    // A single URL may have commas in its password.
     const parts = countMax === 1 ? [text] : text.split(',', countMax + 1);
     const valid = parts.every((part, index) => {
       const url = URL.parse(part.trim());

@@ -1,4 +1,4 @@
-/** What makes two requests "the same content", and what differs where they are not. */
+/** What makes two requests "the same content", and which field differs if they are not. */
 
 import { hash } from 'node:crypto';
 
@@ -8,11 +8,10 @@ import type { Charge, ChargeContent, TokenDetails } from './charge.ts';
 const CONTENT_HASH_DIGITS = 32;
 
 /**
- * Hash of the content in a canonical form that depends on no library and no wire format: a version,
- * then every field in the contract's order, texts with their length before them, labels sorted by
- * key. It is stored for ever, so the form must never change; a new form gets a new version.
- * As hexadecimal digits: a Buffer for each would be memory outside of V8's heap, which costs more
- * than the hash.
+ * Hash of the content in a canonical form that depends on no library and no wire format: a version, then
+ * every field in the contract's order, texts after their length, labels sorted by key. It is stored for
+ * ever, so the form must never change; a new form gets a new version. Hexadecimal digits, because a Buffer
+ * for each hash would be memory outside of V8's heap, which costs more than the hash.
  */
 export function contentHash(content: ChargeContent): string {
   return hash('sha256', canonicalContent(content), 'hex').slice(0, CONTENT_HASH_DIGITS);
@@ -67,9 +66,9 @@ const DETAILS = [
 ] as const;
 
 /**
- * The first field, in the contract's order, in which a request differs from the charge that its
- * request id made, as a path in proto spelling. For contents whose hashes differ: where every other
- * field agrees, it is `usage_time`, given by one and left to the server by the other.
+ * The first field, in the contract's order, in which a request differs from the charge that its request id
+ * made, as a path in proto spelling. For contents whose hashes differ: if every other field is equal, it is
+ * `usage_time`, which one of the two gave and the other left to the server.
  */
 export function firstDifference(stored: Charge, requested: ChargeContent): string {
   for (const [member, field] of SCALARS) {

@@ -22,7 +22,7 @@ export interface TokenDetails {
   readonly audioOutputTokens: bigint;
 }
 
-/** What the caller says about a charge. An empty text means that the caller said nothing. */
+/** What the caller says about a charge. An empty text means that the caller left the field out. */
 export interface ChargeContent {
   readonly userProfile: string;
   readonly sessionKey: string;
@@ -31,7 +31,7 @@ export interface ChargeContent {
   readonly chargeType: number;
   readonly promptTokens: bigint;
   readonly completionTokens: bigint;
-  /** Never 0 where the parts are not: an absent total is replaced by the sum at the border. */
+  /** At least the sum of the two above. An absent total was replaced by that sum. */
   readonly totalTokens: bigint;
   readonly tokenDetails: TokenDetails | undefined;
   readonly model: string;

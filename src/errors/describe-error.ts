@@ -1,16 +1,16 @@
 /**
- * What may be logged of an error. PostgreSQL and MikroORM put values of rows and whole statements into
- * messages; those are somebody's data. Imports nothing, so that every layer can use it.
+ * What may be logged about an error. PostgreSQL and MikroORM put values of rows and whole statements into
+ * messages, and those are somebody's data.
  */
 
-/** An error without what is not for the log. */
+/** An error without what must not be logged. */
 export interface ErrorLog {
   readonly name: string;
-  /** Absent where it may quote a row or a statement; 500 characters at most. */
+  /** At most 500 characters. Absent if it may quote a row or a statement. */
   readonly message?: string;
-  /** The SQLSTATE of an error of PostgreSQL. */
+  /** The SQLSTATE of an error from PostgreSQL, or Node's code. */
   readonly code?: unknown;
-  /** What PostgreSQL's error is about, by its names in the schema and in PostgreSQL's source. */
+  /** What PostgreSQL's error is about, by its name in the schema or in PostgreSQL's source. */
   readonly table?: unknown;
   readonly constraint?: unknown;
   readonly routine?: unknown;
@@ -21,27 +21,27 @@ export interface ErrorLog {
 const MESSAGE_LENGTH_MAX = 500;
 const CAUSES_MAX = 4;
 /**
- * What errors of PostgreSQL and MikroORM have, and others do not. Their SQLSTATE is no sign of them: the
- * codes of Node ("EPIPE") may have the same shape.
+ * Members that only errors from PostgreSQL and MikroORM have. The SQLSTATE is not one of them: codes from
+ * Node such as "EPIPE" have the same form.
  */
 const DATABASE_MEMBERS = ['severity', 'detail', 'sqlMessage', 'query'];
-/** What MikroORM adds to an error of PostgreSQL whose message it has changed. */
+/** What MikroORM adds to an error from PostgreSQL whose message it has changed. */
 const WRAPPER_MEMBERS = ['sqlMessage', 'query'];
 /**
- * Refused logins, unknown databases, too many connections, a shutdown: these messages name users,
- * databases and limits, which a person needs, and nothing of a row or a statement.
+ * Refused logins, unknown databases, too many connections, a shutdown: these messages name users, databases
+ * and limits, which an operator needs, and never quote a row or a statement.
  */
 const CLASSES_WITHOUT_VALUES = new Set(['28', '3D', '53', '57']);
-/** No privilege, a read-only server, a lock that is not to be had: the same, for whole codes. */
+/** The same for single codes: no privilege, a read-only server, a lock that was not available in time. */
 const CODES_WITHOUT_VALUES = new Set(['42501', '25006', '55P03']);
 const NAMES = ['table', 'constraint', 'routine'] as const;
 
-/** What may be logged of an error, with its stack frames and its causes, four at most. Never throws. */
+/** What may be logged about an error, with its stack frames and at most four causes. Never throws. */
 export function describeError(error: unknown): ErrorLog {
   return describe(error, 0);
 }
 
-/** The same as one line for a person: the first message that may be told, else the error's name and code. */
+/** The same as one line for a person: the first message that may be logged, or the error's name and code. */
 export function errorText(error: unknown): string {
   const first = describeError(error);
   for (let at: ErrorLog | undefined = first; at !== undefined; at = at.cause) {
@@ -68,7 +68,7 @@ function describe(error: unknown, depth: number): ErrorLog {
   };
 }
 
-/** Whether the message may quote a row or a statement, its own or, because wrappers repeat them, a cause's. */
+/** Whether the message may quote a row or a statement, also one of its causes, which wrappers repeat. */
 function mayQuote(error: Error, depth: number): boolean {
   if (has(error, DATABASE_MEMBERS) && !isWithoutValues(error)) return true;
   if (!(error.cause instanceof Error)) return false;

@@ -54,7 +54,7 @@ function listen(server: Server, { host, port }: Address): Promise<void> {
     server.once('error', reject);
     server.listen(port, host, () => {
       server.off('error', reject);
-      // Connections that cannot be accepted, for want of file descriptors: their clients try again.
+      // A connection that cannot be accepted because file descriptors ran out: its client tries again.
       server.on('error', () => undefined);
       resolve();
     });

@@ -7,12 +7,12 @@ import type { LogLevel } from '../config.ts';
 
 export type { Logger };
 
-/** Keys under which a secret could reach a log line; their values are never printed. */
+/** Keys whose values could be secret; they are never printed. */
 const SECRETS = ['password', 'databaseUrl', 'natsUrl', '*.password', '*.databaseUrl', '*.natsUrl'];
 
 /**
- * Logs to stdout: one JSON object a line, or coloured text where stdout is a terminal. `name` tells
- * the processes of one service apart.
+ * Logs to stdout: one JSON object a line, or coloured text on a terminal. `name` tells the processes of
+ * one service apart.
  */
 export function createLogger(level: LogLevel, name: string): Logger {
   const stream: DestinationStream = process.stdout.isTTY

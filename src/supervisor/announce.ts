@@ -1,21 +1,21 @@
-/** What a person reads when the service is ready. */
+/** What a person reads once the service is ready. */
 
 import { type Address, formatAddress } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
 
-/** Where a service that is ready is, and what it works on. */
+/** The addresses of a service that is ready. */
 export interface ReadyService {
   readonly grpc: Address;
   readonly http: Address;
-  /** Its host and path are said, and no password. */
+  /** Shown without user and password. */
   readonly databaseUrl: string;
-  /** One or several, separated by commas, said likewise; undefined while there is none. */
+  /** One or several, separated by commas; shown without credentials. Undefined: there is none yet. */
   readonly natsUrl: string | undefined;
   /** When the start began, on the clock of `performance.now()`. */
   readonly startedAtMs: number;
 }
 
-/** Logs the line that says that the service is ready, and writes what to type next to standard error. */
+/** Logs the line that says that the service is ready, and prints what to type next to standard error. */
 export function announce(logger: Logger, at: ReadyService): void {
   const grpc = formatAddress(at.grpc);
   const example =

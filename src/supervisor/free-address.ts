@@ -1,14 +1,14 @@
-/** Makes sure that the service's address is free, before processes share it. */
+/** Checks that the service's address is free, before several processes share it. */
 
 import { createServer, type AddressInfo } from 'node:net';
 
 import { type Address, formatAddress } from '../config.ts';
 
 /**
- * Resolves to the address with its real port (0: a free one). Server processes share a port with
- * SO_REUSEPORT, which would also let a second service in, unnoticed, on another database; taken
- * once without sharing, the address is known to be nobody else's. Rejects with a message that
- * names the variable.
+ * Resolves to the address with its real port (0: a free one). Rejects with a message that names the
+ * variable if the address is taken. Server processes share a port with SO_REUSEPORT, which would let a
+ * second service with another database share it too, without anybody noticing. So the address is bound
+ * once without sharing, which fails if it is in use.
  */
 export function findFreeAddress(address: Address, variable: string): Promise<Address> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** What the supervisor and its server processes tell each other over the cluster's channel. */
+/** The messages between the supervisor and its server processes. */
 
 /** From a server process. */
 export type ServerMessage =
@@ -6,19 +6,19 @@ export type ServerMessage =
   | { readonly type: 'listening' }
   /** Whether it can record charges. */
   | { readonly type: 'serving'; readonly serving: boolean }
-  /** Something was committed that the relay may publish; the groups themselves, unless it is behind. */
+  /** Charges were committed; their events, unless the supervisor does not keep up. */
   | { readonly type: 'committed'; readonly events: readonly Buffer[] }
-  /** Its start failed for a reason that a restart does not mend. */
+  /** Its start failed, and starting it again would not help. */
   | { readonly type: 'failed'; readonly reason: string };
 
 /** From the supervisor. */
 export type SupervisorMessage =
-  /** Finish what is in hand, refuse the rest, exit. */
+  /** Finish calls in progress, refuse new ones, exit. */
   | { readonly type: 'drain' }
-  /** Whether events reach NATS at present. */
+  /** Whether events reach NATS now. */
   | { readonly type: 'relay'; readonly connected: boolean };
 
-/** Whether this came from a peer of this service, and not from a library that uses the channel too. */
+/** Whether this is a message of this service, and not of a library that uses the channel too. */
 export function isMessageOf<T extends ServerMessage | SupervisorMessage>(
   value: unknown,
   types: readonly T['type'][],

@@ -9,8 +9,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const EXIT_FORCED = 130;
 
 /**
- * Starts the service, waits for SIGINT or SIGTERM, and stops it in order. A second signal ends it
- * at once: what was acknowledged is durable either way. Resolves to whether all went well.
+ * Starts the service, waits for SIGINT or SIGTERM, and stops it in order. A second signal ends it at
+ * once; what was acknowledged is stored either way. Resolves to whether all went well.
  */
 export async function runSupervisor(config: Config): Promise<boolean> {
   const logger = createLogger(config.logLevel, 'charge-service');

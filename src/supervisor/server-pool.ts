@@ -5,13 +5,13 @@ import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from '../observability/logger.ts';
 import { isMessageOf, SERVER_MESSAGES, type ServerMessage, type SupervisorMessage } from './messages.ts';
 
-/** How the processes are started, and what is told of them. */
+/** How the processes are started, and who is told about them. */
 export interface ServerPoolOptions {
   readonly processes: number;
   /** Environment of each process, on top of this one's. */
   readonly env: Readonly<Record<string, string>>;
   readonly logger: Logger;
-  /** Charges were committed by any of them; `events`: see `encodeCommittedEvents`. */
+  /** One of them committed charges; `events`: see `encodeCommittedEvents`. */
   committed(events: readonly Buffer[]): void;
   /** The number of processes that can record charges changed. */
   servingChanged(serving: number): void;
@@ -19,14 +19,14 @@ export interface ServerPoolOptions {
   failed(reason: string): void;
 }
 
-/** A process answers what is left and closes its connections after its own time is over. */
+/** After its drain time a process still answers what is left and closes its connections. */
 const KILL_GRACE_MS = 3_000;
 const RESTART_DELAY_MIN_MS = 100;
 const RESTART_DELAY_MAX_MS = 5_000;
-/** A process that lived this long starts again at once. */
+/** After a process has lived this long, the next restart has the shortest delay again. */
 const STABLE_AFTER_MS = 10_000;
 
-/** Owns its processes from `start()` to the end of `drain()`. */
+/** Starts server processes, replaces those that die, and drains them together. */
 export class ServerPool {
   readonly #options: ServerPoolOptions;
   readonly #serving = new Set<Worker>();
@@ -40,9 +40,9 @@ export class ServerPool {
     this.#options = options;
   }
 
-  /** Starts every process and resolves as soon as all have begun to listen; rejects when one cannot. */
+  /** Starts every process. Resolves as soon as all listen; rejects if one cannot. */
   start(): Promise<void> {
-    // Bytes as bytes: the default would make JSON of the events.
+    // The default, JSON, would copy the bytes of the events as text.
     cluster.setupPrimary({ serialization: 'advanced' });
     for (let index = 0; index < this.#options.processes; index++) this.#fork();
     return this.#started.promise;
@@ -60,8 +60,8 @@ export class ServerPool {
   }
 
   /**
-   * Lets every process finish within `timeoutMs`; what is left somewhat later is ended. One that is
-   * still starting is told once it listens: before, nobody there may hear it.
+   * Lets every process finish within `timeoutMs`; a process that is left a little later is killed. A
+   * process that is still starting is told once it listens, because before that it may not hear it.
    */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
@@ -135,7 +135,7 @@ export class ServerPool {
   }
 
   #send(worker: Worker, message: SupervisorMessage): void {
-    // A process that is just dying has no channel any more; its exit is handled elsewhere.
+    // A process that is dying has no channel any more; its exit is handled elsewhere.
     if (worker.isConnected()) worker.send(message, () => undefined);
   }
 }

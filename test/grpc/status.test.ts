@@ -8,7 +8,7 @@ import { ErrorReason } from '../../generated/charge/v1/error_reason.ts';
 import { Status } from '../../generated/google/rpc/status.ts';
 import * as chargeFailures from '../../src/charges/errors.ts';
 import * as commonFailures from '../../src/errors/failure.ts';
-import { callTimeout, compressionFailure } from '../../src/grpc/call-headers.ts';
+import { callTimeout, COMPRESSED } from '../../src/grpc/call-headers.ts';
 import { prepareFailure, STATUS_DETAILS_KEY, toCallError, toProtoStatus } from '../../src/grpc/status.ts';
 import { summaryOf } from './support/server.ts';
 
@@ -48,9 +48,7 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   sequenceOutOfRange: fc
     .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))
     .map((sequences) => chargeFailures.sequenceOutOfRange(...sequences)),
-  compressionFailure: text
-    .filter((name) => name !== 'identity')
-    .map((name) => present(compressionFailure(name))),
+  compressed: fc.constant(COMPRESSED),
   callTimeout: text
     .filter((value) => !/^\d+[HMSmun]$/.test(value))
     .map((value) => present(callTimeout(value).failure)),

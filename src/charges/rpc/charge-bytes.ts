@@ -17,7 +17,7 @@ const FIXED_BYTES = 300;
 /** Most bytes of UTF-8 that a UTF-16 unit becomes. */
 const BYTES_PER_UNIT = 3;
 
-/** An upper bound of a charge's encoded bytes, and so of what its texts take in memory: two bytes a unit at most. */
+/** An upper bound of a charge's encoded bytes. Its texts take less in memory: at most two bytes a unit. */
 export function encodedBytesAtMost(charge: ChargeTexts): number {
   let units =
     charge.userProfile.length +

@@ -1,4 +1,4 @@
-/** The check of CreateChargeRequest: fast where the request is valid, thorough where it is not. */
+/** The check of CreateChargeRequest: fast if the request is valid, thorough if it is not. */
 
 import type { Charge } from '../../../generated/charge/v1/charge.ts';
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';

@@ -1,7 +1,7 @@
 /**
- * The contract's rules for CreateChargeRequest as one predicate that allocates next to nothing: half
- * a microsecond a request, where the rules as written take 70 to 190. It only says yes or no; `contract-rules.ts` names
- * the violations. test/rpc/fast-charge-rules.test.ts holds the two together.
+ * The contract's rules for CreateChargeRequest as one predicate: half a microsecond a request, where
+ * protovalidate takes 70 to 190. It only says yes or no; protovalidate then names the violations. A property
+ * test checks that both give the same verdict.
  */
 
 import type { Charge, ChargeType, Provider, TokenDetails } from '../../../generated/charge/v1/charge.ts';
@@ -94,7 +94,7 @@ function isText(text: string, max: number): boolean {
 
 function codePoints(text: string): number {
   let count = text.length;
-  // Every low surrogate stands behind a high one: a text that came as UTF-8 is well-formed.
+  // A text that was decoded from UTF-8 is well-formed: every low surrogate follows a high one.
   for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) count--;
   return count;
 }

@@ -2,10 +2,9 @@
  * Opaque page tokens: a place in a list, bound to the tenant, the filter and the order of the call
  * that made it.
  *
- * A token is not a secret and not a credential: it holds the usage time and the id of the last
- * charge that its reader was given, and whoever forges one sees nothing but a page of their own
- * tenant. The digest is there so that a damaged token, or one of another list, is an error instead
- * of a wrong page.
+ * A token is neither a secret nor a credential. It holds the usage time and the id of the last charge on
+ * the page before, and whoever forges one sees only a page of their own tenant. The digest makes a damaged
+ * token, or one of another list, an error instead of a wrong page.
  */
 
 import { hash } from 'node:crypto';
@@ -31,7 +30,7 @@ const DIGEST_AT = 25;
 const TOKEN_BYTES = 45;
 const DIGEST_BYTES = TOKEN_BYTES - DIGEST_AT;
 
-/** The token that continues `list` behind `position`. */
+/** The token that continues `list` after `position`. */
 export function encodePageToken(list: ListIdentity, position: ListPosition): string {
   const token = Buffer.alloc(TOKEN_BYTES);
   token.writeUInt8(VERSION, 0);
@@ -53,7 +52,7 @@ export function decodePageToken(list: ListIdentity, text: string): ListPosition 
     throw new ServiceError(pageTokenInvalid());
   }
   const usageTimeMicros = token.readBigInt64BE(TIME_AT);
-  // The digest keeps nobody from making a token with a time that no charge has and PostgreSQL cannot read.
+  // Anybody can make a token with a right digest, also one with a time that PostgreSQL cannot read.
   if (!isWellFormedTimestamp(toProtoTimestamp(usageTimeMicros))) {
     throw new ServiceError(pageTokenInvalid());
   }

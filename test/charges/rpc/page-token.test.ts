@@ -3,6 +3,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import { pageTokenInvalid } from '../../../src/charges/errors.ts';
 import { ServiceError } from '../../../src/errors/failure.ts';
 import { decodePageToken, encodePageToken, type ListIdentity } from '../../../src/charges/rpc/page-token.ts';
 
@@ -40,7 +41,7 @@ const refused = (tokenOf: ListIdentity, token: string): void => {
     error = thrown;
   }
   expect(error).toBeInstanceOf(ServiceError);
-  expect((error as ServiceError).failure).toEqual({ kind: 'page_token_invalid' });
+  expect((error as ServiceError).failure).toEqual(pageTokenInvalid());
 };
 
 test('a token of a list names its place there', () => {
