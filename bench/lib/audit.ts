@@ -13,8 +13,8 @@ export interface Counts {
   readonly charges: number;
   /** Charges in all groups of the journal. */
   readonly journal: number;
-  /** Sum of the last numbers of all books. */
-  readonly book: number;
+  /** Sum of the last numbers of all journals. */
+  readonly head: number;
   /** Undefined: this contender publishes nothing. */
   readonly messages: number | undefined;
 }
@@ -34,17 +34,17 @@ export class Auditor {
   /** Counts everything, row by row. */
   async count(): Promise<Counts> {
     const counts = await withClient(this.#databaseUrl, async (client) => {
-      const { rows } = await client.query<Record<'charges' | 'journal' | 'book', string>>(
+      const { rows } = await client.query<Record<'charges' | 'journal' | 'head', string>>(
         `SELECT (SELECT count(*) FROM charge) AS charges,
                 (SELECT coalesce(sum(cardinality(charge_ids)), 0) FROM journal) AS journal,
-                (SELECT sum(last_sequence) FROM book) AS book`,
+                (SELECT sum(last_sequence) FROM journal_head) AS head`,
       );
       return rows[0];
     });
     return {
       charges: Number(counts?.charges),
       journal: Number(counts?.journal),
-      book: Number(counts?.book),
+      head: Number(counts?.head),
       messages: this.#stream === undefined ? undefined : await streamMessages(this.#natsUrl, this.#stream),
     };
   }
@@ -57,7 +57,7 @@ export class Auditor {
         const { rows } = await client.query<{ drained: boolean }>({
           name: 'drained',
           text: `SELECT coalesce(sum(last_sequence), 0) = (SELECT coalesce(sum(published_sequence), 0) FROM relay_cursor)
-                   AS drained FROM book`,
+                   AS drained FROM journal_head`,
         });
         if (rows[0]?.drained) return;
         if (performance.now() > giveUpAtMs) throw new Error('the relay did not drain in time');
@@ -71,7 +71,7 @@ export class Auditor {
     await withClient(this.#databaseUrl, async (client) => {
       await client.query('VACUUM (ANALYZE) charge');
       await client.query('VACUUM (ANALYZE) journal');
-      await client.query('VACUUM (ANALYZE) book');
+      await client.query('VACUUM (ANALYZE) journal_head');
       await client.query('VACUUM (ANALYZE) relay_cursor');
     });
   }

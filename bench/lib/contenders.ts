@@ -66,7 +66,7 @@ export function serviceContender(
       expectGrowth(name, before, await auditor.count(), result.rows, [
         'charges',
         'journal',
-        'book',
+        'head',
         ...(published ? (['messages'] as const) : []),
       ]);
       // Of the last round; it explains the figures more often than not.

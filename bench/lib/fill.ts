@@ -32,7 +32,7 @@ export async function fillCharges(databaseUrl: string, count: number, published:
       SELECT tenant, max(sequence), array_agg(id ORDER BY id)
       FROM (SELECT tenant, id, row_number() OVER (ORDER BY id) AS sequence FROM charge) AS numbered
       GROUP BY tenant, (sequence - 1) / ${GROUP}`);
-    await client.query('UPDATE book SET last_sequence = $1', [count]);
+    await client.query('UPDATE journal_head SET last_sequence = $1', [count]);
     if (published) await client.query(`INSERT INTO relay_cursor VALUES ('default', $1)`, [count]);
     for (const { table, name, definition, constraint } of definitions) {
       await client.query(
@@ -41,7 +41,7 @@ export async function fillCharges(databaseUrl: string, count: number, published:
     }
     await client.query('VACUUM (ANALYZE, FREEZE) charge');
     await client.query('VACUUM (ANALYZE, FREEZE) journal');
-    await client.query('VACUUM (ANALYZE) book');
+    await client.query('VACUUM (ANALYZE) journal_head');
     await client.query('CHECKPOINT');
   } finally {
     await client.end();

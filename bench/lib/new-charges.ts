@@ -4,13 +4,14 @@ import { v7 as uuidv7 } from 'uuid';
 
 import { contentHash } from '../../src/charges/canonical-content.ts';
 import { timeOfChargeId } from '../../src/charges/charge-id.ts';
-import type { NewCharge } from '../../src/charges/store/charge-row.ts';
-import { requestKey } from '../../src/charges/store/request-key.ts';
+import { type ChargeContent, DEFAULT_TENANT } from '../../src/charges/charge.ts';
+import type { ChargeRow } from '../../src/charges/entity.ts';
+import { isHashedKey, requestKey } from '../../src/charges/store/request-key.ts';
 import { RequestIds } from './request-ids.ts';
 import { toContent, workloadRows } from './workload.ts';
 
-/** Makes groups of charges, sorted by request id as the statement wants them. */
-export type ChargeSource = (count: number) => NewCharge[];
+/** Makes groups of charges, sorted by request key as the statement wants them. */
+export type ChargeSource = (count: number) => ChargeRow[];
 
 /**
  * Charges of the moment in which they are asked for, many of them in one millisecond. Hashes are made
@@ -54,7 +55,10 @@ export function spreadChargeSource(): ChargeSource {
     });
 }
 
-type Content = Pick<NewCharge, 'content' | 'contentHash'>;
+interface Content {
+  readonly content: ChargeContent;
+  readonly contentHash: string;
+}
 
 /** Goes round the workload. */
 function contentSource(): () => Content {
@@ -70,17 +74,22 @@ function contentSource(): () => Content {
   };
 }
 
-function newCharge(row: Content, requestId: string, id: string): NewCharge {
+function newCharge({ content, contentHash }: Content, requestId: string, id: string): ChargeRow {
+  const key = requestKey(requestId);
+  const createTimeMicros = timeOfChargeId(id);
   return {
-    ...row,
+    ...content,
+    tenant: DEFAULT_TENANT,
     id,
-    requestId,
-    requestKey: requestKey(requestId),
-    createTimeMicros: timeOfChargeId(id),
-    traceparent: undefined,
+    requestKey: key,
+    hashedRequestId: isHashedKey(key) ? requestId : '',
+    contentHash,
+    usageTimeMicros: content.usageTimeMicros ?? createTimeMicros,
+    createTimeMicros,
+    traceparent: '',
   };
 }
 
-function sortedGroup(count: number, make: () => NewCharge): NewCharge[] {
-  return Array.from({ length: count }, make).sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
+function sortedGroup(count: number, make: () => ChargeRow): ChargeRow[] {
+  return Array.from({ length: count }, make).sort((a, b) => (a.requestKey < b.requestKey ? -1 : 1));
 }

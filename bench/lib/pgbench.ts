@@ -67,7 +67,7 @@ async function contender(
       const transactions = Number(/actually processed: (\d+)/.exec(result)?.[1]);
       const latency = Number(/latency average = ([\d.]+) ms/.exec(result)?.[1]);
       const count = transactions * rows;
-      expectGrowth(name, before, await auditor.count(), count, ['charges', 'journal', 'book']);
+      expectGrowth(name, before, await auditor.count(), count, ['charges', 'journal', 'head']);
       return { count, seconds: whole, p50Ms: latency, cpuSeconds };
     },
   };
@@ -89,13 +89,13 @@ WITH input AS MATERIALIZED (
   RETURNING id
 ), total AS (
   SELECT count(*) AS n, array_agg(id ORDER BY id) AS ids FROM inserted
-), counter AS (
-  UPDATE book SET last_sequence = last_sequence + total.n FROM total
+), head AS (
+  UPDATE journal_head SET last_sequence = last_sequence + total.n FROM total
   WHERE tenant = 'default' AND total.n > 0
   RETURNING last_sequence
 ), entry AS (
   INSERT INTO journal (tenant, last_sequence, charge_ids)
-  SELECT 'default', (SELECT last_sequence FROM counter), ids FROM total WHERE n > 0
+  SELECT 'default', (SELECT last_sequence FROM head), ids FROM total WHERE n > 0
 )
-SELECT (SELECT last_sequence FROM counter) AS last FROM total;`;
+SELECT (SELECT last_sequence FROM head) AS last FROM total;`;
 }

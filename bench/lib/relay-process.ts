@@ -1,6 +1,9 @@
 /** The production relay alone in a process: publishes a backlog that is already there, once per message from its parent. */
 
 import { createRelay } from '../../src/relay/open-relay.ts';
+import { chargeEntities } from '../../src/charges/entity.ts';
+import { journalEntities } from '../../src/journal/entity.ts';
+import { relayEntities } from '../../src/relay/entity.ts';
 import { openDatabase } from '../../src/database/orm.ts';
 import type { LoadMessage, LoadResult } from './load/jobs.ts';
 
@@ -12,7 +15,7 @@ async function run(): Promise<LoadResult> {
   const database = await openDatabase({
     databaseUrl,
     poolSizeMax: 6,
-    durableCommits: true,
+    entities: [...chargeEntities, ...journalEntities, ...relayEntities],
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'bench relay',
@@ -21,11 +24,11 @@ async function run(): Promise<LoadResult> {
   let published = 0;
   let failed = 0;
   const startedAtMs = performance.now();
-  const relay = createRelay(CONFIG, database.pool, natsUrl, {
+  const relay = createRelay(CONFIG, database.em, natsUrl, {
     connected: () => undefined,
     leading: (leading) => leading && leads.resolve(),
     published: (events) => (published += events),
-    setAside: () => failed++,
+    deadLetter: () => failed++,
     failed: (error) => console.error('relay:', error),
   });
   relay.start();

@@ -3,14 +3,9 @@
 import type pg from 'pg';
 
 import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
-import {
-  CHARGE_COLUMNS,
-  chargeParameters,
-  chargeSelectList,
-  type NewCharge,
-} from '../../src/charges/store/charge-row.ts';
-import { insertCharges } from '../../src/charges/store/insert-charges.ts';
+import type { ChargeRow } from '../../src/charges/entity.ts';
 import { type ChargeSource, newChargeSource, textIdChargeSource } from './new-charges.ts';
+import { COLUMNS, INSERT } from './write-statement.ts';
 
 /** One way to write a group of charges, on a database of its own. */
 export interface WriteVariant {
@@ -18,7 +13,7 @@ export interface WriteVariant {
   /** Run after the migrations. */
   readonly prepare: readonly string[];
   readonly source: () => ChargeSource;
-  readonly write: (client: pg.Client, charges: readonly NewCharge[]) => Promise<unknown>;
+  readonly write: (client: pg.Client, charges: readonly ChargeRow[]) => Promise<unknown>;
 }
 
 /** What the service does; everything else is compared with it. */
@@ -26,19 +21,18 @@ export const AS_IT_IS: WriteVariant = {
   name: 'as it is',
   prepare: [],
   source: newChargeSource,
-  write: (client, charges) => insertCharges(client, DEFAULT_TENANT, charges, 'expectNew'),
+  write: (client, charges) => INSERT.run(client, DEFAULT_TENANT, charges, 'expectNew'),
 };
 
-const COLUMNS = CHARGE_COLUMNS.join(', ');
-const ARRAYS = chargeSelectList(2).replaceAll('unnest(', '').replaceAll(')', '');
+const ARRAYS = COLUMNS.selectList(2).replaceAll('unnest(', '').replaceAll(')', '');
 
 function bare(name: string, rows: string): WriteVariant {
-  const text = `INSERT INTO charge (tenant, ${COLUMNS}) ${rows}`;
+  const text = `INSERT INTO charge (tenant, ${COLUMNS.names}) ${rows}`;
   return {
     ...AS_IT_IS,
     name,
     write: (client, charges) =>
-      client.query({ name: 'bare', text, values: [DEFAULT_TENANT, ...chargeParameters(charges)] }),
+      client.query({ name: 'bare', text, values: [DEFAULT_TENANT, ...COLUMNS.parameters(charges)] }),
   };
 }
 
@@ -60,9 +54,9 @@ export const WRITE_VARIANTS: readonly WriteVariant[] = [
   {
     ...AS_IT_IS,
     name: 'ON CONFLICT DO NOTHING',
-    write: (client, charges) => insertCharges(client, DEFAULT_TENANT, charges, 'skipExisting'),
+    write: (client, charges) => INSERT.run(client, DEFAULT_TENANT, charges, 'skipExisting'),
   },
-  bare('no journal, no book', `SELECT $1::text, ${chargeSelectList(2)}`),
+  bare('no journal', `SELECT $1::text, ${COLUMNS.selectList(2)}`),
   bare('… and one unnest() in FROM', `SELECT $1::text, input.* FROM unnest(${ARRAYS}) AS input`),
   { ...AS_IT_IS, name: 'request ids that are no UUIDs', source: textIdChargeSource },
   {

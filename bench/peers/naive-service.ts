@@ -18,17 +18,19 @@ import {
 } from '../../generated/charge/v1/charge_service.ts';
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { toProtoTimestamp } from '../../src/grpc/timestamp.ts';
-import { ChargeEntity } from '../../src/database/entities.ts';
+import { chargeEntities, ChargeEntity } from '../../src/charges/entity.ts';
+import { NullValueHydrator } from '../../src/database/types/null-values.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
 const STREAM = 'NAIVE';
 const SUBJECT = 'naive.created';
 const TENANT = 'default';
-const NO_HASH = '00000000-0000-0000-0000-000000000000';
+const NO_HASH = '00000000000000000000000000000000';
 
 const orm = await MikroORM.init({
   clientUrl: databaseUrl,
-  entities: [ChargeEntity],
+  entities: chargeEntities,
+  hydrator: NullValueHydrator,
   debug: false,
   // More connections made it slower on two cores.
   pool: { min: 0, max: 10 },
@@ -49,18 +51,21 @@ async function createCharge({ charge, requestId }: CreateChargeRequest): Promise
     requestKey: requestId,
     contentHash: NO_HASH,
     userProfile: charge.userProfile,
-    sessionKey: charge.sessionKey || null,
+    sessionKey: charge.sessionKey,
     provider: charge.provider,
-    otherProvider: charge.otherProvider || null,
+    otherProvider: charge.otherProvider,
     chargeType: charge.chargeType,
     promptTokens: charge.promptTokens,
     completionTokens: charge.completionTokens,
     totalTokens: charge.promptTokens + charge.completionTokens,
-    model: charge.model || null,
-    reference: charge.reference || null,
-    labels: charge.labels.size > 0 ? Object.fromEntries(charge.labels) : null,
-    usageTime: nowMicros,
-    createTime: nowMicros,
+    model: charge.model,
+    reference: charge.reference,
+    labels: charge.labels,
+    usageTimeMicros: nowMicros,
+    createTimeMicros: nowMicros,
+    hashedRequestId: '',
+    traceparent: '',
+    tokenDetails: undefined,
   });
   try {
     await em.flush();

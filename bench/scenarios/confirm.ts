@@ -149,7 +149,7 @@ function ghzContender(
       await auditor.drained();
       const ok = report.statusCodeDistribution['OK'] ?? 0;
       if (ok !== report.count) throw new Error(`ghz: ${ok} of ${report.count} calls were answered OK`);
-      expectGrowth('ghz', before, await auditor.count(), ok, ['charges', 'journal', 'book', 'messages']);
+      expectGrowth('ghz', before, await auditor.count(), ok, ['charges', 'journal', 'head', 'messages']);
       const p = (percentage: number): number | undefined => {
         const found = report.latencyDistribution.find((each) => each.percentage === percentage);
         return found && found.latency / 1e6;

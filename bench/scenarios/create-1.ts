@@ -59,7 +59,7 @@ async function singleRowContender(context: Context): Promise<Contender> {
         () => load.run(job),
       );
       expectAllOk('single_row', result);
-      expectGrowth('single_row', before, await auditor.count(), result.rows, ['charges', 'journal', 'book']);
+      expectGrowth('single_row', before, await auditor.count(), result.rows, ['charges', 'journal', 'head']);
       return {
         count: result.rows,
         seconds: result.seconds,

@@ -1,15 +1,15 @@
-/** `charge.v1.ChargeCreated` of an entry of the book, for the watch and for the relay. */
+/** `charge.v1.ChargeCreated` of an event of the journal, for the watch and for the relay. */
 
 import type { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import type { JournalEntry } from './charge.ts';
+import type { ChargeEvent } from './charge.ts';
 import { toProtoCharge } from './convert.ts';
 
-/** The event of an entry. Its id is the charge's own: a charge is created once. */
-export function toProtoChargeCreated(entry: JournalEntry): ChargeCreated {
+/** The message of an event. Its id is the charge's own: a charge is created once. */
+export function toProtoChargeCreated(event: ChargeEvent): ChargeCreated {
   return {
-    eventId: entry.charge.id,
-    charge: toProtoCharge(entry.charge),
-    sequence: entry.sequence,
-    tenant: entry.tenant,
+    eventId: event.charge.id,
+    charge: toProtoCharge(event.charge),
+    sequence: event.sequence,
+    tenant: event.tenant,
   };
 }

@@ -1,12 +1,12 @@
 /** What the gRPC border needs from the composition root. */
 
-import type { BookReader, ChargeReader, ChargeRecorder } from '../charges/ports.ts';
+import type { JournalReader, ChargeReader, ChargeRecorder } from '../charges/ports.ts';
 
 /** Everything that the border calls; it owns none of it. */
 export interface RpcDependencies {
   readonly recorder: ChargeRecorder;
   readonly reader: ChargeReader;
-  readonly book: BookReader;
+  readonly journal: JournalReader;
   readonly logger: RpcLogger;
   readonly metrics: RpcMetrics;
   readonly limits: RpcLimits;

@@ -22,7 +22,7 @@ export function observeRelay(
   connectionChanged: (connected: boolean) => void,
 ): { readonly events: RelayEvents; readonly status: RelayStatus } {
   const status: RelayStatus = { connected: false, leading: false };
-  const { published, aside, failures, connectedGauge, leadingGauge } = relayMetrics(registry);
+  const { published, deadLetters, failures, connectedGauge, leadingGauge } = relayMetrics(registry);
   let failing = false;
 
   const events: RelayEvents = {
@@ -45,17 +45,17 @@ export function observeRelay(
       published.inc(count);
       failing = false;
     },
-    setAside: (tenant, sequence, reason) => {
-      aside.inc();
+    deadLetter: (tenant, sequence, reason) => {
+      deadLetters.inc();
       logger.error(
         { tenant, sequence: sequence.toString(), reason },
-        'event set aside: it will not be published',
+        'dead letter: the broker will never accept this event, so it is not published',
       );
     },
-    failed: (error, retryInMs) => {
+    failed: (error) => {
       failures.inc();
       logger[failing ? 'debug' : 'warn'](
-        { reason: errorText(error), retryInMs },
+        { reason: errorText(error) },
         'publishing failed; trying again until it succeeds',
       );
       failing = true;
@@ -103,9 +103,9 @@ function relayMetrics(registry: Registry) {
     help: 'Events that JetStream has acknowledged.',
     registers,
   });
-  const aside = new Counter({
-    name: 'charge_relay_events_set_aside_total',
-    help: 'Events that the broker refuses for good; see the table relay_reject.',
+  const deadLetters = new Counter({
+    name: 'charge_relay_dead_letters_total',
+    help: 'Events that the broker will never accept; see the table dead_letter.',
     registers,
   });
   const failures = new Counter({
@@ -123,5 +123,5 @@ function relayMetrics(registry: Registry) {
     help: '1 while this replica is the one that publishes.',
     registers,
   });
-  return { published, aside, failures, connectedGauge, leadingGauge };
+  return { published, deadLetters, failures, connectedGauge, leadingGauge };
 }

@@ -1,18 +1,20 @@
 /** A gRPC server on the store: the composition root of a server process, and of tests. */
 
 import type { Config } from '../config.ts';
-import type { JournalEntry } from '../charges/charge.ts';
+import type { ChargeEvent } from '../charges/charge.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import type { RpcLimits } from '../grpc/dependencies.ts';
 import { EVENTS_HEALTH_SERVICE, HEALTH_SERVICES } from '../grpc/health.ts';
 import { createRpcServer } from '../grpc/server.ts';
-import { BookFollower } from '../journal/follower.ts';
+import { chargeEntities } from '../charges/entity.ts';
+import { ChargeEventReader } from '../charges/store/charge-events.ts';
+import { JournalFollower } from '../journal/follower.ts';
+import { journalEntities } from '../journal/entity.ts';
 import { createChargeReader } from '../charges/store/charge-reader.ts';
-import { openPool } from '../database/connections.ts';
 import { GroupWriter } from '../charges/store/group-writer.ts';
 import { openDatabase } from '../database/orm.ts';
-import { ReadConnections } from '../database/read-connections.ts';
+import { Reads } from '../database/reads.ts';
 import { watchDatabase } from './database-watch.ts';
 
 /** What the server is given from outside. */
@@ -22,8 +24,8 @@ export interface ServerOptions {
   readonly metrics: ServerMetrics;
   /** Whether charges can be recorded changed. */
   serving(serving: boolean): void;
-  /** These charges were committed together: entries of one tenant's book, in order. */
-  committed(entries: readonly JournalEntry[]): void;
+  /** These charges were committed together: events of one tenant's journal, in order. */
+  committed(events: readonly ChargeEvent[]): void;
 }
 
 /** An open server. */
@@ -56,20 +58,20 @@ export async function openServer(
   const { logger, metrics } = options;
   const connection = {
     databaseUrl: options.databaseUrl,
-    durableCommits: true,
+    entities: [...chargeEntities, ...journalEntities],
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',
   };
-  const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
-  // One for each group that is written at once, so that no number of reads can hold writes up.
-  const writePool = openPool({ ...connection, poolSizeMax: config.writers });
-  // Every watch of this process waits for it: it must not wait behind their reads.
-  const lookPool = openPool({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
-  const reads = new ReadConnections(database.pool, RETRY_AFTER_MS);
-  const book = new BookFollower(reads, lookPool, { pollMs: 100 });
+  const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS, pipelining: true });
+  // One connection for each group that is written at once, so that no number of reads can delay writes.
+  const writes = await openDatabase({ ...connection, poolSizeMax: config.writers });
+  // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
+  const polls = await openDatabase({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
+  const reads = new Reads(database, RETRY_AFTER_MS);
+  const follower = new JournalFollower(polls, { pollMs: 100 });
   const recorder = new GroupWriter(
-    writePool,
+    writes,
     {
       writers: config.writers,
       groupSizeMax: 500,
@@ -78,26 +80,26 @@ export async function openServer(
       retryAfterMs: RETRY_AFTER_MS,
     },
     {
-      committed: (entries) => {
-        const last = entries.at(-1);
-        if (last !== undefined) book.advanced(last.tenant, last.sequence);
-        options.committed(entries);
+      committed: (events) => {
+        const last = events.at(-1);
+        if (last !== undefined) follower.advanced(last.tenant, last.sequence);
+        options.committed(events);
       },
       attempted: metrics.writeAttempted,
     },
   );
-  const reader = createChargeReader(database.orm, reads);
+  const reader = createChargeReader(reads);
   const rpc = createRpcServer({
     recorder,
     reader,
-    book,
+    journal: new ChargeEventReader(reads, follower),
     logger,
     metrics: metrics.rpc,
     limits: rpcLimits(config),
   });
   metrics.watchLoad(rpc.load, () => recorder.queuedCharges);
   // Over the connections of the writers: slow reads do not keep a charge from being recorded.
-  const watch = watchDatabase(writePool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
+  const watch = watchDatabase(writes.pool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
     for (const service of HEALTH_SERVICES) rpc.setServing(service, available);
     options.serving(available);
     if (!available) logger.warn({}, 'PostgreSQL does not answer: charges cannot be recorded');
@@ -115,8 +117,8 @@ export async function openServer(
       try {
         await rpc.drain(timeoutMs);
       } finally {
-        book.close();
-        await Promise.all([writePool.end(), lookPool.end(), database.close()]);
+        follower.close();
+        await Promise.all([writes.close(), polls.close(), database.close()]);
       }
     },
   };

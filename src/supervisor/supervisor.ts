@@ -16,6 +16,9 @@ import { createRelay } from '../relay/open-relay.ts';
 import type { Relay } from '../relay/relay.ts';
 import { migrate } from '../database/migrate.ts';
 import { openDatabase } from '../database/orm.ts';
+import { journalEntities } from '../journal/entity.ts';
+import { chargeEntities } from '../charges/entity.ts';
+import { relayEntities } from '../relay/entity.ts';
 import { classifySqlError } from '../database/sql-errors.ts';
 import { readBacklogSize } from '../relay/store/relay-state.ts';
 import { announce } from './announce.ts';
@@ -71,7 +74,7 @@ async function start(
   const database = await openDatabase({
     databaseUrl: backing.databaseUrl,
     poolSizeMax: 6,
-    durableCommits: false,
+    entities: [...chargeEntities, ...journalEntities, ...relayEntities],
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service supervisor',
@@ -93,7 +96,7 @@ async function start(
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
     failed: onFatal,
   });
-  const backlog = watchBacklog(registry, () => readBacklogSize(database.pool));
+  const backlog = watchBacklog(registry, () => readBacklogSize(database.em));
   stack.defer(() => backlog.stop());
   const http = await openHttpServer(config.metricsListen, {
     metrics: metricsOfAll(registry, logger),
@@ -106,7 +109,7 @@ async function start(
   void backing.natsUrl.then(
     (url) => {
       if (stack.disposed) return;
-      const started = createRelay(config, database.pool, url, observed.events);
+      const started = createRelay(config, database.em, url, observed.events);
       stack.defer(() => started.stop());
       started.start();
       relay = started;

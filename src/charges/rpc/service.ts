@@ -114,7 +114,7 @@ function unaryEndpoints(
 }
 
 function streamHandlers(
-  { recorder, book, limits }: RpcDependencies,
+  { recorder, journal, limits }: RpcDependencies,
   border: Border,
   rules: ContractRules,
   item: ReturnType<typeof createChargeCheck>,
@@ -133,7 +133,7 @@ function streamHandlers(
       const stream = new StreamCall(watch, call);
       const failure = admit(stream);
       if (failure !== undefined || stream.request === undefined) refuse(stream, failure);
-      else void watchCharges(stream, stream.request, book);
+      else void watchCharges(stream, stream.request, journal);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** WatchCharges: the book from any sequence, first what is stored, then what is written. */
+/** WatchCharges: the journal from any sequence, first what is stored, then what is written. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -7,15 +7,15 @@ import type {
   WatchChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { toProtoChargeCreated } from '../charge-created.ts';
-import type { ChargeFilter, JournalEntry } from '../charge.ts';
+import type { ChargeFilter, ChargeEvent } from '../charge.ts';
 import { matches } from '../charge-filter.ts';
 import { ServiceError } from '../../errors/service-error.ts';
-import type { BookReader } from '../ports.ts';
+import type { JournalReader } from '../ports.ts';
 import { encodedBytesAtMost } from './charge-bytes.ts';
 import { fromProtoChargeFilter } from './convert-filter.ts';
 import type { StreamCall } from '../../grpc/stream.ts';
 
-/** Entries of one read of the book, at most. */
+/** Events of one read of the journal, at most. */
 export const WATCH_READ_MAX = 500;
 /** What a watch holds of a read while its caller does not keep up; the rest is read again. */
 const HELD_BYTES_MAX = 512 * 1024;
@@ -29,26 +29,26 @@ type WatchStream = StreamCall<WatchChargesRequest, WatchChargesResponse>;
 export async function watchCharges(
   stream: WatchStream,
   request: WatchChargesRequest,
-  book: BookReader,
+  journal: JournalReader,
 ): Promise<void> {
   // Nothing is taken in that a drain would have to finish: the caller goes on from its last sequence.
   stream.workedOnBy({ onCancel: () => {}, onDrain: (failure) => stream.fail(failure) });
   try {
-    let after = await startAfter(stream.tenant, request.startSequence, book);
+    let after = await startAfter(stream.tenant, request.startSequence, journal);
     // Only now: headers tell the caller that everything from here on will be delivered.
     stream.sendHeaders();
     const filter = fromProtoChargeFilter(request.filter);
     let limit = WATCH_READ_MAX;
     while (!stream.over) {
-      const entries = await readPatiently(stream, after, limit, book);
-      const bookEnded = entries.length < limit;
+      const entries = await readPatiently(stream, after, limit, journal);
+      const journalEnded = entries.length < limit;
       const { last, count, dropped } = await deliver(stream, entries, filter);
       after = last ?? after;
       // Behind large charges a page only grows slowly: whatever it has too much is read twice.
       limit = dropped ? count : Math.min(limit + (limit >> 2) + 1, WATCH_READ_MAX);
-      // A short page ends where the book ended; to see that again would cost another read. What has been
+      // A short page ends with the journal; to see that again would cost another read. What has been
       // committed since is not missed: the wait is for a number beyond `after`, whenever it came.
-      if (bookEnded && !dropped) await book.waitForMore(stream.tenant, after, stream.signal);
+      if (journalEnded && !dropped) await journal.waitForMore(stream.tenant, after, stream.signal);
     }
   } catch (error) {
     stream.failWith(error);
@@ -60,9 +60,9 @@ export async function watchCharges(
 async function startAfter(
   tenant: string,
   startSequence: bigint | undefined,
-  book: BookReader,
+  journal: JournalReader,
 ): Promise<bigint> {
-  const lastSequence = await book.lastSequence(tenant);
+  const lastSequence = await journal.lastSequence(tenant);
   if (startSequence === undefined) return lastSequence;
   if (startSequence > lastSequence + 1n) {
     throw new ServiceError({ kind: 'sequence_out_of_range', startSequence, lastSequence });
@@ -81,7 +81,7 @@ interface Delivered {
  * Sends those of a page that the filter means, in order, and empties the page by that. While the caller
  * does not keep up, possibly for hours, no more of it is kept than {@link HELD_BYTES_MAX}.
  */
-async function deliver(stream: WatchStream, page: JournalEntry[], filter: ChargeFilter): Promise<Delivered> {
+async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeFilter): Promise<Delivered> {
   let last: bigint | undefined;
   let count = 0;
   let dropped = false;
@@ -99,7 +99,7 @@ async function deliver(stream: WatchStream, page: JournalEntry[], filter: Charge
 }
 
 /** Cuts off what does not fit; returns whether that was anything. */
-function dropBeyond(page: JournalEntry[], bytesMax: number): boolean {
+function dropBeyond(page: ChargeEvent[], bytesMax: number): boolean {
   let bytes = 0;
   const end = page.findIndex(({ charge }) => (bytes += encodedBytesAtMost(charge)) > bytesMax);
   if (end === -1) return false;
@@ -112,11 +112,11 @@ async function readPatiently(
   stream: WatchStream,
   after: bigint,
   limit: number,
-  book: BookReader,
-): Promise<JournalEntry[]> {
+  journal: JournalReader,
+): Promise<ChargeEvent[]> {
   for (let retries = 0; ; retries++) {
     try {
-      return await book.read(stream.tenant, after, limit);
+      return await journal.read(stream.tenant, after, limit);
     } catch (error) {
       if (stream.over) return [];
       if (!mayPass(error) || retries === RETRIES_MAX) throw error;
@@ -132,7 +132,7 @@ function mayPass(error: unknown): boolean {
   return kind === 'database_unavailable' || kind === 'overloaded';
 }
 
-function toProtoResponse(entry: JournalEntry): WatchChargesResponse {
+function toProtoResponse(entry: ChargeEvent): WatchChargesResponse {
   return { event: { $case: 'chargeCreated', value: toProtoChargeCreated(entry) } };
 }
 

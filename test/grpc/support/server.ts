@@ -75,7 +75,7 @@ export async function startServer(
     {
       recorder: recorder ?? book,
       reader: book,
-      book,
+      journal: book,
       logger,
       metrics,
       limits: { ...LIMITS, ...limits },
