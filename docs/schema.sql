@@ -1,11 +1,5 @@
 -- What the migrations make, as PostgreSQL describes it. Written by `npm run schema:dump`; not to be edited.
 
-CREATE TABLE book (
-  tenant text COLLATE "C" NOT NULL,
-  last_sequence bigint NOT NULL,
-  CONSTRAINT book_pkey PRIMARY KEY (tenant)
-) WITH (fillfactor=10);
-
 CREATE TABLE charge (
   prompt_tokens bigint NOT NULL,
   completion_tokens bigint NOT NULL,
@@ -36,12 +30,26 @@ CREATE TABLE charge (
   CONSTRAINT charge_request_key UNIQUE (tenant, request_key)
 );
 
+CREATE TABLE dead_letter (
+  tenant text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  reason text COLLATE "C" NOT NULL,
+  create_time timestamp(6) with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT dead_letter_pkey PRIMARY KEY (tenant, sequence)
+);
+
 CREATE TABLE journal (
   tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
   charge_ids uuid[] STORAGE EXTERNAL NOT NULL,
   CONSTRAINT journal_pkey PRIMARY KEY (tenant, last_sequence)
 );
+
+CREATE TABLE journal_head (
+  tenant text COLLATE "C" NOT NULL,
+  last_sequence bigint NOT NULL,
+  CONSTRAINT journal_head_pkey PRIMARY KEY (tenant)
+) WITH (fillfactor=10);
 
 CREATE TABLE migration (
   id integer NOT NULL DEFAULT nextval('migration_id_seq'::regclass),
@@ -63,14 +71,6 @@ CREATE TABLE relay_lease (
   expire_time timestamp(6) with time zone NOT NULL,
   CONSTRAINT relay_lease_pkey PRIMARY KEY (name)
 ) WITH (fillfactor=10);
-
-CREATE TABLE relay_reject (
-  tenant text COLLATE "C" NOT NULL,
-  sequence bigint NOT NULL,
-  reason text COLLATE "C" NOT NULL,
-  create_time timestamp(6) with time zone NOT NULL,
-  CONSTRAINT relay_reject_pkey PRIMARY KEY (tenant, sequence)
-);
 
 CREATE INDEX charge_reference_idx ON public.charge USING btree (tenant, reference, usage_time, create_time) WHERE (reference IS NOT NULL);
 

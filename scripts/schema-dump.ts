@@ -20,7 +20,7 @@ try {
   const database = await openDatabase({
     databaseUrl: postgres.url,
     poolSizeMax: 2,
-    durableCommits: true,
+    entities: [],
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'schema dump',

@@ -31,7 +31,7 @@ export function fillCharges(databaseUrl: string, count: number, published: boole
       SELECT tenant, max(sequence), array_agg(id ORDER BY id)
       FROM (SELECT tenant, id, row_number() OVER (ORDER BY id) AS sequence FROM charge) AS numbered
       GROUP BY tenant, (sequence - 1) / ${GROUP}`);
-    await client.query('UPDATE book SET last_sequence = $1', [count]);
+    await client.query('UPDATE journal_head SET last_sequence = $1', [count]);
     if (published) await client.query(`INSERT INTO relay_cursor VALUES ('default', $1)`, [count]);
     for (const { table, name, definition, constraint } of definitions) {
       await client.query(

@@ -3,14 +3,15 @@
 import { v7 as uuidv7 } from 'uuid';
 
 import { contentHash } from '../../src/charges/canonical-content.ts';
+import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
 import { timeOfChargeId } from '../../src/charges/charge-id.ts';
-import type { NewCharge } from '../../src/charges/store/charge-row.ts';
-import { requestKey } from '../../src/charges/store/request-key.ts';
+import type { ChargeRow } from '../../src/charges/entity.ts';
+import { isHashedKey, requestKey } from '../../src/charges/store/request-key.ts';
 import { RequestIds } from './request-ids.ts';
 import { toContent, workloadRows } from './workload.ts';
 
-/** Makes groups of charges, sorted by request id as the statement expects. */
-export type ChargeSource = (count: number) => NewCharge[];
+/** Makes groups of charges, sorted by request key as the statement expects. */
+export type ChargeSource = (count: number) => ChargeRow[];
 
 /**
  * Charges with ids of the moment in which they are asked for, and random request ids. Content hashes are
@@ -23,19 +24,25 @@ export function newChargeSource(): ChargeSource {
     return { content, contentHash: contentHash(content) };
   });
   let index = 0;
-  const next = (): NewCharge => {
+  const next = (): ChargeRow => {
     const row = rows[index++ % rows.length];
     if (row === undefined) throw new RangeError('no rows');
     const id = uuidv7();
     const requestId = ids.next();
+    const key = requestKey(requestId);
+    const createTimeMicros = timeOfChargeId(id);
     return {
-      ...row,
+      ...row.content,
+      tenant: DEFAULT_TENANT,
       id,
-      requestId,
-      requestKey: requestKey(requestId),
-      createTimeMicros: timeOfChargeId(id),
-      traceparent: undefined,
+      requestKey: key,
+      hashedRequestId: isHashedKey(key) ? requestId : '',
+      contentHash: row.contentHash,
+      usageTimeMicros: row.content.usageTimeMicros ?? createTimeMicros,
+      createTimeMicros,
+      traceparent: '',
     };
   };
-  return (count) => Array.from({ length: count }, next).sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
+  return (count) =>
+    Array.from({ length: count }, next).sort((a, b) => (a.requestKey < b.requestKey ? -1 : 1));
 }

@@ -15,7 +15,6 @@ import {
 } from '@nats-io/transport-node';
 
 import { encodeHeaders, type EventMessage, eventMessage } from '../../src/relay/event-message.ts';
-import { chargeOf } from '../../src/charges/store/charge-row.ts';
 import { newChargeSource } from './new-charges.ts';
 import { RequestIds } from './request-ids.ts';
 
@@ -53,7 +52,7 @@ export class RawPublisher {
         {
           tenant: 'default',
           sequence: BigInt(1_000_000 + index),
-          charge: chargeOf(charge),
+          charge,
           traceparent: undefined,
         },
         'protobuf',

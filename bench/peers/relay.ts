@@ -1,7 +1,9 @@
 /** The service's own relay alone in a process: each job publishes the backlog that the bench has prepared. */
 
-import { createRelay } from '../../src/relay/open-relay.ts';
+import { chargeEntities } from '../../src/charges/index.ts';
 import { openDatabase } from '../../src/database/orm.ts';
+import { journalEntities } from '../../src/journal/index.ts';
+import { createRelay, relayEntities } from '../../src/relay/index.ts';
 import { answerJobs, type JobResult } from '../lib/child-main.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
@@ -12,7 +14,7 @@ async function run(): Promise<JobResult> {
   const database = await openDatabase({
     databaseUrl,
     poolSizeMax: 6,
-    durableCommits: true,
+    entities: [...chargeEntities, ...journalEntities, ...relayEntities],
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'bench relay',
@@ -21,11 +23,11 @@ async function run(): Promise<JobResult> {
   let published = 0;
   let failed = 0;
   const startedAtMs = performance.now();
-  const relay = createRelay(CONFIG, database.pool, natsUrl, {
+  const relay = createRelay(CONFIG, database.em, natsUrl, {
     connected: () => undefined,
     leading: (leading) => leading && leads.resolve(),
     published: (events) => (published += events),
-    setAside: () => failed++,
+    deadLetter: () => failed++,
     failed: (error) => console.error('relay:', error),
   });
   relay.start();

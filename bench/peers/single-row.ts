@@ -7,13 +7,13 @@
 import pg from 'pg';
 
 import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
-import { insertCharges } from '../../src/charges/store/insert-charges.ts';
 import type { JobResult } from '../lib/child-main.ts';
 import { unaryBodies } from '../lib/load/bodies.ts';
 import { GrpcConnection } from '../lib/load/grpc-connection.ts';
 import type { CallAndRowJob } from '../lib/load/jobs.ts';
 import { Latencies } from '../lib/load/latencies.ts';
 import { newChargeSource } from '../lib/new-charges.ts';
+import { INSERT } from '../lib/write-statement.ts';
 
 /** Runs the job; a latency is that of call and transaction together. */
 export async function runCallAndRow(job: CallAndRowJob): Promise<JobResult> {
@@ -36,7 +36,7 @@ export async function runCallAndRow(job: CallAndRowJob): Promise<JobResult> {
       const charges = next(1);
       const callStartedAtMs = performance.now();
       const status = await emptyCall();
-      const { lastSequence } = await insertCharges(client, DEFAULT_TENANT, charges, 'expectNew');
+      const { lastSequence } = await INSERT.run(client, DEFAULT_TENANT, charges, 'expectNew');
       latencies.add(performance.now() - callStartedAtMs);
       if (status === 0 && lastSequence !== undefined) ok++;
       else failed++;

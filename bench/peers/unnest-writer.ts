@@ -8,15 +8,15 @@
 import pg from 'pg';
 
 import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
-import { CHARGE_COLUMNS, chargeParameters, chargeSelectList } from '../../src/charges/store/charge-row.ts';
 import { answerJobs, type JobResult } from '../lib/child-main.ts';
 import { Latencies } from '../lib/load/latencies.ts';
 import { newChargeSource } from '../lib/new-charges.ts';
 import { RawPublisher } from '../lib/raw-publisher.ts';
+import { COLUMNS } from '../lib/write-statement.ts';
 
 const INSERT = `
-INSERT INTO charge (tenant, ${CHARGE_COLUMNS.join(', ')})
-SELECT $1::text, ${chargeSelectList(2)}`;
+INSERT INTO charge (tenant, ${COLUMNS.names})
+SELECT $1::text, ${COLUMNS.selectList(2)}`;
 
 const CONNECTIONS = 2;
 /** Groups whose events may be unacknowledged while more are written. */
@@ -38,7 +38,7 @@ async function run({ seconds }: { seconds: number }): Promise<JobResult> {
     while (performance.now() < startedAtMs + seconds * 1000) {
       const groupStartedAtMs = performance.now();
       const charges = next(groupSize);
-      const values = [DEFAULT_TENANT, ...chargeParameters(charges)];
+      const values = [DEFAULT_TENANT, ...COLUMNS.parameters(charges)];
       await client.query({ name: 'bare_insert', text: INSERT, values });
       rows += charges.length;
       latencies.add(performance.now() - groupStartedAtMs);

@@ -57,8 +57,8 @@ export interface ChargeRequest {
   readonly traceparent?: string | undefined;
 }
 
-/** A charge with its place in its tenant's book. */
-export interface JournalEntry {
+/** A charge with its number in its tenant's journal. */
+export interface ChargeEvent {
   readonly tenant: string;
   /** 1, 2, 3 … per tenant without a gap, in commit order. */
   readonly sequence: bigint;

@@ -8,25 +8,19 @@ import type {
 } from '../../generated/charge/v1/charge.ts';
 import {
   type ChargeFilter as ProtoChargeFilter,
-  type ChargeResult,
   type CreateChargeRequest,
   ListChargesOrder,
-  Outcome,
 } from '../../generated/charge/v1/charge_service.ts';
 import type { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import type { Failure } from '../errors/failure.ts';
-import { toProtoStatus } from '../grpc/status.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../grpc/timestamp.ts';
 import type {
   Charge,
   ChargeContent,
   ChargeFilter,
   ChargeRequest,
-  JournalEntry,
-  RecordResult,
+  ChargeEvent,
   TokenDetails,
 } from './charge.ts';
-import { requestIdReused } from './errors.ts';
 import type { ListQuery } from './ports.ts';
 
 /** A request that satisfies the contract's rules, with the trace that it belongs to. */
@@ -98,23 +92,8 @@ function tokenDetails(details: ProtoTokenDetails | TokenDetails): ProtoTokenDeta
   };
 }
 
-/** The result of an item of a batch or a stream. */
-export function toProtoChargeResult(result: RecordResult): ChargeResult {
-  if (result.outcome === 'conflict') return toProtoRejection(requestIdReused(result));
-  return {
-    outcome: result.outcome === 'created' ? Outcome.OUTCOME_CREATED : Outcome.OUTCOME_REPLAYED,
-    charge: toProtoCharge(result.charge),
-    status: undefined,
-  };
-}
-
-/** The result of an item of which nothing was stored. */
-export function toProtoRejection(failure: Failure): ChargeResult {
-  return { outcome: Outcome.OUTCOME_REJECTED, charge: undefined, status: toProtoStatus(failure) };
-}
-
-/** The event of a journal entry. Its id is the charge's own: a charge is created once. */
-export function toProtoChargeCreated({ charge, sequence, tenant }: JournalEntry): ChargeCreated {
+/** The message of an event. Its id is the charge's own: a charge is created once. */
+export function toProtoChargeCreated({ charge, sequence, tenant }: ChargeEvent): ChargeCreated {
   return { eventId: charge.id, charge: toProtoCharge(charge), sequence, tenant };
 }
 

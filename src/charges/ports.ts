@@ -1,10 +1,10 @@
-/** What the gRPC border needs from the store. Implemented in `store/`, called from `rpc/`. */
+/** What the RPCs need from the store. Implemented in `store/`, called from `rpc/`. */
 
 import type {
   Charge,
+  ChargeEvent,
   ChargeFilter,
   ChargeRequest,
-  JournalEntry,
   ListPosition,
   RecordResult,
 } from './charge.ts';
@@ -29,13 +29,13 @@ export interface ChargeRecorder {
 /** How requests are recorded. */
 export interface RecordOptions {
   /**
-   * Withdraws requests that no statement has picked up yet; what was picked up is stored whether or
-   * not anyone waits. It is looked at, never listened to.
+   * Withdraws requests that no statement has taken yet; what was taken is stored whether or not anyone
+   * waits. It is read, never listened to.
    */
   readonly signal?: Pick<AbortSignal, 'aborted'> | undefined;
   /**
-   * The caller bounds what it has with the recorder by itself: never `overloaded`, however much
-   * waits. Default: false.
+   * The caller itself limits how much it has with the recorder: never `overloaded`, however much waits.
+   * Default: false.
    */
   readonly admitted?: boolean;
 }
@@ -46,7 +46,7 @@ export interface ListQuery {
   readonly order: 'newest_first' | 'oldest_first';
   /** 1–1001: a page of at most 1000, and one more that tells whether others follow. */
   readonly limit: number;
-  /** Start behind this place; undefined: at the start. */
+  /** Start after this place; undefined: at the start. */
   readonly after: ListPosition | undefined;
 }
 
@@ -63,22 +63,22 @@ export interface ChargeReader {
 /** Bounds of one read. */
 export interface ReadOptions {
   /**
-   * What is left of it once there is a connection becomes PostgreSQL's statement_timeout; undefined or
-   * 0: the store's own bound.
+   * What is left of it when there is a connection becomes PostgreSQL's statement_timeout; undefined or 0:
+   * the store's own limit.
    */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Reads a tenant's book by cursor. Rejects with a {@link ServiceError}. */
-export interface BookReader {
-  /** The number of the last committed entry; 0 for an empty book. */
+/** Reads a tenant's journal by cursor. Rejects with a {@link ServiceError}. */
+export interface JournalReader {
+  /** The number of the last committed event; 0 for an empty journal. */
   lastSequence(tenant: string): Promise<bigint>;
-  /** The entries behind `afterSequence`, without a gap: `limit` of them, fewer where the book ends. */
-  read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]>;
+  /** The events after `afterSequence`, without a gap: `limit` of them, fewer if the journal ends. */
+  read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]>;
   /**
-   * Resolves as soon as the book is known to reach beyond `afterSequence`, also where it did so before
-   * the call, when it cannot be told any more whether it does, and at once when `signal` is aborted.
-   * `signal` tells one reader from another. Never rejects: the caller reads again.
+   * Resolves as soon as the journal is known to have a number greater than `afterSequence`, also if it
+   * had before the call, and at once if `signal` is aborted or it cannot be known any more. `signal` tells
+   * one reader from another. Never rejects: the caller reads again.
    */
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void>;
 }

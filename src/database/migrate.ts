@@ -3,10 +3,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { MigrationObject } from '@mikro-orm/core';
-import { Client, type Pool, type PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 
-import { NETWORK_GRACE_MS } from './connections.ts';
-import { type Database, openDatabase } from './orm.ts';
+import { NETWORK_GRACE_MS } from './driver.ts';
+import { migrations } from './migrations/index.ts';
+import { type Database, type DatabaseOptions, openDatabase } from './orm.ts';
 
 /** Arbitrary, but the same for every version of this service: it names the lock. */
 const MIGRATION_LOCK = 7_216_335_041;
@@ -14,11 +15,11 @@ const MIGRATION_LOCK = 7_216_335_041;
 const STATEMENT_TIMEOUT_MS = 24 * 60 * 60_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const APPLICATION_NAME = 'charge-service migrations';
-/** How long a terminated backend is waited for, and how soon those that are left are looked for again. */
+/** How long a terminated backend is waited for, and how soon the next attempt to terminate the rest is made. */
 const TERMINATE_TIMEOUT_MS = 5_000;
 const TERMINATE_PERIOD_MS = 100;
 
-/** Bounds of a migration, which are not those of the service's own statements. */
+/** Bounds of a migration. They differ from those of the service's own statements. */
 export interface MigrateOptions {
   /** How long to wait for a lock: until other replicas have migrated, or until a table is free. */
   readonly lockTimeoutMs: number;
@@ -26,27 +27,24 @@ export interface MigrateOptions {
   readonly statementTimeoutMs?: number;
   /** This version's migrations by default. */
   readonly migrations?: readonly MigrationObject[];
-  /** Gives the migration up: what it has begun is rolled back, what it has committed stays. */
+  /** Gives the migration up: what is not committed is rolled back, what is committed stays. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Applies what is missing, in order, each migration in a transaction. Replicas wait for each other
- * on an advisory lock. Returns the names of what this call applied. Throws when the database cannot be
- * reached, a lock is not to be had in time or a migration fails; a later start tries again. Once
- * `options.signal` is aborted it throws the signal's reason, within some seconds: when PostgreSQL has ended
- * every statement of this call, or does not answer or has no connection left to be asked on.
+ * on an advisory lock. Returns the names of what this call applied. Throws if the database cannot be
+ * reached, a lock does not become free in time, or a migration fails; a later start tries again. After
+ * `options.signal` is aborted, it throws the signal's reason within some seconds: as soon as PostgreSQL
+ * has ended every statement of this call, or if PostgreSQL does not answer or has no connection left.
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions): Promise<string[]> {
   const { signal, ...bounds } = options;
-  const database = await openDatabase({
-    databaseUrl,
+  const database = await openForMigrations(databaseUrl, {
     // One for the lock, one for the statements.
     poolSizeMax: 2,
-    durableCommits: true,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    applicationName: APPLICATION_NAME,
+    migrations,
     ...bounds,
   });
   const clients = watchClients(database.pool);
@@ -68,11 +66,24 @@ export async function migrate(databaseUrl: string, options: MigrateOptions): Pro
     settled = true;
     signal?.removeEventListener('abort', end);
     await ending;
-    // The lock ends with its connection. Another one is here when its ROLLBACK failed: MikroORM keeps
-    // it, and the pool would wait for it for ever.
+    // The lock ends with its connection. If a ROLLBACK failed, MikroORM never gives its connection back,
+    // and the pool would wait for it for ever.
     drop(clients.inUse);
     await database.close();
   }
+}
+
+function openForMigrations(
+  databaseUrl: string,
+  bounds: Pick<DatabaseOptions, 'poolSizeMax' | 'statementTimeoutMs' | 'migrations'>,
+): Promise<Database> {
+  return openDatabase({
+    databaseUrl,
+    entities: [],
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    applicationName: APPLICATION_NAME,
+    ...bounds,
+  });
 }
 
 async function applyMissing(database: Database, options: MigrateOptions): Promise<string[]> {
@@ -104,8 +115,9 @@ function watchClients(pool: Pool): Clients {
 }
 
 /**
- * Closing a connection does not end its statement: PostgreSQL notices only when it has an answer. So the backends
- * are terminated over another connection, until `settled`, as MikroORM may just be opening or taking one.
+ * Closing a connection does not end its statement: PostgreSQL notices only when it has an answer. So the
+ * backends are terminated over another connection, again and again until `settled`, because MikroORM may
+ * just be opening a connection or taking one from the pool.
  */
 async function endBackends(databaseUrl: string, clients: Clients, settled: () => boolean): Promise<void> {
   while (!settled()) {
@@ -116,20 +128,15 @@ async function endBackends(databaseUrl: string, clients: Clients, settled: () =>
   }
 }
 
-/** Resolves to how many of the backends there still were; they are gone then, or do not listen. */
+/** Resolves to how many of the backends there still were. They are gone then, or do not react. */
 async function terminate(databaseUrl: string, processIds: readonly number[]): Promise<number> {
-  const client = new Client({
-    connectionString: databaseUrl,
-    application_name: APPLICATION_NAME,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: TERMINATE_TIMEOUT_MS + NETWORK_GRACE_MS,
+  const database = await openForMigrations(databaseUrl, {
+    poolSizeMax: 1,
+    statementTimeoutMs: TERMINATE_TIMEOUT_MS,
   });
-  // Without a listener a connection that breaks would end the process.
-  client.on('error', () => undefined);
   try {
-    await client.connect();
-    // An id alone could be a stranger's by now, or a pooler's.
-    const { rowCount } = await client.query(
+    // By now, an id alone could belong to somebody else's backend, or to a pooler's.
+    const { rowCount } = await database.pool.query(
       `SELECT pg_terminate_backend(pid, $2) FROM pg_stat_activity
        WHERE pid = ANY ($1) AND pid <> pg_backend_pid()
          AND datname = current_database() AND usename = current_user`,
@@ -137,11 +144,11 @@ async function terminate(databaseUrl: string, processIds: readonly number[]): Pr
     );
     return rowCount ?? 0;
   } finally {
-    await client.end().catch(() => undefined);
+    await database.close();
   }
 }
 
-/** As the server told it at the connection's start; the types do not have it. */
+/** As the server told it when the connection was opened; the types do not have it. */
 function processIdOf(client: PoolClient): number {
   return (client as PoolClient & { readonly processID: number | null }).processID ?? 0;
 }

@@ -8,9 +8,9 @@
  *   statement may succeed later.
  * - `timeout`: the statement ran into its time limit.
  * - `data`: a value of the statement is at fault; only other values can help.
- * - `defect`: anything else.
+ * - `other`: anything else.
  */
-export type SqlErrorKind = 'retry' | 'timeout' | 'data' | 'defect';
+export type SqlErrorKind = 'retry' | 'timeout' | 'data' | 'other';
 
 const RETRY_CLASSES = new Set([
   '08', // connection exception
@@ -28,15 +28,21 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 /** Classifies what `pg`, its pool or MikroORM threw. */
 export function classifySqlError(error: unknown): SqlErrorKind {
   const state = sqlState(error);
-  if (state === undefined) return isConnectionError(error) ? 'retry' : 'defect';
+  if (state === undefined) return isConnectionError(error) ? 'retry' : 'other';
   if (state === QUERY_CANCELED) return 'timeout';
   if (state === LOCK_TIMEOUT || state === READ_ONLY_TRANSACTION) return 'retry';
   const category = state.slice(0, 2);
   if (RETRY_CLASSES.has(category)) return 'retry';
-  return DATA_CLASSES.has(category) ? 'data' : 'defect';
+  return DATA_CLASSES.has(category) ? 'data' : 'other';
 }
 
-/** The five-character SQLSTATE, where PostgreSQL itself refused, below whatever wraps its error. */
+/** What PostgreSQL says of a statement that ran into its time limit, for one whose time was over before it was sent. */
+export function statementTimeout(): Error {
+  const message = 'canceling statement due to statement timeout: its time was over before it was sent';
+  return Object.assign(new Error(message), { code: QUERY_CANCELED, severity: 'ERROR' });
+}
+
+/** The five-character SQLSTATE if PostgreSQL itself refused; errors that wrap its error are looked through. */
 export function sqlState(error: unknown): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const code = (cause as { code?: unknown }).code;
@@ -46,6 +52,11 @@ export function sqlState(error: unknown): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Whether PostgreSQL refused the statement alone: its session goes on, and so can the connection. */
+export function isStatementError(error: unknown): boolean {
+  return sqlState(error) !== undefined && (error as { severity?: unknown }).severity === 'ERROR';
 }
 
 const NETWORK_CODES = new Set([

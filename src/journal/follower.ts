@@ -1,18 +1,14 @@
 /**
- * Tells waiting readers that a book has grown: at once for commits of this process, by polling for
+ * Wakes waiting readers when a journal has grown: at once for commits of this process, by polling for
  * those of others. (NOTIFY would take a database-wide lock at every commit.)
  */
 
-import type { Pool } from 'pg';
-
-import type { JournalEntry } from '../charges/charge.ts';
-import type { BookReader } from '../charges/ports.ts';
-import { lastSequence, lastSequences, readJournal } from './journal.ts';
-import type { ReadConnections } from '../database/read-connections.ts';
+import type { Database } from '../database/orm.ts';
+import { lastSequences } from './read.ts';
 
 /** How the follower waits. */
-export interface BookFollowerOptions {
-  /** How often other processes' commits are looked for while anyone waits. */
+export interface JournalFollowerOptions {
+  /** How often it looks for commits of other processes while anyone waits. */
   readonly pollMs: number;
 }
 
@@ -22,35 +18,25 @@ interface Waiter {
   readonly wake: () => void;
 }
 
-/** Implements {@link BookReader} on connections that it does not own; `close()` wakes everyone. */
-export class BookFollower implements BookReader {
-  readonly #connections: ReadConnections;
-  readonly #lookPool: Pool;
-  readonly #options: BookFollowerOptions;
+/** `close()` wakes everyone. */
+export class JournalFollower {
+  readonly #database: Database;
+  readonly #options: JournalFollowerOptions;
   readonly #waiters = new Set<Waiter>();
-  /** As far as each book is known to reach: a commit may come between a reader's look and its wait. */
+  /** The last number of each journal that is known: a commit may come between a reader's read and its wait. */
   readonly #known = new Map<string, bigint>();
-  /** Behind which place each reader was last sent to read again without waiting, by its signal. */
-  readonly #sentBack = new WeakMap<AbortSignal, bigint>();
+  /** The number after which each reader was last told to read again at once, by its signal. */
+  readonly #toldToRead = new WeakMap<AbortSignal, bigint>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   /**
-   * Reads of callers go over `connections`, which may all be in use; `lookPool` is asked for one
-   * connection at a time, and nobody else may keep it for long.
+   * Polls on `database`, which it does not own. It takes one connection at a time, and nobody else may
+   * keep that one for long: every reader of this process waits for it.
    */
-  constructor(connections: ReadConnections, lookPool: Pool, options: BookFollowerOptions) {
-    this.#connections = connections;
-    this.#lookPool = lookPool;
+  constructor(database: Database, options: JournalFollowerOptions) {
+    this.#database = database;
     this.#options = options;
-  }
-
-  lastSequence(tenant: string): Promise<bigint> {
-    return this.#connections.use((client) => lastSequence(client, tenant));
-  }
-
-  read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]> {
-    return this.#connections.use((client) => readJournal(client, tenant, afterSequence, limit));
   }
 
   /** The writer of this process committed up to here. */
@@ -61,14 +47,20 @@ export class BookFollower implements BookReader {
     }
   }
 
+  /**
+   * Resolves as soon as the journal is known to have a number greater than `afterSequence`, also if it had
+   * before the call; if PostgreSQL does not answer; and at once if `signal` is aborted. `signal` tells one
+   * reader from another. Never rejects: the caller reads again.
+   *
+   * Nothing that was committed after the caller's read is missed. A commit of this process is in #known
+   * by now, or calls `advanced` when the waiter is there. Any other commit has moved the journal's last
+   * number, which the next poll compares with the waiter's.
+   */
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void> {
     if (this.#closed || signal.aborted) return Promise.resolve();
-    // Nothing that was committed after the caller's read is missed. A commit of this process is in #known
-    // by now, or comes to `advanced` when the waiter is there; any other one has moved the book's last
-    // number, which the next look compares with the waiter's.
-    if ((this.#known.get(tenant) ?? 0n) > afterSequence && this.#sentBack.get(signal) !== afterSequence) {
-      // Once only: were the book to end earlier after all (a restored backup), the caller would spin.
-      this.#sentBack.set(signal, afterSequence);
+    if ((this.#known.get(tenant) ?? 0n) > afterSequence && this.#toldToRead.get(signal) !== afterSequence) {
+      // Only once: if the journal ends earlier after all (a restored backup), the caller would spin.
+      this.#toldToRead.set(signal, afterSequence);
       return Promise.resolve();
     }
     return new Promise((resolve) => {
@@ -83,7 +75,7 @@ export class BookFollower implements BookReader {
       };
       signal.addEventListener('abort', waiter.wake);
       this.#waiters.add(waiter);
-      this.#poll();
+      this.#schedulePoll();
     });
   }
 
@@ -93,20 +85,21 @@ export class BookFollower implements BookReader {
     for (const waiter of this.#waiters) waiter.wake();
   }
 
-  #poll(): void {
+  #schedulePoll(): void {
     if (this.#timer !== undefined || this.#closed || this.#waiters.size === 0) return;
     this.#timer = setTimeout(() => {
-      void this.#look().finally(() => {
+      void this.#poll().finally(() => {
         this.#timer = undefined;
-        this.#poll();
+        this.#schedulePoll();
       });
     }, this.#options.pollMs);
     this.#timer.unref();
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     try {
-      for (const [tenant, sequence] of await lastSequences(this.#lookPool)) this.advanced(tenant, sequence);
+      const last = await lastSequences(this.#database.em.fork());
+      for (const [tenant, sequence] of last) this.advanced(tenant, sequence);
     } catch {
       // PostgreSQL is away: readers meet the same failure when they read, and they report it.
       for (const waiter of this.#waiters) waiter.wake();

@@ -1,4 +1,4 @@
-/** The connection to NATS: made, watched, and given up as a whole when it misbehaves. */
+/** The connection to NATS. If anything is wrong with it, a new one replaces it. */
 
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
@@ -11,11 +11,11 @@ import { ensureStream, type StreamOptions } from './stream.ts';
 export interface Broker {
   readonly publisher: JetStreamPublisher;
   /**
-   * Puts the publisher behind what the stream ends with now, and resolves to the last announced
-   * charge there, or undefined where there is none. Whatever anybody else publishes afterwards
-   * makes the next batch fail, instead of it being stored behind the wrong message.
+   * Tells the publisher what the stream ends with now, and resolves to the last announced charge there, or
+   * undefined if there is none. If anybody else publishes afterwards, the next batch fails; otherwise it
+   * would be stored after the wrong message.
    */
-  synchronise(): Promise<AnnouncedCharge | undefined>;
+  synchronize(): Promise<AnnouncedCharge | undefined>;
   /** Resolves when the connection is lost for good. */
   readonly closed: Promise<void>;
   close(): Promise<void>;
@@ -36,7 +36,7 @@ export interface BrokerOptions {
   readonly connectTimeoutMs: number;
 }
 
-/** Connects once and makes sure of the stream. Throws when either fails; the caller tries again. */
+/** Connects once and makes sure that the stream exists. Throws if either fails; the caller tries again. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const connection = await connect(connectionOptions(options));
   try {
@@ -45,11 +45,11 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     const publisher = new JetStreamPublisher(connection, options.stream.name, options.format);
     return {
       publisher,
-      synchronise: async () => {
+      synchronize: async () => {
         const { state } = await manager.streams.info(options.stream.name);
-        // Only then: what is published in between must be noticed by the number taken before.
+        // In this order: what is published in between is then noticed, because it has a greater number.
         const last = await lastAnnounced(manager, options.stream.name);
-        publisher.continueBehind(state.last_seq);
+        publisher.continueAfter(state.last_seq);
         return last;
       },
       closed: connection.closed().then(() => publisher.close()),

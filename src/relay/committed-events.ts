@@ -1,9 +1,9 @@
 /**
- * The events of one committed group as bytes, on their way from the server process that wrote the
- * group to the relay, which then need not read and render them again.
+ * The events of one committed group as bytes. The server process that wrote the group sends them to the
+ * relay, which then need not read and encode them again.
  */
 
-import type { JournalEntry } from '../charges/charge.ts';
+import type { ChargeEvent } from '../charges/index.ts';
 import { type EventFormat, type EventMessage, eventMessage } from './event-message.ts';
 
 /** Events of one tenant, numbered from `firstSequence` without a gap. */
@@ -11,22 +11,22 @@ export interface CommittedEvents {
   readonly tenant: string;
   readonly firstSequence: bigint;
   readonly messages: readonly EventMessage[];
-  /** What they take as bytes, which stay in memory as long as any of the messages. */
+  /** The size of their bytes, which stay in memory as long as any of the messages. */
   readonly sizeBytes: number;
 }
 
-/** In front: how many events, the number of the first, the length of the tenant's name. */
+/** At the start of a group: how many events, the number of the first, the length of the tenant's name. */
 const GROUP_BYTES = 4 + 8 + 2;
-/** In front of each event: milliseconds, lengths of trace context and payload, the id as text. */
+/** At the start of each event: milliseconds, lengths of trace context and payload; then the id as text. */
 const EVENT_BYTES = 8 + 2 + 4;
 const ID_BYTES = 36;
 
-/** Encodes the entries of one group, in order. Both processes run the same code: no version is needed. */
-export function encodeCommittedEvents(entries: readonly JournalEntry[], format: EventFormat): Buffer {
-  const [first] = entries;
-  if (first === undefined) throw new RangeError('a group has at least one entry');
+/** Encodes the events of one group, in order. Both processes run the same code: no version is needed. */
+export function encodeCommittedEvents(events: readonly ChargeEvent[], format: EventFormat): Buffer {
+  const [first] = events;
+  if (first === undefined) throw new RangeError('a group has at least one event');
   const tenant = Buffer.from(first.tenant);
-  const messages = entries.map((entry) => eventMessage(entry, format));
+  const messages = events.map((event) => eventMessage(event, format));
   const size = messages.reduce(
     (sum, { traceparent, payload }) => sum + EVENT_BYTES + ID_BYTES + traceparent.length + payload.length,
     GROUP_BYTES + tenant.length,

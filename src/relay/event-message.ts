@@ -1,9 +1,8 @@
 /** An event as it travels on NATS: subject, headers, payload. */
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import { toProtoChargeCreated } from '../charges/convert.ts';
+import { type ChargeEvent, toProtoChargeCreated } from '../charges/index.ts';
 import { encodeTransient } from '../grpc/codec.ts';
-import type { JournalEntry } from '../charges/charge.ts';
 
 /** Where new charges are announced. */
 export const CHARGE_CREATED_SUBJECT = 'charge.created';
@@ -24,16 +23,16 @@ export interface EventMessage {
   readonly payload: Uint8Array;
 }
 
-/** The event of an entry of the book. */
-export function eventMessage(entry: JournalEntry, format: EventFormat): EventMessage {
-  const { tenant, sequence, charge } = entry;
-  const event = toProtoChargeCreated(entry);
+/** The message of an event. */
+export function eventMessage(chargeEvent: ChargeEvent, format: EventFormat): EventMessage {
+  const { tenant, sequence, charge } = chargeEvent;
+  const event = toProtoChargeCreated(chargeEvent);
   return {
     id: charge.id,
     tenant,
     sequence,
     createTimeMs: Number(charge.createTimeMicros / 1000n),
-    traceparent: entry.traceparent ?? '',
+    traceparent: chargeEvent.traceparent ?? '',
     payload:
       format === 'protobuf'
         ? Buffer.from(encodeTransient(ChargeCreated, event))
@@ -70,7 +69,7 @@ function sourceOf(tenant: string): string {
 let lastTimeMs = NaN;
 let lastTime = '';
 
-/** Under load dozens of charges share a millisecond. */
+/** Remembers the last one: under load, dozens of charges share a millisecond. */
 function timeOf(createTimeMs: number): string {
   if (createTimeMs !== lastTimeMs) {
     lastTimeMs = createTimeMs;
@@ -80,8 +79,8 @@ function timeOf(createTimeMs: number): string {
 }
 
 /**
- * A trace of its own for a charge whose caller sent none, the same at every attempt: the id is 16
- * bytes that are never all zero, and the flags say that nobody recorded it.
+ * A trace context for a charge whose caller sent none, the same at every attempt. The id is 16 bytes that
+ * are never all zero, and the flags say that the trace is not recorded.
  */
 function traceparentOf(id: string): string {
   const hex = id.replaceAll('-', '');

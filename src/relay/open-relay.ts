@@ -1,6 +1,6 @@
-/** Puts the relay together from the configuration. */
+/** Makes the relay from the configuration. */
 
-import type { Pool } from 'pg';
+import type { EntityManager } from '@mikro-orm/postgresql';
 
 import type { Config } from '../config.ts';
 import { openBroker } from './broker.ts';
@@ -11,12 +11,12 @@ export const STREAM_NAME = 'CHARGES';
 const STREAM_SUBJECTS = ['charge.>', 'budget.>'];
 
 /**
- * A relay from the journal of `pool` to the NATS at `natsUrl`, not started. The caller stops it and
- * then closes the pool.
+ * A relay from the journal in the database of `em` to the NATS at `natsUrl`, not started. The caller stops
+ * it and then closes the database.
  */
 export function createRelay(
   config: Pick<Config, 'eventFormat' | 'eventMaxAgeMs' | 'streamReplicas'>,
-  pool: Pool,
+  em: EntityManager,
   natsUrl: string,
   events: RelayEvents,
 ): Relay {
@@ -28,7 +28,7 @@ export function createRelay(
     duplicateWindowMs: 2 * 60_000,
   };
   return new Relay(
-    pool,
+    em,
     () => openBroker({ url: natsUrl, stream, format: config.eventFormat, connectTimeoutMs: 5_000 }),
     {
       format: config.eventFormat,
@@ -36,7 +36,7 @@ export function createRelay(
       recentBytesMax: 32 * 1024 * 1024,
       ackTimeoutMs: 5_000,
       pollMs: 250,
-      // At 5 ms, the relay of one caller alone took twice the CPU time, beside him.
+      // With 5 ms and a single caller, the relay took twice as much CPU time.
       lingerMinMs: 20,
       lingerMaxMs: 50,
       leaseTtlMs: 10_000,

@@ -1,12 +1,12 @@
-/** Events that server processes of this service committed a moment ago, until they are published. */
+/** Events that server processes of this service have just committed, until they are published. */
 
 import type { CommittedEvents } from './committed-events.ts';
 import type { EventMessage } from './event-message.ts';
 
 /**
- * Groups by their place in their tenant's book. They come from several processes and so not always
- * in order, and some never come: those of other replicas, and what exceeds the bound. Whatever is
- * missing here stands in the journal.
+ * Groups by the number of their first event. They come from several processes, so not always in order, and
+ * some never come: those of other replicas, and those beyond the limit of bytes. What is missing here is
+ * in the journal.
  */
 export class RecentEvents {
   readonly #bytesMax: number;
@@ -17,7 +17,7 @@ export class RecentEvents {
     this.#bytesMax = bytesMax;
   }
 
-  /** Keeps a group, unless it exceeds the bound. */
+  /** Keeps a group, unless it exceeds the limit. */
   add(events: CommittedEvents): void {
     const { tenant, firstSequence, sizeBytes } = events;
     if (this.#bytes + sizeBytes > this.#bytesMax) return;
@@ -32,10 +32,10 @@ export class RecentEvents {
   }
 
   /**
-   * The events right behind `afterSequence`, whole groups of them up to about `limit`; none: read
-   * the journal. They stay until `forget`.
+   * The events directly after `afterSequence`, in whole groups, about `limit` of them; none: read the
+   * journal. They stay until `forget`.
    */
-  behind(tenant: string, afterSequence: bigint, limit: number): EventMessage[] {
+  after(tenant: string, afterSequence: bigint, limit: number): EventMessage[] {
     const groups = this.#byTenant.get(tenant);
     const found: EventMessage[] = [];
     let next = afterSequence + 1n;
@@ -48,7 +48,7 @@ export class RecentEvents {
     return found;
   }
 
-  /** The last number that is here without a gap behind `afterSequence`; `afterSequence` itself: none. */
+  /** The last number up to which there is no gap after `afterSequence`; `afterSequence` itself: nothing is here. */
   reach(tenant: string, afterSequence: bigint): bigint {
     const groups = this.#byTenant.get(tenant);
     let last = afterSequence;
@@ -58,7 +58,7 @@ export class RecentEvents {
     return last;
   }
 
-  /** Drops what begins at or before `sequence`: it is published, or was read from the journal. */
+  /** Drops groups that begin at or before `sequence`: they are published. */
   forget(tenant: string, sequence: bigint): void {
     const groups = this.#byTenant.get(tenant);
     for (const [first, group] of groups ?? []) {
@@ -68,7 +68,7 @@ export class RecentEvents {
     }
   }
 
-  /** Drops everything: another relay publishes, or none can. */
+  /** Drops everything, because another relay publishes. */
   clear(): void {
     this.#byTenant.clear();
     this.#bytes = 0;

@@ -1,108 +1,116 @@
 /**
- * Journal → JetStream. One relay leads among any number of replicas; it publishes each book in
- * order and moves its cursor after the broker's acknowledgement. At-least-once: after a crash in
- * between an event may be sent again, with the same message id.
+ * Journal → JetStream. One relay leads among any number of replicas. It publishes each journal in order and
+ * moves its cursor after the broker's acknowledgement. At-least-once: after a crash in between, an event
+ * may be sent again, with the same message id.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Pool } from 'pg';
+
+import type { EntityManager } from '@mikro-orm/postgresql';
+import pRetry from 'p-retry';
 
 import { type Backlog, readBacklogs } from './store/relay-state.ts';
 import {
-  BookPublisher,
-  type BookPublisherEvents,
-  type BookPublisherOptions,
+  JournalPublisher,
+  type JournalPublisherEvents,
+  type JournalPublisherOptions,
   TENANTS_PER_ROUND_MAX,
-} from './book-publisher.ts';
+} from './journal-publisher.ts';
 import type { Broker } from './broker.ts';
 import { Leadership } from './leadership.ts';
 import { PublishError } from './publisher.ts';
 
 /** Bounds of the relay. */
-export interface RelayOptions extends BookPublisherOptions {
-  /** How often the journal is looked at when nobody wakes the relay. */
+export interface RelayOptions extends JournalPublisherOptions {
+  /** How often the relay polls the journals if nobody wakes it. */
   readonly pollMs: number;
   /**
-   * Bounds of the pause behind a round, in which more events join the next one. In between it is
-   * {@link LINGER_FACTOR} times what the round took: a busy machine makes few large rounds.
+   * Bounds of the pause after a round, in which more events join the next one. Between the bounds it is
+   * {@link LINGER_FACTOR} times the duration of the round: a busy machine makes few large rounds.
    */
   readonly lingerMinMs: number;
   readonly lingerMaxMs: number;
   /** How long a term of leadership lasts without renewal. */
   readonly leaseTtlMs: number;
-  /** Bounds of the pause after a failure, which doubles from the first to the second. */
+  /** Bounds of the pause after a failure. It doubles with each failure and varies at random. */
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
 }
 
-/** What the relay tells the outside. */
-export interface RelayEvents extends BookPublisherEvents {
+/** What the relay reports. */
+export interface RelayEvents extends JournalPublisherEvents {
   connected(connected: boolean): void;
   leading(leading: boolean): void;
-  /** A round failed; the next one starts after `retryInMs`. */
-  failed(error: unknown, retryInMs: number): void;
+  /** A round failed; it will be tried again. */
+  failed(error: unknown): void;
 }
 
-/** A round costs a millisecond beside its events: the look at the books, the cursor, the acknowledgement. */
+/** A round costs a millisecond besides its events: the poll, the cursor, the acknowledgement. */
 const LINGER_FACTOR = 3;
 
-/** Whether every book has been published as far as it reached then. */
+/** Whether every journal is published as far as it reached then. */
 function reached(then: readonly Backlog[], now: readonly Backlog[]): boolean {
   const current = new Map(now.map((backlog) => [backlog.tenant, backlog.publishedSequence]));
   return then.every(({ tenant, lastSequence }) => (current.get(tenant) ?? lastSequence) >= lastSequence);
 }
 
-/** Follows the journal until it is stopped. Owns neither pool nor broker options. */
+/** Publishes the journals until it is stopped. Does not own the database. */
 export class Relay {
-  readonly #pool: Pool;
+  readonly #em: EntityManager;
   readonly #openBroker: () => Promise<Broker>;
   readonly #options: RelayOptions;
   readonly #events: RelayEvents;
   readonly #leadership: Leadership;
-  readonly #books: BookPublisher;
+  readonly #journals: JournalPublisher;
   #broker: Broker | undefined;
-  /** The term in which the cursor was held against the stream. */
-  #caughtUpEpoch: string | undefined;
+  /** The term in which the cursors were compared with the stream. */
+  #caughtUpEpoch: bigint | undefined;
   #stopping = new AbortController();
   #wake = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
 
-  constructor(pool: Pool, openBroker: () => Promise<Broker>, options: RelayOptions, events: RelayEvents) {
-    this.#pool = pool;
+  constructor(
+    em: EntityManager,
+    openBroker: () => Promise<Broker>,
+    options: RelayOptions,
+    events: RelayEvents,
+  ) {
+    this.#em = em;
     this.#openBroker = openBroker;
     this.#options = options;
     this.#events = events;
-    this.#leadership = new Leadership(pool, options.leaseTtlMs, (leading) => events.leading(leading));
-    this.#books = new BookPublisher(pool, this.#leadership, options, events);
+    this.#leadership = new Leadership(em, options.leaseTtlMs, (leading) => events.leading(leading));
+    this.#journals = new JournalPublisher(em, this.#leadership, options, events);
   }
 
-  /** Begins; returns at once. */
+  /** Starts; returns at once. */
   start(): void {
-    this.#running ??= this.#run();
+    // It ends only by `stop()`, which rejects whatever it waits for.
+    this.#running ??= this.#run().catch(() => undefined);
   }
 
-  /** Something was committed: look now, not at the next poll. */
+  /** Something was committed: poll now. */
   notify(): void {
     this.#wake.resolve();
   }
 
-  /** The same, with groups of events as `encodeCommittedEvents` made them: a help, never needed. */
+  /** The same, with groups of events from `encodeCommittedEvents`, which then need not be read. */
   committed(events: readonly Buffer[]): void {
     const publishes = this.#broker !== undefined && this.#leadership.lease !== undefined;
-    if (publishes) for (const group of events) this.#books.keep(group);
+    if (publishes) for (const group of events) this.#journals.keep(group);
     this.notify();
   }
 
   /**
-   * Waits until everything that was committed when it was called is published, at most `timeoutMs`.
-   * True when it is; false at once while this relay is not the one that publishes.
+   * Waits until everything that was committed before the call is published, at most `timeoutMs`. True if
+   * it is; false at once if this relay is not the one that publishes.
    */
   async drain(timeoutMs: number): Promise<boolean> {
     const giveUpAt = performance.now() + timeoutMs;
     let waitingFor: readonly Backlog[] | undefined;
     for (;;) {
       this.notify();
-      const backlogs = await readBacklogs(this.#pool, TENANTS_PER_ROUND_MAX).catch(() => undefined);
+      const backlogs = await readBacklogs(this.#em, TENANTS_PER_ROUND_MAX).catch(() => undefined);
       waitingFor ??= backlogs;
       if (waitingFor !== undefined && backlogs !== undefined && reached(waitingFor, backlogs)) return true;
       const cannotPublish = this.#broker === undefined || this.#leadership.lease === undefined;
@@ -111,7 +119,7 @@ export class Relay {
     }
   }
 
-  /** Stops after the batches in hand, gives the lease back and closes the connection. */
+  /** Stops after the batches in flight, gives the lease back and closes the connection. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.notify();
@@ -121,24 +129,37 @@ export class Relay {
   }
 
   async #run(): Promise<void> {
-    let backoffMs = this.#options.backoffMinMs;
-    while (!this.#stopping.signal.aborted) {
-      try {
-        const startedAt = performance.now();
-        const worked = await this.#round();
-        backoffMs = this.#options.backoffMinMs;
-        if (worked) await delay(this.#lingerMs(performance.now() - startedAt));
-        else if (this.#leadership.lease !== undefined) await this.#pause(this.#options.pollMs);
-        // Commits are the leader's business: a standby only looks whether there still is one.
-        else await this.#sleep(this.#options.pollMs);
-      } catch (error) {
-        if (this.#stopping.signal.aborted) return;
-        this.#events.failed(error, backoffMs);
-        if (error instanceof PublishError && error.silent) await this.#closeBroker();
-        await this.#sleep(backoffMs * (0.5 + Math.random() / 2));
-        backoffMs = Math.min(backoffMs * 2, this.#options.backoffMaxMs);
-      }
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const { worked, roundMs } = await this.#roundUntilSuccess();
+      if (worked) await delay(this.#lingerMs(roundMs));
+      else if (this.#leadership.lease !== undefined) await this.#pause(this.#options.pollMs);
+      // Only the leader reacts to commits. A standby only polls whether there still is a leader.
+      else await delay(this.#options.pollMs, undefined, { signal });
     }
+  }
+
+  /** Rejects only if the relay is stopped. */
+  #roundUntilSuccess(): Promise<{ readonly worked: boolean; readonly roundMs: number }> {
+    const attempt = async () => {
+      const startedAt = performance.now();
+      try {
+        return { worked: await this.#round(), roundMs: performance.now() - startedAt };
+      } catch (error) {
+        this.#stopping.signal.throwIfAborted();
+        this.#events.failed(error);
+        if (error instanceof PublishError && error.silent) await this.#closeBroker();
+        // p-retry gives up on a TypeError: a new error hides the class.
+        throw new Error('the round failed', { cause: error });
+      }
+    };
+    return pRetry(attempt, {
+      retries: Infinity,
+      minTimeout: this.#options.backoffMinMs,
+      maxTimeout: this.#options.backoffMaxMs,
+      randomize: true,
+      signal: this.#stopping.signal,
+    });
   }
 
   #lingerMs(roundMs: number): number {
@@ -146,22 +167,22 @@ export class Relay {
     return Math.max(lingerMinMs, Math.min(roundMs * LINGER_FACTOR, lingerMaxMs));
   }
 
-  /** One look at all books. True when there was something to publish. */
+  /** One poll of all journals. True if there was something to publish. */
   async #round(): Promise<boolean> {
     const broker = await this.#connectedBroker();
-    const lease = await this.#leadership.hold();
+    const lease = await this.#leadership.acquire();
     if (lease === undefined) {
-      this.#books.forgetAll();
+      this.#journals.forgetAll();
       return false;
     }
-    if (!broker.publisher.inStep || this.#caughtUpEpoch !== lease.epoch) {
-      await this.#books.catchUpWithStream(broker, lease);
+    if (!broker.publisher.synchronized || this.#caughtUpEpoch !== lease.epoch) {
+      await this.#journals.catchUpWithStream(broker, lease);
       this.#caughtUpEpoch = lease.epoch;
     }
-    const backlogs = await readBacklogs(this.#pool, TENANTS_PER_ROUND_MAX);
+    const backlogs = await readBacklogs(this.#em, TENANTS_PER_ROUND_MAX);
     const { signal } = this.#stopping;
     for (const backlog of backlogs) {
-      if (signal.aborted || !(await this.#books.publish(broker, backlog, signal))) break;
+      if (signal.aborted || !(await this.#journals.publish(broker, backlog, signal))) break;
     }
     return backlogs.length > 0;
   }
@@ -186,10 +207,6 @@ export class Relay {
     this.#broker = undefined;
     this.#events.connected(false);
     await broker.close().catch(() => undefined);
-  }
-
-  async #sleep(timeoutMs: number): Promise<void> {
-    await delay(timeoutMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 
   async #pause(timeoutMs: number): Promise<void> {

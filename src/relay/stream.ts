@@ -1,4 +1,4 @@
-/** The JetStream stream that keeps the events: made when it is missing, never changed when it is there. */
+/** The JetStream stream that keeps the events: made if it is missing, never changed if it exists. */
 
 import {
   DiscardPolicy,
@@ -24,7 +24,7 @@ export interface StreamOptions {
   readonly duplicateWindowMs: number;
 }
 
-/** Makes sure that the stream exists. An operator's own settings of an existing one are left alone. */
+/** Makes sure that the stream exists. The settings of an existing one are an operator's: they stay. */
 export async function ensureStream(manager: JetStreamManager, options: StreamOptions): Promise<StreamInfo> {
   try {
     return await manager.streams.info(options.name);
@@ -37,7 +37,7 @@ export async function ensureStream(manager: JetStreamManager, options: StreamOpt
     subjects: [...options.subjects],
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
-    // `old` would drop the oldest events in silence; `new` refuses, and the journal keeps them.
+    // `old` would silently drop the oldest events. `new` refuses new ones, and the journal keeps them.
     discard: DiscardPolicy.New,
     num_replicas: options.replicas,
     max_age: nanos(options.maxAgeMs),

@@ -1,8 +1,7 @@
 /** Tells the supervisor what this process committed, with the events for its relay. */
 
-import type { JournalEntry } from '../charges/charge.ts';
-import { encodeCommittedEvents } from '../relay/committed-events.ts';
-import type { EventFormat } from '../relay/event-message.ts';
+import type { ChargeEvent } from '../charges/index.ts';
+import { encodeCommittedEvents, type EventFormat } from '../relay/index.ts';
 import type { ServerMessage } from '../supervisor/messages.ts';
 
 /**
@@ -21,7 +20,7 @@ type Send = (message: ServerMessage, sent: () => void) => void;
 export class Announcer {
   readonly #format: EventFormat;
   readonly #send: Send;
-  #groups: (readonly JournalEntry[])[] = [];
+  #groups: (readonly ChargeEvent[])[] = [];
   #timer: NodeJS.Timeout | undefined;
   #unsentBytes = 0;
 
@@ -30,9 +29,9 @@ export class Announcer {
     this.#send = send;
   }
 
-  /** Announces the entries of one group, within {@link GATHER_MS}. */
-  committed(entries: readonly JournalEntry[]): void {
-    this.#groups.push(entries);
+  /** Announces the events of one group, within {@link GATHER_MS}. */
+  committed(events: readonly ChargeEvent[]): void {
+    this.#groups.push(events);
     this.#timer ??= setTimeout(() => this.#announce(), GATHER_MS);
   }
 

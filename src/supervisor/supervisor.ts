@@ -1,45 +1,46 @@
 /**
- * The process that people start. It owns the embedded servers, the migrations, the relay and the
- * HTTP side; the gRPC servers are processes of their own, so that publishing takes nothing from
- * them and any number of them can share the port.
+ * The process that people start. It owns the embedded servers, the migrations, the relay and the HTTP port.
+ * The gRPC servers are processes of their own, so that publishing takes no time from them and any number of
+ * them can share the port.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
+import pRetry from 'p-retry';
 import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
 
+import { chargeEntities } from '../charges/index.ts';
 import { type Address, type Config, formatAddress } from '../config.ts';
-import { errorText } from '../errors/describe-error.ts';
-import { type HttpSources, openHttpServer, type Readiness } from '../http/server.ts';
-import { createLogger, type Logger } from '../observability/logger.ts';
-import { observeRelay, type RelayStatus, watchBacklog } from '../observability/relay-metrics.ts';
-import { createRelay } from '../relay/open-relay.ts';
-import type { Relay } from '../relay/relay.ts';
 import { migrate } from '../database/migrate.ts';
 import { openDatabase } from '../database/orm.ts';
 import { classifySqlError } from '../database/sql-errors.ts';
-import { readBacklogSize } from '../relay/store/relay-state.ts';
+import { errorText } from '../errors/describe-error.ts';
+import { type HttpSources, openHttpServer, type Readiness } from '../http/server.ts';
+import { journalEntities } from '../journal/index.ts';
+import { createLogger, type Logger } from '../observability/logger.ts';
+import { createRelayMetrics } from '../observability/relay-metrics.ts';
+import { createRelay, type Relay, readBacklogSize, relayEntities } from '../relay/index.ts';
 import { announce } from './announce.ts';
 import { openExternalServices } from './external-services.ts';
 import { findFreeAddress } from './free-address.ts';
+import { observeRelay, type RelayStatus, watchBacklog } from './relay-status.ts';
 import { ServerPool } from './server-pool.ts';
 
 /** A running service. */
 export interface Service {
   readonly grpc: Address;
   readonly http: Address;
-  /** Ends everything in order; resolves when nothing of it runs any more. */
+  /** Ends everything in order. Resolves when nothing of it runs any more. */
   stop(): Promise<void>;
 }
 
-/** For PostgreSQL to answer, and for every lock; what a migration does may take longer. */
+/** How long to wait for PostgreSQL to answer, and for each lock; a migration itself may take longer. */
 const MIGRATION_TIMEOUT_MS = 60_000;
-/** What the relay gets of the drain when the calls in hand have used it up. */
+/** What the relay gets of the drain time, even if calls in progress have used it up. */
 const RELAY_DRAIN_MIN_MS = 2_000;
 
 /**
- * Starts everything and resolves when the service is complete; charges are accepted before that,
- * while nats-server is still being fetched. Rejects when a part does not start or `stopping` is
- * aborted; whatever was opened is closed then.
+ * Starts everything and resolves when the service is complete. It accepts charges earlier, while nats-server
+ * is still being downloaded. Rejects if a part does not start or `stopping` is aborted; whatever was opened is
+ * closed then.
  */
 export async function startService(
   config: Config,
@@ -64,27 +65,28 @@ async function start(
   stopping: AbortSignal,
 ): Promise<Service> {
   const startedAtMs = performance.now();
-  // Addresses that are taken are said before anything is started.
+  // Says that an address is taken before anything is started.
   await findFreeAddress(config.listen, 'LISTEN');
   await findFreeAddress(config.metricsListen, 'METRICS_LISTEN');
   const external = await openExternalServices(config, logger, stack, stopping);
   const database = await openDatabase({
     databaseUrl: external.databaseUrl,
     poolSizeMax: 6,
-    durableCommits: false,
+    entities: [...chargeEntities, ...journalEntities, ...relayEntities],
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service supervisor',
   });
   stack.defer(() => database.close());
   await migrateWhenReachable(external.databaseUrl, logger, stopping);
-  // A free port is chosen only now: chosen before, the embedded PostgreSQL once picked the same one.
+  // Not earlier: the embedded PostgreSQL once got the port that had been chosen here before it.
   const grpc = await findFreeAddress(config.listen, 'LISTEN');
 
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'supervisor_' });
   let relay: Relay | undefined;
-  const observed = observeRelay(registry, logger, (connected) => pool.relayConnected(connected));
+  const relayMetrics = createRelayMetrics(registry);
+  const observed = observeRelay(relayMetrics, logger, (connected) => pool.relayConnected(connected));
   const pool = new ServerPool({
     processes: config.processes,
     env: { CHARGE_SERVER_DATABASE_URL: external.databaseUrl, LISTEN: formatAddress(grpc) },
@@ -93,7 +95,7 @@ async function start(
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
     failed: onFatal,
   });
-  const backlog = watchBacklog(registry, () => readBacklogSize(database.pool));
+  const backlog = watchBacklog(relayMetrics, () => readBacklogSize(database.em));
   stack.defer(() => backlog.stop());
   const http = await openHttpServer(config.metricsListen, {
     metrics: metricsOfAll(registry, logger),
@@ -106,12 +108,12 @@ async function start(
   void external.natsUrl.then(
     (url) => {
       if (stack.disposed) return;
-      const started = createRelay(config, database.pool, url, observed.events);
+      const started = createRelay(config, database.em, url, observed.events);
       stack.defer(() => started.stop());
       started.start();
       relay = started;
     },
-    // Only a stop ends the attempts to have one.
+    // Only a stop ends the attempts to start one.
     () => undefined,
   );
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
@@ -125,28 +127,31 @@ async function start(
   return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay: () => relay, stack }) };
 }
 
-/** Rejects when `stopping` is aborted, after whatever runs in PostgreSQL has been ended there. */
+/** Rejects if `stopping` is aborted, after its statements in PostgreSQL have been ended. */
 async function migrateWhenReachable(
   databaseUrl: string,
   logger: Logger,
   stopping: AbortSignal,
 ): Promise<void> {
-  const giveUpAt = performance.now() + MIGRATION_TIMEOUT_MS;
-  for (;;) {
-    try {
-      const applied = await migrate(databaseUrl, { lockTimeoutMs: MIGRATION_TIMEOUT_MS, signal: stopping });
-      if (applied.length > 0) logger.info({ applied }, 'migrated the database');
-      return;
-    } catch (error) {
-      stopping.throwIfAborted();
-      if (classifySqlError(error) !== 'retry' || performance.now() > giveUpAt) throw error;
-      logger.warn({ reason: errorText(error) }, 'PostgreSQL does not answer yet; trying again');
-      await delay(500, undefined, { signal: stopping });
-    }
-  }
+  const applied = await pRetry(
+    () => migrate(databaseUrl, { lockTimeoutMs: MIGRATION_TIMEOUT_MS, signal: stopping }),
+    {
+      signal: stopping,
+      retries: Infinity,
+      maxRetryTime: MIGRATION_TIMEOUT_MS,
+      minTimeout: 500,
+      factor: 1,
+      shouldRetry: ({ error }) => !stopping.aborted && classifySqlError(error) === 'retry',
+      onFailedAttempt: ({ error }) => {
+        if (stopping.aborted) return;
+        logger.warn({ reason: errorText(error) }, 'PostgreSQL does not answer yet; trying again');
+      },
+    },
+  );
+  if (applied.length > 0) logger.info({ applied }, 'migrated the database');
 }
 
-/** Fetching nats-server, for one, may take minutes, in which a person may think better of it. */
+/** Rejects as soon as `stopping` is aborted: downloading nats-server, for one, may take minutes. */
 function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(new Error('stopped before it was complete'));
@@ -156,11 +161,11 @@ function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
   });
 }
 
-/** The metrics of the server processes, added up, and then this process's own. */
+/** The metrics of the server processes, added up, and those of this process. */
 function metricsOfAll(registry: Registry, logger: Logger): HttpSources['metrics'] {
   const aggregator = new AggregatorRegistry();
   return async () => {
-    // One process that starts or hangs must not hide the relay's.
+    // A process that is starting or hangs must not hide the metrics of the relay.
     const ofServers = await aggregator.clusterMetrics().catch((error: unknown) => {
       logger.warn({ err: error }, 'the metrics of the server processes are missing');
       return '# The metrics of a server process did not arrive in time.\n';
@@ -169,7 +174,7 @@ function metricsOfAll(registry: Registry, logger: Logger): HttpSources['metrics'
   };
 }
 
-/** NATS away does not make the service unready: charges are accepted, and the checks say what waits. */
+/** Without NATS the service stays ready: charges are accepted, and the checks say how many events wait. */
 function readiness(config: Config, pool: ServerPool, relay: RelayStatus, backlog: number): Readiness {
   return {
     ready: pool.serving > 0,
@@ -183,14 +188,14 @@ function readiness(config: Config, pool: ServerPool, relay: RelayStatus, backlog
   };
 }
 
-/** Calls in hand first, then their events; the stack then closes what is left, in reverse order. */
+/** Calls in progress finish first, then their events are published; then everything closes in reverse order. */
 async function stop(
   config: Config,
   logger: Logger,
   { pool, relay, stack }: { pool: ServerPool; relay: () => Relay | undefined; stack: AsyncDisposableStack },
 ): Promise<void> {
   const startedAt = performance.now();
-  logger.info({}, 'stopping: finishing calls in hand');
+  logger.info({}, 'stopping: finishing calls in progress');
   try {
     await pool.drain(config.drainTimeoutMs);
     const leftMs = config.drainTimeoutMs - (performance.now() - startedAt);

@@ -88,9 +88,9 @@ afterEach(async () => {
 
 /** Publishes a full and a bare charge with the settings that the service has by default. */
 async function publish(env: Record<string, string>): Promise<StreamMessage[]> {
-  relay = createRelay(configFromEnv(env), store.database.pool, nats.url, silentRelayEvents);
+  relay = createRelay(configFromEnv(env), store.database.em, nats.url, silentRelayEvents);
   relay.start();
-  await store.database.pool.query('INSERT INTO book VALUES ($1, 0)', [TENANT]);
+  await store.database.pool.query('INSERT INTO journal_head VALUES ($1, 0)', [TENANT]);
   await store.writer.record(TENANT, [
     { ...chargeRequest('full', FULL), traceparent: TRACEPARENT },
     chargeRequest('bare', BARE),

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay } from '../../src/relay/relay.ts';
-import { readJournal } from '../../src/journal/journal.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { openTestServer, type TestServer } from '../support/server.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
@@ -87,7 +86,7 @@ withPython(`a Python client${skipped}`, () => {
     store = await openTestStore();
     server = await openTestServer(store.url);
     seen = await run<ClientSeen>('client.py', server.address);
-    book = (await readJournal(store.database.pool, 'default', 0n, 1000)).map(({ charge }) => charge);
+    book = (await store.journal.read('default', 0n, 1000)).map(({ charge }) => charge);
   }, PROGRAM_TIMEOUT_MS + 30_000);
   afterAll(async () => {
     await server.close();
@@ -208,7 +207,7 @@ withPython(`a Python consumer of the stream${skipped}`, () => {
   beforeAll(async () => {
     [store, nats] = await Promise.all([openTestStore(), startTestNats()]);
     const config = { eventFormat: 'protobuf', eventMaxAgeMs: 3_600_000, streamReplicas: 1 } as const;
-    relay = createRelay(config, store.database.pool, nats.url, silentRelayEvents);
+    relay = createRelay(config, store.database.em, nats.url, silentRelayEvents);
     relay.start();
   });
   afterAll(async () => {

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
-import { BookFollower } from '../../src/journal/follower.ts';
+import { JournalFollower } from '../../src/journal/follower.ts';
+import { ChargeEventReader } from '../../src/charges/store/charge-events.ts';
 import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
-import { openPool } from '../../src/database/connections.ts';
 import { GroupWriter } from '../../src/charges/store/group-writer.ts';
-import { openDatabase, type StoreOptions } from '../../src/database/orm.ts';
-import { ReadConnections } from '../../src/database/read-connections.ts';
+import { type DatabaseOptions, openDatabase } from '../../src/database/orm.ts';
+import { Reads } from '../../src/database/reads.ts';
 import { openProxy, type Proxy } from '../support/proxy.ts';
 import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../support/store.ts';
 
@@ -17,8 +17,8 @@ afterAll(() => store.close());
 
 /** The suite's database, over a network that can go silent. */
 async function openSilencable(
-  bounds: Partial<StoreOptions>,
-): Promise<{ proxy: Proxy; connection: StoreOptions }> {
+  bounds: Partial<DatabaseOptions>,
+): Promise<{ proxy: Proxy; connection: DatabaseOptions }> {
   const url = new URL(store.url);
   const proxy = await openProxy({ host: url.hostname, port: Number(url.port) });
   url.hostname = '127.0.0.1';
@@ -28,11 +28,11 @@ async function openSilencable(
 
 test('a network to PostgreSQL that swallows everything is given up on, and the write is made once', async () => {
   const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 1_000 });
-  const pool = openPool(connection);
+  const writes = await openDatabase({ ...connection, pipelining: false });
   try {
     const attempts: unknown[] = [];
     const writer = new GroupWriter(
-      pool,
+      writes,
       { writers: 1, groupSizeMax: 10, queueSizeMax: 10, retryForMs: 20_000, retryAfterMs: 100 },
       {
         committed: () => undefined,
@@ -51,7 +51,7 @@ test('a network to PostgreSQL that swallows everything is given up on, and the w
     expect(rows).toHaveLength(1);
   } finally {
     await proxy.close();
-    await pool.end();
+    await writes.close();
   }
 }, 60_000);
 
@@ -61,11 +61,11 @@ test('a charge that came late into an outage outlives it, although those before 
     connectTimeoutMs: 1_000,
     statementTimeoutMs: 2_000,
   });
-  const pool = openPool(connection);
+  const writes = await openDatabase({ ...connection, pipelining: false });
   try {
     const groups: number[] = [];
     const writer = new GroupWriter(
-      pool,
+      writes,
       { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 6_000, retryAfterMs: 100 },
       { committed: () => undefined, attempted: (charges) => groups.push(charges) },
     );
@@ -83,7 +83,7 @@ test('a charge that came late into an outage outlives it, although those before 
     expect(await young).toMatchObject([{ outcome: 'created' }]);
   } finally {
     await proxy.close();
-    await pool.end();
+    await writes.close();
   }
 }, 60_000);
 
@@ -91,7 +91,7 @@ test('a connection that cannot be opened is no overload, also to whoever waits f
   const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 300 });
   const database = await openDatabase(connection);
   try {
-    const reader = createChargeReader(database.orm, new ReadConnections(database.pool, 100));
+    const reader = createChargeReader(new Reads(database, 100));
     proxy.blackhole();
     const reads = await Promise.allSettled([1, 2, 3].map(() => reader.findByRequestId('default', 'none')));
     for (const outcome of reads) {
@@ -116,16 +116,16 @@ test('a read that the network swallowed leaves no connection behind on which the
   });
   const database = await openDatabase(connection);
   try {
-    const connections = new ReadConnections(database.pool, 100);
-    const reader = createChargeReader(database.orm, connections);
-    const book = new BookFollower(connections, store.writePool, { pollMs: 50 });
+    const reads = new Reads(database, 100);
+    const reader = createChargeReader(reads);
+    const journal = new ChargeEventReader(reads, new JournalFollower(store.writes, { pollMs: 50 }));
     const readAll = (): Promise<PromiseSettledResult<unknown>[]> =>
       Promise.allSettled([
         reader.findById('default', id),
         reader.findByRequestId('default', 'read'),
         reader.list('default', query),
         reader.list('default', query, { timeoutMs: 3_000 }),
-        book.read('default', 0n, 1),
+        journal.read('default', 0n, 1),
       ]);
     const statuses = async (): Promise<string[]> => (await readAll()).map(({ status }) => status);
     const all = (status: string): string[] => Array<string>(5).fill(status);

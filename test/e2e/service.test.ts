@@ -310,7 +310,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     const store = await openDatabase({
       databaseUrl: database.url,
       poolSizeMax: 1,
-      durableCommits: true,
+      entities: [],
       statementTimeoutMs: 10_000,
       connectTimeoutMs: 5_000,
       applicationName: 'ledger',

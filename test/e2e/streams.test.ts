@@ -11,7 +11,7 @@ import {
   WatchChargesRequest,
   type WatchChargesResponse,
 } from '../../generated/charge/v1/charge_service.ts';
-import { BookFollower } from '../../src/journal/follower.ts';
+import { ChargeEventReader } from '../../src/charges/store/charge-events.ts';
 import {
   call,
   createRequest,
@@ -160,7 +160,7 @@ describe('RecordCharges', () => {
 
 describe('WatchCharges', () => {
   test('reads the book once to begin with, and once for each commit that it delivers', async () => {
-    const read = jest.spyOn(BookFollower.prototype, 'read');
+    const read = jest.spyOn(ChargeEventReader.prototype, 'read');
     try {
       const watcher = new Watcher(server.client);
       await waitFor('the headers', () => watcher.started);
@@ -177,7 +177,7 @@ describe('WatchCharges', () => {
 
   test('delivers history, then what is written, without a gap or a repeat', async () => {
     await write('history', 1200);
-    const last = await store.book.lastSequence(TENANT);
+    const last = await store.journal.lastSequence(TENANT);
     const watcher = new Watcher(server.client, { startSequence: 1n });
     // Writers of this process and of another one, while the history is still being read.
     const writing = Promise.all(
@@ -198,7 +198,7 @@ describe('WatchCharges', () => {
   });
 
   test('begins with the next charge when no sequence is given', async () => {
-    const before = await store.book.lastSequence(TENANT);
+    const before = await store.journal.lastSequence(TENANT);
     const watcher = new Watcher(server.client);
     await waitFor('the headers', () => watcher.started);
     await write('next', 3);
@@ -208,7 +208,7 @@ describe('WatchCharges', () => {
   });
 
   test('filters, and keeps the numbers of the book', async () => {
-    const before = await store.book.lastSequence(TENANT);
+    const before = await store.journal.lastSequence(TENANT);
     const filter = {
       userProfile: 'watched',
       provider: Provider.PROVIDER_OPENAI,
@@ -230,7 +230,7 @@ describe('WatchCharges', () => {
     expect(first.error).toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN', retryDelay: true });
 
     const next = (first.sequences.at(-1) ?? 0n) + 1n;
-    const end = await store.book.lastSequence(TENANT);
+    const end = await store.journal.lastSequence(TENANT);
     const third = await openTestServer(store.url);
     const again = new Watcher(third.client, { startSequence: next });
     await waitFor('the rest', () => again.sequences.at(-1) === end);
@@ -239,7 +239,7 @@ describe('WatchCharges', () => {
   });
 
   test('refuses a place that the book has not reached, and takes the next one', async () => {
-    const last = await store.book.lastSequence(TENANT);
+    const last = await store.journal.lastSequence(TENANT);
     const tooFar = new Watcher(server.client, { startSequence: last + 2n });
     await waitFor('the refusal', () => tooFar.error);
     expect(tooFar.error).toMatchObject({

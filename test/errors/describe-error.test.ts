@@ -4,9 +4,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Registry } from 'prom-client';
 
 import { describeError, errorText } from '../../src/errors/describe-error.ts';
-import { observeRelay } from '../../src/observability/relay-metrics.ts';
-import { openPool } from '../../src/database/connections.ts';
-import type { Database } from '../../src/database/orm.ts';
+import { createRelayMetrics } from '../../src/observability/relay-metrics.ts';
+import { observeRelay } from '../../src/supervisor/relay-status.ts';
+import { type Database, openDatabase } from '../../src/database/orm.ts';
 import { sqlState } from '../../src/database/sql-errors.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { connectionTo, openTestDatabase } from '../support/store.ts';
@@ -66,13 +66,13 @@ test('tells a person why PostgreSQL refused a statement for want of a privilege'
 test('tells a person why PostgreSQL refused a login or a database', async () => {
   const url = new URL(testDatabase.url);
   url.pathname = '/no_such_database';
-  const elsewhere = openPool(connectionTo(url.href));
+  const elsewhere = await openDatabase(connectionTo(url.href));
   try {
-    const error = await errorOf(elsewhere.query('SELECT 1'));
+    const error = await errorOf(elsewhere.pool.query('SELECT 1'));
     expect(errorText(error)).toBe('database "no_such_database" does not exist');
     expect(errorText(new Error('the look failed', { cause: error }))).toBe('the look failed');
   } finally {
-    await elsewhere.end();
+    await elsewhere.close();
   }
 });
 
@@ -89,11 +89,8 @@ test('is what the relay logs', async () => {
   const logged: unknown[] = [];
   const log = (fields: unknown): void => void logged.push(fields);
   const logger = { debug: log, info: log, warn: log, error: log } as never;
-  const { events } = observeRelay(new Registry(), logger, () => undefined);
-  events.failed(await errorOf(database.pool.query(STATEMENT)), 100);
-  events.failed(new Error('no responders'), 200);
-  expect(logged).toEqual([
-    { reason: 'error (22P02)', retryInMs: 100 },
-    { reason: 'no responders', retryInMs: 200 },
-  ]);
+  const { events } = observeRelay(createRelayMetrics(new Registry()), logger, () => undefined);
+  events.failed(await errorOf(database.pool.query(STATEMENT)));
+  events.failed(new Error('no responders'));
+  expect(logged).toEqual([{ reason: 'error (22P02)' }, { reason: 'no responders' }]);
 });

@@ -383,3 +383,21 @@ test('streams beyond the limit are refused, and a closed one makes room', async 
   third.on('error', () => {});
   await waitFor('the stream', () => server.load.recordStreams === 1);
 });
+
+test('a connection with many streams does not keep another one from opening its first', async () => {
+  fixture = await startServer({ streamsMax: 2 });
+  const { client, server } = fixture;
+  const watch = (of: typeof client) => {
+    const stream = of.watchCharges({ startSequence: undefined, filter: undefined });
+    const failed = new Promise<unknown>((resolve) => stream.on('error', resolve));
+    return { stream, failed };
+  };
+  const greedy = [watch(client), watch(client)];
+  await waitFor('two watches', () => server.load.watchStreams === 2);
+  expect(errorOf(await watch(client).failed).metadata).toEqual({ limit: 'open_streams' });
+  const other = fixture.newClient();
+  const first = watch(other);
+  await waitFor('the first watch of the other', () => server.load.watchStreams === 3);
+  expect(errorOf(await watch(other).failed).metadata).toEqual({ limit: 'open_streams' });
+  for (const { stream } of [...greedy, first]) stream.cancel();
+});

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { PoolClient } from 'pg';
 
 import type { RecordResult } from '../../src/charges/charge.ts';
-import { insertCharges } from '../../src/charges/store/insert-charges.ts';
-import { readJournal } from '../../src/journal/journal.ts';
-import { newCharge } from '../../src/charges/store/write-group.ts';
-import { explain, type PlanNode } from '../support/explain.ts';
+import { findByKey, findByKeys } from '../../src/charges/store/find-by-keys.ts';
+import { InsertCharges } from '../../src/charges/store/insert-charges.ts';
+import { newCharge } from '../../src/charges/store/new-charge.ts';
+import { requestKey } from '../../src/charges/store/request-key.ts';
+import { explain, type PlanNode, statementsOf } from '../support/explain.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 
 const TENANT = 'default';
+const NO_CHARGE = '00000000-0000-7000-8000-000000000000';
 /** Charges of the groups that are written first, one group after another. */
 const SIZES = [1, 7, 1, 1, 20, 3, 8];
 const LAST = SIZES.reduce((sum, size) => sum + size);
@@ -37,10 +38,10 @@ async function sizesOfGroups(): Promise<number[]> {
   return rows.map(({ size }) => size);
 }
 
-describe('a page of the book', () => {
+describe('a page of the journal', () => {
   test('numbers the charges of groups of every size in the order of their arrival', async () => {
     expect(await sizesOfGroups()).toEqual(SIZES);
-    const entries = await readJournal(store.database.pool, TENANT, 0n, 1000);
+    const entries = await store.journal.read(TENANT, 0n, 1000);
     expect(entries.map(({ sequence }) => Number(sequence))).toEqual(ids.map((_, i) => i + 1));
     expect(entries.map(({ charge }) => charge.id)).toEqual(ids);
   });
@@ -48,7 +49,7 @@ describe('a page of the book', () => {
   test('starts and ends wherever it is asked to, also in the middle of a group', async () => {
     for (let after = 0; after <= LAST; after++) {
       for (const limit of [1, 2, 3, 7, 8, 20, LAST]) {
-        const entries = await readJournal(store.database.pool, TENANT, BigInt(after), limit);
+        const entries = await store.journal.read(TENANT, BigInt(after), limit);
         const found = entries.map(({ sequence, charge }) => [Number(sequence), charge.id]);
         const expected = ids.map((id, i) => [i + 1, id]).slice(after, after + limit);
         expect({ after, limit, found }).toEqual({ after, limit, found: expected });
@@ -58,7 +59,7 @@ describe('a page of the book', () => {
 
   test('has the numbers that the journal gives, even where ids do not ascend in a group', async () => {
     const pool = store.database.pool;
-    await pool.query(`INSERT INTO book VALUES ('descending', 0)`);
+    await pool.query(`INSERT INTO journal_head VALUES ('descending', 0)`);
     const requests = ['a', 'b', 'c', 'd', 'e'].map((id) => chargeRequest(id));
     const written = chargeIds(await store.writer.record('descending', requests));
     const order = [3, 0, 4, 2, 1].map((i) => written[i] ?? '');
@@ -66,7 +67,7 @@ describe('a page of the book', () => {
     await pool.query(`UPDATE journal SET charge_ids = $1::uuid[] WHERE tenant = 'descending'`, [order]);
     await pool.query('ALTER TABLE journal ENABLE TRIGGER append_only');
     for (let after = 0; after < order.length; after++) {
-      const entries = await readJournal(pool, 'descending', BigInt(after), 3);
+      const entries = await store.journal.read('descending', BigInt(after), 3);
       expect(entries.map(({ charge }) => charge.id)).toEqual(order.slice(after, after + 3));
     }
   });
@@ -86,7 +87,7 @@ describe('a page of the book', () => {
     const seen: string[] = [];
     for (let after = BigInt(LAST); ;) {
       const finished = done;
-      const entries = await readJournal(store.database.pool, TENANT, after, 33);
+      const entries = await store.journal.read(TENANT, after, 33);
       for (const { sequence, charge } of entries) {
         expect(sequence).toBe(++after);
         seen.push(charge.id);
@@ -100,30 +101,30 @@ describe('a page of the book', () => {
 
 describe('a write that inserts nothing', () => {
   test.each(['expectNew', 'skipExisting'] as const)('leaves no entry behind, %s', async (mode) => {
-    const before = await store.book.lastSequence(TENANT);
+    const before = await store.journal.lastSequence(TENANT);
     const groups = await sizesOfGroups();
-    const existing = newCharge(chargeRequest('0-1'));
-    const client = await store.writePool.connect();
+    const existing = newCharge(TENANT, chargeRequest('0-1'));
+    const client = await store.writes.pool.connect();
     try {
       const charges = mode === 'skipExisting' ? [existing] : [];
-      const outcome = await insertCharges(client, TENANT, charges, mode);
+      const outcome = await new InsertCharges(store.writes.orm).run(client, TENANT, charges, mode);
       expect(outcome.lastSequence).toBe(0n);
       expect(outcome.insertedIds?.size ?? 0).toBe(0);
     } finally {
       client.release();
     }
-    expect(await store.book.lastSequence(TENANT)).toBe(before);
+    expect(await store.journal.lastSequence(TENANT)).toBe(before);
     expect(await sizesOfGroups()).toEqual(groups);
   });
 
   test('says which charges of a group were new', async () => {
-    const charges = ['0-1', 'new-1', '1-1', 'new-2'].map((id) => newCharge(chargeRequest(id)));
-    const client = await store.writePool.connect();
+    const charges = ['0-1', 'new-1', '1-1', 'new-2'].map((id) => newCharge(TENANT, chargeRequest(id)));
+    const client = await store.writes.pool.connect();
     try {
-      const before = await store.book.lastSequence(TENANT);
-      const outcome = await insertCharges(client, TENANT, charges, 'skipExisting');
+      const before = await store.journal.lastSequence(TENANT);
+      const outcome = await new InsertCharges(store.writes.orm).run(client, TENANT, charges, 'skipExisting');
       expect(outcome.lastSequence).toBe(before + 2n);
-      const entries = await readJournal(store.database.pool, TENANT, before, 10);
+      const entries = await store.journal.read(TENANT, before, 10);
       expect(entries.map(({ charge }) => charge.id)).toEqual([...(outcome.insertedIds ?? [])]);
       expect(entries).toHaveLength(2);
     } finally {
@@ -132,27 +133,28 @@ describe('a write that inserts nothing', () => {
   });
 });
 
-/** The same of the book whose pages are explained. */
+/** The same of the journal whose pages are explained. */
 const PLANNED_SIZES = [1, 100, 1000, 1, 100, 1000];
 
 describe('the plan of a page', () => {
-  let client: PoolClient;
   beforeAll(async () => {
     const { pool } = store.database;
-    client = await pool.connect();
-    await client.query(`INSERT INTO book VALUES ('planned', 0)`);
-    await client.query('ANALYZE');
-    // After five executions PostgreSQL plans without the values, here for tables of a page or two.
-    for (let i = 0; i < 10; i++) await readJournal(client, TENANT, 0n, 10);
+    await pool.query(`INSERT INTO journal_head VALUES ('planned', 0)`);
+    // What PostgreSQL knows of the tables is out of date after this: they had a page or two.
+    await pool.query('ANALYZE');
     for (const [group, size] of PLANNED_SIZES.entries()) {
       const requests = Array.from({ length: size }, (_, i) => chargeRequest(`${group}/${i}`));
       await store.writer.record('planned', requests);
     }
   });
-  afterAll(() => client.release());
 
-  const explainPage = (after: number, limit: number): Promise<PlanNode[]> =>
-    explain(client, `EXECUTE read_journal('planned', ${after}, ${limit})`);
+  async function explainPage(after: number, limit: number): Promise<PlanNode[]> {
+    const { pool } = store.database;
+    const statements = await statementsOf(pool, () => store.journal.read('planned', BigInt(after), limit));
+    expect(statements).toHaveLength(2);
+    const plans = await Promise.all(statements.map(({ sql, values }) => explain(pool, sql, values)));
+    return plans.flat();
+  }
 
   test.each([
     ['the middle of a group', 50, 10, 1],
@@ -169,10 +171,33 @@ describe('the plan of a page', () => {
     expect(rowsOf('charge')).toEqual([Math.min(limit, 2202 - after)]);
   });
 
-  test('scans no table, although it was made while the tables were small', async () => {
+  test('scans no table, although the tables were small when they were analyzed', async () => {
     const nodes = await explainPage(500, 100);
     expect(nodes.map(({ type }) => type)).not.toContain('Seq Scan');
     const indexes = nodes.flatMap(({ index }) => index ?? []);
     expect(new Set(indexes)).toEqual(new Set(['journal_pkey', 'charge_pkey']));
   });
+
+  test('of charges by their request ids uses the index of these, for a tenant that is new to PostgreSQL', async () => {
+    const { pool, em } = store.database;
+    const keys = [0, 1, 2].map((i) => requestKey(`2/${i}`));
+    const [statement] = await statementsOf(pool, () => findByKeys(em.fork(), 'planned', 'requestKey', keys));
+    const nodes = await explain(pool, statement?.sql ?? '', statement?.values);
+    expect(nodes.filter(({ relation }) => relation === 'charge')).toMatchObject([
+      { index: 'charge_request_key', rows: 3 },
+    ]);
+  });
+
+  test.each([
+    ['id', 'charge_pkey', NO_CHARGE],
+    ['requestKey', 'charge_request_key', requestKey('2/0')],
+  ] as const)(
+    'of one charge by its %s uses %s, for a tenant that is new to PostgreSQL',
+    async (key, index, value) => {
+      const { pool, em } = store.database;
+      const [statement] = await statementsOf(pool, () => findByKey(em.fork(), 'planned', key, value));
+      const nodes = await explain(pool, statement?.sql ?? '', statement?.values);
+      expect(nodes.filter(({ relation }) => relation === 'charge')).toMatchObject([{ index }]);
+    },
+  );
 });

@@ -50,7 +50,7 @@ test('in whatever order groups arrive, what comes behind a number is without a g
         // The reader takes the next group from memory, or, where it never arrived, from the journal.
         const last = messages.at(-1)?.sequence ?? cursor;
         if (cursor >= last) continue;
-        const found = recent.behind(TENANT, cursor, limit).map(({ sequence }) => sequence);
+        const found = recent.after(TENANT, cursor, limit).map(({ sequence }) => sequence);
         expect(found.length > 0).toBe(arrives);
         expect(recent.reach(TENANT, cursor) >= (found.at(-1) ?? cursor)).toBe(true);
         expect(recent.reach(TENANT, cursor) > cursor).toBe(arrives);
@@ -69,8 +69,8 @@ test('beyond its bound it keeps nothing more, until something is published', () 
   const recent = new RecentEvents(5);
   recent.add(group(1n, 3));
   recent.add(group(4n, 3));
-  expect(recent.behind(TENANT, 3n, 10)).toEqual([]);
+  expect(recent.after(TENANT, 3n, 10)).toEqual([]);
   recent.forget(TENANT, 3n);
   recent.add(group(4n, 3));
-  expect(recent.behind(TENANT, 3n, 10)).toHaveLength(3);
+  expect(recent.after(TENANT, 3n, 10)).toHaveLength(3);
 });

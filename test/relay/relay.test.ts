@@ -6,16 +6,20 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import type { JournalEntry } from '../../src/charges/charge.ts';
-import { BookPublisher } from '../../src/relay/book-publisher.ts';
+import type { ChargeEvent } from '../../src/charges/charge.ts';
+import { JournalPublisher } from '../../src/relay/journal-publisher.ts';
 import { openBroker } from '../../src/relay/broker.ts';
 import { decodeCommittedEvents, encodeCommittedEvents } from '../../src/relay/committed-events.ts';
 import { type EventMessage, eventMessage } from '../../src/relay/event-message.ts';
 import { Leadership } from '../../src/relay/leadership.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay, RelayEvents } from '../../src/relay/relay.ts';
-import { readJournal } from '../../src/journal/journal.ts';
-import { acquireLease, advanceCursor, readBacklogs, readBacklogSize } from '../../src/relay/store/relay-state.ts';
+import {
+  acquireLease,
+  advanceCursor,
+  readBacklogs,
+  readBacklogSize,
+} from '../../src/relay/store/relay-state.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { countStream, readStream, type StreamMessage } from '../support/stream.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
@@ -39,22 +43,22 @@ afterEach(async () => {
 
 interface Log {
   readonly published: number[];
-  readonly setAside: bigint[];
+  readonly deadLetters: bigint[];
   connected: boolean;
   leading: boolean;
   failures: number;
 }
 
 function startRelay(config: Partial<Parameters<typeof createRelay>[0]> = {}): { relay: Relay; log: Log } {
-  const log: Log = { published: [], setAside: [], connected: false, leading: false, failures: 0 };
+  const log: Log = { published: [], deadLetters: [], connected: false, leading: false, failures: 0 };
   const events: RelayEvents = {
     connected: (connected) => (log.connected = connected),
     leading: (leading) => (log.leading = leading),
     published: (count) => log.published.push(count),
-    setAside: (_tenant, sequence) => log.setAside.push(sequence),
+    deadLetter: (_tenant, sequence) => log.deadLetters.push(sequence),
     failed: () => log.failures++,
   };
-  const relay = createRelay({ ...CONFIG, ...config }, store.database.pool, nats.url, events);
+  const relay = createRelay({ ...CONFIG, ...config }, store.database.em, nats.url, events);
   relays.push(relay);
   relay.start();
   return { relay, log };
@@ -66,7 +70,7 @@ async function record(prefix: string, count: number): Promise<void> {
 }
 
 async function drained(): Promise<void> {
-  await waitFor('the backlog to be empty', async () => (await readBacklogSize(store.database.pool)) === 0);
+  await waitFor('the backlog to be empty', async () => (await readBacklogSize(store.database.em)) === 0);
 }
 
 function expectEveryChargeOnceInOrder(messages: readonly StreamMessage[], count: number): void {
@@ -120,7 +124,7 @@ describe('the relay', () => {
     const { log } = startRelay();
     await record('away', 700);
     await waitFor('the relay to notice', () => log.failures > 0);
-    expect(await readBacklogSize(store.database.pool)).toBe(700);
+    expect(await readBacklogSize(store.database.em)).toBe(700);
     await nats.restart();
     await drained();
     expectEveryChargeOnceInOrder(await readStream(nats.url), 700);
@@ -128,29 +132,29 @@ describe('the relay', () => {
 
   test('ends a round where the book ended when it began, in the middle of no later group', async () => {
     await record('early', 30);
-    const [backlog] = await readBacklogs(store.database.pool, 1);
+    const [backlog] = await readBacklogs(store.database.em, 1);
     await record('late', 600);
-    const { pool } = store.database;
-    const leadership = new Leadership(pool, 10_000, () => undefined);
-    const lease = await leadership.hold();
+    const { em } = store.database;
+    const leadership = new Leadership(em, 10_000, () => undefined);
+    const lease = await leadership.acquire();
     const options = {
       format: 'protobuf',
       batchSizeMax: 500,
       recentBytesMax: 1e6,
       ackTimeoutMs: 5_000,
     } as const;
-    const books = new BookPublisher(pool, leadership, options, {
+    const journals = new JournalPublisher(em, leadership, options, {
       published: () => undefined,
-      setAside: () => undefined,
+      deadLetter: () => undefined,
     });
     const limits = { replicas: 1, maxAgeMs: 0, duplicateWindowMs: 120_000 };
     const stream = { name: 'CHARGES', subjects: ['charge.>'], ...limits };
     const broker = await openBroker({ url: nats.url, stream, format: 'protobuf', connectTimeoutMs: 5_000 });
     try {
       if (lease === undefined || backlog === undefined) throw new Error('nothing to do');
-      await books.catchUpWithStream(broker, lease);
-      await books.publish(broker, backlog, new AbortController().signal);
-      expect((await readBacklogs(pool, 1))[0]).toMatchObject({ publishedSequence: 30n, lastSequence: 630n });
+      await journals.catchUpWithStream(broker, lease);
+      await journals.publish(broker, backlog, new AbortController().signal);
+      expect((await readBacklogs(em, 1))[0]).toMatchObject({ publishedSequence: 30n, lastSequence: 630n });
     } finally {
       await broker.close();
       await leadership.release();
@@ -160,7 +164,7 @@ describe('the relay', () => {
   test('goes on where it was when NATS is killed in the middle, without a gap or a change of order', async () => {
     startRelay();
     await record('before', 500);
-    await waitFor('the first events', async () => (await readBacklogSize(store.database.pool)) < 500);
+    await waitFor('the first events', async () => (await readBacklogSize(store.database.em)) < 500);
     await nats.kill();
     await record('during', 500);
     await nats.restart();
@@ -227,7 +231,7 @@ describe('the relay', () => {
     expect(log.leading).toBe(true);
   });
 
-  test('sets an event aside that the broker refuses for good, and goes on', async () => {
+  test('keeps an event that the broker will never accept as a dead letter, and goes on', async () => {
     const connection = await connect({ servers: nats.url });
     const manager = await jetstreamManager(connection);
     await manager.streams.add({ name: 'CHARGES', subjects: ['charge.>'], max_msg_size: 2_000 });
@@ -240,8 +244,8 @@ describe('the relay', () => {
     ]);
     const { log } = startRelay();
     await drained();
-    expect(log.setAside).toEqual([2n]);
-    const { rows } = await store.database.pool.query('SELECT sequence, reason FROM relay_reject');
+    expect(log.deadLetters).toEqual([2n]);
+    const { rows } = await store.database.pool.query('SELECT sequence, reason FROM dead_letter');
     expect(rows).toEqual([{ sequence: '2', reason: expect.stringMatching(/size/) as unknown }]);
     const sequences = (await readStream(nats.url)).map(
       ({ payload }) => ChargeCreated.decode(payload).sequence,
@@ -257,7 +261,7 @@ describe('the relay', () => {
     await record('full', 10);
     const { log } = startRelay();
     await waitFor('the broker to refuse', () => log.failures > 0);
-    await waitFor('the cursor', async () => (await readBacklogSize(store.database.pool)) === 7);
+    await waitFor('the cursor', async () => (await readBacklogSize(store.database.em)) === 7);
     await manager.streams.update('CHARGES', { max_msgs: -1 });
     await drained();
     await connection.close();
@@ -280,7 +284,7 @@ describe('events that a server process hands over', () => {
   const handedOver = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
   async function handOver(relay: Relay, prefix: string, count: number): Promise<void> {
-    const entries: JournalEntry[] = [];
+    const entries: ChargeEvent[] = [];
     const writer = store.anotherWriter({}, (group) => entries.push(...group));
     await writer.record(
       TENANT,
@@ -310,14 +314,14 @@ describe('events that a server process hands over', () => {
     const [request] = [
       { ...chargeRequest('same', { labels: new Map([['team', 'ü']]) }), traceparent: handedOver },
     ];
-    const groups: (readonly JournalEntry[])[] = [];
+    const groups: (readonly ChargeEvent[])[] = [];
     await store.anotherWriter({}, (group) => groups.push(group)).record(TENANT, [request]);
     const [entries = []] = groups;
     const { tenant, firstSequence, messages } = decodeCommittedEvents(
       encodeCommittedEvents(entries, 'protobuf'),
     );
     expect({ tenant, firstSequence }).toEqual({ tenant: TENANT, firstSequence: 1n });
-    const read = await readJournal(store.database.pool, TENANT, 0n, 1);
+    const read = await store.journal.read(TENANT, 0n, 1);
     expect(messages.map(plain)).toEqual(read.map((entry) => plain(eventMessage(entry, 'protobuf'))));
   });
 });
@@ -332,7 +336,7 @@ describe('the fence', () => {
     await record('fence', 2);
     await drained();
     await relay.stop();
-    const entries = await readJournal(store.database.pool, TENANT, 0n, 2);
+    const entries = await store.journal.read(TENANT, 0n, 2);
     const [event] = entries.map((entry) => eventMessage(entry, 'protobuf'));
     if (event === undefined) throw new Error('no event');
     const stream = {
@@ -345,13 +349,13 @@ describe('the fence', () => {
     const options = { url: nats.url, stream, format: 'protobuf', connectTimeoutMs: 5_000 } as const;
     const [former, current] = [await openBroker(options), await openBroker(options)];
     try {
-      await former.synchronise();
-      expect(await current.synchronise()).toEqual({ id: entries[1]?.charge.id, sequence: 2n });
+      await former.synchronize();
+      expect(await current.synchronize()).toEqual({ id: entries[1]?.charge.id, sequence: 2n });
       await current.publisher.publish([{ ...event, id: randomUUID() }], 5_000);
       await expect(former.publisher.publish([{ ...event, id: randomUUID() }], 5_000)).rejects.toThrow(
         /wrong last sequence/,
       );
-      expect(former.publisher.inStep).toBe(false);
+      expect(former.publisher.synchronized).toBe(false);
       expect(await countStream(nats.url)).toBe(3);
     } finally {
       await Promise.all([former.close(), current.close()]);
@@ -380,12 +384,12 @@ describe('the fence', () => {
     await record('fence', 5);
     await drained();
     await relay.stop();
-    const { pool } = store.database;
-    const former = await acquireLease(pool, '00000000-0000-4000-8000-000000000001', -1);
-    const current = await acquireLease(pool, '00000000-0000-4000-8000-000000000002', 10_000);
+    const { pool, em } = store.database;
+    const former = await acquireLease(em, '00000000-0000-4000-8000-000000000001', -1);
+    const current = await acquireLease(em, '00000000-0000-4000-8000-000000000002', 10_000);
     if (former === undefined || current === undefined) throw new Error('no lease');
-    expect(await advanceCursor(pool, former, TENANT, 99n)).toBe(false);
-    expect(await advanceCursor(pool, current, TENANT, 3n)).toBe(true);
+    expect(await advanceCursor(em, former, TENANT, 99n)).toBe(false);
+    expect(await advanceCursor(em, current, TENANT, 3n)).toBe(true);
     const { rows } = await pool.query('SELECT published_sequence FROM relay_cursor');
     expect(rows).toEqual([{ published_sequence: '5' }]);
   });

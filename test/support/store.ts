@@ -1,31 +1,34 @@
 /** A migrated database with the parts of the store on it, for a suite. */
 
-import type { Pool } from 'pg';
-
 import type { ChargeContent, ChargeRequest } from '../../src/charges/charge.ts';
-import { BookFollower } from '../../src/journal/follower.ts';
+import { chargeEntities } from '../../src/charges/entity.ts';
+import type { ChargeReader, JournalReader } from '../../src/charges/ports.ts';
+import { ChargeEventReader } from '../../src/charges/store/charge-events.ts';
 import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
 import {
   GroupWriter,
   type GroupWriterEvents,
   type GroupWriterOptions,
 } from '../../src/charges/store/group-writer.ts';
-import { openPool } from '../../src/database/connections.ts';
 import { migrate } from '../../src/database/migrate.ts';
-import { type Database, openDatabase, type StoreOptions } from '../../src/database/orm.ts';
-import { ReadConnections } from '../../src/database/read-connections.ts';
+import { type Database, type DatabaseOptions, openDatabase } from '../../src/database/orm.ts';
+import { Reads } from '../../src/database/reads.ts';
+import { journalEntities } from '../../src/journal/entity.ts';
+import { JournalFollower } from '../../src/journal/follower.ts';
+import { relayEntities } from '../../src/relay/entity.ts';
 import { createTestDatabase } from './database.ts';
 
 /** An open store on a database of its own. */
 export interface TestStore {
   readonly url: string;
   readonly database: Database;
-  readonly writePool: Pool;
-  /** Of `database`. */
-  readonly reads: ReadConnections;
+  /** The connections of the writers. */
+  readonly writes: Database;
+  /** On `database`. */
+  readonly reads: Reads;
   readonly writer: GroupWriter;
-  readonly book: BookFollower;
-  readonly reader: ReturnType<typeof createChargeReader>;
+  readonly journal: JournalReader;
+  readonly reader: ChargeReader;
   /** Another writer on the same database, as another process would be: nobody here hears of its commits. */
   anotherWriter(
     options?: Partial<GroupWriterOptions>,
@@ -35,11 +38,12 @@ export interface TestStore {
 }
 
 /** How a server process connects, with other bounds where given. */
-export function connectionTo(url: string, bounds: Partial<StoreOptions> = {}): StoreOptions {
+export function connectionTo(url: string, bounds: Partial<DatabaseOptions> = {}): DatabaseOptions {
   return {
     databaseUrl: url,
     poolSizeMax: 6,
-    durableCommits: true,
+    pipelining: true,
+    entities: [...chargeEntities, ...journalEntities, ...relayEntities],
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
     applicationName: 'test',
@@ -48,7 +52,7 @@ export function connectionTo(url: string, bounds: Partial<StoreOptions> = {}): S
 }
 
 /** Opens a database like a server process does, with other bounds where given. */
-export function openTestDatabase(url: string, bounds: Partial<StoreOptions> = {}): Promise<Database> {
+export function openTestDatabase(url: string, bounds: Partial<DatabaseOptions> = {}): Promise<Database> {
   return openDatabase(connectionTo(url, bounds));
 }
 
@@ -57,12 +61,12 @@ export async function openTestStore(): Promise<TestStore> {
   const testDatabase = await createTestDatabase();
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
-  const writePool = openPool(connectionTo(testDatabase.url, { poolSizeMax: 4 }));
-  const reads = new ReadConnections(database.pool, 100);
-  const book = new BookFollower(reads, writePool, { pollMs: 50 });
+  const writes = await openTestDatabase(testDatabase.url, { poolSizeMax: 4, pipelining: false });
+  const reads = new Reads(database, 100);
+  const follower = new JournalFollower(writes, { pollMs: 50 });
   const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
     new GroupWriter(
-      writePool,
+      writes,
       {
         writers: 2,
         groupSizeMax: 1000,
@@ -76,18 +80,18 @@ export async function openTestStore(): Promise<TestStore> {
   return {
     url: testDatabase.url,
     database,
-    writePool,
+    writes,
     reads,
-    writer: newWriter({}, (entries) => {
-      const last = entries.at(-1);
-      if (last !== undefined) book.advanced(last.tenant, last.sequence);
+    writer: newWriter({}, (events) => {
+      const last = events.at(-1);
+      if (last !== undefined) follower.advanced(last.tenant, last.sequence);
     }),
-    book,
-    reader: createChargeReader(database.orm, reads),
+    journal: new ChargeEventReader(reads, follower),
+    reader: createChargeReader(reads),
     anotherWriter: (options = {}, committed = () => undefined) => newWriter(options, committed),
     close: async () => {
-      book.close();
-      await writePool.end();
+      follower.close();
+      await writes.close();
       await database.close();
       await testDatabase.drop();
     },

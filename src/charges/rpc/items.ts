@@ -1,10 +1,16 @@
 /** Items of a batch or a stream: each is recorded or rejected alone, and answered in its place. */
 
-import type { ChargeResult, CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
-import { validationFailed } from '../../errors/failure.ts';
+import {
+  type ChargeResult,
+  type CreateChargeRequest,
+  Outcome,
+} from '../../../generated/charge/v1/charge_service.ts';
+import { type Failure, validationFailed } from '../../errors/failure.ts';
+import { toProtoStatus } from '../../grpc/status.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
-import { fromProtoCreateChargeRequest, toProtoChargeResult, toProtoRejection } from '../convert.ts';
+import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
+import { requestIdReused } from '../errors.ts';
 
 /** An item that was read: rejected already, or to be recorded. */
 export type Item = { readonly rejection: ChargeResult } | { readonly request: ChargeRequest };
@@ -39,4 +45,19 @@ export function toProtoResults(items: readonly Item[], results: readonly RecordR
     if (result === undefined) throw new TypeError('the recorder gave too few results');
     return toProtoChargeResult(result);
   });
+}
+
+/** The result of an item of a batch or a stream. */
+function toProtoChargeResult(result: RecordResult): ChargeResult {
+  if (result.outcome === 'conflict') return toProtoRejection(requestIdReused(result));
+  return {
+    outcome: result.outcome === 'created' ? Outcome.OUTCOME_CREATED : Outcome.OUTCOME_REPLAYED,
+    charge: toProtoCharge(result.charge),
+    status: undefined,
+  };
+}
+
+/** The result of an item of which nothing was stored. */
+function toProtoRejection(failure: Failure): ChargeResult {
+  return { outcome: Outcome.OUTCOME_REJECTED, charge: undefined, status: toProtoStatus(failure) };
 }

@@ -4,7 +4,7 @@ import * as proto from '../../../generated/charge/v1/charge_service.ts';
 import type { RpcMetrics } from '../../grpc/context.ts';
 import type { RpcService } from '../../grpc/service.ts';
 import type { ContractRules } from '../../grpc/validation.ts';
-import type { BookReader, ChargeReader, ChargeRecorder } from '../ports.ts';
+import type { JournalReader, ChargeReader, ChargeRecorder } from '../ports.ts';
 import { batchCreateCharges } from './batch-create-charges.ts';
 import { createChargeCheck } from './charge-rules.ts';
 import { createCharge } from './create-charge.ts';
@@ -18,7 +18,7 @@ import { watchCharges } from './watch-charges.ts';
 export interface ChargeServiceDependencies {
   readonly recorder: ChargeRecorder;
   readonly reader: ChargeReader;
-  readonly book: BookReader;
+  readonly journal: JournalReader;
   readonly metrics: Pick<RpcMetrics, 'refused'>;
   readonly rules: ContractRules;
   /** What all RecordCharges streams together may have read and not answered. */
@@ -29,7 +29,7 @@ export interface ChargeServiceDependencies {
 export function chargeService({
   recorder,
   reader,
-  book,
+  journal,
   metrics,
   rules,
   recordWindow = new RecordWindow(),
@@ -50,7 +50,7 @@ export function chargeService({
         rules.checkOf('charge.v1.ListChargesRequest', proto.ListChargesRequest),
       ),
       watchCharges: watchCharges(
-        book,
+        journal,
         rules.checkOf('charge.v1.WatchChargesRequest', proto.WatchChargesRequest),
       ),
     },

@@ -1,4 +1,4 @@
-/** WatchCharges: the book from any sequence, first what is stored, then what is written. */
+/** WatchCharges: the journal from any sequence, first what is stored, then what is written. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -9,14 +9,14 @@ import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { matches } from '../charge-filter.ts';
-import type { ChargeFilter, JournalEntry } from '../charge.ts';
+import type { ChargeFilter, ChargeEvent } from '../charge.ts';
 import { fromProtoChargeFilter, toProtoChargeCreated } from '../convert.ts';
 import { sequenceOutOfRange } from '../errors.ts';
-import type { BookReader } from '../ports.ts';
+import type { JournalReader } from '../ports.ts';
 import { encodedBytesAtMost } from './charge-bytes.ts';
 import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
-/** Entries of the first read, and at most of a later one: reads grow while the caller keeps up. */
+/** Events of the first read, and at most of a later one: reads grow while the caller keeps up. */
 const WATCH_READ_MIN = 32;
 export const WATCH_READ_MAX = 500;
 /** What a watch keeps of a page while its caller does not keep up; the rest is read again. */
@@ -28,37 +28,41 @@ const RETRY_DELAY_MIN_MS = 100;
 type WatchStream = StreamCall<WatchChargesRequest, WatchChargesResponse>;
 
 /** The method on a journal; `check` holds the contract's rules for its one request. */
-export function watchCharges(book: BookReader, check: Check<WatchChargesRequest>): RpcMethod {
+export function watchCharges(journal: JournalReader, check: Check<WatchChargesRequest>): RpcMethod {
   return responseStreamMethod<WatchChargesRequest, WatchChargesResponse>({
     kind: 'watch',
     requestBytesMax: READ_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(WatchChargesRequest, bytes),
     validate: check,
     response: WatchChargesResponse,
-    run: (stream, request) => void watch(stream, request, book),
+    run: (stream, request) => void watch(stream, request, journal),
   });
 }
 
 /** Runs until the caller, the server or a failure ends the stream. Never rejects. */
-async function watch(stream: WatchStream, request: WatchChargesRequest, book: BookReader): Promise<void> {
-  // Nothing is taken in that a drain would have to finish: the caller goes on from its last sequence.
+async function watch(
+  stream: WatchStream,
+  request: WatchChargesRequest,
+  journal: JournalReader,
+): Promise<void> {
+  // A drain has nothing to finish here: the caller goes on from its last sequence.
   stream.workedOnBy({ onCancel: () => {}, onDrain: (failure) => stream.fail(failure) });
   try {
-    let after = await startAfter(stream.tenant, request.startSequence, book);
-    // Only now: headers tell the caller that everything from here on will be delivered.
+    let after = await startAfter(stream.tenant, request.startSequence, journal);
+    // Not earlier: the headers tell the caller that everything from here on will be delivered.
     stream.sendHeaders();
     const filter = fromProtoChargeFilter(request.filter);
     let limit = WATCH_READ_MIN;
     while (!stream.over) {
-      const entries = await readPatiently(stream, after, limit, book);
-      const bookEnded = entries.length < limit;
+      const entries = await readPatiently(stream, after, limit, journal);
+      const journalEnded = entries.length < limit;
       const { last, count, dropped } = await deliver(stream, entries, filter);
       after = last ?? after;
       // Slowly, because what a page has too much is read twice.
       limit = dropped ? count : Math.min(limit + (limit >> 2) + 1, WATCH_READ_MAX);
-      // A short page ends where the book ended; to see that again would cost another read. What has been
-      // committed since is not missed: the wait is for a number beyond `after`, whenever it came.
-      if (bookEnded && !dropped) await book.waitForMore(stream.tenant, after, stream.signal);
+      // A short page is the end of the journal, and reading again would only show that. What was committed
+      // since is not missed: the wait ends for any number after `after`.
+      if (journalEnded && !dropped) await journal.waitForMore(stream.tenant, after, stream.signal);
     }
   } catch (error) {
     stream.failWith(error);
@@ -70,9 +74,9 @@ async function watch(stream: WatchStream, request: WatchChargesRequest, book: Bo
 async function startAfter(
   tenant: string,
   startSequence: bigint | undefined,
-  book: BookReader,
+  journal: JournalReader,
 ): Promise<bigint> {
-  const lastSequence = await book.lastSequence(tenant);
+  const lastSequence = await journal.lastSequence(tenant);
   if (startSequence === undefined) return lastSequence;
   if (startSequence > lastSequence + 1n) {
     throw new ServiceError(sequenceOutOfRange(startSequence, lastSequence));
@@ -80,7 +84,7 @@ async function startAfter(
   return startSequence - 1n;
 }
 
-/** How far a page was delivered: its last number and how many of its entries, and whether it had more. */
+/** How far a page was delivered: its last sequence, how many events, and whether the rest was dropped. */
 interface Delivered {
   readonly last: bigint | undefined;
   readonly count: number;
@@ -88,10 +92,10 @@ interface Delivered {
 }
 
 /**
- * Sends those of a page that the filter means, in order, and empties the page by that. While the caller
- * does not keep up, possibly for hours, no more of it is kept than {@link KEPT_BYTES_MAX}.
+ * Sends the events of a page that match the filter, in order, and removes them from the page. While the caller
+ * does not keep up, possibly for hours, no more than {@link KEPT_BYTES_MAX} of the page is kept.
  */
-async function deliver(stream: WatchStream, page: JournalEntry[], filter: ChargeFilter): Promise<Delivered> {
+async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeFilter): Promise<Delivered> {
   let last: bigint | undefined;
   let count = 0;
   let dropped = false;
@@ -108,8 +112,8 @@ async function deliver(stream: WatchStream, page: JournalEntry[], filter: Charge
   return { last, count, dropped };
 }
 
-/** Cuts off what does not fit; returns whether that was anything. */
-function dropBeyond(page: JournalEntry[], bytesMax: number): boolean {
+/** Drops what does not fit. Returns whether anything was dropped. */
+function dropBeyond(page: ChargeEvent[], bytesMax: number): boolean {
   let bytes = 0;
   const end = page.findIndex(({ charge }) => (bytes += encodedBytesAtMost(charge)) > bytesMax);
   if (end === -1) return false;
@@ -117,16 +121,16 @@ function dropBeyond(page: JournalEntry[], bytesMax: number): boolean {
   return true;
 }
 
-/** What passes must not end every watch: a few tries, further and further apart. */
+/** A short outage must not end every watch: a few more attempts, with growing pauses. */
 async function readPatiently(
   stream: WatchStream,
   after: bigint,
   limit: number,
-  book: BookReader,
-): Promise<JournalEntry[]> {
+  journal: JournalReader,
+): Promise<ChargeEvent[]> {
   for (let retries = 0; ; retries++) {
     try {
-      return await book.read(stream.tenant, after, limit);
+      return await journal.read(stream.tenant, after, limit);
     } catch (error) {
       if (stream.over) return [];
       if (!mayPass(error) || retries === RETRIES_MAX) throw error;
@@ -142,7 +146,7 @@ function mayPass(error: unknown): boolean {
   return reason === 'DATABASE_UNAVAILABLE' || reason === 'OVERLOADED';
 }
 
-function toProtoResponse(entry: JournalEntry): WatchChargesResponse {
+function toProtoResponse(entry: ChargeEvent): WatchChargesResponse {
   return { event: { $case: 'chargeCreated', value: toProtoChargeCreated(entry) } };
 }
 

@@ -1,33 +1,32 @@
 /**
- * The write path: concurrent submissions become groups, groups become statements, and each caller
- * is answered after COMMIT. A lone caller never waits for company: a group is whatever has arrived
- * by the time a writer is free.
+ * The write path: concurrent submissions become groups, groups become statements, and each caller is
+ * answered after COMMIT. A single caller never waits for others: a group is whatever has arrived by the
+ * time a writer is free.
  */
 
-import type { Pool, PoolClient } from 'pg';
-
-import type { ChargeRequest, JournalEntry, RecordResult } from '../charge.ts';
-import { overloaded, cancelled, databaseUnavailable, ServiceError } from '../../errors/failure.ts';
-import type { ChargeRecorder, RecordOptions } from '../ports.ts';
-import type { NewCharge } from './charge-row.ts';
-import { isRequestIdConflict } from './insert-charges.ts';
+import type { Database } from '../../database/orm.ts';
 import { retryWhileAway } from '../../database/retry.ts';
 import { classifySqlError } from '../../database/sql-errors.ts';
-import { withClient } from '../../database/with-client.ts';
-import { type GroupOutcome, newCharge, writeGroup } from './write-group.ts';
+import { cancelled, databaseUnavailable, overloaded, ServiceError } from '../../errors/failure.ts';
+import type { ChargeEvent, ChargeRequest, RecordResult } from '../charge.ts';
+import type { ChargeRow } from '../entity.ts';
+import type { ChargeRecorder, RecordOptions } from '../ports.ts';
+import { InsertCharges, isRequestIdConflict } from './insert-charges.ts';
+import { newCharge } from './new-charge.ts';
+import { type GroupOutcome, writeGroup } from './write-group.ts';
 
 /** Bounds of the write path. */
 export interface GroupWriterOptions {
-  /** Groups in flight at once, each on a connection of its own. */
+  /** Groups that are written at once, each on its own connection. */
   readonly writers: number;
   /** Charges in one statement; a larger submission is a group of its own. */
   readonly groupSizeMax: number;
   /**
-   * Charges waiting for a writer; beyond it submissions are refused, except those that their caller
-   * has admitted. So no more than this ever wait, and what such callers allow themselves on top.
+   * Charges that may wait for a writer. Beyond this number, submissions are refused, unless their caller
+   * has admitted them itself.
    */
   readonly queueSizeMax: number;
-  /** How long after its arrival a charge is tried again while PostgreSQL is away, whatever its group's age. */
+  /** How long after its own arrival a charge is tried again while PostgreSQL is away. */
   readonly retryForMs: number;
   /** What a refused caller is told. */
   readonly retryAfterMs: number;
@@ -35,39 +34,44 @@ export interface GroupWriterOptions {
 
 /** What the write path tells the outside. */
 export interface GroupWriterEvents {
-  /** After COMMIT, before any caller is answered: the group's new entries of the tenant's book, in order. */
-  readonly committed: (entries: readonly JournalEntry[]) => void;
-  /** After each attempt to write a group: its size, its duration with all it took, and its error if any. */
+  /** After COMMIT, before any caller is answered: the group's new events in the tenant's journal, in order. */
+  readonly committed: (events: readonly ChargeEvent[]) => void;
+  /** After each attempt to write a group: its size, its whole duration, and its error if any. */
   readonly attempted: (charges: number, seconds: number, error: unknown) => void;
 }
 
 interface Submission {
   readonly tenant: string;
-  readonly charges: readonly NewCharge[];
-  /** By `performance.now()`: what waited in the queue is not tried for as long again. */
+  readonly charges: readonly ChargeRow[];
+  /** By `performance.now()`. The time in the queue counts towards `retryForMs`. */
   readonly arrivedAt: number;
   readonly signal: RecordOptions['signal'];
   readonly resolve: (results: RecordResult[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A failed attempt costs a whole statement: after one, so many groups without a replay make up for it. */
-const CAUTIOUS_GROUPS = 16;
+/**
+ * A conflict costs a whole statement. After one, so many groups without a replay are written with
+ * `skipExisting` before new request ids are expected again.
+ */
+const CONFLICT_BACKOFF_GROUPS = 16;
 
-/** Implements {@link ChargeRecorder} on a pool that it does not own. */
+/** Implements {@link ChargeRecorder} on a database that it does not own. */
 export class GroupWriter implements ChargeRecorder {
-  readonly #pool: Pool;
+  readonly #database: Database;
+  readonly #insert: InsertCharges;
   readonly #options: GroupWriterOptions;
   readonly #events: GroupWriterEvents;
   #queue: Submission[] = [];
   #queuedCharges = 0;
   #busyWriters = 0;
   #scheduled = false;
-  /** How many more groups are written without expecting their request ids to be new. */
-  #cautiousGroups = 0;
+  /** How many more groups are written without the expectation that their request ids are new. */
+  #conflictBackoff = 0;
 
-  constructor(pool: Pool, options: GroupWriterOptions, events: GroupWriterEvents) {
-    this.#pool = pool;
+  constructor(database: Database, options: GroupWriterOptions, events: GroupWriterEvents) {
+    this.#database = database;
+    this.#insert = new InsertCharges(database.orm);
     this.#options = options;
     this.#events = events;
   }
@@ -84,27 +88,20 @@ export class GroupWriter implements ChargeRecorder {
   ): Promise<RecordResult[]> {
     if (requests.length === 0) return Promise.resolve([]);
     const queuedAfter = this.#queuedCharges + requests.length;
-    if (!admitted && this.#queuedCharges > 0 && queuedAfter > this.#options.queueSizeMax) {
-      const { retryAfterMs } = this.#options;
-      return Promise.reject(
-        new ServiceError(
-          overloaded(
-            'write_queue',
-            `${this.#options.queueSizeMax.toLocaleString('en')} charges that wait to be written`,
-            retryAfterMs,
-          ),
-        ),
-      );
+    const { queueSizeMax, retryAfterMs } = this.#options;
+    if (!admitted && this.#queuedCharges > 0 && queuedAfter > queueSizeMax) {
+      const limit = `${queueSizeMax.toLocaleString('en')} charges that wait to be written`;
+      return Promise.reject(new ServiceError(overloaded('write_queue', limit, retryAfterMs)));
     }
     return new Promise((resolve, reject) => {
-      const charges = requests.map(newCharge);
+      const charges = requests.map((request) => newCharge(tenant, request));
       this.#queue.push({ tenant, charges, arrivedAt: performance.now(), signal, resolve, reject });
       this.#queuedCharges += charges.length;
       this.#schedule();
     });
   }
 
-  /** Lets what arrives in the same turn of the event loop join the first group. */
+  /** What arrives in the same turn of the event loop joins the first group. */
   #schedule(): void {
     if (this.#scheduled || this.#busyWriters >= this.#options.writers) return;
     this.#scheduled = true;
@@ -126,7 +123,7 @@ export class GroupWriter implements ChargeRecorder {
     }
   }
 
-  /** The oldest submission, and those behind it of the same tenant that fit. */
+  /** The oldest submission, and those after it of the same tenant that fit. */
   #takeGroup(): Submission[] {
     const group: Submission[] = [];
     const rest: Submission[] = [];
@@ -167,7 +164,7 @@ export class GroupWriter implements ChargeRecorder {
       );
     } catch (error) {
       if (waiting.length > 1 && classifySqlError(error) === 'data') {
-        // One submission must not take its neighbours down with it.
+        // One bad submission must not fail the others of its group.
         for (const submission of waiting) await this.#write([submission]);
         return;
       }
@@ -175,7 +172,7 @@ export class GroupWriter implements ChargeRecorder {
     }
   }
 
-  /** Rejects those whose time will be over, and returns the others as they are: their ids may be stored already. */
+  /** Rejects those whose time will be over. The others keep their ids: they may be stored already. */
   #giveUpBefore(nextAttemptAt: number, waiting: readonly Submission[], cause: unknown): Submission[] {
     const { retryForMs, retryAfterMs } = this.#options;
     return waiting.filter(({ arrivedAt, reject }) => {
@@ -189,9 +186,7 @@ export class GroupWriter implements ChargeRecorder {
   async #attempt(group: readonly Submission[]): Promise<void> {
     const tenant = group[0]?.tenant ?? '';
     const charges = group.flatMap((submission) => submission.charges);
-    const { results } = await this.#observed(charges.length, () =>
-      withClient(this.#pool, (client) => this.#writeGroup(client, tenant, charges)),
-    );
+    const { results } = await this.#observed(charges.length, () => this.#writeGroup(tenant, charges));
     let next = 0;
     for (const { charges, resolve } of group) resolve(results.slice(next, (next += charges.length)));
   }
@@ -201,7 +196,7 @@ export class GroupWriter implements ChargeRecorder {
     let failure: unknown;
     try {
       const outcome = await write();
-      if (outcome.entries.length > 0) this.#events.committed(outcome.entries);
+      if (outcome.events.length > 0) this.#events.committed(outcome.events);
       return outcome;
     } catch (error) {
       failure = error;
@@ -211,22 +206,18 @@ export class GroupWriter implements ChargeRecorder {
     }
   }
 
-  /** Expects new request ids, unless groups of late met existing ones: an import that is run again. */
-  async #writeGroup(
-    client: PoolClient,
-    tenant: string,
-    charges: readonly NewCharge[],
-  ): Promise<GroupOutcome> {
-    if (this.#cautiousGroups === 0) {
+  /** Expects new request ids, unless recent groups met existing ones: an import that is run again. */
+  async #writeGroup(tenant: string, charges: readonly ChargeRow[]): Promise<GroupOutcome> {
+    if (this.#conflictBackoff === 0) {
       try {
-        return await writeGroup(client, tenant, charges, 'expectNew');
+        return await writeGroup(this.#database, this.#insert, tenant, charges, 'expectNew');
       } catch (error) {
         if (!isRequestIdConflict(error)) throw error;
       }
     }
-    const outcome = await writeGroup(client, tenant, charges, 'skipExisting');
-    if (outcome.metExisting) this.#cautiousGroups = CAUTIOUS_GROUPS;
-    else if (this.#cautiousGroups > 0) this.#cautiousGroups--;
+    const outcome = await writeGroup(this.#database, this.#insert, tenant, charges, 'skipExisting');
+    if (outcome.metExisting) this.#conflictBackoff = CONFLICT_BACKOFF_GROUPS;
+    else if (this.#conflictBackoff > 0) this.#conflictBackoff--;
     return outcome;
   }
 }

@@ -1,123 +1,101 @@
 /** One group of requests: what goes into the statement, and what each caller is answered. */
 
-import type { ClientBase } from 'pg';
-
-import { contentHash, firstDifference } from '../canonical-content.ts';
-import type { Charge, ChargeRequest, JournalEntry, RecordResult } from '../charge.ts';
-import { newChargeId, timeOfChargeId } from '../charge-id.ts';
-import { chargeOf, type ChargeRow, fromChargeRow, type NewCharge, requestIdOf } from './charge-row.ts';
-import { insertCharges, type InsertMode, selectByRequestKeys, wasInserted } from './insert-charges.ts';
-import { requestKey } from './request-key.ts';
-
-/** Gives a request its id, its hash and its moment. Called once per request, in order of arrival. */
-export function newCharge(request: ChargeRequest): NewCharge {
-  const id = newChargeId();
-  return {
-    id,
-    requestId: request.requestId,
-    requestKey: requestKey(request.requestId),
-    contentHash: contentHash(request.content),
-    content: request.content,
-    createTimeMicros: timeOfChargeId(id),
-    traceparent: request.traceparent,
-  };
-}
+import { withClient } from '../../database/driver.ts';
+import type { Database } from '../../database/orm.ts';
+import { firstDifference } from '../canonical-content.ts';
+import type { ChargeEvent, RecordResult } from '../charge.ts';
+import type { ChargeRow } from '../entity.ts';
+import { findByKeys } from './find-by-keys.ts';
+import { type InsertCharges, type InsertMode, wasInserted } from './insert-charges.ts';
+import { chargeEvent, requestIdOf } from './new-charge.ts';
 
 /** What a group did. */
 export interface GroupOutcome {
   /** One per charge, in order. */
   readonly results: readonly RecordResult[];
-  /** What the group added to the tenant's book, in order. */
-  readonly entries: readonly JournalEntry[];
+  /** What the group added to the tenant's journal, in order. */
+  readonly events: readonly ChargeEvent[];
   /** Whether request ids of the group existed before. */
   readonly metExisting: boolean;
 }
 
 /**
- * Writes a group in one transaction and resolves after COMMIT. Repeating it with the same charges
- * is safe and gives the same results, whether or not an earlier attempt was committed.
+ * Writes charges of one tenant in one transaction and resolves after COMMIT. Repeating it with the same
+ * charges is safe and gives the same results, whether or not an earlier attempt was committed.
  */
 export async function writeGroup(
-  client: ClientBase,
+  database: Database,
+  insert: InsertCharges,
   tenant: string,
-  charges: readonly NewCharge[],
+  charges: readonly ChargeRow[],
   mode: InsertMode,
 ): Promise<GroupOutcome> {
-  const firsts = firstOfEachRequestId(charges);
-  const outcome = await insertCharges(client, tenant, firsts, mode);
+  const firsts = firstOfEachRequest(charges);
+  const outcome = await withClient(database.pool, (client) => insert.run(client, tenant, firsts, mode));
 
   const earlier = firsts.filter((charge) => !wasInserted(outcome, charge));
-  const stored = await storedRows(client, tenant, earlier);
-  const repeated = firsts.length < charges.length ? byRequestId(firsts) : undefined;
-  const created: Created[] = [];
+  const stored = await storedCharges(database, tenant, earlier);
+  const repeated = firsts.length < charges.length ? byRequest(firsts) : undefined;
+  const created: ChargeRow[] = [];
   const results = charges.map((charge): RecordResult => {
-    const row = stored.get(charge.requestId);
-    if (row !== undefined) return resultAgainstRow(charge, row);
-    const first = repeated?.get(charge.requestId) ?? charge;
-    if (first !== charge) return resultAgainst(charge, chargeOf(first), first.contentHash);
-    const made = { charge: chargeOf(charge), traceparent: charge.traceparent };
-    created.push(made);
-    return { outcome: 'created', charge: made.charge };
+    const row = stored.get(charge.requestKey);
+    if (row !== undefined) return resultAgainstStored(charge, row);
+    const first = repeated?.get(charge.requestKey) ?? charge;
+    if (first !== charge) return resultAgainst(charge, first);
+    created.push(charge);
+    return { outcome: 'created', charge };
   });
-  const entries = numbered(tenant, outcome.lastSequence, created);
-  return { results, entries, metExisting: earlier.length > 0 };
+  const events = numbered(outcome.lastSequence, created);
+  return { results, events, metExisting: earlier.length > 0 };
 }
-
-type Created = Pick<JournalEntry, 'charge' | 'traceparent'>;
 
 /** The journal numbers a group by its ids: the order of arrival, unless the clock was set back far. */
-function numbered(tenant: string, lastSequence: bigint, created: Created[]): JournalEntry[] {
+function numbered(lastSequence: bigint, created: ChargeRow[]): ChargeEvent[] {
   const first = lastSequence - BigInt(created.length) + 1n;
   return created
-    .sort((a, b) => (a.charge.id < b.charge.id ? -1 : 1))
-    .map(({ charge, traceparent }, index) => ({
-      tenant,
-      sequence: first + BigInt(index),
-      charge,
-      traceparent,
-    }));
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((charge, index) => chargeEvent(charge, first + BigInt(index)));
 }
 
-/** Sorted by request id; sorting keeps those with the same one in the order of their arrival. */
-function firstOfEachRequestId(charges: readonly NewCharge[]): NewCharge[] {
+/** Sorted by request key; sorting keeps those with the same one in the order of their arrival. */
+function firstOfEachRequest(charges: readonly ChargeRow[]): ChargeRow[] {
   const sorted = charges.toSorted((a, b) =>
-    a.requestId < b.requestId ? -1 : Number(a.requestId > b.requestId),
+    a.requestKey < b.requestKey ? -1 : Number(a.requestKey > b.requestKey),
   );
-  return sorted.filter((charge, index) => charge.requestId !== sorted[index - 1]?.requestId);
+  return sorted.filter((charge, index) => charge.requestKey !== sorted[index - 1]?.requestKey);
 }
 
-function byRequestId(charges: readonly NewCharge[]): Map<string, NewCharge> {
-  return new Map(charges.map((charge) => [charge.requestId, charge]));
+function byRequest(charges: readonly ChargeRow[]): Map<string, ChargeRow> {
+  return new Map(charges.map((charge) => [charge.requestKey, charge]));
 }
 
-async function storedRows(
-  client: ClientBase,
+/** What earlier requests with these keys made. A new statement: it sees what the insert waited for. */
+async function storedCharges(
+  database: Database,
   tenant: string,
-  earlier: readonly NewCharge[],
+  earlier: readonly ChargeRow[],
 ): Promise<Map<string, ChargeRow>> {
   if (earlier.length === 0) return new Map();
-  const requestKeys = earlier.map((charge) => charge.requestKey);
-  const rows = await selectByRequestKeys(client, tenant, requestKeys);
-  const stored = new Map(rows.map((row) => [requestIdOf(row), row]));
-  const missing = earlier.filter((charge) => !stored.has(charge.requestId)).length;
+  const keys = earlier.map(({ requestKey }) => requestKey);
+  const rows = await findByKeys(database.em.fork(), tenant, 'requestKey', keys);
+  const missing = earlier.length - rows.length;
   if (missing > 0) throw new Error(`${missing} request ids conflict with rows that do not exist`);
-  return stored;
+  return byRequest(rows);
 }
 
-function resultAgainstRow(charge: NewCharge, row: ChargeRow): RecordResult {
-  const stored = fromChargeRow(row);
+function resultAgainstStored(charge: ChargeRow, stored: ChargeRow): RecordResult {
   // The reply to an earlier attempt was lost after its COMMIT: the row is this very request.
   if (stored.id === charge.id) return { outcome: 'created', charge: stored };
-  return resultAgainst(charge, stored, row.content_hash.replaceAll('-', ''));
+  return resultAgainst(charge, stored);
 }
 
 /** The answer to a request whose id made `stored`, now or before. */
-function resultAgainst(charge: NewCharge, stored: Charge, storedHash: string): RecordResult {
-  if (storedHash === charge.contentHash) return { outcome: 'replayed', charge: stored };
+function resultAgainst(charge: ChargeRow, stored: ChargeRow): RecordResult {
+  if (charge.contentHash === stored.contentHash) return { outcome: 'replayed', charge: stored };
   return {
     outcome: 'conflict',
-    requestId: charge.requestId,
+    requestId: requestIdOf(charge),
     chargeId: stored.id,
-    field: firstDifference(stored, charge.content),
+    field: firstDifference(stored, charge),
   };
 }

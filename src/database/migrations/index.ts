@@ -1,5 +1,5 @@
 /** Every migration, in order. Append-only: a landed migration never changes. */
 
-import { BookOfRecord } from './20261123000001-book-of-record.ts';
+import { ChargesAndJournal } from './20261123000001-charges-and-journal.ts';
 
-export const migrations = [{ name: '20261123000001-book-of-record', class: BookOfRecord }];
+export const migrations = [{ name: '20261123000001-charges-and-journal', class: ChargesAndJournal }];

@@ -99,7 +99,7 @@ async function blockDatabase(): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: store.url });
   await client.connect();
   await client.query('BEGIN');
-  await client.query('SELECT FROM book FOR UPDATE');
+  await client.query('SELECT FROM journal_head FOR UPDATE');
   return () => client.end();
 }
 

@@ -4,10 +4,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import type { Charge, ChargeFilter } from '../../../src/charges/charge.ts';
 import type { ChargeReader, ListQuery, ReadOptions } from '../../../src/charges/ports.ts';
-import { BookFollower } from '../../../src/journal/follower.ts';
+import { JournalFollower } from '../../../src/journal/follower.ts';
+import { ChargeEventReader } from '../../../src/charges/store/charge-events.ts';
 import { createChargeReader } from '../../../src/charges/store/charge-reader.ts';
 import type { Database } from '../../../src/database/orm.ts';
-import { ReadConnections } from '../../../src/database/read-connections.ts';
+import { Reads } from '../../../src/database/reads.ts';
 import { statementsOf } from '../../support/explain.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -146,7 +147,7 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
   let reader: ChargeReader;
   beforeEach(async () => {
     database = await openTestDatabase(store.url, { poolSizeMax: 1, statementTimeoutMs: 60_000 });
-    reader = createChargeReader(database.orm, new ReadConnections(database.pool, 100));
+    reader = createChargeReader(new Reads(database, 100));
   });
   afterEach(() => database.close());
 
@@ -164,9 +165,22 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
     expect(before.rows).toMatchObject([{ limit: '1min' }]);
   });
 
-  test('costs no round trip', async () => {
-    const statements = await statementsOf(database.pool, () => read(reader, { timeoutMs: 5_000 }));
-    expect(statements).toHaveLength(1);
+  test('costs no round trip: nothing is waited for before the last statement is sent', async () => {
+    await read(reader, {});
+    const [limit, statement, end] = await statementsOf(database.pool, () =>
+      read(reader, { timeoutMs: 5_000 }),
+    );
+    expect(limit?.sql).toMatch(/^BEGIN READ ONLY; SET LOCAL statement_timeout = \d+$/);
+    expect(statement?.sql).toMatch(/charge/);
+    expect(end?.sql).toBe('COMMIT');
+    expect(end?.answeredBefore).toBe(0);
+    const client = await database.pool.connect();
+    expect(client).toMatchObject({ pipeline: true });
+    client.release();
+  });
+
+  test('does not change what is read', async () => {
+    expect(await read(reader, { timeoutMs: 5_000 })).toEqual(await read(reader, {}));
   });
 
   test('includes the wait for a connection: when it is over, nothing is asked any more', async () => {
@@ -185,50 +199,40 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
 describe('connections that are all in use', () => {
   test('are an overload to whoever waits in vain for one', async () => {
     const database = await openTestDatabase(store.url, { poolSizeMax: 2, connectTimeoutMs: 2_000 });
-    const reads = new ReadConnections(database.pool, 100);
-    const reader = createChargeReader(database.orm, reads);
-    const done = Promise.withResolvers<void>();
-    let inUse = 0;
-    const use = (): Promise<void> => {
-      inUse++;
-      return done.promise;
-    };
-    const using = Promise.all([reads.use(use), reads.use(use)]);
+    const reader = createChargeReader(new Reads(database, 100));
+    const clients = await Promise.all([database.pool.connect(), database.pool.connect()]);
     try {
-      await waitFor('both to have their connections', () => inUse === 2);
       await expect(reader.findById(TENANT, NO_CHARGE)).rejects.toMatchObject({
         failure: { kind: 'overloaded', limit: 'read_connections', retryAfterMs: 100 },
       });
-      done.resolve();
-      await using;
+      clients.pop()?.release();
       expect(await reader.findById(TENANT, NO_CHARGE)).toBeUndefined();
     } finally {
-      done.resolve();
+      for (const client of clients) client.release();
       await database.close();
     }
   });
 
-  test('wake nobody who waits for the book to grow, and hide no commit of another process', async () => {
+  test('wake nobody who waits for the journal to grow, and hide no commit of another process', async () => {
     const database = await openTestDatabase(store.url, { poolSizeMax: 1, connectTimeoutMs: 1_000 });
-    const reads = new ReadConnections(database.pool, 100);
-    const book = new BookFollower(reads, store.writePool, { pollMs: 10 });
-    const done = Promise.withResolvers<void>();
-    let using: Promise<void> | undefined;
+    const follower = new JournalFollower(store.writes, { pollMs: 10 });
+    const journal = new ChargeEventReader(new Reads(database, 100), follower);
+    const last = await journal.lastSequence(TENANT);
+    const client = await database.pool.connect();
     try {
-      const last = await book.lastSequence(TENANT);
-      using = reads.use(() => done.promise);
       let woken = false;
-      const waiting = book.waitForMore(TENANT, last, new AbortController().signal).then(() => (woken = true));
-      // As long as a look over this pool would have waited for a connection, and longer.
-      await expect(book.read(TENANT, last, 1)).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
-      await expect(book.read(TENANT, last, 1)).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
+      const waiting = journal
+        .waitForMore(TENANT, last, new AbortController().signal)
+        .then(() => (woken = true));
+      // As long as a poll over this pool would have waited for a connection, and longer.
+      await expect(journal.read(TENANT, last, 1)).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
+      await expect(journal.read(TENANT, last, 1)).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
       expect(woken).toBe(false);
       await store.anotherWriter().record(TENANT, [chargeRequest('while-all-in-use')]);
       await waiting;
     } finally {
-      done.resolve();
-      await using;
-      book.close();
+      client.release();
+      follower.close();
       await database.close();
     }
   });
@@ -237,7 +241,7 @@ describe('connections that are all in use', () => {
 describe('a backend that PostgreSQL terminates', () => {
   test('costs the reads on it and none after them', async () => {
     const database = await openTestDatabase(store.url);
-    const reader = createChargeReader(database.orm, new ReadConnections(database.pool, 100));
+    const reader = createChargeReader(new Reads(database, 100));
     try {
       await withLockedCharges(async () => {
         // More than the pool has connections.
@@ -262,12 +266,12 @@ describe('a backend that PostgreSQL terminates', () => {
   });
 });
 
-describe('the book', () => {
+describe('the journal', () => {
   test('is read by cursor, in pages without a gap', async () => {
-    const last = await store.book.lastSequence(TENANT);
+    const last = await store.journal.lastSequence(TENANT);
     const sequences: bigint[] = [];
     for (let after = 0n; after < last;) {
-      const entries = await store.book.read(TENANT, after, 33);
+      const entries = await store.journal.read(TENANT, after, 33);
       sequences.push(...entries.map(({ sequence }) => sequence));
       after = entries.at(-1)?.sequence ?? last;
     }
@@ -275,41 +279,41 @@ describe('the book', () => {
   });
 
   test('is empty for a tenant that never wrote', async () => {
-    expect(await store.book.lastSequence('nobody')).toBe(0n);
-    expect(await store.book.read('nobody', 0n, 10)).toEqual([]);
+    expect(await store.journal.lastSequence('nobody')).toBe(0n);
+    expect(await store.journal.read('nobody', 0n, 10)).toEqual([]);
   });
 
   test('wakes a waiting reader for commits of this process and of others', async () => {
     for (const notify of [true, false]) {
-      const last = await store.book.lastSequence(TENANT);
-      const waiting = store.book.waitForMore(TENANT, last, new AbortController().signal);
+      const last = await store.journal.lastSequence(TENANT);
+      const waiting = store.journal.waitForMore(TENANT, last, new AbortController().signal);
       const woken = waiting.then(() => 'woken');
       expect(await Promise.race([woken, delay(20, 'asleep')])).toBe('asleep');
       const writer = notify ? store.writer : store.anotherWriter();
       await writer.record(TENANT, [chargeRequest(`wake-${String(notify)}`)]);
       await waiting;
-      expect(await store.book.read(TENANT, last, 10)).toHaveLength(1);
+      expect(await store.journal.read(TENANT, last, 10)).toHaveLength(1);
     }
   });
 
   test('tells every reader of a commit between its read and its wait, each once', async () => {
-    // Too slow for this test: nobody may depend on the next look.
-    const book = new BookFollower(store.reads, store.writePool, { pollMs: 600_000 });
-    const last = await store.book.lastSequence(TENANT);
+    // Too slow for this test: nobody may depend on the next poll.
+    const follower = new JournalFollower(store.writes, { pollMs: 600_000 });
+    const last = await store.journal.lastSequence(TENANT);
     await store.writer.record(TENANT, [chargeRequest('between')]);
-    book.advanced(TENANT, last + 1n);
+    follower.advanced(TENANT, last + 1n);
     const readers = [new AbortController(), new AbortController()];
-    for (const { signal } of readers) await book.waitForMore(TENANT, last, signal);
-    const again = readers.map(({ signal }) => book.waitForMore(TENANT, last, signal).then(() => 'woken'));
+    for (const { signal } of readers) await follower.waitForMore(TENANT, last, signal);
+    const again = readers.map(({ signal }) => follower.waitForMore(TENANT, last, signal).then(() => 'woken'));
     expect(await Promise.race([...again, delay(20, 'asleep')])).toBe('asleep');
-    book.close();
+    follower.close();
     await Promise.all(again);
   });
 
   test('lets a waiting reader go when it gives up', async () => {
     const gaveUp = new AbortController();
-    const last = await store.book.lastSequence(TENANT);
-    const waiting = store.book.waitForMore(TENANT, last + 100n, gaveUp.signal);
+    const last = await store.journal.lastSequence(TENANT);
+    const waiting = store.journal.waitForMore(TENANT, last + 100n, gaveUp.signal);
     gaveUp.abort();
     await waiting;
   });

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 
-import type { JournalEntry, RecordResult } from '../../../src/charges/charge.ts';
+import type { ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
 import { type ServiceError } from '../../../src/errors/failure.ts';
-import { openPool } from '../../../src/database/connections.ts';
-import { readJournal } from '../../../src/journal/journal.ts';
-import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../../support/store.ts';
+import { acquireLease, advanceCursor } from '../../../src/relay/store/relay-state.ts';
+import { InsertCharges } from '../../../src/charges/store/insert-charges.ts';
+import { newCharge } from '../../../src/charges/store/new-charge.ts';
+import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -24,13 +25,13 @@ function chargeIds(results: readonly RecordResult[]): string[] {
 }
 
 /** Numbers 1 … n without a gap, one for each charge, is what every consumer relies on. */
-async function expectBookToBeComplete(): Promise<void> {
+async function expectJournalToBeComplete(): Promise<void> {
   const { rows } = await store.database.pool.query<Record<string, string>>(`
     WITH entry AS (
       SELECT last_sequence - cardinality(charge_ids) + place AS sequence, id AS charge_id
       FROM journal, unnest(charge_ids) WITH ORDINALITY AS numbered (id, place)
     )
-    SELECT (SELECT last_sequence FROM book WHERE tenant = 'default') AS last,
+    SELECT (SELECT last_sequence FROM journal_head WHERE tenant = 'default') AS last,
            (SELECT count(DISTINCT sequence) FROM entry) AS entries,
            (SELECT coalesce(min(sequence), 1) FROM entry) AS first,
            (SELECT coalesce(max(sequence), 0) FROM entry) AS highest,
@@ -76,7 +77,7 @@ describe('recording charges', () => {
     const [result] = await store.writer.record(TENANT, [request]);
     if (result?.outcome !== 'created') throw new Error(`unexpected ${String(result?.outcome)}`);
     const read = await store.reader.findById(TENANT, result.charge.id);
-    expect(read).toEqual(result.charge);
+    expect(read).toMatchObject(result.charge);
     expect(read).toMatchObject({ ...request.content });
   });
 
@@ -105,7 +106,7 @@ describe('recording charges', () => {
     });
     const [second] = await store.writer.record(TENANT, [reordered]);
     expect(first?.outcome).toBe('created');
-    expect(second).toEqual({ ...first, outcome: 'replayed' });
+    expect(second).toMatchObject({ ...first, outcome: 'replayed' });
   });
 
   test('names the first differing field when a request id comes with other content', async () => {
@@ -162,7 +163,7 @@ describe('recording charges', () => {
       }),
     );
     expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id LIKE 'overlap-%'`)).toBe(300);
-    await expectBookToBeComplete();
+    await expectJournalToBeComplete();
   });
 
   test('numbers the requests of a submission in their order, whatever their ids', async () => {
@@ -171,15 +172,15 @@ describe('recording charges', () => {
       TENANT,
       ids.map((id) => chargeRequest(id)),
     );
-    const last = await store.book.lastSequence(TENANT);
-    const entries = await store.book.read(TENANT, last - 4n, 4);
+    const last = await store.journal.lastSequence(TENANT);
+    const entries = await store.journal.read(TENANT, last - 4n, 4);
     expect(entries.map(({ charge }) => charge.id)).toEqual(chargeIds(results));
   });
 });
 
-describe('entries that are told of', () => {
-  test('carry the numbers of the journal, also where the clock was set back an hour within their group', async () => {
-    const told: JournalEntry[] = [];
+describe('events that are reported', () => {
+  test('have the numbers of the journal, also if the clock was set back an hour within their group', async () => {
+    const told: ChargeEvent[] = [];
     const writer = store.anotherWriter({ writers: 1 }, (entries) => told.push(...entries));
     const now = Date.now();
     const clock = jest.spyOn(Date, 'now');
@@ -194,8 +195,8 @@ describe('entries that are told of', () => {
     }
     const [first] = told;
     if (first === undefined) throw new Error('nobody was told');
-    const stored = await readJournal(store.database.pool, TENANT, first.sequence - 1n, 3);
-    const numbers = (entries: readonly JournalEntry[]) =>
+    const stored = await store.journal.read(TENANT, first.sequence - 1n, 3);
+    const numbers = (entries: readonly ChargeEvent[]) =>
       entries.map(({ sequence, charge }) => [sequence, charge.id]);
     expect(numbers(told)).toEqual(numbers(stored));
     expect(told).toHaveLength(3);
@@ -205,7 +206,7 @@ describe('entries that are told of', () => {
 describe('a failing write', () => {
   test('answers created, once, when the connection is lost after COMMIT', async () => {
     const writer = store.anotherWriter({ writers: 1 });
-    const { writePool } = store;
+    const writePool = store.writes.pool;
     const original = writePool.connect.bind(writePool);
     let broken = false;
     // The statement commits, its reply never arrives: exactly what a cut connection does at COMMIT.
@@ -228,11 +229,11 @@ describe('a failing write', () => {
     } finally {
       writePool.connect = original as never;
     }
-    await expectBookToBeComplete();
+    await expectJournalToBeComplete();
   });
 
   test('is given up on with its own time, not with that of an older one in its group', async () => {
-    const { writePool } = store;
+    const writePool = store.writes.pool;
     const original = writePool.connect.bind(writePool);
     let away = true;
     let writes = 0;
@@ -267,7 +268,7 @@ describe('a failing write', () => {
       away = false;
       writePool.connect = original as never;
     }
-    await expectBookToBeComplete();
+    await expectJournalToBeComplete();
   });
 
   test('is tried again when PostgreSQL terminates the backend', async () => {
@@ -281,12 +282,14 @@ describe('a failing write', () => {
     );
     const results = (await recording).flat();
     expect(results.every(({ outcome }) => outcome === 'created')).toBe(true);
-    await expectBookToBeComplete();
+    await expectJournalToBeComplete();
   });
 
-  test('leaves nothing behind when the journal refuses', async () => {
+  test('writes nothing if the journal refuses', async () => {
     const before = await count('SELECT count(*) AS n FROM charge');
-    await expect(store.writer.record('no-such-book', [chargeRequest('no-book')])).rejects.toThrow(/journal/);
+    await expect(store.writer.record('no-such-journal', [chargeRequest('no-journal')])).rejects.toThrow(
+      /journal/,
+    );
     expect(await count('SELECT count(*) AS n FROM charge')).toBe(before);
   });
 
@@ -331,17 +334,53 @@ describe('a failing write', () => {
 });
 
 describe('durability', () => {
-  test('is asked for by the writers although the database has turned it off', async () => {
-    const { pool } = store.database;
-    const name = new URL(store.url).pathname.slice(1);
-    await pool.query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
-    const other = openPool(connectionTo(store.url));
+  test.each([
+    ['off', 'on'],
+    ['remote_apply', 'remote_apply'],
+    ['local', 'local'],
+  ])(
+    'is asked for by the write itself: with synchronous_commit = %s it commits with %s',
+    async (setting, effective) => {
+      const client = await store.writes.pool.connect();
+      const current = async (): Promise<unknown> =>
+        (await client.query<{ synchronous_commit: string }>('SHOW synchronous_commit')).rows[0]
+          ?.synchronous_commit;
+      const before = await current();
+      try {
+        await client.query(`SET synchronous_commit = ${setting}`);
+        await client.query('BEGIN');
+        const insert = new InsertCharges(store.writes.orm);
+        await insert.run(
+          client,
+          TENANT,
+          [newCharge(TENANT, chargeRequest(`durable-${setting}`))],
+          'expectNew',
+        );
+        // What the commit will use. Nothing of it may outlive the transaction.
+        expect(await current()).toBe(effective);
+        await client.query('COMMIT');
+        expect(await current()).toBe(setting);
+        expect(before).toBe('on');
+      } finally {
+        await client.query('ROLLBACK');
+        await client.query('RESET synchronous_commit');
+        client.release();
+      }
+    },
+  );
+
+  test('of other transactions is not touched by the relay, whose own commits do not wait for the disk', async () => {
+    const relay = await openTestDatabase(store.url, { poolSizeMax: 1 });
+    const { em, pool } = relay;
+    const holder = '00000000-0000-4000-8000-000000000001';
     try {
-      const { rows } = await other.query('SHOW synchronous_commit');
+      const lease = await acquireLease(em, holder, 10_000);
+      if (lease === undefined) throw new Error('no lease');
+      expect(await advanceCursor(em, lease, TENANT, 0n)).toBe(true);
+      const { rows } = await pool.query('SHOW synchronous_commit');
       expect(rows).toEqual([{ synchronous_commit: 'on' }]);
     } finally {
-      await other.end();
-      await pool.query(`ALTER DATABASE ${name} RESET synchronous_commit`);
+      await relay.close();
     }
   });
 });

@@ -6,6 +6,6 @@ export const silentRelayEvents: RelayEvents = {
   connected: () => undefined,
   leading: () => undefined,
   published: () => undefined,
-  setAside: () => undefined,
+  deadLetter: () => undefined,
   failed: () => undefined,
 };

@@ -1,8 +1,8 @@
 /** The three ports in memory, for rules of the border only: the real store has tests of its own. */
 
-import type { Charge, ChargeRequest, JournalEntry, RecordResult } from '../../../src/charges/charge.ts';
+import type { Charge, ChargeRequest, ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
 import type {
-  BookReader,
+  JournalReader,
   ChargeReader,
   ChargeRecorder,
   ListQuery,
@@ -11,8 +11,8 @@ import type {
 } from '../../../src/charges/ports.ts';
 
 /** A book in memory. `hold()` keeps recorded groups from being answered until `release()`. */
-export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
-  readonly entries: JournalEntry[] = [];
+export class FakeBook implements ChargeRecorder, ChargeReader, JournalReader {
+  readonly entries: ChargeEvent[] = [];
   /** The groups that `record` was called with. */
   readonly groups: (readonly ChargeRequest[])[] = [];
   readonly signals: RecordOptions['signal'][] = [];
@@ -96,7 +96,7 @@ export class FakeBook implements ChargeRecorder, ChargeReader, BookReader {
     return this.#unlessTold(() => BigInt(this.entries.length));
   }
 
-  read(_tenant: string, afterSequence: bigint, limit: number): Promise<JournalEntry[]> {
+  read(_tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]> {
     return this.#unlessTold(() => {
       if (this.readFailures.length > 0) throw this.readFailures.shift();
       const page = this.entries.slice(Number(afterSequence), Number(afterSequence) + limit);

@@ -74,7 +74,14 @@ export async function startServer(
   };
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
   const metrics = countingMetrics(counts, (messages) => (received += messages));
-  const service = chargeService({ recorder: recorder ?? book, reader: book, book, metrics, rules, recordWindow });
+  const service = chargeService({
+    recorder: recorder ?? book,
+    reader: book,
+    journal: book,
+    metrics,
+    rules,
+    recordWindow,
+  });
   const server = createRpcServer({
     services: [service],
     image,

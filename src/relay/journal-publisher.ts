@@ -1,9 +1,15 @@
-/** Publishes books up to where they reach: from memory or the journal to the broker, and the cursor behind it. */
+/** Publishes journals to their end: from memory or from PostgreSQL to the broker; then the cursor moves. */
 
-import type { Pool } from 'pg';
+import type { EntityManager } from '@mikro-orm/postgresql';
 
-import { readJournal } from '../journal/journal.ts';
-import { advanceCursor, type Backlog, type Lease, readBacklogs, setAside } from './store/relay-state.ts';
+import { type ChargeEvent, readChargeEvents } from '../charges/index.ts';
+import {
+  advanceCursor,
+  type Backlog,
+  insertDeadLetter,
+  type Lease,
+  readBacklogs,
+} from './store/relay-state.ts';
 import type { Broker } from './broker.ts';
 import { decodeCommittedEvents } from './committed-events.ts';
 import { type EventFormat, type EventMessage, eventMessage } from './event-message.ts';
@@ -11,24 +17,24 @@ import type { Leadership } from './leadership.ts';
 import { PublishError } from './publisher.ts';
 import { RecentEvents } from './recent-events.ts';
 
-/** Most books that one look at them returns. */
+/** Journals of one round, at most. */
 export const TENANTS_PER_ROUND_MAX = 100;
 
 /** Bounds of publishing. */
-export interface BookPublisherOptions {
+export interface JournalPublisherOptions {
   readonly format: EventFormat;
   /** Events that are read and published together; two such batches are in flight at most. */
   readonly batchSizeMax: number;
-  /** Of events of this service's own processes that are kept in memory until they are published. */
+  /** Bytes of events of this service's own processes that are kept in memory until they are published. */
   readonly recentBytesMax: number;
   /** How long an acknowledgement is waited for. */
   readonly ackTimeoutMs: number;
 }
 
-/** What is told of publishing. */
-export interface BookPublisherEvents {
+/** What the publisher reports. */
+export interface JournalPublisherEvents {
   published(events: number): void;
-  setAside(tenant: string, sequence: bigint, reason: string): void;
+  deadLetter(tenant: string, sequence: bigint, reason: string): void;
 }
 
 /** Events that were sent together. */
@@ -39,22 +45,22 @@ interface Batch {
 }
 
 /** For the relay that leads. */
-export class BookPublisher {
-  readonly #pool: Pool;
+export class JournalPublisher {
+  readonly #em: EntityManager;
   readonly #leadership: Leadership;
-  readonly #options: BookPublisherOptions;
-  readonly #events: BookPublisherEvents;
+  readonly #options: JournalPublisherOptions;
+  readonly #events: JournalPublisherEvents;
   readonly #recent: RecentEvents;
-  /** One behind a failure, so that the broker's refusal is that of a single event; doubles from there. */
+  /** One after a failure, so that a refusal of the broker is about a single event; then it doubles. */
   #batchSize: number;
 
   constructor(
-    pool: Pool,
+    em: EntityManager,
     leadership: Leadership,
-    options: BookPublisherOptions,
-    events: BookPublisherEvents,
+    options: JournalPublisherOptions,
+    events: JournalPublisherEvents,
   ) {
-    this.#pool = pool;
+    this.#em = em;
     this.#leadership = leadership;
     this.#options = options;
     this.#events = events;
@@ -72,32 +78,32 @@ export class BookPublisher {
     this.#recent.clear();
   }
 
-  /** Goes on right behind what was published but not marked: by a former leader, or before a failure. */
+  /** Moves the cursors past what was published but not marked: by a former leader, or before a failure. */
   async catchUpWithStream(broker: Broker, lease: Lease): Promise<void> {
-    const last = await broker.synchronise().catch((error: unknown) => {
-      throw new PublishError('the stream does not tell its last message', { silent: true, cause: error });
+    const last = await broker.synchronize().catch((error: unknown) => {
+      throw new PublishError('the last message of the stream cannot be read', { silent: true, cause: error });
     });
     if (last === undefined) return;
-    for (const { tenant, publishedSequence } of await readBacklogs(this.#pool, TENANTS_PER_ROUND_MAX)) {
+    for (const { tenant, publishedSequence } of await readBacklogs(this.#em, TENANTS_PER_ROUND_MAX)) {
       if (last.sequence <= publishedSequence) continue;
-      const [entry] = await readJournal(this.#pool, tenant, last.sequence - 1n, 1);
-      if (entry?.charge.id !== last.id) continue;
-      await advanceCursor(this.#pool, lease, tenant, last.sequence);
+      const [event] = await this.#readEvents(tenant, last.sequence - 1n, 1);
+      if (event?.charge.id !== last.id) continue;
+      await advanceCursor(this.#em, lease, tenant, last.sequence);
       this.#recent.forget(tenant, last.sequence);
     }
   }
 
   /**
-   * Publishes one book up to where it reached when the round began, and reads and sends one batch
-   * while the broker stores the one before; `stopping` ends it behind the batches in hand. False:
-   * not to go on, because the lease is lost or the publisher has to be brought into step again.
+   * Publishes one journal up to where it reached when the round began. It reads and sends one batch while
+   * the broker stores the one before. `stopping` ends it after the batches in flight. False: the round must
+   * end, because the lease is lost or the publisher has to be synchronized again.
    */
   async publish(
     broker: Broker,
     { tenant, publishedSequence, lastSequence }: Backlog,
     stopping: AbortSignal,
   ): Promise<boolean> {
-    // What was committed a moment ago is on its way to the memory: the next round finds it there.
+    // What was committed just now is on its way to the memory: the next round finds it there.
     const inMemory = this.#recent.reach(tenant, publishedSequence);
     const until = inMemory > publishedSequence ? inMemory : lastSequence;
     let previous: Batch | undefined;
@@ -108,46 +114,51 @@ export class BookPublisher {
         const messages: EventMessage[] = (await reading) ?? [];
         const sent = messages.at(-1)?.sequence ?? until;
         reading = sent < until && !stopping.aborted ? this.#read(tenant, sent, until) : undefined;
-        if ((await this.#leadership.hold()) === undefined) return false;
+        if ((await this.#leadership.acquire()) === undefined) return false;
         current = messages.length > 0 ? this.#send(broker, messages) : undefined;
         if (previous !== undefined && !(await this.#settle(tenant, previous))) return false;
         previous = current;
       } while (previous !== undefined);
-      return broker.publisher.inStep;
+      return broker.publisher.synchronized;
     } finally {
-      // What is still on its way must be decided before anybody looks at what the stream ends with.
+      // What is in flight must be decided before anybody reads what the stream ends with.
       await Promise.allSettled([previous?.stored, current?.stored]);
     }
   }
 
-  /** What comes behind `after`: from memory where it is there, else from the journal up to `until`. */
+  /** What comes after `after`: from memory if it is there, else from the journal up to `until`. */
   #read(tenant: string, after: bigint, until: bigint): Promise<EventMessage[]> {
     const messages = this.#find(tenant, after, until);
-    // Read ahead, a failure is met when the messages are used, or never; it must not end the process.
+    // The messages are read ahead. A failure is handled when they are used; it must not end the process.
     messages.catch(() => undefined);
     return messages;
   }
 
   async #find(tenant: string, after: bigint, until: bigint): Promise<EventMessage[]> {
-    const recent = this.#recent.behind(tenant, after, this.#batchSize);
-    const careful = this.#batchSize < this.#options.batchSizeMax;
-    if (recent.length > 0) return careful ? recent.slice(0, this.#batchSize) : recent;
-    // Not further: a round that ended in the middle of a group would find nothing of it in memory, nor
-    // would the next one, for as long as charges come.
+    const recent = this.#recent.after(tenant, after, this.#batchSize);
+    const isReduced = this.#batchSize < this.#options.batchSizeMax;
+    if (recent.length > 0) return isReduced ? recent.slice(0, this.#batchSize) : recent;
+    // Not beyond `until`: memory holds whole groups. After a round that ended in the middle of one, neither
+    // this nor any later round would find its next event in memory, as long as charges come.
     const limit = Math.min(this.#batchSize, Number(until - after));
-    const entries = await readJournal(this.#pool, tenant, after, limit);
-    if (entries.length === 0) throw new Error(`the book of ${tenant} has no entry behind ${after}`);
-    return entries.map((entry) => eventMessage(entry, this.#options.format));
+    const events = await this.#readEvents(tenant, after, limit);
+    if (events.length === 0) throw new Error(`the journal of ${tenant} has no entry after ${after}`);
+    return events.map((event) => eventMessage(event, this.#options.format));
+  }
+
+  #readEvents(tenant: string, after: bigint, limit: number): Promise<ChargeEvent[]> {
+    // A fork for each read: an EntityManager keeps what it has loaded.
+    return readChargeEvents(this.#em.fork(), tenant, after, limit);
   }
 
   #send(broker: Broker, messages: readonly EventMessage[]): Batch {
     const stored = broker.publisher.publish(messages, this.#options.ackTimeoutMs);
-    // Whoever settles the batch meets the failure; until then it must not end the process.
+    // A failure is handled when the batch is settled; until then it must not end the process.
     stored.catch(() => undefined);
     return { messages, stored };
   }
 
-  /** Waits for the broker and moves the cursor. False: the lease is lost, or an event was set aside. */
+  /** Waits for the broker and moves the cursor. False: the lease is lost, or an event became a dead letter. */
   async #settle(tenant: string, { messages, stored }: Batch): Promise<boolean> {
     const last = messages.at(-1);
     if (last === undefined) return true;
@@ -156,8 +167,8 @@ export class BookPublisher {
     } catch (error) {
       this.#batchSize = 1;
       if (!(error instanceof PublishError && error.permanent)) throw error;
-      await setAside(this.#pool, tenant, last.sequence, error.message);
-      this.#events.setAside(tenant, last.sequence, error.message);
+      await insertDeadLetter(this.#em, tenant, last.sequence, error.message);
+      this.#events.deadLetter(tenant, last.sequence, error.message);
       await this.#mark(tenant, last.sequence);
       return false;
     }
@@ -168,7 +179,7 @@ export class BookPublisher {
 
   async #mark(tenant: string, sequence: bigint): Promise<boolean> {
     const { lease } = this.#leadership;
-    if (lease === undefined || !(await advanceCursor(this.#pool, lease, tenant, sequence))) {
+    if (lease === undefined || !(await advanceCursor(this.#em, lease, tenant, sequence))) {
       this.#leadership.lose();
       return false;
     }

@@ -1,6 +1,6 @@
-/** PostgreSQL's timestamptz and the microseconds that the domain counts in. */
+/** PostgreSQL's timestamptz, and the microseconds since the Unix epoch that the program counts in. */
 
-import { Type } from '@mikro-orm/core';
+import { p, Type } from '@mikro-orm/core';
 
 const MICROS_PER_MILLI = 1000n;
 const MILLIS_AND_ZONE = '.000Z'.length;
@@ -34,7 +34,7 @@ export function timestamptzFromMicros(micros: bigint): string {
   return `${date}.${fraction.toString().padStart(6, '0')}+00`;
 }
 
-/** MikroORM type of a timestamptz column that is bigint microseconds in the program. */
+/** MikroORM type of a timestamptz column: microseconds since the Unix epoch in the program. */
 export class MicrosType extends Type<bigint, string> {
   override convertToDatabaseValue(value: bigint | string): string {
     return typeof value === 'bigint' ? timestamptzFromMicros(value) : value;
@@ -52,3 +52,6 @@ export class MicrosType extends Type<bigint, string> {
     return 'bigint';
   }
 }
+
+/** A property of this type. */
+export const micros = () => p.type(MicrosType).$type<bigint>();

@@ -1,11 +1,11 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** Charges, their journal, and what the relay needs to know. */
-export class BookOfRecord extends Migration {
+/** Charges, their journal, and the state of the relay. */
+export class ChargesAndJournal extends Migration {
   override up(): void {
-    // Columns of a fixed width come first, so that no length of a text costs bytes of alignment. Texts
-    // compare by their bytes: it is quicker than any language's order, and no change of that order in
-    // an operating system can damage an index.
+    // Columns of a fixed width come first, so that no text costs bytes of alignment, whatever its length.
+    // Texts compare by their bytes: this is quicker than the order of any language, and no change of
+    // that order in an operating system can damage an index.
     this.addSql(`
       CREATE TABLE charge (
         prompt_tokens bigint NOT NULL,
@@ -36,8 +36,9 @@ export class BookOfRecord extends Migration {
         CONSTRAINT charge_pkey PRIMARY KEY (tenant, id),
         CONSTRAINT charge_request_key UNIQUE (tenant, request_key)
       )`);
-    // Lists are ordered by usage time, then id, whose first part is the time of creation. With that in
-    // place of the whole id an entry takes 8 bytes less, and charges of one millisecond share one.
+    // Lists are ordered by usage time, then id. The first part of the id is the time of creation. With
+    // that time instead of the id, an index entry takes 8 bytes less, and the charges of one millisecond
+    // share one.
     this.addSql(`CREATE INDEX charge_usage_time_idx ON charge (tenant, usage_time, create_time)`);
     this.addSql(
       `CREATE INDEX charge_user_profile_idx ON charge (tenant, user_profile, usage_time, create_time)`,
@@ -59,10 +60,10 @@ export class BookOfRecord extends Migration {
     // Compressed, a charge would take 7 bytes less and 4 % more CPU time (bench/write-cost.ts).
     this.addSql(`ALTER TABLE journal ALTER charge_ids SET STORAGE EXTERNAL`);
 
-    // One hot row per tenant and table: the free space of the page lets every update stay on it.
+    // One row per tenant and table, updated all the time: the free space lets every update stay on its page.
     this.addSql(`
-      CREATE TABLE book (
-        tenant text COLLATE "C" NOT NULL CONSTRAINT book_pkey PRIMARY KEY,
+      CREATE TABLE journal_head (
+        tenant text COLLATE "C" NOT NULL CONSTRAINT journal_head_pkey PRIMARY KEY,
         last_sequence bigint NOT NULL
       ) WITH (fillfactor = 10)`);
     this.addSql(`
@@ -78,16 +79,16 @@ export class BookOfRecord extends Migration {
         expire_time timestamptz(6) NOT NULL
       ) WITH (fillfactor = 10)`);
     this.addSql(`
-      CREATE TABLE relay_reject (
+      CREATE TABLE dead_letter (
         tenant text COLLATE "C" NOT NULL,
         sequence bigint NOT NULL,
         reason text COLLATE "C" NOT NULL,
-        create_time timestamptz(6) NOT NULL,
-        CONSTRAINT relay_reject_pkey PRIMARY KEY (tenant, sequence)
+        create_time timestamptz(6) NOT NULL DEFAULT clock_timestamp(),
+        CONSTRAINT dead_letter_pkey PRIMARY KEY (tenant, sequence)
       )`);
-    this.addSql(`INSERT INTO book VALUES ('default', 0)`);
+    this.addSql(`INSERT INTO journal_head VALUES ('default', 0)`);
 
-    // Functions as MikroORM names and formats them, so that its schema comparison finds no difference.
+    // Functions are named and formatted as MikroORM does it, so that its comparison finds no difference.
     for (const table of ['charge', 'journal']) {
       this.addSql(
         `CREATE FUNCTION ${table}_append_only_fn() RETURNS trigger AS $$ begin ` +

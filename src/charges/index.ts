@@ -1,0 +1,8 @@
+/** What other features may use of charges. The process roots also use `rpc/service.ts`. */
+
+export { type ChargeEvent, DEFAULT_TENANT } from './charge.ts';
+export { toProtoChargeCreated } from './convert.ts';
+export { chargeEntities } from './entity.ts';
+export { ChargeEventReader, readChargeEvents } from './store/charge-events.ts';
+export { createChargeReader } from './store/charge-reader.ts';
+export { GroupWriter } from './store/group-writer.ts';

@@ -1,0 +1,57 @@
+/** The journal with the charges that it numbers. */
+
+import type { EntityManager } from '@mikro-orm/postgresql';
+
+import type { Reads } from '../../database/reads.ts';
+import type { JournalFollower } from '../../journal/index.ts';
+import { lastSequence, readJournal } from '../../journal/index.ts';
+import type { ChargeEvent } from '../charge.ts';
+import type { JournalReader } from '../ports.ts';
+import { findByKeys } from './find-by-keys.ts';
+import { chargeEvent } from './new-charge.ts';
+
+/**
+ * The events after `afterSequence`, at most `limit`, in order and without a gap. The charges are read
+ * after the journal: they were committed with it and never change.
+ */
+export async function readChargeEvents(
+  em: EntityManager,
+  tenant: string,
+  afterSequence: bigint,
+  limit: number,
+): Promise<ChargeEvent[]> {
+  const entries = await readJournal(em, tenant, afterSequence, limit);
+  if (entries.length === 0) return [];
+  const ids = entries.map(({ chargeId }) => chargeId);
+  const charges = await findByKeys(em, tenant, 'id', ids);
+  const byId = new Map(charges.map((charge) => [charge.id, charge]));
+  return entries.map(({ sequence, chargeId }) => {
+    const charge = byId.get(chargeId);
+    if (charge === undefined)
+      throw new Error(`the journal numbers a charge that does not exist: ${chargeId}`);
+    return chargeEvent(charge, sequence);
+  });
+}
+
+/** Reads over `reads`, and waits with `follower`. */
+export class ChargeEventReader implements JournalReader {
+  readonly #reads: Reads;
+  readonly #follower: JournalFollower;
+
+  constructor(reads: Reads, follower: JournalFollower) {
+    this.#reads = reads;
+    this.#follower = follower;
+  }
+
+  lastSequence(tenant: string): Promise<bigint> {
+    return this.#reads.use((em) => lastSequence(em, tenant));
+  }
+
+  read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]> {
+    return this.#reads.use((em) => readChargeEvents(em, tenant, afterSequence, limit));
+  }
+
+  waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void> {
+    return this.#follower.waitForMore(tenant, afterSequence, signal);
+  }
+}

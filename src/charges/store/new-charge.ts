@@ -1,0 +1,41 @@
+/** Requests, rows of the table, and events. */
+
+import { contentHash } from '../canonical-content.ts';
+import type { ChargeEvent, ChargeRequest } from '../charge.ts';
+import { newChargeId, timeOfChargeId } from '../charge-id.ts';
+import type { ChargeRow } from '../entity.ts';
+import { isHashedKey, requestKey } from './request-key.ts';
+
+/**
+ * Gives a request its id, its hash and its time of creation. Called once per request, in order of arrival.
+ * The row is also the charge that the caller sees after COMMIT.
+ */
+export function newCharge(
+  tenant: string,
+  { requestId, content, traceparent = '' }: ChargeRequest,
+): ChargeRow {
+  const id = newChargeId();
+  const key = requestKey(requestId);
+  const createTimeMicros = timeOfChargeId(id);
+  return {
+    ...content,
+    tenant,
+    id,
+    requestKey: key,
+    hashedRequestId: isHashedKey(key) ? requestId : '',
+    contentHash: contentHash(content),
+    usageTimeMicros: content.usageTimeMicros ?? createTimeMicros,
+    createTimeMicros,
+    traceparent,
+  };
+}
+
+/** The request id that made the charge. */
+export function requestIdOf(row: ChargeRow): string {
+  return row.hashedRequestId || row.requestKey;
+}
+
+/** The event of a stored charge. */
+export function chargeEvent(charge: ChargeRow, sequence: bigint): ChargeEvent {
+  return { tenant: charge.tenant, sequence, charge, traceparent: charge.traceparent || undefined };
+}

@@ -1,0 +1,143 @@
+/**
+ * MikroORM's PostgreSQL driver with three changes, for every statement outside of MikroORM's own
+ * transactions, which only migrations use:
+ *
+ * - Values travel apart from the statement. MikroORM writes them into its text.
+ * - A connection on which something failed is closed. MikroORM gives it back to the pool, although it may
+ *   still wait for an answer that the network has lost.
+ * - `timeoutMs` in the logger context (see {@link withTimeout}) limits the statement in PostgreSQL.
+ */
+
+import type { EntityManager } from '@mikro-orm/core';
+import {
+  type Configuration,
+  type DriverException,
+  isRaw,
+  type LoggingOptions,
+  type NativeQueryBuilder,
+  PostgreSqlConnection,
+  PostgreSqlDriver,
+  raw,
+  type RawQueryFragment,
+  type Transaction,
+} from '@mikro-orm/postgresql';
+import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
+
+import { isStatementError, statementTimeout } from './sql-errors.ts';
+
+/** How much longer than PostgreSQL's own limit an answer is waited for. */
+export const NETWORK_GRACE_MS = 5_000;
+
+/**
+ * A fork whose statements only read, and end `timeoutMs` from now at the latest, with SQLSTATE 57014.
+ * Undefined: an ordinary fork. The database must be opened with `pipelining`.
+ */
+export function withTimeout<Manager extends EntityManager>(
+  em: Manager,
+  timeoutMs: number | undefined,
+): Manager {
+  const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+  return em.fork({ loggerContext: { deadlineMs } });
+}
+
+export class BoundConnection extends PostgreSqlConnection {
+  override async execute<T>(
+    query: string | NativeQueryBuilder | RawQueryFragment,
+    params: readonly unknown[] | Record<string, unknown> = [],
+    method: 'all' | 'get' | 'run' = 'all',
+    transaction?: Transaction,
+    loggerContext?: LoggingOptions & { readonly deadlineMs?: number | undefined },
+  ): Promise<T> {
+    if (transaction !== undefined) {
+      return super.execute(query, params, method, transaction, loggerContext) as Promise<T>;
+    }
+    const bound = bind(query, params);
+    await this.ensureConnection();
+    const pool = await this.getNativeClient();
+    const { rows, rowCount } = await withClient(pool, (client) =>
+      queryBefore(client, bound, loggerContext?.deadlineMs),
+    );
+    return this.transformRawResult<T>({ rows: rows ?? [], numAffectedRows: rowCount ?? undefined }, method);
+  }
+}
+
+export class BoundDriver extends PostgreSqlDriver {
+  protected override readonly connection: BoundConnection;
+
+  constructor(config: Configuration) {
+    super(config);
+    this.connection = new BoundConnection(config);
+  }
+
+  /** Errors stay as PostgreSQL sent them: MikroORM adds values of rows to the message. */
+  override convertException(error: Error): DriverException {
+    return error;
+  }
+}
+
+/**
+ * Runs `work` on a pooled connection, which must be outside of any transaction afterwards. The connection
+ * is used again if PostgreSQL answered, be it with an error of the statement, and closed otherwise.
+ * Rejects with what `work` threw, or with the pool's own error if there was no connection to be had.
+ */
+export async function withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken = true;
+  try {
+    const result = await work(client);
+    broken = false;
+    return result;
+  } catch (error) {
+    broken = !isStatementError(error);
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function queryBefore(
+  client: PoolClient,
+  query: QueryConfig,
+  deadlineMs: number | undefined,
+): Promise<QueryResult> {
+  if (deadlineMs === undefined) return client.query(query);
+  // The wait for a connection has taken its part, or all of it.
+  const leftMs = Math.ceil(deadlineMs - performance.now());
+  if (leftMs <= 0) throw statementTimeout();
+  const limits = { query_timeout: leftMs + NETWORK_GRACE_MS };
+  // If this process kept the limit itself, it would need another connection to cancel over, and the
+  // cancellation could hit the next statement. All three are sent at once, in one round trip.
+  const [begin, answer, end] = await Promise.allSettled([
+    client.query({ ...limits, text: `BEGIN READ ONLY; SET LOCAL statement_timeout = ${leftMs}` }),
+    client.query({ ...limits, ...query }),
+    client.query({ ...limits, text: 'COMMIT' }),
+  ]);
+  for (const step of [begin, end, answer]) if (step.status === 'rejected') throw step.reason;
+  return (answer as PromiseFulfilledResult<QueryResult>).value;
+}
+
+/** A placeholder as MikroORM writes it: `\?` is a question mark, `??` an identifier, `?` a value. */
+const PLACEHOLDER = /\\\?|\?\??/g;
+
+function bind(
+  query: string | NativeQueryBuilder | RawQueryFragment,
+  params: readonly unknown[] | Record<string, unknown>,
+): QueryConfig {
+  // raw() replaces names such as `:tenant` by placeholders.
+  const fragment =
+    typeof query === 'string' ? raw(query, params as unknown[]) : isRaw(query) ? query : query.toRaw();
+  const bound: unknown[] = [];
+  return { text: numbered(fragment.sql, fragment.params, bound), values: bound };
+}
+
+function numbered(sql: string, params: readonly unknown[], bound: unknown[]): string {
+  let next = 0;
+  return sql.replace(PLACEHOLDER, (mark) => {
+    if (mark === '\\?') return '?';
+    const value = params[next++];
+    if (mark === '??') return `"${String(value).replaceAll('"', '""')}"`;
+    if (isRaw(value)) return numbered(value.sql, value.params, bound);
+    bound.push(value);
+    return `$${bound.length}`;
+  });
+}

@@ -1,0 +1,21 @@
+/** What entities have in common. */
+
+import { p, type TriggerDef } from '@mikro-orm/core';
+
+/** A text that compares by its bytes, as the migrations make every text. */
+export const text = () => p.text().collation('C');
+
+/**
+ * The trigger that refuses UPDATE and DELETE. It runs once per statement and never for an INSERT, so it
+ * costs nothing, and it stops every other program on the database too. TRUNCATE has a trigger of its own,
+ * which only the migration knows: MikroORM's comparison does not see it.
+ */
+export function appendOnly(table: string): TriggerDef {
+  return {
+    name: 'append_only',
+    timing: 'before',
+    events: ['update', 'delete'],
+    forEach: 'statement',
+    body: `RAISE EXCEPTION '${table} is append-only' USING ERRCODE = 'insufficient_privilege'`,
+  };
+}

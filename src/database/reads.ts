@@ -1,0 +1,57 @@
+/** What failures of reads mean to a caller. */
+
+import type { EntityManager } from '@mikro-orm/postgresql';
+
+import { databaseUnavailable, deadlineExceeded, overloaded, ServiceError } from '../errors/failure.ts';
+import { withTimeout } from './driver.ts';
+import type { Database } from './orm.ts';
+import { classifySqlError, isPoolTimeout } from './sql-errors.ts';
+
+/** Reads on the connections of one database that it does not own; one object for each database. */
+export class Reads {
+  readonly #database: Database;
+  readonly #retryAfterMs: number;
+  #connectionsInUse = 0;
+
+  /** `retryAfterMs`: what a caller is told if PostgreSQL is away or every connection is in use. */
+  constructor(database: Database, retryAfterMs: number) {
+    this.#database = database;
+    this.#retryAfterMs = retryAfterMs;
+    database.pool.on('acquire', () => this.#connectionsInUse++);
+    database.pool.on('release', () => this.#connectionsInUse--);
+  }
+
+  /**
+   * Runs `read` with an EntityManager of its own. `timeoutMs`: each statement ends that long after this
+   * call at the latest, with the wait for a connection. Rejects with a {@link ServiceError}: `overloaded`
+   * if no connection became free in time, `database_unavailable`, or `deadline_exceeded` if a statement
+   * took too long. Rejects with any other error as it is.
+   */
+  async use<T>(read: (em: EntityManager) => Promise<T>, timeoutMs?: number): Promise<T> {
+    try {
+      return await read(withTimeout(this.#database.em, timeoutMs || undefined));
+    } catch (error) {
+      throw this.#asServiceError(error);
+    }
+  }
+
+  #asServiceError(error: unknown): unknown {
+    const retryAfterMs = this.#retryAfterMs;
+    const connectionsMax = this.#database.pool.options.max ?? Infinity;
+    switch (classifySqlError(error)) {
+      case 'retry':
+        // Connections that are still being opened do not count: if all hang there, PostgreSQL is away.
+        return isPoolTimeout(error) && this.#connectionsInUse >= connectionsMax
+          ? new ServiceError(
+              overloaded('read_connections', `${connectionsMax} reads at once`, retryAfterMs),
+              { cause: error },
+            )
+          : new ServiceError(databaseUnavailable(retryAfterMs), { cause: error });
+      case 'timeout':
+        return new ServiceError(deadlineExceeded(), { cause: error });
+      case 'data':
+      case 'other':
+        return error;
+    }
+  }
+}

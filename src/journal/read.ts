@@ -1,0 +1,57 @@
+/** Reads a tenant's numbered journal by cursor. */
+
+import type { EntityManager } from '@mikro-orm/postgresql';
+
+import { JournalHead } from './entity.ts';
+
+/** A number of the journal and the charge that has it. */
+export interface JournalEntry {
+  /** 1, 2, 3 … per tenant without a gap, in commit order. */
+  readonly sequence: bigint;
+  readonly chargeId: string;
+}
+
+/**
+ * The page ends in the first group that reaches its last number. Both ends are ranges of the key, so a
+ * page costs the groups that it touches and no others.
+ */
+const READ_JOURNAL = `
+SELECT sequence, id FROM (
+  SELECT last_sequence - cardinality(charge_ids) + place AS sequence, id
+  FROM journal CROSS JOIN LATERAL unnest(charge_ids) WITH ORDINALITY AS entry (id, place)
+  WHERE tenant = :tenant AND last_sequence > :after AND last_sequence <= coalesce(
+    (SELECT min(last_sequence) FROM journal WHERE tenant = :tenant AND last_sequence >= :end), :end)
+) AS touched
+WHERE sequence > :after AND sequence <= :end
+ORDER BY sequence`;
+
+/**
+ * The entries after `afterSequence`, at most `limit`, in order. Numbers have no gap and are committed in
+ * order, so a range of numbers is a page and nothing can appear inside it later.
+ */
+export async function readJournal(
+  em: EntityManager,
+  tenant: string,
+  afterSequence: bigint,
+  limit: number,
+): Promise<JournalEntry[]> {
+  const end = afterSequence + BigInt(limit);
+  const rows = await em.execute<{ sequence: string; id: string }[]>(
+    READ_JOURNAL,
+    { tenant, after: afterSequence, end },
+    { loggerContext: em.getLoggerContext() },
+  );
+  return rows.map(({ sequence, id }) => ({ sequence: BigInt(sequence), chargeId: id }));
+}
+
+/** The number of the last committed entry; 0 if the journal is empty or unknown. */
+export async function lastSequence(em: EntityManager, tenant: string): Promise<bigint> {
+  const head = await em.findOne(JournalHead, { tenant });
+  return head?.lastSequence ?? 0n;
+}
+
+/** Every tenant's last number, for those who follow all journals. */
+export async function lastSequences(em: EntityManager): Promise<Map<string, bigint>> {
+  const heads = await em.find(JournalHead, {});
+  return new Map(heads.map(({ tenant, lastSequence }) => [tenant, lastSequence]));
+}

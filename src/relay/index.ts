@@ -1,0 +1,8 @@
+/** What the process roots use of the relay. */
+
+export { encodeCommittedEvents } from './committed-events.ts';
+export { relayEntities } from './entity.ts';
+export type { EventFormat } from './event-message.ts';
+export { createRelay } from './open-relay.ts';
+export type { Relay, RelayEvents } from './relay.ts';
+export { readBacklogSize } from './store/relay-state.ts';
