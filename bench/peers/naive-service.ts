@@ -19,7 +19,6 @@ import {
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { toProtoTimestamp } from '../../src/grpc/timestamp.ts';
 import { chargeEntities, ChargeEntity } from '../../src/charges/entity.ts';
-import { NullValueHydrator } from '../../src/database/types/null-values.ts';
 
 const [databaseUrl = '', natsUrl = ''] = process.argv.slice(2);
 const STREAM = 'NAIVE';
@@ -30,7 +29,6 @@ const NO_HASH = '00000000000000000000000000000000';
 const orm = await MikroORM.init({
   clientUrl: databaseUrl,
   entities: chargeEntities,
-  hydrator: NullValueHydrator,
   debug: false,
   // More connections made it slower on two cores.
   pool: { min: 0, max: 10 },
