@@ -28,8 +28,8 @@ const TokenDetails = defineEntity({
 const tokenDetails = () => p.embedded(TokenDetails).prefix(false).$type<Details | undefined>();
 
 /**
- * One row per charge; never updated, never deleted. Has the properties of the domain's `Charge`, so that
- * a loaded row is one, and those that only the store needs. The write statement takes its columns and
+ * One row per charge; never updated, never deleted. It has the properties of the domain's `Charge`, so a
+ * loaded row is a charge, and those that only the store needs. The write statement takes its columns and
  * their types from here.
  */
 export const ChargeEntity = defineEntity({

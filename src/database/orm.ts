@@ -7,7 +7,6 @@ import type { Pool } from 'pg';
 
 import { parseDatabaseUrl } from './database-url.ts';
 import { BoundDriver, NETWORK_GRACE_MS } from './driver.ts';
-import { NullValueHydrator } from './types/null-values.ts';
 
 /** How to reach PostgreSQL, within which bounds, and what is stored there. */
 export interface DatabaseOptions {
@@ -67,8 +66,6 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     debug: false,
     logger: () => undefined,
     ensureDatabase: false,
-    hydrator: NullValueHydrator,
-    forceUndefined: true,
     pool: { min: 0, max: options.poolSizeMax, idleTimeoutMillis: 0 },
     driverOptions: {
       connectionString,

@@ -139,7 +139,7 @@ describe('streams that are opened and broken', () => {
       // Nobody cancels two hundred calls at once.
       await attacker.closed;
     });
-    expect(fixture.book.groups.length).toBeLessThan(600);
+    expect(fixture.journal.groups.length).toBeLessThan(600);
   });
 
   test.each<[string, (stream: number) => Buffer[]]>([
@@ -184,7 +184,7 @@ describe('streams that are opened and broken', () => {
         await waitFor('the answer to the call after them', () => attacker.received(HEADERS) >= 2);
       }
     });
-    expect(fixture.book.entries.length).toBe(1 + 5);
+    expect(fixture.journal.entries.length).toBe(1 + 5);
   });
 
   test('a connection that is reset in the middle of a response', async () => {
@@ -247,7 +247,7 @@ describe('headers', () => {
         );
       }
     });
-    expect(fixture.book.entries).toHaveLength(1);
+    expect(fixture.journal.entries).toHaveLength(1);
   });
 });
 
@@ -267,7 +267,7 @@ describe('requests that do not arrive', () => {
         attackers.every((attacker) => attacker.received(HEADERS) === 4),
       );
     });
-    expect(fixture.book.entries).toHaveLength(1);
+    expect(fixture.journal.entries).toHaveLength(1);
   });
 
   test('messages in frames of one byte cost the client its call, not the server its memory', async () => {
@@ -284,7 +284,7 @@ describe('requests that do not arrive', () => {
         attackers.every((attacker) => attacker.received(HEADERS) === 20),
       );
     });
-    expect(fixture.book.entries).toHaveLength(1);
+    expect(fixture.journal.entries).toHaveLength(1);
   });
 
   test('streams without any message are ended in time', async () => {
@@ -325,17 +325,17 @@ describe('clients that never read', () => {
       const start = frame(WatchChargesRequest.encode({ startSequence: 1n, filter: undefined }).finish());
       const session = connectNonReader();
       for (let i = 0; i < 10; i++) open(session, 'WatchCharges').end(start);
-      await waitFor('every watch to read', () => fixture.book.bookReads.length >= 10);
+      await waitFor('every watch to read', () => fixture.journal.journalReads.length >= 10);
       // What is written meanwhile is not read for those who do not read what they have.
       for (let i = 0; i < 50; i++) await call(fixture.client, 'createCharge', chargeRequest(`later-${i}`));
     });
-    expect(fixture.book.bookReads.length).toBeLessThanOrEqual(10);
+    expect(fixture.journal.journalReads.length).toBeLessThanOrEqual(10);
     // A watch whose client reads gets everything.
     const watch = fixture.client.watchCharges({ startSequence: 1n, filter: undefined });
     watch.on('error', () => {});
     let events = 0;
     watch.on('data', () => events++);
-    await waitFor('every charge', () => events === fixture.book.entries.length);
+    await waitFor('every charge', () => events === fixture.journal.entries.length);
     watch.cancel();
   });
 
@@ -348,7 +348,7 @@ describe('clients that never read', () => {
         );
         open(session, 'RecordCharges').write(Buffer.concat(items));
       }
-      await waitFor('the first charges', () => fixture.book.entries.length > 5);
+      await waitFor('the first charges', () => fixture.journal.entries.length > 5);
       // A stream whose client reads gets all of its answers meanwhile.
       const record = fixture.client.recordCharges();
       const answers: RecordChargesResponse[] = [];

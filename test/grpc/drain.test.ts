@@ -30,22 +30,22 @@ test('an idle server is gone at once, connections included', async () => {
 });
 
 test('finishes calls in flight and refuses new ones with a time to wait', async () => {
-  const { client, book, server } = fixture;
-  book.hold();
+  const { client, journal, server } = fixture;
+  journal.hold();
   const held = call(client, 'createCharge', chargeRequest('r-1'));
-  await waitFor('the group', () => book.heldGroups === 1);
+  await waitFor('the group', () => journal.heldGroups === 1);
   const drained = server.drain(10_000);
   const refused = await failureOf(call(client, 'createCharge', chargeRequest('r-2')));
   expect(refused).toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN', retryAfterMs: 1500 });
-  book.release();
+  journal.release();
   expect((await held).replayed).toBe(false);
   await drained;
   expect(server.load.callsInFlight).toBe(0);
 });
 
 test('ends long streams of every kind, after an answer to everything that they had accepted', async () => {
-  const { client, book, server, address } = fixture;
-  book.hold();
+  const { client, journal, server, address } = fixture;
+  journal.hold();
   const record = client.recordCharges();
   const answers: RecordChargesResponse[] = [];
   record.on('data', (answer: RecordChargesResponse) => answers.push(answer));
@@ -62,10 +62,10 @@ test('ends long streams of every kind, after an answer to everything that they h
 
   const drained = server.drain(10_000);
   expect(errorOf(await watchEnded)).toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN' });
-  book.release();
+  journal.release();
   expect(errorOf(await recordEnded)).toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN' });
   expect(answers).toHaveLength(20);
-  expect(book.entries).toHaveLength(20);
+  expect(journal.entries).toHaveLength(20);
   expect((await health.ended).code).toBe('UNAVAILABLE');
   expect(health.statuses).toEqual(['SERVING', 'NOT_SERVING']);
   await drained;
@@ -78,13 +78,13 @@ test('ends long streams of every kind, after an answer to everything that they h
 });
 
 test('cuts what does not end in time', async () => {
-  const { client, book, server } = fixture;
-  book.hold();
+  const { client, journal, server } = fixture;
+  journal.hold();
   const held = failureOf(call(client, 'createCharge', chargeRequest('r-1')));
   const stuck = client.recordCharges();
   const stuckEnded = new Promise((resolve) => stuck.on('error', resolve));
   stuck.write({ request: chargeRequest('r-2') });
-  await waitFor('the groups', () => book.heldGroups === 2);
+  await waitFor('the groups', () => journal.heldGroups === 2);
   const before = performance.now();
   await server.drain(300);
   const took = performance.now() - before;
@@ -130,7 +130,7 @@ test('a request that does not arrive within its own time keeps a drain no longer
 });
 
 test('a response that its caller does not read does not keep a drain beyond its time', async () => {
-  const { server, book, client } = fixture;
+  const { server, journal, client } = fixture;
   await call(client, 'batchCreateCharges', {
     requests: Array.from({ length: 100 }, (_, i) => chargeRequest(`r-${i}`, { reference: 'x'.repeat(255) })),
   });
@@ -143,20 +143,20 @@ test('a response that its caller does not read does not keep a drain beyond its 
   expect(performance.now() - before).toBeLessThan(2000);
   await closed;
   await waitFor('the response to be released', () => server.load.responseBytes === 0);
-  expect(book.queries).toHaveLength(1);
+  expect(journal.queries).toHaveLength(1);
 });
 
 test('a readiness probe does not bring a draining server back', async () => {
-  const { client, book, server, address } = fixture;
-  book.hold();
+  const { client, journal, server, address } = fixture;
+  journal.hold();
   const held = call(client, 'createCharge', chargeRequest('r-1'));
-  await waitFor('the group', () => book.heldGroups === 1);
+  await waitFor('the group', () => journal.heldGroups === 1);
   const health = healthClient(address, credentials.createInsecure());
   expect(await health.check('')).toBe('SERVING');
   const drained = server.drain(10_000);
   server.setServing('', true);
   expect(await health.check('')).toBe('NOT_SERVING');
-  book.release();
+  journal.release();
   await held;
   await drained;
   health.close();

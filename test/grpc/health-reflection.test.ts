@@ -56,9 +56,9 @@ test('an unknown service is NOT_FOUND, and SERVICE_UNKNOWN to a watch, however l
 
 test('watches of health are bounded apart from those of charges', async () => {
   const { address, server, client } = fixture;
-  // Each on a connection of its own: those may have three times as many together.
-  const watches = Array.from({ length: 9 }, () => watchHealth(address, ''));
-  await waitFor('nine', () => server.load.infrastructureStreams === 9);
+  // Each on a connection of its own: those may have twice as many together.
+  const watches = Array.from({ length: 6 }, () => watchHealth(address, ''));
+  await waitFor('six', () => server.load.infrastructureStreams === 6);
   expect(await watchHealth(address, '').ended).toMatchObject({
     code: 'RESOURCE_EXHAUSTED',
     reason: 'OVERLOADED',

@@ -46,10 +46,10 @@ test.each<[string, Uint8Array | undefined, Record<string, string>, number]>([
   ['a timeout of nothing', frame(valid), { 'grpc-timeout': '0n' }, Code.DEADLINE_EXCEEDED],
 ])('%s has a status', async (_name, body, headers, code) => {
   // If the recorder answered at once, a call whose time is over at once could succeed before that.
-  if (headers['grpc-timeout'] === '0n') fixture.book.hold();
+  if (headers['grpc-timeout'] === '0n') fixture.journal.hold();
   const response = await request(session, 'CreateCharge', body, headers);
   expect(response.grpcStatus).toBe(code);
-  fixture.book.release();
+  fixture.journal.release();
   await waitFor('the call to be released', () => fixture.server.load.callsInFlight === 0);
 });
 
@@ -60,7 +60,7 @@ test('what is not gRPC is refused by HTTP status', async () => {
 });
 
 test('requests that are reset at once never run more work than calls may be in flight', async () => {
-  fixture.book.hold();
+  fixture.journal.hold();
   let most = 0;
   for (let i = 0; i < 300; i++) {
     const stream = session.request({
@@ -82,8 +82,8 @@ test('requests that are reset at once never run more work than calls may be in f
     'refusals',
     () => fixture.counts.filter((count) => count === 'refused OVERLOADED').length > 0,
   );
-  expect(fixture.book.groups.length).toBe(20);
-  fixture.book.release();
+  expect(fixture.journal.groups.length).toBe(20);
+  fixture.journal.release();
   await waitFor('the calls to be released', () => fixture.server.load.callsInFlight === 0);
 });
 

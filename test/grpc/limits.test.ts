@@ -29,10 +29,10 @@ afterEach(() => {
 
 test('calls beyond the limit are refused before any work, with a time to wait', async () => {
   fixture = await startServer({ inFlightCallsMax: 2 });
-  const { client, book, server } = fixture;
-  book.hold();
+  const { client, journal, server } = fixture;
+  journal.hold();
   const held = ['r-1', 'r-2'].map((id) => call(client, 'createCharge', chargeRequest(id)));
-  await waitFor('two groups', () => book.heldGroups === 2);
+  await waitFor('two groups', () => journal.heldGroups === 2);
   const refused = await failureOf(call(client, 'createCharge', chargeRequest('r-3')));
   expect(refused).toMatchObject({
     code: 'RESOURCE_EXHAUSTED',
@@ -40,9 +40,9 @@ test('calls beyond the limit are refused before any work, with a time to wait', 
     metadata: { limit: 'in_flight_calls' },
     retryAfterMs: 1500,
   });
-  expect(book.groups).toHaveLength(2);
+  expect(journal.groups).toHaveLength(2);
   expect(server.load.callsInFlight).toBe(2);
-  book.release();
+  journal.release();
   await Promise.all(held);
   await call(client, 'createCharge', chargeRequest('r-3'));
   expect(server.load.callsInFlight).toBe(0);
@@ -50,15 +50,15 @@ test('calls beyond the limit are refused before any work, with a time to wait', 
 
 test('a call stays counted until its work is done, even if the caller is gone', async () => {
   fixture = await startServer({ inFlightCallsMax: 1 });
-  const { client, book, server } = fixture;
-  book.hold();
+  const { client, journal, server } = fixture;
+  journal.hold();
   const gone = failureOf(call(client, 'createCharge', chargeRequest('r-1'), { deadline: Date.now() + 100 }));
-  await waitFor('the group', () => book.heldGroups === 1);
+  await waitFor('the group', () => journal.heldGroups === 1);
   expect((await gone).code).toBe('DEADLINE_EXCEEDED');
-  await waitFor('the signal', () => book.signals[0]?.aborted);
+  await waitFor('the signal', () => journal.signals[0]?.aborted);
   const next = await failureOf(call(client, 'createCharge', chargeRequest('r-2')));
   expect(next.reason).toBe('OVERLOADED');
-  book.release();
+  journal.release();
   await waitFor('the call to be released', () => server.load.callsInFlight === 0);
   await waitFor('the count', () => fixture.counts.includes('CreateCharge 4'));
 });
@@ -138,16 +138,16 @@ describe('bytes of requests', () => {
 
   test('are counted while a call is in progress', async () => {
     fixture = await startServer({ requestBytesMax: 2_000 });
-    const { client, book, server } = fixture;
-    book.hold();
+    const { client, journal, server } = fixture;
+    journal.hold();
     const labels = new Map([1, 2, 3, 4].map((i) => [`label-${i}`, 'x'.repeat(255)]));
     const held = call(client, 'createCharge', chargeRequest('r-1', { labels }));
-    await waitFor('the group', () => book.heldGroups === 1);
+    await waitFor('the group', () => journal.heldGroups === 1);
     expect(server.load.requestBytes).toBeGreaterThan(1_000);
     const refused = await failureOf(call(client, 'createCharge', chargeRequest('r-2', { labels })));
     expect(refused).toMatchObject(overloadedBy('request_bytes'));
     expect(server.load.callsInFlight).toBe(1);
-    book.release();
+    journal.release();
     await held;
     await isReleased();
     await call(client, 'createCharge', chargeRequest('r-2', { labels }));
@@ -161,7 +161,7 @@ describe('bytes of requests', () => {
     stream.write(item.subarray(0, -1));
     await waitFor('most of the item', () => fixture.server.load.requestBytes > item.length - 10);
     stream.write(item.subarray(-1));
-    await waitFor('the charge', () => fixture.book.entries.length === 1);
+    await waitFor('the charge', () => fixture.journal.entries.length === 1);
     await isReleased();
   });
 });
@@ -193,20 +193,20 @@ describe('the time for the arrival of a request', () => {
 
   test('ends no call that has arrived, and no record stream', async () => {
     fixture = await startServer({ requestArrivalMaxMs: 100 });
-    const { client, book } = fixture;
-    book.hold();
+    const { client, journal } = fixture;
+    journal.hold();
     const held = call(client, 'createCharge', chargeRequest('r-1'));
     const record = client.recordCharges();
     const answered = once(record, 'data');
     const watch = client.watchCharges({ startSequence: 1n, filter: undefined });
     const seen = once(watch, 'data');
     watch.on('error', () => {});
-    await waitFor('the group', () => book.heldGroups === 1);
+    await waitFor('the group', () => journal.heldGroups === 1);
     // A request that does not arrive shows when the time is over for all of them.
     const session = connect();
     expect((await responseOf(open(session, 'CreateCharge'))).grpcStatus).toBe(Code.DEADLINE_EXCEEDED);
     session.destroy();
-    book.release();
+    journal.release();
     record.write({ request: chargeRequest('r-2') });
     await Promise.all([held, answered, seen]);
     record.end();
@@ -275,9 +275,10 @@ describe('bytes of responses that are not read', () => {
     fixture = await startServer({ responseBytesMax: 1_000_000 });
     await fill();
     const session = connect({ settings: { initialWindowSize: 0 } });
-    askForPages(session, 1);
+    const responses = askForPages(session, 1);
     await waitFor('the page', () => fixture.server.load.responseBytes > 0);
     session.destroy();
+    await Promise.all(responses);
     await waitFor('its release', () => fixture.server.load.responseBytes === 0);
   });
 
@@ -286,10 +287,10 @@ describe('bytes of responses that are not read', () => {
     await fill();
     const session = connect({ settings: { initialWindowSize: 0 } });
     // While the database reads, nothing is unread yet.
-    const goOn = fixture.book.holdReads();
+    const goOn = fixture.journal.holdReads();
     const responses = askForPages(session, PAGES);
     await waitFor('every call', () => fixture.server.load.callsInFlight === PAGES);
-    await waitFor('a call that reads', () => fixture.book.queries.length > 0);
+    await waitFor('a call that reads', () => fixture.journal.queries.length > 0);
     goOn();
     const listed = () => fixture.counts.filter((count) => count.startsWith('ListCharges')).length;
     await waitFor('every call to be answered', () => listed() === PAGES);
@@ -318,9 +319,9 @@ describe('bytes of responses that are not read', () => {
 
 test('a refused or failed call is not counted any more', async () => {
   fixture = await startServer({ inFlightCallsMax: 1 });
-  const { client, book, server } = fixture;
+  const { client, journal, server } = fixture;
   for (let i = 0; i < 3; i++) {
-    book.failures.push(new Error('broken'));
+    journal.failures.push(new Error('broken'));
     expect((await failureOf(call(client, 'createCharge', chargeRequest('r')))).code).toBe('INTERNAL');
     expect((await failureOf(call(client, 'createCharge', chargeRequest('')))).code).toBe('INVALID_ARGUMENT');
   }
@@ -329,38 +330,38 @@ test('a refused or failed call is not counted any more', async () => {
 
 test("a call without a deadline is answered after the server's own limit", async () => {
   fixture = await startServer({ deadlineMaxMs: 200 });
-  const { client, book, server, counts } = fixture;
-  book.hold();
+  const { client, journal, server, counts } = fixture;
+  journal.hold();
   const startedAt = performance.now();
   const calls = ['r-1', 'r-2'].map((id) => failureOf(call(client, 'createCharge', chargeRequest(id))));
   for (const error of await Promise.all(calls)) {
     expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED', reason: 'DEADLINE_EXCEEDED' });
   }
   expect(performance.now() - startedAt).toBeGreaterThanOrEqual(195);
-  expect(book.signals.every((signal) => signal?.aborted)).toBe(true);
+  expect(journal.signals.every((signal) => signal?.aborted)).toBe(true);
   expect(server.load.callsInFlight).toBe(2);
-  book.release();
+  journal.release();
   await waitFor('the calls to be released', () => server.load.callsInFlight === 0);
   expect(counts.filter((count) => count === 'CreateCharge 4')).toHaveLength(2);
   // The list of running calls is intact: a later call still meets its limit.
-  book.hold();
+  journal.hold();
   const later = await failureOf(call(client, 'createCharge', chargeRequest('r-3')));
   expect(later.code).toBe('DEADLINE_EXCEEDED');
 });
 
 test('a deadline beyond 600 hours does not wrap', async () => {
   fixture = await startServer();
-  const { client, book } = fixture;
-  book.hold();
+  const { client, journal } = fixture;
+  journal.hold();
   const hour = 3_600_000;
   const calls = [590, 600, 5000, 90_000].map((hours) =>
     call(client, 'createCharge', chargeRequest(`r-${hours}`), { deadline: Date.now() + hours * hour }),
   );
-  await waitFor('every call', () => book.heldGroups === calls.length);
+  await waitFor('every call', () => journal.heldGroups === calls.length);
   // A wrapped deadline passes within a millisecond; this one takes a hundred.
   const short = call(client, 'createCharge', chargeRequest('r-1'), { deadline: Date.now() + 100 });
   expect((await failureOf(short)).code).toBe('DEADLINE_EXCEEDED');
-  book.release();
+  journal.release();
   await Promise.all(calls);
 });
 

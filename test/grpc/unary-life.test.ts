@@ -47,16 +47,16 @@ test('a connection is closed once it has been idle for its time', async () => {
 test('a connection with a call in progress is not idle', async () => {
   await start({ connectionIdleMaxMs: 100 });
   const gone = closed();
-  fixture.book.hold();
+  fixture.journal.hold();
   const held = request(session, 'CreateCharge', create('r-1'));
-  await waitFor('the group', () => fixture.book.heldGroups === 1);
+  await waitFor('the group', () => fixture.journal.heldGroups === 1);
   // Connections that are idle from now on are closed first: the idle time is the same for all.
   for (let i = 0; i < 3; i++) {
     const idle = connectRaw(fixture.address);
     await once(idle, 'close');
   }
   expect(session.closed).toBe(false);
-  fixture.book.release();
+  fixture.journal.release();
   expect((await held).grpcStatus).toBe(Code.OK);
   await gone;
 });
@@ -64,11 +64,11 @@ test('a connection with a call in progress is not idle', async () => {
 test('a connection at its maximum age finishes its calls in progress and accepts nothing new', async () => {
   await start({ connectionAgeMaxMs: 200, connectionAgeGraceMs: 5000 });
   const gone = closed();
-  fixture.book.hold();
+  fixture.journal.hold();
   const held = request(session, 'CreateCharge', create('r-1'));
   await once(session, 'goaway');
   expect(session.destroyed).toBe(false);
-  fixture.book.release();
+  fixture.journal.release();
   expect((await held).grpcStatus).toBe(Code.OK);
   await gone;
 });
@@ -76,18 +76,18 @@ test('a connection at its maximum age finishes its calls in progress and accepts
 test('a connection is cut when its age and the grace are over', async () => {
   await start({ connectionAgeMaxMs: 200, connectionAgeGraceMs: 200 });
   const gone = closed();
-  fixture.book.hold();
+  fixture.journal.hold();
   const held = request(session, 'CreateCharge', create('r-1'));
   await gone;
   await held;
-  await waitFor('the signal', () => fixture.book.signals[0]?.aborted);
-  fixture.book.release();
+  await waitFor('the signal', () => fixture.journal.signals[0]?.aborted);
+  fixture.journal.release();
   await waitFor('the count', () => fixture.counts.includes('CreateCharge 1'));
 });
 
 test("the server keeps the caller's deadline, whatever the caller does", async () => {
   await start();
-  fixture.book.hold();
+  fixture.journal.hold();
   const before = performance.now();
   const timeout = { 'grpc-timeout': '200m' };
   const held = request(session, 'CreateCharge', create('r-1'), timeout);
@@ -100,25 +100,25 @@ test("the server keeps the caller's deadline, whatever the caller does", async (
     expect(response.trailers).toMatchObject({ 'grpc-status': '4', 'grpc-message': 'Deadline%20exceeded' });
   }
   expect(performance.now() - before).toBeGreaterThanOrEqual(198);
-  await waitFor('the signal', () => fixture.book.signals[0]?.aborted);
+  await waitFor('the signal', () => fixture.journal.signals[0]?.aborted);
   expect(fixture.server.load.callsInFlight).toBe(1);
-  fixture.book.release();
+  fixture.journal.release();
   await waitFor('the count', () => fixture.counts.includes('CreateCharge 4'));
-  expect(fixture.book.groups).toHaveLength(1);
+  expect(fixture.journal.groups).toHaveLength(1);
 });
 
 test('a caller that resets its call withdraws it, and a reset before the message is complete costs nothing', async () => {
   await start();
-  fixture.book.hold();
+  fixture.journal.hold();
   const unfinished = open(session, 'CreateCharge');
   unfinished.write(create('r-1').subarray(0, 20));
   const held = open(session, 'CreateCharge');
   held.end(create('r-2'));
-  await waitFor('the group', () => fixture.book.heldGroups === 1);
+  await waitFor('the group', () => fixture.journal.heldGroups === 1);
   for (const stream of [unfinished, held]) stream.close(constants.NGHTTP2_CANCEL);
-  await waitFor('the signal', () => fixture.book.signals[0]?.aborted);
+  await waitFor('the signal', () => fixture.journal.signals[0]?.aborted);
   expect(fixture.server.load.callsInFlight).toBe(1);
-  fixture.book.release();
+  fixture.journal.release();
   await waitFor('the count', () => fixture.counts.includes('CreateCharge 1'));
   expect(fixture.counts).toEqual(['CreateCharge 1']);
   expect((await request(session, 'CreateCharge', create('r-3'))).grpcStatus).toBe(Code.OK);
@@ -126,13 +126,13 @@ test('a caller that resets its call withdraws it, and a reset before the message
 
 test('a connection that breaks withdraws its calls', async () => {
   await start();
-  fixture.book.hold();
+  fixture.journal.hold();
   const calls = ['r-1', 'r-2'].map((id) => request(session, 'CreateCharge', create(id)));
-  await waitFor('the groups', () => fixture.book.heldGroups === 2);
+  await waitFor('the groups', () => fixture.journal.heldGroups === 2);
   session.destroy();
   await Promise.all(calls);
-  await waitFor('the signals', () => fixture.book.signals.every((signal) => signal?.aborted));
-  fixture.book.release();
+  await waitFor('the signals', () => fixture.journal.signals.every((signal) => signal?.aborted));
+  fixture.journal.release();
   await waitFor('the counts', () => fixture.counts.length === 2);
   expect(fixture.counts).toEqual(['CreateCharge 1', 'CreateCharge 1']);
 });
@@ -165,14 +165,14 @@ test('a response that is not read in time ends with DEADLINE_EXCEEDED', async ()
   const response = request(session, 'CreateCharge', create('r-1'), { 'grpc-timeout': '150m' });
   await waitFor('the response', () => fixture.counts.length === 1);
   // A call with the same time limit, started later: when it is over, so is the first.
-  fixture.book.hold();
+  fixture.journal.hold();
   const later = { deadline: Date.now() + 300 };
   expect((await failureOf(call(fixture.client, 'createCharge', chargeRequest('r-2'), later))).code).toBe(
     'DEADLINE_EXCEEDED',
   );
   session.settings({ initialWindowSize: 1 << 20 });
   expect((await response).grpcStatus).toBe(Code.DEADLINE_EXCEEDED);
-  fixture.book.release();
+  fixture.journal.release();
 });
 
 test('a unary call whose response is never read is closed in the end', async () => {
@@ -184,11 +184,11 @@ test('a unary call whose response is never read is closed in the end', async () 
 
 test('a drain finishes the calls in progress, refuses new ones, and cuts what is left', async () => {
   await start();
-  fixture.book.hold();
+  fixture.journal.hold();
   const half = open(session, 'CreateCharge');
   half.write(create('r-1').subarray(0, 20));
   const held = request(session, 'CreateCharge', create('r-2'));
-  await waitFor('the group', () => fixture.book.heldGroups === 1);
+  await waitFor('the group', () => fixture.journal.heldGroups === 1);
   const gone = closed();
   const drained = fixture.server.drain(10_000);
   const refused = await request(session, 'CreateCharge', create('r-3'));
@@ -197,7 +197,7 @@ test('a drain finishes the calls in progress, refuses new ones, and cuts what is
   // A request whose second half arrives now is new, too.
   half.end(create('r-1').subarray(20));
   expect((await responseOf(half)).grpcStatus).toBe(Code.UNAVAILABLE);
-  fixture.book.release();
+  fixture.journal.release();
   expect((await held).grpcStatus).toBe(Code.OK);
   await drained;
   await gone;
@@ -205,7 +205,7 @@ test('a drain finishes the calls in progress, refuses new ones, and cuts what is
 
 test('a client of grpc-js gets what it asked for, a thousand times at once', async () => {
   await start();
-  const { client, book } = fixture;
+  const { client, journal } = fixture;
   const ids = Array.from({ length: 1000 }, (_, index) => `r-${index}`);
   const deadline = Date.now() + 30_000;
   const responses = await Promise.all(
@@ -214,6 +214,6 @@ test('a client of grpc-js gets what it asked for, a thousand times at once', asy
     ),
   );
   expect(responses.map(({ charge }) => charge?.reference)).toEqual(ids.map((id) => id.repeat(20)));
-  book.failures.push(new Error('broken'));
+  journal.failures.push(new Error('broken'));
   expect((await failureOf(call(client, 'createCharge', chargeRequest('x')))).code).toBe('INTERNAL');
 });

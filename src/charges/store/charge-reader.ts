@@ -2,6 +2,7 @@
 
 import type { EntityManager, SelectQueryBuilder } from '@mikro-orm/postgresql';
 
+import { mapRows } from '../../database/map-rows.ts';
 import type { Reads } from '../../database/reads.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { ChargeFilter } from '../charge.ts';
@@ -38,7 +39,7 @@ async function readPage(em: EntityManager, tenant: string, query: ListQuery): Pr
     [...params, query.limit, query.limit],
     { loggerContext: em.getLoggerContext() },
   );
-  return rows.map((row) => em.map(ChargeEntity, row));
+  return mapRows(em, ChargeEntity, rows);
 }
 
 function pageQuery(

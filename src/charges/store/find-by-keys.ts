@@ -2,6 +2,7 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
+import { mapRows } from '../../database/map-rows.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 
 /** The column of a unique key. */
@@ -23,8 +24,9 @@ export async function findByKey(
     .createQueryBuilder(ChargeEntity)
     .select('*')
     .where({ [key]: value });
-  const charge = await builder.andWhere('tenant = (SELECT ?::text)', [tenant]).getSingleResult();
-  return charge ?? undefined;
+  builder.andWhere('tenant = (SELECT ?::text)', [tenant]).limit(1);
+  const rows = await builder.execute<object[]>('all', false);
+  return mapRows(em, ChargeEntity, rows)[0];
 }
 
 /**
@@ -48,7 +50,7 @@ export async function findByKeys(
     { tenant, values },
     { loggerContext: em.getLoggerContext() },
   );
-  return rows.map((row) => em.map(ChargeEntity, row));
+  return mapRows(em, ChargeEntity, rows);
 }
 
 const COLUMNS: Readonly<Record<Key, string>> = { id: 'id', requestKey: 'request_key' };

@@ -2,7 +2,7 @@
 
 import { p, Type } from '@mikro-orm/core';
 
-import type { HasNullValue } from './null-values.ts';
+import type { HasNullValue } from '../map-rows.ts';
 
 export class OptionalText extends Type<string, string | null> implements HasNullValue {
   readonly nullValue = '';

@@ -2,7 +2,7 @@
 
 import { p, Type } from '@mikro-orm/core';
 
-import type { HasNullValue } from './null-values.ts';
+import type { HasNullValue } from '../map-rows.ts';
 
 type TextMap = ReadonlyMap<string, string>;
 

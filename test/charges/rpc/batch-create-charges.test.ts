@@ -57,13 +57,13 @@ test('bad items are refused alone, with what CreateCharge would say, and the ord
   });
   expect(results[0]?.status).toBeUndefined();
   // One call of the recorder for all that could be recorded.
-  expect(fixture.book.groups.map((group) => group.length)).toEqual([1, 4]);
+  expect(fixture.journal.groups.map((group) => group.length)).toEqual([1, 4]);
 });
 
 test('a batch of bad items only does not reach the recorder', async () => {
   const { results } = await batch([chargeRequest(''), chargeRequest('é')]);
   expect(results).toHaveLength(2);
-  expect(fixture.book.groups).toEqual([]);
+  expect(fixture.journal.groups).toEqual([]);
 });
 
 test('1000 items are taken, 1001 and none are refused as a whole', async () => {
@@ -76,7 +76,7 @@ test('1000 items are taken, 1001 and none are refused as a whole', async () => {
   const error = await failureOf(batch(items(1001)));
   expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'VALIDATION_FAILED' });
   expect(error.violations[0]).toMatchObject({ field: 'requests', reason: 'repeated.max_items' });
-  expect(fixture.book.entries).toHaveLength(1000);
+  expect(fixture.journal.entries).toHaveLength(1000);
 });
 
 test('two million empty items cost nothing', async () => {
@@ -104,7 +104,7 @@ test('malformed and oversize batches are refused as a whole', async () => {
 });
 
 test('the whole batch fails when the database does', async () => {
-  fixture.book.failures.push(new ServiceError(databaseUnavailable(1)));
+  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1)));
   expect((await failureOf(batch([chargeRequest('r-1')]))).reason).toBe('DATABASE_UNAVAILABLE');
 });
 
@@ -135,7 +135,7 @@ test('1000 items that break every rule are rejected one by one, and the first 10
   expect(new Set(violations.slice(100))).toEqual(new Set([1]));
   // What a client of gRPC accepts by default.
   expect(BatchCreateChargesResponse.encode({ results }).finish().length).toBeLessThan(4 * 1024 * 1024);
-  expect(fixture.book.groups).toEqual([]);
+  expect(fixture.journal.groups).toEqual([]);
   expect(fixture.counts.filter((count) => count === 'refused VALIDATION_FAILED')).toHaveLength(1000);
   expect(fixture.server.load).toMatchObject({ callsInFlight: 0, requestBytes: 0 });
 });

@@ -1,4 +1,4 @@
-/** CreateCharge and GetCharge at the border: conversion, refusals, and what the domain is told. */
+/** CreateCharge and GetCharge: conversion, refusals, and what the domain is told. */
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
@@ -53,13 +53,13 @@ test('returns the charge as stored', async () => {
 test('an absent total is the sum, a present one is kept', async () => {
   await create(chargeRequest('r-1'));
   await create(chargeRequest('r-2', { totalTokens: 16n }));
-  expect(fixture.book.entries.map(({ charge }) => charge.totalTokens)).toEqual([15n, 16n]);
+  expect(fixture.journal.entries.map(({ charge }) => charge.totalTokens)).toEqual([15n, 16n]);
 });
 
 test('cuts usage_time off at the microsecond, also before 1970', async () => {
   await create(chargeRequest('r-1', { usageTime: { seconds: 1n, nanos: 1_999 } }));
   const { charge } = await create(chargeRequest('r-2', { usageTime: { seconds: -2n, nanos: 999_999_999 } }));
-  const times = fixture.book.entries.map((entry) => entry.charge.usageTimeMicros);
+  const times = fixture.journal.entries.map((entry) => entry.charge.usageTimeMicros);
   expect(times).toEqual([1_000_001n, -1_000_001n]);
   expect(charge?.usageTime).toEqual({ seconds: -2n, nanos: 999_999_000 });
 });
@@ -77,12 +77,12 @@ test('ignores what only the server sets, however malformed', async () => {
 
 test('passes a valid traceparent on and leaves others out', async () => {
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-  const { client, book } = fixture;
+  const { client, journal } = fixture;
   await call(client, 'createCharge', chargeRequest('r-1'), { metadata: { traceparent } });
   await call(client, 'createCharge', chargeRequest('r-2'), {
     metadata: { traceparent: traceparent.replace('b7ad6b7169203331', '0000000000000000') },
   });
-  expect(book.groups.flat().map((request) => request.traceparent)).toEqual([traceparent, undefined]);
+  expect(journal.groups.flat().map((request) => request.traceparent)).toEqual([traceparent, undefined]);
 });
 
 test('a repeat is a replay, other content is ALREADY_EXISTS naming the field', async () => {
@@ -120,12 +120,12 @@ test('names every violated field at once and stores nothing', async () => {
     'request_id string.pattern',
   ]);
   expect(error.violations.every(({ description }) => description !== '')).toBe(true);
-  expect(fixture.book.groups).toEqual([]);
+  expect(fixture.journal.groups).toEqual([]);
 });
 
 test.each([
   ['bytes that end too early', Buffer.from([0x0a, 0x05, 0x01])],
-  ['bytes behind a tag of 0', Buffer.concat([encoded('r-1'), Buffer.from([0, 1, 2])])],
+  ['bytes after a tag of 0', Buffer.concat([encoded('r-1'), Buffer.from([0, 1, 2])])],
   ['a group that never ends', Buffer.from([0x0b])],
   ['invalid UTF-8', Buffer.from([0x12, 0x02, 0xc3, 0x28])],
   ['half a surrogate pair as UTF-8', Buffer.from([0x12, 0x03, 0xed, 0xa0, 0x80])],
@@ -164,10 +164,10 @@ test('a text of a megabyte is refused at once, with a trailer that every client 
   expect(error.violations.at(-1)?.description).toMatch(/^and \d+ more$/);
 });
 
-test('a defect is told by its correlation id only, and the log has no row values', async () => {
+test('the caller gets only the correlation id of an internal error, and the log has no row values', async () => {
   const reported = { code: '23505', severity: 'ERROR' };
   const cause = Object.assign(new Error('insert into charge values secret-row'), reported);
-  fixture.book.failures.push(new Error('wrapper of secret-row', { cause }));
+  fixture.journal.failures.push(new Error('wrapper of secret-row', { cause }));
   const error = await failureOf(create(chargeRequest('r-1', { userProfile: 'secret-profile' })));
   expect(error).toMatchObject({ code: 'INTERNAL', reason: 'INTERNAL' });
   const id = error.metadata['correlation_id'];
@@ -181,7 +181,7 @@ test('a defect is told by its correlation id only, and the log has no row values
 });
 
 test('an unavailable database is UNAVAILABLE with a time to wait', async () => {
-  fixture.book.failures.push(new ServiceError(databaseUnavailable(1250)));
+  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1250)));
   const error = await failureOf(create(chargeRequest('r-1')));
   expect(error).toMatchObject({
     code: 'UNAVAILABLE',
@@ -227,30 +227,30 @@ test('GetCharge says which key was not found, and refuses what is no key', async
   expect((await get(undefined)).violations[0]).toMatchObject({ field: 'key', reason: 'required' });
 });
 
-test("a read is told the caller's deadline where it comes before the server's own", async () => {
-  const { client, book } = fixture;
+test("a read is told the caller's deadline if it comes before the server's own", async () => {
+  const { client, journal } = fixture;
   const key = { $case: 'id', value: '0190a0e0-0000-7000-8000-000000000001' } as const;
   await failureOf(call(client, 'getCharge', { key }));
   await failureOf(call(client, 'getCharge', { key }, { deadline: Date.now() + 5000 }));
   await failureOf(call(client, 'getCharge', { key }, { deadline: Date.now() + 900 * 3_600_000 }));
-  const [without, near, far] = book.readOptions.map((options) => options?.timeoutMs);
+  const [without, near, far] = journal.readOptions.map((options) => options?.timeoutMs);
   expect([without, far]).toEqual([undefined, undefined]);
   expect(near).toBeGreaterThan(3000);
   expect(near).toBeLessThanOrEqual(5000);
 });
 
 test('a caller that gives up withdraws what it sent', async () => {
-  const { client, book } = fixture;
-  book.hold();
+  const { client, journal } = fixture;
+  journal.hold();
   let running: { cancel(): void } | undefined;
   const failure = failureOf(
     call(client, 'createCharge', chargeRequest('r-1'), { onCall: (c) => (running = c) }),
   );
-  await waitFor('the group', () => book.heldGroups === 1);
+  await waitFor('the group', () => journal.heldGroups === 1);
   running?.cancel();
   expect((await failure).code).toBe('CANCELLED');
-  await waitFor('the signal', () => book.signals[0]?.aborted);
-  book.release();
+  await waitFor('the signal', () => journal.signals[0]?.aborted);
+  journal.release();
   await waitFor('the count', () => fixture.counts.includes('CreateCharge 1'));
 });
 

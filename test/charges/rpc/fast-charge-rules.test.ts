@@ -179,7 +179,7 @@ test('fast and contract verdicts agree around every bound', () => {
       verdicts[fast ? 'valid' : 'invalid']++;
       expect(fast).toBe(violations(made).length === 0);
       const time = made.charge?.usageTime;
-      // Rules cannot see a malformed Timestamp; the border refuses it in their stead.
+      // Rules cannot see a malformed Timestamp; the check of the contract refuses it instead.
       if (time === undefined || isWellFormedTimestamp(time)) expect(fast).toBe(contractVerdict(made));
       else expect(fast).toBe(false);
     }),

@@ -50,7 +50,7 @@ test('pages hold every charge once, and the last one has no token', async () => 
   expect(await list({})).toMatchObject({ nextPageToken: '', charges: { length: 7 } });
   const { ids, pages } = await allPages(3);
   expect(pages).toBe(3);
-  expect(ids).toEqual(fixture.book.entries.map(({ charge }) => charge.id).reverse());
+  expect(ids).toEqual(fixture.journal.entries.map(({ charge }) => charge.id).reverse());
   // A page that ends where the list ends is the last one.
   expect((await list({ pageSize: 7 })).nextPageToken).toBe('');
 });
@@ -59,7 +59,7 @@ test('the page size has a default and a maximum, and asks for one charge more', 
   await record(1500);
   expect((await list({})).charges).toHaveLength(100);
   expect((await list({ pageSize: 2_000_000_000 })).charges).toHaveLength(1000);
-  expect(fixture.book.queries.map(({ limit }) => limit)).toEqual([101, 1001]);
+  expect(fixture.journal.queries.map(({ limit }) => limit)).toEqual([101, 1001]);
   expect((await failureOf(list({ pageSize: -1 }))).violations[0]).toMatchObject({ field: 'page_size' });
 });
 
@@ -103,7 +103,7 @@ test('the filter and the order reach the store', async () => {
       endTime: { seconds: 2n, nanos: 0 },
     },
   });
-  expect(fixture.book.queries[0]).toEqual({
+  expect(fixture.journal.queries[0]).toEqual({
     order: 'oldest_first',
     limit: 101,
     after: undefined,

@@ -100,41 +100,41 @@ test('an empty stream ends OK', async () => {
 
 test('items that arrive together are recorded together, and chunks are answered in order', async () => {
   await start();
-  const { book } = fixture;
+  const { journal } = fixture;
   const { send, stream, responses, ended } = open();
-  book.hold();
+  journal.hold();
   const names = Array.from({ length: 300 }, (_, i) => `user-${i}`);
   for (const name of names) send(chargeRequest(name, { userProfile: name }));
   await waitFor('every item', () => fixture.received() === 300);
   // Several chunks are with the recorder at once, and never more than four.
-  expect(book.heldGroups).toBe(4);
+  expect(journal.heldGroups).toBe(4);
   stream.end();
-  book.release('reversed');
+  journal.release('reversed');
   expect(await ended).toBeUndefined();
   expect(charges(responses)).toEqual(names);
-  expect(book.groups).toHaveLength(5);
+  expect(journal.groups).toHaveLength(5);
 });
 
 test('reads no more than the window while nothing is answered', async () => {
   await start(new RecordWindow(undefined, 50 * windowBytes(chargeRequest('r-1000'))));
-  const { book } = fixture;
+  const { journal } = fixture;
   const { send, stream, responses, ended } = open();
-  book.hold();
+  journal.hold();
   for (let i = 1000; i < 3000; i++) send(chargeRequest(`r-${i}`));
   stream.end();
   await waitFor('the window', () => fixture.received() > 0);
   // A pause takes effect after the item that is being delivered.
   const mostRead = 50 + 1;
   expect(await settled(() => fixture.received())).toBeLessThanOrEqual(mostRead);
-  book.release();
+  journal.release();
   expect(await ended).toBeUndefined();
   expect(responses).toHaveLength(2000);
-  expect(book.entries).toHaveLength(2000);
+  expect(journal.entries).toHaveLength(2000);
 });
 
 test('if the caller reads no answers, the server stops reading too', async () => {
   await start(new RecordWindow(undefined, 100_000));
-  const { book } = fixture;
+  const { journal } = fixture;
   const stream = fixture.client.recordCharges();
   const long = 'x'.repeat(255);
   const total = 10_000;
@@ -143,24 +143,24 @@ test('if the caller reads no answers, the server stops reading too', async () =>
   stream.end();
   // The client of grpc-js takes everything in until it is read from once.
   stream.once('data', () => stream.pause());
-  await waitFor('the first charges', () => book.entries.length > 0);
-  const recorded = await settled(() => book.entries.length);
+  await waitFor('the first charges', () => journal.entries.length > 0);
+  const recorded = await settled(() => journal.entries.length);
   // The transport's windows hold some hundred answers of 600 bytes; the rest was never read.
   expect(recorded).toBeLessThan(total / 4);
   const responses: RecordChargesResponse[] = [];
   stream.on('data', (response: RecordChargesResponse) => responses.push(response));
   stream.resume();
   await waitFor('every other answer', () => responses.length === total - 1, { timeoutMs: 40_000 });
-  expect(book.entries).toHaveLength(total);
+  expect(journal.entries).toHaveLength(total);
 });
 
 test('a rejected item takes room in the window for its rejection, too', async () => {
   await start();
-  fixture.book.hold();
+  fixture.journal.hold();
   const { send } = open();
   const [valid, invalid] = [chargeRequest('r-1'), chargeRequest('r-2', { userProfile: '' })];
   send(valid);
-  await waitFor('the valid item', () => fixture.book.heldGroups === 1);
+  await waitFor('the valid item', () => fixture.journal.heldGroups === 1);
   expect(recordWindow.bytes).toBe(windowBytes(valid));
   send(invalid);
   await waitFor('the other item', () => fixture.received() === 2);
@@ -169,19 +169,19 @@ test('a rejected item takes room in the window for its rejection, too', async ()
 
 test('a malformed item ends the stream after everything before it was answered', async () => {
   await start();
-  const { book, client } = fixture;
+  const { journal, client } = fixture;
   const same = (bytes: Buffer): Buffer => bytes;
   const stream = client.makeBidiStreamRequest('/charge.v1.ChargeService/RecordCharges', same, same);
   const answers: Buffer[] = [];
   stream.on('data', (answer: Buffer) => answers.push(answer));
   const ended = new Promise((resolve) => stream.on('error', resolve));
-  book.hold();
+  journal.hold();
   const item = Buffer.from(RecordChargesRequest.encode({ request: chargeRequest('r-1') }).finish());
   stream.write(item);
   stream.write(Buffer.from([0x0a, 0x05]));
   stream.write(item);
-  await waitFor('the group', () => book.heldGroups === 1);
-  book.release();
+  await waitFor('the group', () => journal.heldGroups === 1);
+  journal.release();
   expect(errorOf(await ended)).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'MALFORMED_MESSAGE' });
   expect(answers).toHaveLength(1);
 });
@@ -195,11 +195,11 @@ test('an oversize item ends the stream', async () => {
 
 test('a failing database ends the stream, after the answers before it', async () => {
   await start();
-  const { book } = fixture;
+  const { journal } = fixture;
   const { send, responses, ended } = open();
   send(chargeRequest('r-1'));
   await waitFor('the first answer', () => responses.length === 1);
-  book.failures.push(new ServiceError(databaseUnavailable(1)));
+  journal.failures.push(new ServiceError(databaseUnavailable(1)));
   send(chargeRequest('r-2'));
   expect(await ended).toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE_UNAVAILABLE' });
   expect(responses).toHaveLength(1);
@@ -209,7 +209,7 @@ test('a failing database ends the stream, after the answers before it', async ()
 
 test('an internal error ends the stream with its correlation id', async () => {
   await start();
-  fixture.book.failures.push(new Error('broken'));
+  fixture.journal.failures.push(new Error('broken'));
   const { send, ended } = open();
   send(chargeRequest('r-1'));
   expect(await ended).toMatchObject({ code: 'INTERNAL', reason: 'INTERNAL' });
@@ -218,19 +218,19 @@ test('an internal error ends the stream with its correlation id', async () => {
 
 test('a deadline ends the stream, and nothing keeps what is answered after it', async () => {
   await start();
-  const { book, server } = fixture;
+  const { journal, server } = fixture;
   const stream = fixture.client.recordCharges({ deadline: Date.now() + 400 });
   const responses: RecordChargesResponse[] = [];
   stream.on('data', (response: RecordChargesResponse) => responses.push(response));
   const ended = new Promise((resolve) => stream.on('error', resolve));
   stream.write({ request: chargeRequest('r-1') });
   await waitFor('the first answer', () => responses.length === 1);
-  book.hold();
+  journal.hold();
   stream.write({ request: chargeRequest('r-2') });
-  await waitFor('the group', () => book.heldGroups === 1);
+  await waitFor('the group', () => journal.heldGroups === 1);
   expect(errorOf(await ended).code).toBe('DEADLINE_EXCEEDED');
-  await waitFor('the signal', () => book.signals[1]?.aborted);
-  book.release();
+  await waitFor('the signal', () => journal.signals[1]?.aborted);
+  journal.release();
   await waitFor('the stream to be closed', () => server.load.recordStreams === 0);
   expect(recordWindow.bytes).toBe(0);
   expect(responses).toHaveLength(1);
@@ -238,9 +238,9 @@ test('a deadline ends the stream, and nothing keeps what is answered after it', 
 
 test('a deadline that passes while answers wait for their reader ends the stream, and keeps nothing of it', async () => {
   await start();
-  const { book, server } = fixture;
+  const { journal, server } = fixture;
   const session = connectRaw(fixture.address);
-  book.hold();
+  journal.hold();
   const timeout = { 'grpc-timeout': '1S' };
   const stream = openRaw(session, 'RecordCharges', timeout);
   const closed = once(stream, 'close');
@@ -254,20 +254,20 @@ test('a deadline that passes while answers wait for their reader ends the stream
       ),
     );
   stream.write(items(0));
-  await waitFor('the first half', () => fixture.received() === 500 && book.heldGroups > 0);
+  await waitFor('the first half', () => fixture.received() === 500 && journal.heldGroups > 0);
   const half = recordWindow.bytes;
-  const groups = book.heldGroups;
+  const groups = journal.heldGroups;
   stream.write(items(500));
-  await waitFor('the second half', () => fixture.received() === 1000 && book.heldGroups > groups);
+  await waitFor('the second half', () => fixture.received() === 1000 && journal.heldGroups > groups);
   // A stream with the same time limit, opened later: when its time is over, so is that of the first.
   const laterSession = connectRaw(fixture.address);
   const later = once(openRaw(laterSession, 'RecordCharges', timeout), 'response');
   // More than HTTP/2 lets a server send to a caller that does not read.
-  for (let i = 0; i < groups; i++) book.releaseOne();
+  for (let i = 0; i < groups; i++) journal.releaseOne();
   await waitFor('the first answers', () => recordWindow.bytes <= half * 1.1);
   const [headers] = (await later) as [Record<string, unknown>];
   expect(headers['grpc-status']).toBe(String(status.DEADLINE_EXCEEDED));
-  book.release();
+  journal.release();
   await waitFor('the other answers', () => recordWindow.bytes === 0);
   let bytes = 0;
   stream.on('data', (chunk: Buffer) => (bytes += chunk.length));
@@ -284,8 +284,8 @@ test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as co
   async (code) => {
     await start();
     const session = connectRaw(fixture.address);
-    const { book, server } = fixture;
-    book.hold();
+    const { journal, server } = fixture;
+    journal.hold();
     const stream = openRaw(session, 'RecordCharges');
     const items = Array.from({ length: 1000 }, (_, i) =>
       frame(RecordChargesRequest.encode({ request: chargeRequest(`r-${i}`) }).finish()),
@@ -293,7 +293,7 @@ test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as co
     stream.write(Buffer.concat(items));
     await waitFor('every item', () => fixture.received() === 1000);
     // More than the windows of HTTP/2 hold: some are still with the server when the reset arrives.
-    book.release();
+    journal.release();
     await waitFor('the answers', () => recordWindow.bytes === 0);
     // And requests that nobody will read.
     stream.write(Buffer.concat(items));
@@ -311,17 +311,17 @@ test.each(['NGHTTP2_CANCEL', 'NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR'] as co
 
 test('a caller that cancels withdraws what waits, and the stream stays counted until its work is done', async () => {
   await start();
-  const { book, server } = fixture;
+  const { journal, server } = fixture;
   const { send, stream, ended } = open();
-  book.hold();
+  journal.hold();
   send(chargeRequest('r-1'));
-  await waitFor('the group', () => book.heldGroups === 1);
+  await waitFor('the group', () => journal.heldGroups === 1);
   stream.cancel();
   expect((await ended)?.code).toBe('CANCELLED');
-  await waitFor('the signal', () => book.signals[0]?.aborted);
+  await waitFor('the signal', () => journal.signals[0]?.aborted);
   expect(server.load.recordStreams).toBe(1);
   expect(recordWindow.bytes).toBe(windowBytes(chargeRequest('r-1')));
-  book.release();
+  journal.release();
   await waitFor('the stream to be closed', () => server.load.recordStreams === 0);
   expect(recordWindow.bytes).toBe(0);
 });

@@ -177,7 +177,7 @@ test('streams whose callers never read keep nothing that the others need', async
   for (const stream of unread) stream.cancel();
 });
 
-/** A server on the fake book, with a window that one stream can fill. */
+/** A server on the fake journal, with a window that one stream can fill. */
 async function startWithSmallWindow(): Promise<number> {
   const bytesMax = 50 * ITEM_BYTES;
   recordWindow = new RecordWindow(bytesMax, bytesMax);
@@ -187,22 +187,22 @@ async function startWithSmallWindow(): Promise<number> {
 
 test('a stream that is cancelled gives its share to those that wait', async () => {
   const bytesMax = await startWithSmallWindow();
-  const { book, server } = fixture;
-  book.hold();
+  const { journal, server } = fixture;
+  journal.hold();
   const first = new Recording('first', 500);
   await waitFor('the whole window', () => recordWindow.bytes >= bytesMax);
   const second = new Recording('second', 500);
   await waitFor('the second stream', () =>
-    book.groups.flat().some(({ requestId }) => requestId.startsWith('second')),
+    journal.groups.flat().some(({ requestId }) => requestId.startsWith('second')),
   );
   first.stream.cancel();
-  await waitFor('the cancellation', () => book.signals[0]?.aborted);
-  book.release();
-  book.hold();
+  await waitFor('the cancellation', () => journal.signals[0]?.aborted);
+  journal.release();
+  journal.hold();
   await waitFor('the first stream to be closed', () => server.load.recordStreams === 1);
   // Alone, it may have all of it again.
   await waitFor('the whole window', () => recordWindow.bytes >= bytesMax);
-  book.release();
+  journal.release();
   second.stream.end();
   expect(await second.ended).toBeUndefined();
   expect(second.answered).toEqual(second.names);
@@ -211,14 +211,14 @@ test('a stream that is cancelled gives its share to those that wait', async () =
 
 test('streams that wait for room are drained like any other', async () => {
   const bytesMax = await startWithSmallWindow();
-  const { book, server } = fixture;
-  book.hold();
+  const { journal, server } = fixture;
+  journal.hold();
   const recordings = ['first', 'second', 'third'].map((name) => new Recording(name, 500));
   await waitFor('the share of each', () => recordWindow.bytes >= 3 * Math.floor(bytesMax / 3));
-  await waitFor('their groups', () => book.heldGroups >= 3);
+  await waitFor('their groups', () => journal.heldGroups >= 3);
   const drained = server.drain(10_000);
   const accepted = fixture.received();
-  book.release();
+  journal.release();
   await drained;
   let answered = 0;
   for (const recording of recordings) {

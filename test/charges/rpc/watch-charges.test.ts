@@ -62,9 +62,9 @@ test('delivers what is stored and then what is written, without a gap or a repea
   await waitFor('what is new', () => running.responses.length === 4);
   expect(sequences(running)).toEqual([2n, 3n, 4n, 5n]);
   expect(running.responses[0]?.event?.value).toMatchObject({
-    eventId: fixture.book.entries[1]?.charge.id,
+    eventId: fixture.journal.entries[1]?.charge.id,
     tenant: 'default',
-    charge: { id: fixture.book.entries[1]?.charge.id, userProfile: 'user-1' },
+    charge: { id: fixture.journal.entries[1]?.charge.id, userProfile: 'user-1' },
   });
 });
 
@@ -77,7 +77,7 @@ test('without a start, delivers what is committed after its headers came', async
   expect(sequences(running)).toEqual([3n]);
 });
 
-test('may start one behind the end, and no further', async () => {
+test('may start one after the end, and no further', async () => {
   await record(1, 2);
   const running = watch(3n);
   await running.started;
@@ -121,20 +121,20 @@ test('delivers more than one read of history to a slow reader', async () => {
 test('keeps little of a page of large charges for a reader that stands still', async () => {
   const labels = new Map(Array.from({ length: 16 }, (_, i) => [`label-${i}`, 'x'.repeat(255)]));
   await record(1, 1, { labels });
-  const [large] = fixture.book.entries;
+  const [large] = fixture.journal.entries;
   if (large === undefined) throw new Error('nothing was recorded');
-  for (let i = 2n; i <= 600n; i++) fixture.book.entries.push({ ...large, sequence: i });
+  for (let i = 2n; i <= 600n; i++) fixture.journal.entries.push({ ...large, sequence: i });
   const running = watch(1n);
   running.stream.pause();
   await running.started;
   running.stream.resume();
   await waitFor('all', () => running.responses.length === 600);
   expect(sequences(running)).toEqual(Array.from({ length: 600 }, (_, i) => BigInt(i + 1)));
-  const [, second] = fixture.book.bookReads;
+  const [, second] = fixture.journal.journalReads;
   expect(second?.after).toBeGreaterThan(0n);
   expect(second?.after).toBeLessThan(100n);
   // What was dropped costs a few more reads, not a read of everything for each entry.
-  const read = fixture.book.bookReads.reduce((sum, { count }) => sum + count, 0);
+  const read = fixture.journal.journalReads.reduce((sum, { count }) => sum + count, 0);
   expect(read).toBeLessThan(500 + 2 * 600);
 });
 
@@ -146,16 +146,16 @@ const PASSING = [
 test.each(PASSING)('outlives %s for a moment, and not for long', async (reason, failure) => {
   await record(1, 2);
   const failures = (n: number) => Array.from({ length: n }, () => new ServiceError(failure));
-  fixture.book.readFailures.push(...failures(2));
+  fixture.journal.readFailures.push(...failures(2));
   const running = watch(1n);
   await waitFor('what was read in the end', () => running.responses.length === 2);
-  fixture.book.readFailures.push(...failures(6));
+  fixture.journal.readFailures.push(...failures(6));
   expect((await watch(1n).failed).reason).toBe(reason);
-  expect(fixture.book.readFailures).toEqual([]);
+  expect(fixture.journal.readFailures).toEqual([]);
 });
 
-test('ends at once where the look at the end of the book fails', async () => {
-  fixture.book.failures.push(new ServiceError(databaseUnavailable(1)));
+test('ends at once if the end of the journal cannot be read', async () => {
+  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1)));
   expect((await watch(1n).failed).reason).toBe('DATABASE_UNAVAILABLE');
 });
 

@@ -1,4 +1,4 @@
-/** The three ports in memory, for rules of the border only: the real store has tests of its own. */
+/** The three ports in memory, for the rules of the RPCs only: the real store has tests of its own. */
 
 import type { Charge, ChargeRequest, ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
 import type {
@@ -10,8 +10,8 @@ import type {
   RecordOptions,
 } from '../../../src/charges/ports.ts';
 
-/** A book in memory. `hold()` keeps recorded groups from being answered until `release()`. */
-export class FakeBook implements ChargeRecorder, ChargeReader, JournalReader {
+/** A journal in memory. `hold()` keeps recorded groups from being answered until `release()`. */
+export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader {
   readonly entries: ChargeEvent[] = [];
   /** The groups that `record` was called with. */
   readonly groups: (readonly ChargeRequest[])[] = [];
@@ -20,9 +20,9 @@ export class FakeBook implements ChargeRecorder, ChargeReader, JournalReader {
   readonly readOptions: (ReadOptions | undefined)[] = [];
   /** Thrown by the next calls of any port, one each. */
   readonly failures: unknown[] = [];
-  /** Where each read of the book began, and how many entries it gave. */
-  readonly bookReads: { readonly after: bigint; readonly count: number }[] = [];
-  /** Thrown by the next reads of the book, one each. */
+  /** Where each read of the journal began, and how many entries it gave. */
+  readonly journalReads: { readonly after: bigint; readonly count: number }[] = [];
+  /** Thrown by the next reads of the journal, one each. */
   readonly readFailures: unknown[] = [];
   readonly #byRequestId = new Map<string, ChargeRequest & { charge: Charge }>();
   #held: (() => void)[] | undefined;
@@ -33,7 +33,7 @@ export class FakeBook implements ChargeRecorder, ChargeReader, JournalReader {
     this.#held ??= [];
   }
 
-  /** Answers the held groups, the latest first where asked, and holds no more. */
+  /** Answers the held groups, the latest first if asked, and holds no more. */
   release(order: 'in order' | 'reversed' = 'in order'): void {
     const held = this.#held ?? [];
     this.#held = undefined;
@@ -100,7 +100,7 @@ export class FakeBook implements ChargeRecorder, ChargeReader, JournalReader {
     return this.#unlessTold(() => {
       if (this.readFailures.length > 0) throw this.readFailures.shift();
       const page = this.entries.slice(Number(afterSequence), Number(afterSequence) + limit);
-      this.bookReads.push({ after: afterSequence, count: page.length });
+      this.journalReads.push({ after: afterSequence, count: page.length });
       return page;
     });
   }

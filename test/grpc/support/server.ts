@@ -22,7 +22,7 @@ import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
-import { FakeBook } from './fakes.ts';
+import { FakeJournal } from './fakes.ts';
 
 /** The defaults, but for what would get into the way of tests with many streams on one connection. */
 const LIMITS: RpcLimits = {
@@ -39,7 +39,7 @@ const rules = new ContractRules(image);
 /** A running server, and what is around it. */
 export interface Fixture {
   readonly server: RpcServer;
-  readonly book: FakeBook;
+  readonly journal: FakeJournal;
   readonly client: proto.ChargeServiceClient;
   readonly address: string;
   readonly port: number;
@@ -55,7 +55,7 @@ export interface Fixture {
 
 /** What a test may set besides limits. */
 export interface ServerExtras {
-  /** Instead of the fake book. */
+  /** Instead of the fake journal. */
   readonly recorder?: ChargeRecorder;
   readonly recordWindow?: RecordWindow;
 }
@@ -65,7 +65,7 @@ export async function startServer(
   limits: Partial<RpcLimits> = {},
   { recorder, recordWindow = new RecordWindow() }: ServerExtras = {},
 ): Promise<Fixture> {
-  const book = new FakeBook();
+  const journal = new FakeJournal();
   const logs: string[] = [];
   const counts: string[] = [];
   let received = 0;
@@ -75,9 +75,9 @@ export async function startServer(
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
   const metrics = countingMetrics(counts, (messages) => (received += messages));
   const service = chargeService({
-    recorder: recorder ?? book,
-    reader: book,
-    journal: book,
+    recorder: recorder ?? journal,
+    reader: journal,
+    journal,
     metrics,
     rules,
     recordWindow,
@@ -103,11 +103,11 @@ export async function startServer(
   };
   const close = async (): Promise<void> => {
     for (const client of clients) client.close();
-    book.release();
+    journal.release();
     await server.drain(1000);
   };
   const client = newClient();
-  return { server, book, client, address, port, logs, counts, received: () => received, newClient, close };
+  return { server, journal, client, address, port, logs, counts, received: () => received, newClient, close };
 }
 
 function countingMetrics(counts: string[], onReceived: (messages: number) => void): RpcMetrics {
@@ -123,7 +123,7 @@ function countingMetrics(counts: string[], onReceived: (messages: number) => voi
   };
 }
 
-/** A valid request, with other fields of its charge where given. */
+/** A valid request, with other fields of its charge if given. */
 export function chargeRequest(requestId: string, charge: Partial<Charge> = {}): proto.CreateChargeRequest {
   const request = proto.CreateChargeRequest.fromPartial({ requestId });
   request.charge = {
@@ -244,7 +244,7 @@ export function summaryOf(status: Status | undefined): ErrorSummary {
   };
 }
 
-/** The error that a promise rejects with, by the contract; fails where it does not reject. */
+/** The error that a promise rejects with, by the contract; fails if it does not reject. */
 export async function failureOf(work: Promise<unknown>): Promise<ErrorSummary> {
   try {
     await work;
