@@ -16,6 +16,15 @@ export function headerOf(metadata: Metadata, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The size of a list of headers as RFC 9113 counts it: names, values, and 32 bytes for each. */
+export function headerListBytes(headers: Readonly<Record<string, string | string[] | undefined>>): number {
+  let bytes = 0;
+  for (const [name, value = ''] of Object.entries(headers)) {
+    for (const one of Array.isArray(value) ? value : [value]) bytes += name.length + one.length + 32;
+  }
+  return bytes;
+}
+
 /** The failure of every call with a compressed message. */
 export const COMPRESSED: Failure = {
   code: 'UNIMPLEMENTED',

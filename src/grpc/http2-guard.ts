@@ -12,7 +12,7 @@ import { type ConnectionInjector, type Server, ServerCredentials } from '@grpc/g
 
 import { deadlineExceeded, type Failure, messageTooLarge } from '../errors/failure.ts';
 import type { Admission } from './admission.ts';
-import { callTimeout, COMPRESSED, isCompressed } from './call-headers.ts';
+import { callTimeout, COMPRESSED, headerListBytes, isCompressed } from './call-headers.ts';
 import type { RpcLimits } from './limits.ts';
 import { MessageArrival } from './message-arrival.ts';
 import { toCallError } from './status.ts';
@@ -111,9 +111,17 @@ class Http2Guard {
 
   /** False: the stream has its answer, or needs none. */
   admits(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
-    stream.on('error', () => undefined);
+    // After a deadline grpc-js may write to a stream that it has ended, which would stay half open.
+    stream.on('error', () => stream.close(http2.constants.NGHTTP2_CANCEL));
+    // After a reset, a stream closes only once what arrived before it was read, which may be never.
+    stream.once('aborted', () => stream.resume());
     // Reset in the same packet in which it began: grpc-js would answer it, and throw.
     if (stream.destroyed || stream.closed) return false;
+    // Node holds a client to the maximum only once the client has acknowledged the settings.
+    if (stream.session?.pendingSettingsAck === true && headerListBytes(headers) > HEADER_LIST_BYTES_MAX) {
+      stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      return false;
+    }
     const timeout = callTimeout(headers['grpc-timeout']);
     const failure = isCompressed(headers['grpc-encoding']) ? COMPRESSED : timeout.failure;
     if (failure !== undefined) return refuse(stream, failure);

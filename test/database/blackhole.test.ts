@@ -69,7 +69,7 @@ test('a charge that came late into an outage outlives it, although those before 
       { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 6_000, retryAfterMs: 100 },
       { committed: () => undefined, attempted: (charges) => groups.push(charges) },
     );
-    const unavailable = { failure: { kind: 'database_unavailable' } };
+    const unavailable = { failure: { reason: 'DATABASE_UNAVAILABLE' } };
     proxy.blackhole();
     const full = writer.record('default', [chargeRequest('full-1'), chargeRequest('full-2')]);
     const old = writer.record('default', [chargeRequest('old')]);
@@ -95,7 +95,7 @@ test('a connection that cannot be opened is no overload, also to whoever waits f
     proxy.blackhole();
     const reads = await Promise.allSettled([1, 2, 3].map(() => reader.findByRequestId('default', 'none')));
     for (const outcome of reads) {
-      expect(outcome).toMatchObject({ reason: { failure: { kind: 'database_unavailable' } } });
+      expect(outcome).toMatchObject({ reason: { failure: { reason: 'DATABASE_UNAVAILABLE' } } });
     }
   } finally {
     await proxy.close();
@@ -133,7 +133,7 @@ test('a read that the network swallowed leaves no connection behind on which the
     proxy.blackhole();
     const swallowed = await readAll();
     for (const outcome of swallowed) {
-      expect(outcome).toMatchObject({ reason: { failure: { kind: 'database_unavailable' } } });
+      expect(outcome).toMatchObject({ reason: { failure: { reason: 'DATABASE_UNAVAILABLE' } } });
     }
     proxy.heal();
     expect(await statuses()).toEqual(all('fulfilled'));

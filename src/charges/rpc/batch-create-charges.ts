@@ -9,11 +9,12 @@ import {
   BatchCreateChargesResponse,
   type CreateChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
+import { cancelled, ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { TimeSlice } from '../../grpc/time-slice.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
-import { unaryMethod } from '../../grpc/unary.ts';
+import { type UnaryContext, unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRecorder } from '../ports.ts';
 import { fromProtoItem, type Item, NO_REQUEST, requestsOf, toProtoResults } from './items.ts';
@@ -47,7 +48,7 @@ export function batchCreateCharges(
     response: BatchCreateChargesResponse,
     hasLargeResponse: true,
     async handle({ requests }, call) {
-      const items = await readItems(requests, checks.item, traceparentOf(call), rejected);
+      const items = await readItems(requests, checks.item, call, rejected);
       const accepted = requestsOf(items);
       const results =
         accepted.length > 0 ? await recorder.record(call.tenant, accepted, { signal: call }) : [];
@@ -60,9 +61,10 @@ export function batchCreateCharges(
 async function readItems(
   requests: readonly CreateChargeRequest[],
   check: Check<CreateChargeRequest>,
-  traceparent: string | undefined,
+  call: UnaryContext,
   rejected: () => void,
 ): Promise<Item[]> {
+  const traceparent = traceparentOf(call);
   const slice = new TimeSlice();
   const items: Item[] = [];
   let rejections = 0;
@@ -74,6 +76,7 @@ async function readItems(
     rejected();
     if (slice.isOver()) {
       await nextTurn();
+      if (call.aborted) throw new ServiceError(cancelled());
       slice.restart();
     }
   }

@@ -222,10 +222,11 @@ class RecordWork implements StreamWork {
   }
 
   #send({ items, bytes }: Chunk, results: readonly RecordResult[]): void {
+    // Before the writes: one of them may find out that the stream is over, which releases everything.
+    this.#share.release(bytes);
     for (const result of toProtoResults(items, results)) {
       if (!this.#stream.write({ result })) this.#stopUntilWritable();
     }
-    this.#share.release(bytes);
     this.#stream.counters.streamed('sent', items.length);
   }
 

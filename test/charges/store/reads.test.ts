@@ -156,7 +156,7 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
     const before = await database.pool.query(connection, ['statement_timeout']);
     await withLockedCharges(() =>
       expect(read(reader, { timeoutMs: 50 })).rejects.toMatchObject({
-        failure: { kind: 'deadline_exceeded' },
+        failure: { reason: 'DEADLINE_EXCEEDED' },
       }),
     );
     await read(reader, { timeoutMs: 5_000 });
@@ -189,7 +189,7 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
       const reading = read(reader, { timeoutMs: 1 });
       await delay(20);
       client.release();
-      await expect(reading).rejects.toMatchObject({ failure: { kind: 'deadline_exceeded' } });
+      await expect(reading).rejects.toMatchObject({ failure: { reason: 'DEADLINE_EXCEEDED' } });
     });
     expect(statements).toEqual([]);
     expect(database.pool.totalCount).toBe(1);
@@ -203,7 +203,7 @@ describe('connections that are all in use', () => {
     const clients = await Promise.all([database.pool.connect(), database.pool.connect()]);
     try {
       await expect(reader.findById(TENANT, NO_CHARGE)).rejects.toMatchObject({
-        failure: { kind: 'overloaded', limit: 'read_connections', retryAfterMs: 100 },
+        failure: { reason: 'OVERLOADED', metadata: { limit: 'read_connections' }, retryAfterMs: 100 },
       });
       clients.pop()?.release();
       expect(await reader.findById(TENANT, NO_CHARGE)).toBeUndefined();
@@ -225,8 +225,12 @@ describe('connections that are all in use', () => {
         .waitForMore(TENANT, last, new AbortController().signal)
         .then(() => (woken = true));
       // As long as a poll over this pool would have waited for a connection, and longer.
-      await expect(journal.read(TENANT, last, 1)).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
-      await expect(journal.read(TENANT, last, 1)).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
+      await expect(journal.read(TENANT, last, 1)).rejects.toMatchObject({
+        failure: { reason: 'OVERLOADED' },
+      });
+      await expect(journal.read(TENANT, last, 1)).rejects.toMatchObject({
+        failure: { reason: 'OVERLOADED' },
+      });
       expect(woken).toBe(false);
       await store.anotherWriter().record(TENANT, [chargeRequest('while-all-in-use')]);
       await waiting;
@@ -256,7 +260,7 @@ describe('a backend that PostgreSQL terminates', () => {
           return !running;
         });
         for (const outcome of await outcomes) {
-          expect(outcome).toMatchObject({ reason: { failure: { kind: 'database_unavailable' } } });
+          expect(outcome).toMatchObject({ reason: { failure: { reason: 'DATABASE_UNAVAILABLE' } } });
         }
       });
       expect(await reader.findByRequestId(TENANT, 'list-0')).toMatchObject({ userProfile: 'user-0' });

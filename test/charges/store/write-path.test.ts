@@ -256,7 +256,7 @@ describe('a failing write', () => {
       const old = writer.record(TENANT, [chargeRequest('old')]);
       first[1]?.catch(() => (young = writer.record(TENANT, [chargeRequest('young')])));
       for (const recording of [...first, old]) {
-        await expect(recording).rejects.toMatchObject({ failure: { kind: 'database_unavailable' } });
+        await expect(recording).rejects.toMatchObject({ failure: { reason: 'DATABASE_UNAVAILABLE' } });
       }
       away = false;
       expect(writes).toBeGreaterThan(0);
@@ -303,7 +303,10 @@ describe('a failing write', () => {
     const refused = settled.filter((result) => result.status === 'rejected');
     expect(refused).toHaveLength(45);
     for (const { reason } of refused) {
-      expect((reason as ServiceError).failure).toMatchObject({ kind: 'overloaded', limit: 'write_queue' });
+      expect((reason as ServiceError).failure).toMatchObject({
+        reason: 'OVERLOADED',
+        metadata: { limit: 'write_queue' },
+      });
     }
     expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id LIKE 'full-%'`)).toBe(5);
   });
@@ -315,7 +318,7 @@ describe('a failing write', () => {
     const admitted = writer.record(TENANT, requests, { admitted: true });
     // What they add to the queue is in nobody else's place, and nobody else gets in behind them.
     await expect(writer.record(TENANT, [chargeRequest('refused')])).rejects.toMatchObject({
-      failure: { kind: 'overloaded', limit: 'write_queue' },
+      failure: { reason: 'OVERLOADED', metadata: { limit: 'write_queue' } },
     });
     expect(writer.queuedCharges).toBe(25);
     expect(await admitted).toHaveLength(20);
@@ -328,7 +331,7 @@ describe('a failing write', () => {
       signal: gaveUp.signal,
     });
     gaveUp.abort();
-    await expect(recording).rejects.toMatchObject({ failure: { kind: 'cancelled' } });
+    await expect(recording).rejects.toMatchObject({ failure: { reason: 'CANCELLED' } });
     expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'withdrawn'`)).toBe(0);
   });
 });
