@@ -12,7 +12,7 @@ export interface ListenAddress {
 export interface ListenOptions {
   /** Several processes listen on the same address, each with a socket of its own. */
   readonly shared: boolean;
-  /** Connections at once; a further one is closed at once. */
+  /** Connections at once. A further one takes the place of the oldest that has sent next to nothing. */
   readonly connectionsMax: number;
   /** Serves a connection. */
   readonly serve: (socket: Socket) => void;
@@ -49,9 +49,9 @@ export function listen(
   const listener = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    serve(socket);
+    if (sockets.size > connectionsMax) closeOldestSilent(sockets);
+    if (!socket.destroyed) serve(socket);
   });
-  listener.maxConnections = connectionsMax;
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
     listener.listen({ ...address, ...sharing(shared) }, () => {
@@ -73,6 +73,19 @@ export function listen(
       });
     });
   });
+}
+
+/** What a client sends before and with its first calls. */
+const SILENT_BYTES_MAX = 1024;
+
+/** Whoever opens thousands of connections and uses none loses them first; if all are used, the newest is closed. */
+function closeOldestSilent(sockets: Set<Socket>): void {
+  for (const socket of sockets) {
+    if (socket.bytesRead > SILENT_BYTES_MAX) continue;
+    sockets.delete(socket);
+    socket.destroy();
+    return;
+  }
 }
 
 function sharing(shared: boolean): { readonly exclusive?: boolean; readonly reusePort?: boolean } {
