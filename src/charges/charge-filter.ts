@@ -1,4 +1,4 @@
-/** Which charges a filter means, where the store does not decide it. */
+/** Whether a charge matches a filter, for watches. Lists filter in SQL (`store/charge-reader.ts`). */
 
 import type { Charge, ChargeFilter } from './charge.ts';
 

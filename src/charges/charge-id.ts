@@ -9,7 +9,10 @@ const RANDOM_BYTES = 16;
 const POOL_BYTES = 4096;
 const SEQUENCE_MAX = 0x7fff_ffff;
 const MICROS_PER_MILLI = 1000;
-/** A clock that was set back further than this is followed: charges must not be dated wrong for long. */
+/**
+ * If the clock is set back by more than this, new ids follow it. Otherwise charges would get a wrong date for too
+ * long.
+ */
 const CLOCK_BACK_MAX_MS = 5_000;
 
 const pool = new Uint8Array(POOL_BYTES);
@@ -43,7 +46,10 @@ export function timeOfChargeId(id: string): bigint {
   return BigInt(parseInt(id.slice(0, 8) + id.slice(9, 13), 16) * MICROS_PER_MILLI);
 }
 
-/** Anywhere in the lower half: room to count, and one more thing in which two processes differ. */
+/**
+ * A random number in the lower half of the range: it leaves room to count up, and it makes the ids of two processes
+ * differ.
+ */
 function randomStart(): number {
   const bytes = nextRandom();
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) & (SEQUENCE_MAX >>> 1);

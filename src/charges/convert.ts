@@ -1,4 +1,4 @@
-/** Messages of `charge.v1` and the domain's charges: the only place where one becomes the other. */
+/** Converts between messages of `charge.v1` and the domain's charges. Nothing else does. */
 
 import type {
   Charge as ProtoCharge,
@@ -36,7 +36,7 @@ export function fromProtoCreateChargeRequest(
  * What a caller says about a charge, from a message that satisfies the contract's rules. Fields that the
  * server sets are ignored, and an absent total becomes the sum of its parts.
  */
-export function fromProtoCharge(charge: ProtoCharge): ChargeContent {
+function fromProtoCharge(charge: ProtoCharge): ChargeContent {
   return {
     userProfile: charge.userProfile,
     sessionKey: charge.sessionKey,

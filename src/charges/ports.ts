@@ -34,8 +34,8 @@ export interface RecordOptions {
    */
   readonly signal?: Pick<AbortSignal, 'aborted'> | undefined;
   /**
-   * The caller itself limits how much it has with the recorder: never `overloaded`, however much waits.
-   * Default: false.
+   * The caller limits its own requests in progress, so they are never refused as `overloaded`. Default:
+   * false.
    */
   readonly admitted?: boolean;
 }
@@ -63,8 +63,8 @@ export interface ChargeReader {
 /** Bounds of one read. */
 export interface ReadOptions {
   /**
-   * What is left of it when there is a connection becomes PostgreSQL's statement_timeout; undefined or 0:
-   * the store's own limit.
+   * The read ends after this time. The wait for a connection counts; the rest becomes PostgreSQL's
+   * statement_timeout. Undefined or 0: the store's own limit.
    */
   readonly timeoutMs?: number | undefined;
 }
@@ -76,9 +76,9 @@ export interface JournalReader {
   /** The events after `afterSequence`, without a gap: `limit` of them, fewer if the journal ends. */
   read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]>;
   /**
-   * Resolves as soon as the journal is known to have a number greater than `afterSequence`, also if it
-   * had before the call, and at once if `signal` is aborted or it cannot be known any more. `signal` tells
-   * one reader from another. Never rejects: the caller reads again.
+   * Resolves when the journal has an entry after `afterSequence`: at once if it already has one, if
+   * `signal` is aborted, or if PostgreSQL does not answer. Each reader passes a signal of its own. Never
+   * rejects: the caller reads again.
    */
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void>;
 }

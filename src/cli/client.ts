@@ -2,7 +2,7 @@
 
 import { credentials, type ChannelCredentials, type Client, type ClientOptions } from '@grpc/grpc-js';
 
-/** The service cannot be reached, or does not do its part. Exit status 3. */
+/** The service cannot be reached or does not answer. Exit status 3. */
 export class ServiceUnavailable extends Error {
   override name = 'ServiceUnavailable';
 }
@@ -10,7 +10,7 @@ export class ServiceUnavailable extends Error {
 const OPTIONS: ClientOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 2000,
-  // Finds a connection that died without a word within 30 s.
+  // Finds a dead connection within 30 s.
   'grpc.keepalive_time_ms': 20_000,
   'grpc.keepalive_timeout_ms': 10_000,
   // Commands repeat calls by their own rules. The library would keep a copy of each message for its rules.

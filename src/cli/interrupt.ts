@@ -15,11 +15,11 @@ export function listenForInterrupt(): Interrupt {
   const interrupt = { signal: controller.signal, exitStatus: 0 };
   for (const [name, exitStatus] of Object.entries(EXIT_OF_SIGNAL)) {
     process.on(name, () => {
-      // Nothing is lost if the answers are not waited for. They are only not reported.
+      // What was sent is stored even if nobody waits for the answers.
       if (controller.signal.aborted) process.exit(interrupt.exitStatus);
       interrupt.exitStatus = exitStatus;
       process.stderr.write(
-        '\nStopping after the answers to what was sent. Interrupt again to stop at once.\n',
+        '\nStopping: waiting for the answers to what was sent. Press Ctrl-C again to stop at once.\n',
       );
       controller.abort();
     });

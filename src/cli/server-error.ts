@@ -3,16 +3,7 @@
 import { status as codes, type StatusObject } from '@grpc/grpc-js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details.ts';
 import { Status } from '../../generated/google/rpc/status.ts';
-
-/** One violated rule of the contract. */
-export interface FieldViolation {
-  /** Path of the field from the request, in the spelling of the contract: `charge.labels["team"]`. */
-  readonly field: string;
-  /** What is wrong with the field. */
-  readonly description: string;
-  /** The id of the rule: `string.max_len`. */
-  readonly rule: string;
-}
+import type { FieldViolation } from '../errors/failure.ts';
 
 /** A `google.rpc.Status` with its details decoded. */
 export interface ServerError {

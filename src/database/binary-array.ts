@@ -81,8 +81,8 @@ export class BinaryArray {
   }
 
   /**
-   * The finished parameter; null where every value is NULL, which saves its bytes: the shorter of
-   * several unnest() in one select list are padded with NULLs.
+   * The finished parameter; null if every value is NULL, which saves its bytes. PostgreSQL pads the
+   * shorter of several unnest() in one select list with NULLs.
    */
   parameter(): Buffer | null {
     if (this.#nulls === this.#count) return null;

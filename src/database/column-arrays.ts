@@ -54,7 +54,7 @@ export class ColumnArrays<Row extends object> {
   /**
    * `unnest($2::uuid[]), unnest($3::text[]), …`: a select list that makes the rows of the parameters,
    * numbered from `first`. One unnest() of all arrays in FROM would first copy every column into a
-   * store of its own, which costs 5 % more CPU time a row (bench/write-cost.ts).
+   * store of its own, which costs 5 % more CPU time a row.
    */
   selectList(first: number): string {
     return this.#columns.map(({ type }, index) => `unnest($${first + index}::${type.name}[])`).join(', ');

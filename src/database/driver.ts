@@ -25,7 +25,7 @@ import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 
 import { isStatementError, statementTimeout } from './sql-errors.ts';
 
-/** How much longer than PostgreSQL's own limit an answer is waited for. */
+/** How long to wait for an answer after PostgreSQL's own time limit. */
 export const NETWORK_GRACE_MS = 5_000;
 
 /**
@@ -40,7 +40,7 @@ export function withTimeout<Manager extends EntityManager>(
   return em.fork({ loggerContext: { deadlineMs } });
 }
 
-export class BoundConnection extends PostgreSqlConnection {
+class BoundConnection extends PostgreSqlConnection {
   override async execute<T>(
     query: string | NativeQueryBuilder | RawQueryFragment,
     params: readonly unknown[] | Record<string, unknown> = [],
@@ -77,8 +77,8 @@ export class BoundDriver extends PostgreSqlDriver {
 
 /**
  * Runs `work` on a pooled connection, which must be outside of any transaction afterwards. The connection
- * is used again if PostgreSQL answered, be it with an error of the statement, and closed otherwise.
- * Rejects with what `work` threw, or with the pool's own error if there was no connection to be had.
+ * is used again if PostgreSQL answered, even with an error of the statement. Otherwise it is closed.
+ * Rejects with what `work` threw, or with the pool's error if no connection was available.
  */
 export async function withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();

@@ -9,10 +9,9 @@ const DELAY_MIN_MS = 10;
 const DELAY_MAX_MS = 1000;
 
 /**
- * Runs `attempt` until it succeeds, with pauses that grow from 20 ms to a second. After a failure that
- * may pass, `again` is told of it and of when the next attempt is made at the latest, by
- * `performance.now()`; false: nobody waits for that. Rejects with the last failure then, and with any
- * other failure at once.
+ * Runs `attempt` until it succeeds, with pauses that grow from 20 ms to a second. After a temporary failure
+ * it calls `again` with the failure and the latest time of the next attempt (by `performance.now()`). If
+ * `again` returns false, it rejects with that failure. It rejects with any other failure at once.
  */
 export function retryWhileAway(
   attempt: () => Promise<void>,

@@ -1,11 +1,13 @@
 /** Brings an embedded PostgreSQL up: adopts a running one or starts one, and waits until it accepts connections. */
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import pRetry from 'p-retry';
 import type { ClusterPaths } from './postgres-cluster.ts';
 import { isServerOn, readPostmasterPid, tryConnect } from './postgres-connect.ts';
 import type { RunAs } from './postgres-user.ts';
-import { findFreePort, isAlive } from './process.ts';
+import { isAlive } from './process.ts';
 import {
   manageProcess,
   startServer,
@@ -99,6 +101,15 @@ async function launchOnce(launch: Launch): Promise<Running> {
   return startServer({ ...launch, command, args, spawnOptions, logPath: paths.logFile }, (pid) =>
     portWhenReady(launch, pid),
   );
+}
+
+/** A TCP port of 127.0.0.1 that was free a moment ago. Another program may take it before the caller does. */
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
 }
 
 async function portWhenReady(launch: Launch, pid: number): Promise<{ port: number } | string> {

@@ -47,7 +47,6 @@ const defaultSettings: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   // A socket's path is limited to 107 bytes, which a deep DATA_DIR exceeds.
   unix_socket_directories: '',
-  max_connections: '60',
   // Random request ids, users and sessions touch all parts of their indexes. When these outgrow the buffers, writes
   // wait for pages to be written back: with 256 MB and 10 million charges this cost a fifth of the throughput.
   shared_buffers: `${Math.floor(serverMemoryBytes() / 1024 ** 2)}MB`,

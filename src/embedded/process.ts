@@ -1,17 +1,10 @@
 /** Reading the state of processes by their id, and ending them. */
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BasicLogger } from '../observability/logger.ts';
 
-/** The part of a pino logger that the embedded servers use. */
-export interface Logger {
-  debug(details: object, message: string): void;
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-  error(details: object, message: string): void;
-}
+export type Logger = BasicLogger;
 
 /** One step of a stop: the signal to send, and how long to wait for the end of the process. */
 export interface StopStep {
@@ -85,15 +78,6 @@ export async function stopProcess(
     if (await waitUntilGone(pid, timeoutMs)) return;
   }
   throw new Error(`${name} (pid ${pid}) is still running after ${steps.map((s) => s.signal).join(', ')}`);
-}
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. Another program may take it before the caller does. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
 }
 
 /** The environment of a child server. It has nothing else of this process's environment, which holds secrets. */

@@ -116,7 +116,7 @@ export function deadlineExceeded(): Failure {
   return {
     code: 'DEADLINE_EXCEEDED',
     reason: 'DEADLINE_EXCEEDED',
-    message: `The call took too long. A write may have happened. ${RETRY_IS_SAFE}`,
+    message: `The call took too long. If it was a write, it may have happened. ${RETRY_IS_SAFE}`,
   };
 }
 
@@ -125,7 +125,7 @@ export function cancelled(): Failure {
   return {
     code: 'CANCELLED',
     reason: 'CANCELLED',
-    message: `The caller cancelled the call. A write may have happened. ${RETRY_IS_SAFE}`,
+    message: `The caller cancelled the call. If it was a write, it may have happened. ${RETRY_IS_SAFE}`,
   };
 }
 

@@ -22,9 +22,6 @@ export type TenantOf = (headers: CallHeaders) => string;
 
 /** The part of a pino logger that is used. */
 export interface RpcLogger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 

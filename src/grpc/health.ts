@@ -68,7 +68,7 @@ export class Health {
     });
   }
 
-  /** The library repeats the name of an unknown service, of any length, in a header. */
+  /** Answers for unknown services here, because the library repeats their names, of any length, in a header. */
   #onlyKnown(check: CheckHandler): CheckHandler {
     return (call, callback) => {
       if (this.#statuses.has(call.request.service)) check(call, callback);
@@ -76,7 +76,7 @@ export class Health {
     };
   }
 
-  /** The library keeps the name of every service that was ever watched. */
+  /** Counts and drains watches. A watch of an unknown service does not reach the library, which would keep its name for ever. */
   #tracked(watch: WatchHandler, { admission, streams }: RpcContext): WatchHandler {
     return (call) => {
       const end = (failure: Failure): void => {

@@ -36,8 +36,8 @@ export interface RpcLimits {
 export const DEFAULT_RPC_LIMITS: RpcLimits = {
   inFlightCallsMax: 10_000,
   streamsMax: 1_000,
-  requestBytesMax: 16 * 1024 * 1024,
-  responseBytesMax: 64 * 1024 * 1024,
+  requestBytesMax: 12 * 1024 * 1024,
+  responseBytesMax: 32 * 1024 * 1024,
   messageBytesMax: 4 * 1024 * 1024,
   deadlineMaxMs: 30_000,
   requestArrivalMaxMs: 10_000,

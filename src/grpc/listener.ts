@@ -78,7 +78,7 @@ export function listen(
 /** What a client sends before and with its first calls. */
 const SILENT_BYTES_MAX = 1024;
 
-/** Whoever opens thousands of connections and uses none loses them first; if all are used, the newest is closed. */
+/** Closes the oldest connection that has sent at most 1 KiB. If all others are in use, that is the new one. */
 function closeOldestSilent(sockets: Set<Socket>): void {
   for (const socket of sockets) {
     if (socket.bytesRead > SILENT_BYTES_MAX) continue;

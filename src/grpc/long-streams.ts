@@ -20,7 +20,8 @@ export interface LongStream {
   cut(failure: Failure): void;
 }
 
-/** Above the limit, a connection that has no open stream may still open one, up to this multiple. */
+/** Above the limit, a connection with a hundredth of it may still open a stream, up to a multiple of the limit. */
+const FEW_STREAMS_PART = 0.01;
 const HARD_LIMIT_FACTOR = 2;
 
 /** The open streams of a server. Infrastructure has a limit of its own, of the same size. */
@@ -48,7 +49,8 @@ export class LongStreams {
     const { record, watch, infrastructure } = this.#counts;
     const open = stream.kind === 'infrastructure' ? infrastructure : record + watch;
     const ofPeer = this.#byPeer.get(stream.peer) ?? 0;
-    const max = ofPeer === 0 ? this.#streamsMax * HARD_LIMIT_FACTOR : this.#streamsMax;
+    const few = Math.max(1, this.#streamsMax * FEW_STREAMS_PART);
+    const max = ofPeer < few ? this.#streamsMax * HARD_LIMIT_FACTOR : this.#streamsMax;
     if (open >= max) return this.#overloaded;
     this.#open.add(stream);
     this.#counts[stream.kind]++;

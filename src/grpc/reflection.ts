@@ -39,11 +39,15 @@ export function reflectionServices(image: Uint8Array): RpcService[] {
     validate: () => [],
     response: ServerReflectionResponse,
     run: (stream, requests) => {
-      stream.workedOnBy({ onCancel: () => stream.close(), onDrain: (failure) => stream.fail(failure) });
+      stream.onDrain((failure) => stream.fail(failure));
       requests.on('data', (bytes: Buffer) => {
-        const request = stream.rules.decode(bytes);
-        if (request === undefined) stream.fail(malformedMessage());
-        else if (!stream.write(responseTo(request))) pauseUntilWritable(stream, requests);
+        try {
+          const request = stream.rules.decode(bytes);
+          if (request === undefined) stream.fail(malformedMessage());
+          else if (!stream.write(responseTo(request))) pauseUntilWritable(stream, requests);
+        } catch (error) {
+          stream.failWith(error);
+        }
       });
       requests.on('end', () => stream.end());
       stream.signal.addEventListener('abort', () => stream.close());
@@ -61,7 +65,7 @@ export function reflectionServices(image: Uint8Array): RpcService[] {
   });
 }
 
-/** A request of 20 bytes asks for 100 KiB: who does not read them is not read from. */
+/** A request of 20 bytes gets 100 KiB. If the client stops reading, the server stops reading its requests. */
 function pauseUntilWritable(
   stream: StreamCall<ServerReflectionRequest, ServerReflectionResponse>,
   requests: { pause(): void; resume(): void },

@@ -3,14 +3,14 @@
 import { type Failure, overloaded } from '../errors/failure.ts';
 import { prepareFailure } from './status.ts';
 
-/** Smaller responses are not counted: as many of them as calls may be in flight do no harm. */
+/** Smaller responses are not counted: even one for each call in flight needs little memory. */
 const COUNTED_BYTES_MIN = 16 * 1024;
 /** One connection may leave this part of all bytes unread. */
-const CONNECTION_PART = 16;
+const CONNECTION_PART = 8;
 /** From this part of the limit on, responses should be small. */
 const PRESSURE_PART = 0.25;
 /** A connection that has read everything gets its responses up to this multiple of the limit. */
-const HARD_LIMIT_FACTOR = 3;
+const HARD_LIMIT_FACTOR = 2;
 
 /**
  * Whoever asks for large pages and does not read them makes the server keep them. A connection with

@@ -12,7 +12,8 @@ import { describeError } from '../errors/describe-error.ts';
 import { Admission } from './admission.ts';
 import type { RpcContext, RpcLoad, RpcLogger, RpcMetrics, TenantOf } from './context.ts';
 import { Health } from './health.ts';
-import { guardedInjector, type GuardedMethod } from './http2-guard.ts';
+import { type GuardedMethod, Http2Guard } from './http2-guard.ts';
+import { injectorWith } from './http2-server.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
 import type { RpcLimits } from './limits.ts';
 import { LongStreams } from './long-streams.ts';
@@ -71,7 +72,8 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       methods.set(path, method);
   }
   health.addTo(server, context);
-  const injector = guardedInjector(server, methods, context.admission, limits);
+  const guard = new Http2Guard(methods, context);
+  const injector = injectorWith(server, (stream, headers) => guard.admits(stream, headers));
   const listeners: Listener[] = [];
   return {
     bind: async (address, { shared } = { shared: false }) => {
@@ -92,7 +94,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     load: loadOf(context, listeners),
     drain: async (timeoutMs) => {
       await drain({ server, listeners, health, context }, timeoutMs);
-      injector.stop();
+      guard.stop();
     },
   };
 }

@@ -4,7 +4,7 @@ import type { ServiceDefinition, Server, UntypedHandleCall } from '@grpc/grpc-js
 
 import type { RpcContext } from './context.ts';
 
-/** A method that can be added to a server; made by `unaryMethod` and `streamMethod`. */
+/** A method that can be added to a server; made by `unaryMethod`, `responseStreamMethod` and `duplexStreamMethod`. */
 export interface RpcMethod {
   /** The largest request, or the largest one of a stream of requests. */
   readonly requestBytesMax: number;

@@ -8,7 +8,7 @@ import { Status } from '../../generated/google/rpc/status.ts';
 import { excerpt, type Failure, type FieldViolation } from '../errors/failure.ts';
 
 /** The domain of every ErrorInfo. */
-export const ERROR_DOMAIN = 'charge.v1';
+const ERROR_DOMAIN = 'charge.v1';
 
 /** The trailer that carries the encoded `google.rpc.Status`. */
 export const STATUS_DETAILS_KEY = 'grpc-status-details-bin';

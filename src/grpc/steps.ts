@@ -1,12 +1,6 @@
 /** What happens to every call before its handler, in one ordered list. */
 
-import {
-  type Failure,
-  type FieldViolation,
-  malformedMessage,
-  messageTooLarge,
-  validationFailed,
-} from '../errors/failure.ts';
+import { type Failure, type FieldViolation, malformedMessage, validationFailed } from '../errors/failure.ts';
 import type { MethodMetrics, RpcContext } from './context.ts';
 import type { CallHeaders } from './call-headers.ts';
 
@@ -44,8 +38,6 @@ const identify: Step = (call) => {
   call.tenant = call.context.tenantOf(call);
   return undefined;
 };
-const limitSize: Step = ({ bytes, rules }) =>
-  bytes.length <= rules.requestBytesMax ? undefined : messageTooLarge(rules.requestBytesMax, bytes.length);
 const decode: Step = (call) => {
   call.request = call.rules.decode(call.bytes);
   return call.request === undefined ? malformedMessage() : undefined;
@@ -57,7 +49,7 @@ const validate: Step = ({ rules, request }) => {
 
 /** A plain loop over functions: a grpc-js server interceptor makes four callbacks per call. */
 const STEPS: readonly Step[] = [
-  // First, so that refused calls are counted too.
+  // First, so that calls that are refused here are counted too; the guard counts its own refusals.
   countStart,
   // Before the limits: during a drain the number of calls in flight only falls.
   refuseWhileDraining,
@@ -65,14 +57,12 @@ const STEPS: readonly Step[] = [
   acquire,
   // After the limits, because checking a credential costs time.
   identify,
-  // Before decoding, which costs time for every byte.
-  limitSize,
   decode,
   validate,
 ];
 
 /** For a stream of requests: what needs no request. */
-const STEPS_WITHOUT_REQUEST = STEPS.slice(0, STEPS.indexOf(limitSize));
+const STEPS_WITHOUT_REQUEST = STEPS.slice(0, STEPS.indexOf(decode));
 
 /** Takes a call with one request through every step, or says why it ends here. */
 export function admit(call: Call<unknown>): Failure | undefined {

@@ -28,9 +28,10 @@ export function responseStreamMethod<Req, Res>(
       const counters = context.metrics.method(name);
       return (call: ServerWritableStream<Buffer, Buffer>) => {
         const stream = new StreamCall({ method, name, context, counters }, call, call.request);
-        const failure = admit(stream);
-        if (failure !== undefined || stream.request === undefined) stream.refuse(failure);
-        else method.run(stream, stream.request);
+        stream.start(
+          () => admit(stream),
+          () => method.run(stream, stream.request as Req),
+        );
       };
     },
   };
@@ -48,9 +49,10 @@ export function duplexStreamMethod<Req, Res>(
       const counters = context.metrics.method(name);
       return (call: ServerDuplexStream<Buffer, Buffer>) => {
         const stream = new StreamCall({ method, name, context, counters }, call, NO_BYTES);
-        const failure = admitStreamOfRequests(stream);
-        if (failure !== undefined) stream.refuse(failure);
-        else method.run(stream, call);
+        stream.start(
+          () => admitStreamOfRequests(stream),
+          () => method.run(stream, call),
+        );
       };
     },
   };
@@ -58,13 +60,8 @@ export function duplexStreamMethod<Req, Res>(
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** What a method does with its stream. */
-export interface StreamWork {
-  /** The caller is gone: accept nothing more. */
-  onCancel(): void;
-  /** The server drains: answer what was accepted, then call `fail` with this failure. */
-  onDrain(failure: Failure): void;
-}
+/** What is written ahead of a caller. grpc-js counts messages instead, 16 of any size. */
+const UNSENT_BYTES_MAX = 64 * 1024;
 
 interface Endpoint<Req, Res> {
   readonly method: StreamMethod<Req, Res>;
@@ -91,7 +88,9 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   readonly #call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
   readonly #controller = new AbortController();
   readonly #startedAtMs = performance.now();
-  #work: StreamWork | undefined = undefined;
+  #onDrain: ((failure: Failure) => void) | undefined = undefined;
+  #unsentBytes = 0;
+  #onWritable: (() => void) | undefined = undefined;
   #over = false;
 
   constructor(
@@ -129,9 +128,9 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     return this.context.streams.open(this);
   }
 
-  /** Who is told about cancellation and drain. */
-  workedOnBy(work: StreamWork): void {
-    this.#work = work;
+  /** The server drains: answer what was accepted, then call `fail` with this failure. */
+  onDrain(callback: (failure: Failure) => void): void {
+    this.#onDrain = callback;
   }
 
   /** Sends the headers, which tells the caller that the stream is open. */
@@ -141,13 +140,25 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   /** Sends a response. False: the caller does not keep up, wait for `onceWritable`. */
   write(response: Res): boolean {
+    if (this.#over) return true;
     // A copy: the stream may keep it until the caller reads.
-    return this.#over || this.#call.write(Buffer.from(encodeTransient(this.#response, response)));
+    const bytes = Buffer.from(encodeTransient(this.#response, response));
+    this.#unsentBytes += bytes.length;
+    this.#call.write(bytes, () => this.#onSent(bytes.length));
+    return this.#unsentBytes < UNSENT_BYTES_MAX;
   }
 
-  /** Calls back once the caller has taken what was written; never if the stream is over before. */
+  /** Calls back once the caller has read enough; never if the stream is over before. */
   onceWritable(callback: () => void): void {
-    this.#call.once('drain', callback);
+    this.#onWritable = callback;
+  }
+
+  #onSent(bytes: number): void {
+    this.#unsentBytes -= bytes;
+    if (this.#unsentBytes >= UNSENT_BYTES_MAX) return;
+    const callback = this.#onWritable;
+    this.#onWritable = undefined;
+    callback?.();
   }
 
   /** Ends the stream with OK, after everything that was written. */
@@ -168,9 +179,18 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     if (!this.#over) this.fail(failureOf(error, this.#name, this.context.logger));
   }
 
-  /** Ends a stream that was not admitted. */
-  refuse(failure: Failure | undefined): void {
-    if (failure !== undefined) this.fail(failure);
+  /** Begins the method's work, or ends a stream that is not admitted. */
+  start(admitted: () => Failure | undefined, work: () => void): void {
+    try {
+      const failure = admitted();
+      if (failure === undefined) {
+        work();
+        return;
+      }
+      this.fail(failure);
+    } catch (error) {
+      this.failWith(error);
+    }
     this.close();
   }
 
@@ -180,8 +200,8 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   }
 
   drain(failure: Failure): void {
-    if (this.#work === undefined) this.fail(failure);
-    else this.#work.onDrain(failure);
+    if (this.#onDrain === undefined) this.fail(failure);
+    else this.#onDrain(failure);
   }
 
   cut(failure: Failure): void {
@@ -190,7 +210,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   #onCancel(): void {
     // grpc-js emits `cancelled` at the end of every stream, also of those that succeeded.
-    if (this.#finish(Code.CANCELLED)) this.#work?.onCancel();
+    this.#finish(Number(this.#call.getDeadline()) <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED);
   }
 
   #finish(code: Code): boolean {

@@ -1,16 +1,18 @@
 /** Unary calls: from grpc-js to a handler that returns a promise, and back. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { type sendUnaryData, type ServerUnaryCall, status as Code } from '@grpc/grpc-js';
 import pLimit, { type LimitFunction } from 'p-limit';
 
-import { cancelled, type Failure, ServiceError } from '../errors/failure.ts';
+import { cancelled, type Failure, overloaded, ServiceError } from '../errors/failure.ts';
 import { type CallHeaders, headerOf } from './call-headers.ts';
 import { type Encoder, encodeTransient } from './codec.ts';
 import type { MethodMetrics, RpcContext } from './context.ts';
 import { failureOf } from './internal-error.ts';
 import type { RunningCall } from './running-calls.ts';
 import type { RpcMethod } from './service.ts';
-import { toCallError } from './status.ts';
+import { prepareFailure, toCallError } from './status.ts';
 import { admit, type Call, type RequestRules } from './steps.ts';
 
 /** What a handler may know about its call. */
@@ -29,8 +31,8 @@ export interface UnaryMethod<Req, Res> extends RequestRules<Req> {
   readonly response: Encoder<Res>;
   /** The response may have hundreds of kilobytes, so it is refused to clients that do not read. */
   readonly hasLargeResponse?: boolean;
-  /** Calls that are handled at once; others wait. By default there is no limit but that of all calls. */
-  readonly concurrencyMax?: number;
+  /** Calls that are handled at once, and calls that wait for that. By default only the limit of all calls. */
+  readonly concurrency?: { readonly max: number; readonly waitingMax: number };
   /** Rejects or throws a {@link ServiceError} for every failure that the contract knows. */
   handle(request: Req, context: UnaryContext): Promise<Res>;
 }
@@ -41,8 +43,15 @@ export function unaryMethod<Req, Res>(method: UnaryMethod<Req, Res>): RpcMethod 
     requestBytesMax: method.requestBytesMax,
     bind: (context, name) => {
       const counters = context.metrics.method(name);
-      const limit = method.concurrencyMax === undefined ? undefined : pLimit(method.concurrencyMax);
-      const endpoint = { method, name, context, counters, limit };
+      const limit = method.concurrency && pLimit(method.concurrency.max);
+      const endpoint = {
+        method,
+        name,
+        context,
+        counters,
+        limit,
+        tooManyWaiting: tooManyWaiting(method, context),
+      };
       return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
         new UnaryCall(endpoint, call, callback).run();
       };
@@ -57,6 +66,16 @@ interface Endpoint<Req, Res> {
   readonly context: RpcContext;
   readonly counters: MethodMetrics;
   readonly limit: LimitFunction | undefined;
+  readonly tooManyWaiting: Failure | undefined;
+}
+
+function tooManyWaiting(
+  { concurrency }: Pick<UnaryMethod<never, never>, 'concurrency'>,
+  { limits }: RpcContext,
+): Failure | undefined {
+  if (concurrency === undefined) return undefined;
+  const description = `${concurrency.waitingMax} waiting calls of this method`;
+  return prepareFailure(overloaded('waiting_calls', description, limits.retryAfterMs));
 }
 
 class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
@@ -120,7 +139,7 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
         return;
       }
       const { limit } = this.#endpoint;
-      (limit === undefined ? this.#handle() : limit(() => this.#handle())).then(
+      (limit === undefined ? this.#handle() : limit(() => this.#handleLater())).then(
         (response) => this.#succeed(response),
         (error: unknown) => this.#failWith(error),
       );
@@ -131,6 +150,9 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
 
   acquire(): Failure | undefined {
     const { admission, running } = this.context;
+    const { method, limit, tooManyWaiting } = this.#endpoint;
+    if (limit !== undefined && limit.pendingCount >= (method.concurrency?.waitingMax ?? 0))
+      return tooManyWaiting;
     const bytes = this.bytes.length;
     const failure = admission.acquire(bytes);
     if (failure !== undefined) return failure;
@@ -142,6 +164,13 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   /** The caller gets its answer; the call stays counted until the handler has finished its work. */
   giveUp(failure: Failure): void {
     this.#answerFailure(failure);
+  }
+
+  /** That a client has reset its connection is known only after the next turn of the event loop. */
+  async #handleLater(): Promise<Res> {
+    await nextTurn();
+    await nextTurn();
+    return this.#handle();
   }
 
   /** Throws what `handle` throws. */

@@ -9,7 +9,7 @@ import { appendOnly, text } from '../database/entity-parts.ts';
  * together: the last charge of the array has the number `lastSequence`, the one before it one less, and
  * so on. Append-only.
  */
-export const Journal = defineEntity({
+const Journal = defineEntity({
   name: 'Journal',
   tableName: 'journal',
   properties: {

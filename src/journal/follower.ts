@@ -8,7 +8,7 @@ import { lastSequences } from './read.ts';
 
 /** How the follower waits. */
 export interface JournalFollowerOptions {
-  /** How often it looks for commits of other processes while anyone waits. */
+  /** How often it polls for commits of other processes while anyone waits. */
   readonly pollMs: number;
 }
 
@@ -48,9 +48,9 @@ export class JournalFollower {
   }
 
   /**
-   * Resolves as soon as the journal is known to have a number greater than `afterSequence`, also if it had
-   * before the call; if PostgreSQL does not answer; and at once if `signal` is aborted. `signal` tells one
-   * reader from another. Never rejects: the caller reads again.
+   * Resolves when the journal has an entry after `afterSequence`: at once if it already has one, if
+   * `signal` is aborted, or if PostgreSQL does not answer. Each reader passes a signal of its own. Never
+   * rejects: the caller reads again.
    *
    * Nothing that was committed after the caller's read is missed. A commit of this process is in #known
    * by now, or calls `advanced` when the waiter is there. Any other commit has moved the journal's last

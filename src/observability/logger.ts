@@ -1,4 +1,4 @@
-/** One logger per process: JSON lines, or readable lines where a person watches. */
+/** One logger per process: JSON lines, or readable lines on a terminal. */
 
 import { type DestinationStream, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
@@ -6,6 +6,14 @@ import pretty from 'pino-pretty';
 import type { LogLevel } from '../config.ts';
 
 export type { Logger };
+
+/** The part of a logger that the kits use, so that a test can pass its own. */
+export interface BasicLogger {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
 
 /** Keys whose values could be secret; they are never printed. */
 const SECRETS = ['password', 'databaseUrl', 'natsUrl', '*.password', '*.databaseUrl', '*.natsUrl'];

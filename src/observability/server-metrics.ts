@@ -104,12 +104,12 @@ function writeMetrics(): WriteAttempted {
   });
   const duration = new Histogram({
     name: 'charge_write_statement_seconds',
-    help: 'From taking a group of charges to its commit: a connection, the statement, a second one for repeated request ids.',
+    help: 'Time to write a group of charges: getting a connection, the statement, and a second statement for repeated request ids.',
     buckets: LATENCY_BUCKETS,
   });
   const failures = new Counter({
     name: 'charge_write_failures_total',
-    help: 'Attempts to write a group that failed, by what that means.',
+    help: 'Failed attempts to write a group of charges, by kind: retry, timeout, data or other.',
     labelNames: ['kind'],
   });
   return (charges, seconds, error) => {
@@ -139,6 +139,11 @@ function watchLoad(load: RpcLoad, { queuedCharges, recordBytes }: LoadSources): 
     recordBytes,
   );
   gauge('charge_watch_streams', 'Open WatchCharges streams.', () => load.watchStreams);
+  gauge(
+    'charge_infrastructure_streams',
+    'Open health watches and reflection streams.',
+    () => load.infrastructureStreams,
+  );
   gauge('charge_write_queue_charges', 'Charges that wait for a writer.', queuedCharges);
 }
 

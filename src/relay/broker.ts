@@ -11,18 +11,18 @@ import { ensureStream, type StreamOptions } from './stream.ts';
 export interface Broker {
   readonly publisher: JetStreamPublisher;
   /**
-   * Tells the publisher what the stream ends with now, and resolves to the last announced charge there, or
+   * Tells the publisher what the stream ends with now, and resolves to the last published charge there, or
    * undefined if there is none. If anybody else publishes afterwards, the next batch fails; otherwise it
    * would be stored after the wrong message.
    */
-  synchronize(): Promise<AnnouncedCharge | undefined>;
+  synchronize(): Promise<PublishedCharge | undefined>;
   /** Resolves when the connection is lost for good. */
   readonly closed: Promise<void>;
   close(): Promise<void>;
 }
 
-/** The event of a charge as the stream has it. */
-export interface AnnouncedCharge {
+/** A charge whose event is in the stream. */
+export interface PublishedCharge {
   readonly id: string;
   readonly sequence: bigint;
 }
@@ -48,7 +48,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       synchronize: async () => {
         const { state } = await manager.streams.info(options.stream.name);
         // In this order: what is published in between is then noticed, because it has a greater number.
-        const last = await lastAnnounced(manager, options.stream.name);
+        const last = await lastPublished(manager, options.stream.name);
         publisher.continueAfter(state.last_seq);
         return last;
       },
@@ -83,10 +83,10 @@ function connectionOptions({ url, connectTimeoutMs }: BrokerOptions): NodeConnec
   };
 }
 
-async function lastAnnounced(
+async function lastPublished(
   manager: JetStreamManager,
   stream: string,
-): Promise<AnnouncedCharge | undefined> {
+): Promise<PublishedCharge | undefined> {
   const message = await manager.streams.getMessage(stream, { last_by_subj: CHARGE_CREATED_SUBJECT });
   if (message === null) return undefined;
   const sequence = message.header.get('ce-sequence');

@@ -6,7 +6,7 @@ import { text } from '../database/entity-parts.ts';
 import { micros } from '../database/types/micros.ts';
 
 /** How far each tenant's journal is published. Only the relay that holds the lease moves it. */
-export const RelayCursor = defineEntity({
+const RelayCursor = defineEntity({
   name: 'RelayCursor',
   tableName: 'relay_cursor',
   properties: {
@@ -16,7 +16,7 @@ export const RelayCursor = defineEntity({
 });
 
 /** Which relay publishes. One row; only the clock of the database decides whether it has expired. */
-export const RelayLease = defineEntity({
+const RelayLease = defineEntity({
   name: 'RelayLease',
   tableName: 'relay_lease',
   properties: {

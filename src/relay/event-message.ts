@@ -4,7 +4,7 @@ import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 import { type ChargeEvent, toProtoChargeCreated } from '../charges/index.ts';
 import { encodeTransient } from '../grpc/codec.ts';
 
-/** Where new charges are announced. */
+/** The subject of the events about new charges. */
 export const CHARGE_CREATED_SUBJECT = 'charge.created';
 
 /** How the payload is written: protobuf, or its canonical JSON for consumers without the schema. */

@@ -3,7 +3,7 @@
  * store it only directly after the one before it. So the acknowledgement of the last one is valid for all
  * of them, and nothing that anybody else publishes in between can change the order or hide a gap. An
  * acknowledgement per message costs the broker a third more (5.7 against 4.3 µs a message); atomic
- * batches, which the broker first stages, cost it 6.5 (bench/publish-cost.ts).
+ * batches, which the broker first stages, cost it 6.5 (docs/performance.md).
  */
 
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
@@ -53,8 +53,8 @@ export class JetStreamPublisher {
   readonly #subscription: Subscription;
   readonly #stream: string;
   readonly #format: EventFormat;
-  /** Who waits for the acknowledgement of which batch. The answer is undefined if there was none. */
-  readonly #waiting = new Map<string, (answer: Msg | undefined) => void>();
+  /** Who waits for the acknowledgement of which batch; an error says why there is none. */
+  readonly #waiting = new Map<string, (answer: Msg | PublishError) => void>();
   #batches = 0;
   /** The header that says after which message the next one has to be stored. */
   #condition: string | undefined;
@@ -87,8 +87,7 @@ export class JetStreamPublisher {
    */
   async publish(messages: readonly EventMessage[], timeoutMs: number): Promise<void> {
     try {
-      const acknowledged = this.#send(messages, timeoutMs);
-      const ack = ackOf(await acknowledged, timeoutMs);
+      const ack = ackOf(await this.#send(messages, timeoutMs));
       this.#check(ack, messages.length);
       // Stored at an earlier attempt, so it is not the last of the stream now.
       if (ack.duplicate) this.#condition = undefined;
@@ -98,13 +97,14 @@ export class JetStreamPublisher {
     }
   }
 
-  /** Stops listening. Those who wait get no answer. */
+  /** Stops listening. Batches that wait for their acknowledgement fail. */
   close(): void {
     this.#subscription.unsubscribe();
-    for (const answer of this.#waiting.values()) answer(undefined);
+    const reason = 'the connection was closed before the acknowledgement';
+    for (const answer of this.#waiting.values()) answer(new PublishError(reason, { silent: true }));
   }
 
-  #send(messages: readonly EventMessage[], timeoutMs: number): Promise<Msg | undefined> {
+  #send(messages: readonly EventMessage[], timeoutMs: number): Promise<Msg> {
     if (this.#condition === undefined) throw new PublishError('a batch before this one failed');
     const tooLarge = messages.find((message) => this.#isTooLarge(message));
     if (tooLarge !== undefined) {
@@ -125,14 +125,17 @@ export class JetStreamPublisher {
     return acknowledged;
   }
 
-  #answerTo(reply: string, timeoutMs: number): Promise<Msg | undefined> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => answer(undefined), timeoutMs);
-      const answer = (message: Msg | undefined): void => {
+  #answerTo(reply: string, timeoutMs: number): Promise<Msg> {
+    return new Promise((resolve, reject) => {
+      const answer = (message: Msg | PublishError): void => {
         clearTimeout(timer);
         this.#waiting.delete(reply);
-        resolve(message);
+        if (message instanceof PublishError) reject(message);
+        else resolve(message);
       };
+      const timer = setTimeout(() => {
+        answer(new PublishError(`no acknowledgement within ${timeoutMs} ms`, { silent: true }));
+      }, timeoutMs);
       this.#waiting.set(reply, answer);
     });
   }
@@ -154,9 +157,7 @@ export class JetStreamPublisher {
   }
 }
 
-function ackOf(message: Msg | undefined, timeoutMs: number): Ack {
-  if (message === undefined)
-    throw new PublishError(`no acknowledgement within ${timeoutMs} ms`, { silent: true });
+function ackOf(message: Msg): Ack {
   if (message.data.length === 0) throw new PublishError('no stream takes the subject');
   try {
     return message.json<Ack>();

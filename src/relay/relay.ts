@@ -41,8 +41,8 @@ export interface RelayOptions extends JournalPublisherOptions {
 export interface RelayEvents extends JournalPublisherEvents {
   connected(connected: boolean): void;
   leading(leading: boolean): void;
-  /** A round failed; it will be tried again. */
-  failed(error: unknown): void;
+  /** A round failed; it will be tried again. `attempt`: 1 if the round before it succeeded, and so on. */
+  failed(error: unknown, attempt: number): void;
 }
 
 /** A round costs a millisecond besides its events: the poll, the cursor, the acknowledgement. */
@@ -141,13 +141,13 @@ export class Relay {
 
   /** Rejects only if the relay is stopped. */
   #roundUntilSuccess(): Promise<{ readonly worked: boolean; readonly roundMs: number }> {
-    const attempt = async () => {
+    const attempt = async (number: number) => {
       const startedAt = performance.now();
       try {
         return { worked: await this.#round(), roundMs: performance.now() - startedAt };
       } catch (error) {
         this.#stopping.signal.throwIfAborted();
-        this.#events.failed(error);
+        this.#events.failed(error, number);
         if (error instanceof PublishError && error.silent) await this.#closeBroker();
         // p-retry gives up on a TypeError: a new error hides the class.
         throw new Error('the round failed', { cause: error });

@@ -2,7 +2,7 @@
 
 import type { Pool } from 'pg';
 
-/** How often and how patiently PostgreSQL is asked. */
+/** How often PostgreSQL is polled, and how long to wait for its answer. */
 export interface DatabaseWatchOptions {
   readonly periodMs: number;
   /** No answer within this time counts as none. */
@@ -10,7 +10,7 @@ export interface DatabaseWatchOptions {
 }
 
 /**
- * Asks at once and then periodically, and tells every change, in both directions. Resolves `first`
+ * Polls at once and then periodically, and tells the first answer and every change. Resolves `first`
  * after the first answer or its absence; `stop()` ends it.
  */
 export function watchDatabase(
@@ -21,17 +21,17 @@ export function watchDatabase(
   let available: boolean | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     const answered = await answers(pool, options.timeoutMs);
     if (stopped) return;
     if (answered !== available) {
       available = answered;
       changed(answered);
     }
-    timer = setTimeout(() => void look(), options.periodMs);
+    timer = setTimeout(() => void poll(), options.periodMs);
   };
   return {
-    first: look(),
+    first: poll(),
     stop: () => {
       stopped = true;
       clearTimeout(timer);

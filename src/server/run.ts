@@ -10,7 +10,7 @@ import {
   SUPERVISOR_MESSAGES,
   type SupervisorMessage,
 } from '../supervisor/messages.ts';
-import { Announcer } from './announcer.ts';
+import { CommitReporter } from './commit-reporter.ts';
 import { openServer } from './server.ts';
 
 /** Runs until the supervisor says `drain`, or is gone: then the cluster module ends the process. */
@@ -22,13 +22,13 @@ export async function runServer(config: Config): Promise<void> {
   // The terminal's Ctrl-C reaches every process of the group; the supervisor decides what follows.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 
-  const announcer = new Announcer(config.eventFormat, send);
+  const commits = new CommitReporter(config.eventFormat, send);
   const server = await openServer(config, {
     databaseUrl,
     logger,
     metrics: createServerMetrics(),
     serving: (serving) => send({ type: 'serving', serving }),
-    committed: (entries) => announcer.committed(entries),
+    committed: (events) => commits.committed(events),
   });
   process.on('message', (message: unknown) => {
     if (!isMessageOf<SupervisorMessage>(message, SUPERVISOR_MESSAGES)) return;

@@ -12,7 +12,7 @@ import { RecordWindow } from '../charges/rpc/record-window.ts';
 import { chargeService } from '../charges/rpc/service.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../database/orm.ts';
-import { Reads } from '../database/reads.ts';
+import { ReadConnections } from '../database/read-connections.ts';
 import { readContractImage } from '../grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { createRpcServer } from '../grpc/server.ts';
@@ -48,6 +48,8 @@ export interface OpenServer {
 
 /** The name under which the health service says whether events reach NATS. */
 const EVENTS_SERVICE = 'charge.v1.events';
+
+const NO_WRITES = 'PostgreSQL does not accept writes: it does not answer in time, or it is read-only';
 
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
@@ -87,10 +89,13 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     recordBytes: () => recordWindow.bytes,
   });
   // Over the connections of the writers: slow reads do not keep a charge from being recorded.
+  let wasAway = false;
   const watch = watchDatabase(store.writes.pool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
     for (const service of ['', charges.name]) rpc.setServing(service, available);
     options.serving(available);
-    if (!available) logger.warn({}, 'PostgreSQL does not answer: charges cannot be recorded');
+    if (!available) logger.warn({}, NO_WRITES);
+    else if (wasAway) logger.info({}, 'PostgreSQL accepts writes again');
+    wasAway = !available;
   });
   rpc.setServing(EVENTS_SERVICE, false);
 
@@ -140,7 +145,7 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
     },
   );
   return {
-    reads: new Reads(database, retryAfterMs),
+    reads: new ReadConnections(database, retryAfterMs),
     writes,
     follower,
     recorder,

@@ -22,7 +22,6 @@ export function observeRelay(
 ): { readonly events: RelayEvents; readonly status: RelayStatus } {
   const status: RelayStatus = { connected: false, leading: false };
   const { published, deadLetters, failures, connectedGauge, leadingGauge } = metrics;
-  let failing = false;
 
   const events: RelayEvents = {
     connected: (connected) => {
@@ -40,10 +39,7 @@ export function observeRelay(
         leading ? 'this replica publishes events' : 'another replica publishes events',
       );
     },
-    published: (count) => {
-      published.inc(count);
-      failing = false;
-    },
+    published: (count) => published.inc(count),
     deadLetter: (tenant, sequence, reason) => {
       deadLetters.inc();
       logger.error(
@@ -51,13 +47,12 @@ export function observeRelay(
         'dead letter: the broker will never accept this event, so it is not published',
       );
     },
-    failed: (error) => {
+    failed: (error, attempt) => {
       failures.inc();
-      logger[failing ? 'debug' : 'warn'](
+      logger[attempt === 1 ? 'warn' : 'debug'](
         { reason: errorText(error) },
         'publishing failed; trying again until it succeeds',
       );
-      failing = true;
     },
   };
   return { events, status };

@@ -24,9 +24,14 @@ export async function runSupervisor(config: Config): Promise<boolean> {
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
 
+  const onFatal = (reason: string): void => {
+    logger.fatal({}, `stopping: ${reason}`);
+    ending.resolve(false);
+  };
+
   let service: Service;
   try {
-    service = await startService(config, () => ending.resolve(false), stopping.signal);
+    service = await startService(config, logger, onFatal, stopping.signal);
   } catch (error) {
     if (stopping.signal.aborted) return true;
     logger.fatal({ error: describeError(error) }, `the service did not start: ${errorText(error)}`);

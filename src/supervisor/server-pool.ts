@@ -15,7 +15,7 @@ export interface ServerPoolOptions {
   committed(events: readonly Buffer[]): void;
   /** The number of processes that can record charges changed. */
   servingChanged(serving: number): void;
-  /** Ends the service: a process said that starting again would not help. */
+  /** Ends the service that has started: a process said that starting it again would not help. */
   failed(reason: string): void;
 }
 
@@ -29,11 +29,13 @@ const STABLE_AFTER_MS = 10_000;
 /** Starts server processes, replaces those that die, and drains them together. */
 export class ServerPool {
   readonly #options: ServerPoolOptions;
-  readonly #serving = new Set<Worker>();
+  /** What each process said last: whether PostgreSQL accepts its charges. */
+  readonly #serving = new Map<Worker, boolean>();
   readonly #started = Promise.withResolvers<void>();
   readonly #listening = new Set<Worker>();
   #restartDelayMs = RESTART_DELAY_MIN_MS;
   #draining = false;
+  #isStarted = false;
   #relayConnected = false;
 
   constructor(options: ServerPoolOptions) {
@@ -50,7 +52,13 @@ export class ServerPool {
 
   /** How many processes can record charges. */
   get serving(): number {
-    return this.#serving.size;
+    return [...this.#serving.values()].filter(Boolean).length;
+  }
+
+  /** Whether PostgreSQL accepts charges, as the processes say; `unknown` before any of them has said it. */
+  get postgresql(): 'ok' | 'unavailable' | 'unknown' {
+    if (this.serving > 0) return 'ok';
+    return this.#serving.size > 0 ? 'unavailable' : 'unknown';
   }
 
   /** Tells every process, now and in future, whether events reach NATS. */
@@ -83,7 +91,7 @@ export class ServerPool {
     worker.on('message', (message: unknown) => this.#receive(worker, message));
     worker.on('error', (error) => this.#options.logger.warn({ err: error }, 'server process channel failed'));
     worker.once('exit', (code, signal) => {
-      this.#setServing(worker, false);
+      this.#setServing(worker, undefined);
       this.#listening.delete(worker);
       if (this.#draining) return;
       const { logger } = this.#options;
@@ -112,20 +120,26 @@ export class ServerPool {
         this.#send(worker, { type: 'relay', connected: this.#relayConnected });
         this.#listening.add(worker);
         if (this.#draining) this.#send(worker, { type: 'drain' });
-        else if (this.#listening.size === this.#options.processes) this.#started.resolve();
+        else if (this.#listening.size === this.#options.processes) this.#setStarted();
         return;
       case 'failed':
         this.#draining = true;
-        this.#started.reject(new Error(message.reason));
-        return this.#options.failed(message.reason);
+        if (this.#isStarted) return this.#options.failed(message.reason);
+        return this.#started.reject(new Error(message.reason));
     }
   }
 
-  #setServing(worker: Worker, serving: boolean): void {
-    const before = this.#serving.size;
-    if (serving) this.#serving.add(worker);
-    else this.#serving.delete(worker);
-    if (this.#serving.size !== before) this.#options.servingChanged(this.#serving.size);
+  #setStarted(): void {
+    this.#isStarted = true;
+    this.#started.resolve();
+  }
+
+  /** `undefined`: the process has ended. */
+  #setServing(worker: Worker, serving: boolean | undefined): void {
+    const before = this.serving;
+    if (serving === undefined) this.#serving.delete(worker);
+    else this.#serving.set(worker, serving);
+    if (this.serving !== before) this.#options.servingChanged(this.serving);
   }
 
   #broadcast(message: SupervisorMessage): void {

@@ -13,15 +13,16 @@ import { migrate } from '../database/migrate.ts';
 import { openDatabase } from '../database/orm.ts';
 import { classifySqlError } from '../database/sql-errors.ts';
 import { errorText } from '../errors/describe-error.ts';
-import { type HttpSources, openHttpServer, type Readiness } from '../http/server.ts';
+import { type HttpSources, openHttpServer } from '../http/server.ts';
 import { journalEntities } from '../journal/index.ts';
-import { createLogger, type Logger } from '../observability/logger.ts';
+import type { Logger } from '../observability/logger.ts';
 import { createRelayMetrics } from '../observability/relay-metrics.ts';
 import { createRelay, type Relay, readBacklogSize, relayEntities } from '../relay/index.ts';
-import { announce } from './announce.ts';
+import { checkAddress } from './check-address.ts';
 import { openExternalServices } from './external-services.ts';
-import { findFreeAddress } from './free-address.ts';
-import { observeRelay, type RelayStatus, watchBacklog } from './relay-status.ts';
+import { readinessOf } from './readiness.ts';
+import { writeReadyMessage } from './ready-message.ts';
+import { observeRelay, watchBacklog } from './relay-status.ts';
 import { ServerPool } from './server-pool.ts';
 
 /** A running service. */
@@ -34,20 +35,22 @@ export interface Service {
 
 /** How long to wait for PostgreSQL to answer, and for each lock; a migration itself may take longer. */
 const MIGRATION_TIMEOUT_MS = 60_000;
-/** What the relay gets of the drain time, even if calls in progress have used it up. */
+/** For glibc. By default, a server process kept 270 MB that it had freed after a flood of large batches. */
+const SERVER_MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
+/** The least time that the relay gets to publish during a stop, even if calls in progress have used up the drain time. */
 const RELAY_DRAIN_MIN_MS = 2_000;
 
 /**
  * Starts everything and resolves when the service is complete. It accepts charges earlier, while nats-server
  * is still being downloaded. Rejects if a part does not start or `stopping` is aborted; whatever was opened is
- * closed then.
+ * closed then. Calls `onFatal` if a part of the complete service can never work again.
  */
 export async function startService(
   config: Config,
+  logger: Logger,
   onFatal: (reason: string) => void,
   stopping: AbortSignal,
 ): Promise<Service> {
-  const logger = createLogger(config.logLevel, 'charge-service');
   const stack = new AsyncDisposableStack();
   try {
     return await start(config, logger, stack, onFatal, stopping);
@@ -66,8 +69,8 @@ async function start(
 ): Promise<Service> {
   const startedAtMs = performance.now();
   // Says that an address is taken before anything is started.
-  await findFreeAddress(config.listen, 'LISTEN');
-  await findFreeAddress(config.metricsListen, 'METRICS_LISTEN');
+  await checkAddress(config.listen, 'LISTEN');
+  await checkAddress(config.metricsListen, 'METRICS_LISTEN');
   const external = await openExternalServices(config, logger, stack, stopping);
   const database = await openDatabase({
     databaseUrl: external.databaseUrl,
@@ -80,7 +83,7 @@ async function start(
   stack.defer(() => database.close());
   await migrateWhenReachable(external.databaseUrl, logger, stopping);
   // Not earlier: the embedded PostgreSQL once got the port that had been chosen here before it.
-  const grpc = await findFreeAddress(config.listen, 'LISTEN');
+  const grpc = await checkAddress(config.listen, 'LISTEN');
 
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'supervisor_' });
@@ -89,7 +92,11 @@ async function start(
   const observed = observeRelay(relayMetrics, logger, (connected) => pool.relayConnected(connected));
   const pool = new ServerPool({
     processes: config.processes,
-    env: { CHARGE_SERVER_DATABASE_URL: external.databaseUrl, LISTEN: formatAddress(grpc) },
+    env: {
+      CHARGE_SERVER_DATABASE_URL: external.databaseUrl,
+      LISTEN: formatAddress(grpc),
+      ...SERVER_MALLOC,
+    },
     logger,
     committed: (events) => relay?.committed(events),
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
@@ -99,7 +106,7 @@ async function start(
   stack.defer(() => backlog.stop());
   const http = await openHttpServer(config.metricsListen, {
     metrics: metricsOfAll(registry, logger),
-    readiness: () => readiness(config, pool, observed.status, backlog.size()),
+    readiness: () => readinessOf(pool, config.processes, observed.status, backlog.size()),
   });
   stack.defer(() => http.close());
 
@@ -117,7 +124,7 @@ async function start(
     () => undefined,
   );
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
-  announce(logger, {
+  writeReadyMessage(logger, {
     grpc,
     http: http.address,
     databaseUrl: external.databaseUrl,
@@ -171,20 +178,6 @@ function metricsOfAll(registry: Registry, logger: Logger): HttpSources['metrics'
       return '# The metrics of a server process did not arrive in time.\n';
     });
     return { body: `${ofServers}\n${await registry.metrics()}`, contentType: registry.contentType };
-  };
-}
-
-/** Without NATS the service stays ready: charges are accepted, and the checks say how many events wait. */
-function readiness(config: Config, pool: ServerPool, relay: RelayStatus, backlog: number): Readiness {
-  return {
-    ready: pool.serving > 0,
-    checks: {
-      postgresql: pool.serving > 0 ? 'ok' : 'unavailable',
-      nats: relay.connected ? 'ok' : 'unavailable',
-      relay: relay.leading ? 'leading' : 'standby',
-      events_waiting: backlog,
-      server_processes: `${pool.serving} of ${config.processes}`,
-    },
   };
 }
 

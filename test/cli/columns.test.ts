@@ -66,6 +66,18 @@ test('unknown columns are named, or become labels', () => {
   ]);
 });
 
+test('each label is filled by one column: one called like it goes first, and the others are named', () => {
+  const map = [[field('label.team'), 'Team'] as const];
+  const mapped = plan(['label.team', 'Team', 'labels.team'], { map });
+  expect(mapped.pairs).toEqual(['Team=label.team']);
+  expect(mapped.unknown).toEqual(['label.team', 'labels.team']);
+  const twice = plan(['team', 'label.team'], { labels: true });
+  expect(twice.pairs).toEqual(['label.team=label.team']);
+  expect(twice.unknown).toEqual(['team']);
+  const constant = plan(['team'], { labels: true, constants: [[field('label.team'), 'x']] });
+  expect(constant.unknown).toEqual(['team']);
+});
+
 test('fields that the service sets are left out, not taken for labels', () => {
   const { pairs, serverSet } = plan(['id', 'create_time', 'updateTime'], { labels: true });
   expect(pairs).toEqual([]);

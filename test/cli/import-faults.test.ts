@@ -148,6 +148,17 @@ test('Ctrl-C ends an import from a pipe that sends nothing', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ created: 3, unanswered: 0 });
 });
 
+test.each([
+  ['columns without token counts', 'a,b\n1,2\n', 'no column holds token counts'],
+  ['two columns of one name', 'a,a\n1,2\n', 'columns of the same name'],
+])('standard input with %s ends the import at once, before its writer closes it', async (_, text, fault) => {
+  const running = harness.start('-', '--source-name', 'pipe', '--format', 'csv');
+  running.child.stdin.write(text);
+  const { code, stderr } = await running.done;
+  expect(code).toBe(2);
+  expect(stderr).toContain(fault);
+});
+
 test('standard input can be imported', async () => {
   const running = harness.start('-', '--source-name', 'pipe', '--format', 'csv', '--json');
   running.child.stdin.end(usage(100).join('\n'));

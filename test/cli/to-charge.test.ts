@@ -99,7 +99,7 @@ test('every fault of a row is reported, not only the first', () => {
   });
   expect(faults).toEqual([
     'charge.prompt_tokens "x" is not a whole number written in digits',
-    'charge.provider "opnai" is not a provider of the contract; --other-providers records such as PROVIDER_OTHER',
+    'charge.provider "opnai" is not a provider of the contract; with --other-providers it is recorded as PROVIDER_OTHER',
     'charge.charge_type "?" is not completion, plugin or tool',
     'charge.usage_time is empty',
     'charge.model is an array, not a single value',

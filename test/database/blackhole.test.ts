@@ -5,7 +5,7 @@ import { ChargeEventReader } from '../../src/charges/store/charge-events.ts';
 import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
 import { GroupWriter } from '../../src/charges/store/group-writer.ts';
 import { type DatabaseOptions, openDatabase } from '../../src/database/orm.ts';
-import { Reads } from '../../src/database/reads.ts';
+import { ReadConnections } from '../../src/database/read-connections.ts';
 import { openProxy, type Proxy } from '../support/proxy.ts';
 import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../support/store.ts';
 
@@ -91,7 +91,7 @@ test('a connection that cannot be opened is no overload, also to whoever waits f
   const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 300 });
   const database = await openDatabase(connection);
   try {
-    const reader = createChargeReader(new Reads(database, 100));
+    const reader = createChargeReader(new ReadConnections(database, 100));
     proxy.blackhole();
     const reads = await Promise.allSettled([1, 2, 3].map(() => reader.findByRequestId('default', 'none')));
     for (const outcome of reads) {
@@ -116,7 +116,7 @@ test('a read that the network swallowed leaves no connection behind on which the
   });
   const database = await openDatabase(connection);
   try {
-    const reads = new Reads(database, 100);
+    const reads = new ReadConnections(database, 100);
     const reader = createChargeReader(reads);
     const journal = new ChargeEventReader(reads, new JournalFollower(store.writes, { pollMs: 50 }));
     const readAll = (): Promise<PromiseSettledResult<unknown>[]> =>

@@ -256,6 +256,23 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     }
   }, 60_000);
 
+  test('does not blame PostgreSQL while its server process is being started again', async () => {
+    const service = start(env());
+    const { http } = await service.ready();
+    const [server] = await service.serverPids();
+    process.kill(server ?? 0, 'SIGKILL');
+    const unready = await waitFor(
+      'unreadiness',
+      async () => {
+        const answer = await readyz(http);
+        return answer.status === 503 ? answer : undefined;
+      },
+      { intervalMs: 5 },
+    );
+    expect(unready.checks).toMatchObject({ postgresql: 'unknown', server_processes: '0 of 1' });
+    await waitFor('readiness', async () => (await readyz(http)).checks['postgresql'] === 'ok');
+  }, 60_000);
+
   test('publishes after a kill -9 between COMMIT and publish', async () => {
     const first = start(env());
     const client = await first.client();
@@ -331,7 +348,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     }
   }, 90_000);
 
-  test('finishes calls in hand when it is stopped, and answers later ones with UNAVAILABLE', async () => {
+  test('finishes calls in progress when it is stopped, and answers later ones with UNAVAILABLE', async () => {
     const service = start(env());
     const client = await service.client();
     const calls = Array.from({ length: 300 }, (_, i) => create(client, `drain-${i}`));
@@ -367,13 +384,22 @@ describe('PostgreSQL away', () => {
       const client = await service.client();
       await create(client, 'before');
       process.kill(postgres.pid, 'SIGKILL');
-      await waitFor('unreadiness', async () => (await readyz(http)).status === 503);
+      const unready = await waitFor('unreadiness', async () => {
+        const answer = await readyz(http);
+        return answer.status === 503 ? answer : undefined;
+      });
+      expect(unready.checks).toMatchObject({ postgresql: 'unavailable', server_processes: '0 of 1' });
       const pending = create(client, 'during').catch(() => create(client, 'during'));
       postgres = await startEmbeddedPostgres({ dataDir: own.path, logger, port });
       await waitFor('readiness', async () => (await readyz(http)).status === 200);
       const { charge } = await pending;
       expect((await create(client, 'during')).charge?.id).toBe(charge?.id);
       expect(await service.end()).toBe(0);
+      const logged = service.lines.map(({ msg }) => msg).filter((msg) => msg.includes('accept'));
+      expect(logged).toEqual([
+        'PostgreSQL does not accept writes: it does not answer in time, or it is read-only',
+        'PostgreSQL accepts writes again',
+      ]);
     } finally {
       await postgres.stop();
       await nats.stop();

@@ -154,14 +154,16 @@ describe('bytes of requests', () => {
   });
 
   test('of an item of a record stream are counted until it is complete', async () => {
-    fixture = await startServer({ requestBytesMax: 10_000 });
+    fixture = await startServer({ requestBytesMax: 1_000_000 });
     const session = connect();
     const stream = open(session, 'RecordCharges');
-    const item = frame(RecordChargesRequest.encode({ request: chargeRequest('r-1') }).finish());
+    // Larger than any valid item: smaller ones are not counted.
+    const request = chargeRequest('r-1', { reference: 'x'.repeat(200_000) });
+    const item = frame(RecordChargesRequest.encode({ request }).finish());
     stream.write(item.subarray(0, -1));
     await waitFor('most of the item', () => fixture.server.load.requestBytes > item.length - 10);
     stream.write(item.subarray(-1));
-    await waitFor('the charge', () => fixture.journal.entries.length === 1);
+    await waitFor('the rejection', () => fixture.counts.includes('refused VALIDATION_FAILED'));
     await isReleased();
   });
 });
@@ -401,4 +403,61 @@ test('a connection with many streams does not keep another one from opening its 
   await waitFor('the first watch of the other', () => server.load.watchStreams === 3);
   expect(errorOf(await watch(other).failed).metadata).toEqual({ limit: 'open_streams' });
   for (const { stream } of [...greedy, first]) stream.cancel();
+});
+
+test('an error before the handler ends a stream with a correlation id, and closes it', async () => {
+  const tenantOf = (): string => {
+    throw new Error('broken');
+  };
+  fixture = await startServer({}, { tenantOf });
+  const { client } = fixture;
+  for (const open of [
+    () => client.watchCharges({ startSequence: undefined, filter: undefined }),
+    () => client.recordCharges(),
+  ]) {
+    const error = errorOf(await new Promise((resolve) => open().on('error', resolve)));
+    expect(error).toMatchObject({ code: 'INTERNAL', reason: 'INTERNAL' });
+    expect(fixture.logs.some((line) => line.includes(error.metadata['correlation_id'] ?? '?'))).toBe(true);
+  }
+  expect(fixture.server.load).toMatchObject({ watchStreams: 0, recordStreams: 0 });
+});
+
+test('a stream that its deadline ends is counted as DEADLINE_EXCEEDED', async () => {
+  fixture = await startServer();
+  const watch = fixture.client.watchCharges(
+    { startSequence: undefined, filter: undefined },
+    { deadline: Date.now() + 50 },
+  );
+  const error = await new Promise((resolve) => watch.on('error', resolve));
+  expect(errorOf(error).code).toBe('DEADLINE_EXCEEDED');
+  await waitFor('the count', () => fixture.counts.includes(`WatchCharges ${Code.DEADLINE_EXCEEDED}`));
+});
+
+test('what is refused before grpc-js sees it is counted by its reason', async () => {
+  fixture = await startServer();
+  const stream = open(connect(), 'CreateCharge', { 'grpc-encoding': 'gzip' });
+  stream.end();
+  expect((await responseOf(stream)).grpcStatus).toBe(Code.UNIMPLEMENTED);
+  expect(fixture.counts).toEqual(['refused COMPRESSION_UNSUPPORTED']);
+});
+
+test('calls of a method that wait for others are limited', async () => {
+  fixture = await startServer({}, {});
+  const { journal, client } = fixture;
+  const release = journal.holdReads();
+  const list = ListChargesRequest.fromPartial({});
+  const calls = Array.from({ length: 300 }, () =>
+    call(client, 'listCharges', list).then(
+      () => 'OK',
+      (error: unknown) => `${errorOf(error).reason} ${errorOf(error).metadata['limit']}`,
+    ),
+  );
+  await waitFor(
+    'refusals',
+    () => fixture.counts.filter((count) => count === 'refused OVERLOADED').length === 40,
+  );
+  release();
+  const outcomes = await Promise.all(calls);
+  expect(outcomes.filter((outcome) => outcome === 'OK')).toHaveLength(260);
+  expect(outcomes.filter((outcome) => outcome === 'OVERLOADED waiting_calls')).toHaveLength(40);
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { RecordResult } from '../../src/charges/charge.ts';
 import { findByKey, findByKeys } from '../../src/charges/store/find-by-keys.ts';
 import { InsertCharges } from '../../src/charges/store/insert-charges.ts';
-import { newCharge } from '../../src/charges/store/new-charge.ts';
+import { newCharge } from '../../src/charges/store/charge-row.ts';
 import { requestKey } from '../../src/charges/store/request-key.ts';
 import { explain, type PlanNode, statementsOf } from '../support/explain.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';

@@ -79,7 +79,7 @@ function expectEveryChargeOnceInOrder(messages: readonly StreamMessage[], count:
 }
 
 describe('the relay', () => {
-  test('publishes the book in order, with message ids and CloudEvents headers', async () => {
+  test('publishes the journal in order, with message ids and CloudEvents headers', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     await store.writer.record(TENANT, [{ ...chargeRequest('traced', { reference: 'inv' }), traceparent }]);
     await record('more', 1200);
@@ -107,7 +107,7 @@ describe('the relay', () => {
     expect(second?.headers['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
 
-  test('publishes JSON where the configuration says so', async () => {
+  test('publishes JSON if the configuration says so', async () => {
     await record('json', 1);
     startRelay({ eventFormat: 'json' });
     await drained();
@@ -130,7 +130,7 @@ describe('the relay', () => {
     expectEveryChargeOnceInOrder(await readStream(nats.url), 700);
   });
 
-  test('ends a round where the book ended when it began, in the middle of no later group', async () => {
+  test('ends a round at the entry that was the last of the journal when the round began', async () => {
     await record('early', 30);
     const [backlog] = await readBacklogs(store.database.em, 1);
     await record('late', 600);

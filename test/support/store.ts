@@ -12,7 +12,7 @@ import {
 } from '../../src/charges/store/group-writer.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/database/orm.ts';
-import { Reads } from '../../src/database/reads.ts';
+import { ReadConnections } from '../../src/database/read-connections.ts';
 import { journalEntities } from '../../src/journal/entity.ts';
 import { JournalFollower } from '../../src/journal/follower.ts';
 import { relayEntities } from '../../src/relay/entity.ts';
@@ -25,7 +25,7 @@ export interface TestStore {
   /** The connections of the writers. */
   readonly writes: Database;
   /** On `database`. */
-  readonly reads: Reads;
+  readonly reads: ReadConnections;
   readonly writer: GroupWriter;
   readonly journal: JournalReader;
   readonly reader: ChargeReader;
@@ -62,7 +62,7 @@ export async function openTestStore(): Promise<TestStore> {
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
   const writes = await openTestDatabase(testDatabase.url, { poolSizeMax: 4, pipelining: false });
-  const reads = new Reads(database, 100);
+  const reads = new ReadConnections(database, 100);
   const follower = new JournalFollower(writes, { pollMs: 50 });
   const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
     new GroupWriter(

@@ -310,9 +310,9 @@ export interface ListChargesResponse {
 /** Where to start, and which charges. */
 export interface WatchChargesRequest {
   /**
-   * The first sequence to deliver: from 1, the beginning of the journal, to one
-   * more than its end. Absent: only what is committed after the call began,
-   * which the response headers confirm.
+   * The first sequence to deliver: from 1 (the beginning of the journal) to the
+   * last sequence plus one. Absent: only new charges. Nothing that is committed
+   * after you have the response headers is missed.
    */
   startSequence?:
     | bigint
@@ -1896,7 +1896,8 @@ export const ChargeServiceService = {
    * Returns one charge, by its id or by the request id that made it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
-   * (CHARGE_NOT_FOUND).
+   * (CHARGE_NOT_FOUND), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
+   * 64 KiB).
    */
   getCharge: {
     path: "/charge.v1.ChargeService/GetCharge" as const,
@@ -1911,13 +1912,14 @@ export const ChargeServiceService = {
    * Lists charges by usage time, newest first unless asked otherwise, in pages
    * whose cost does not grow with their depth.
    *
-   * A charge that is written meanwhile appears at its usage time, on a page that
-   * is still to come or not at all; a charge that was there before is neither
-   * left out nor repeated. To follow everything that is written, use
-   * WatchCharges.
+   * A charge that is written while you page appears at its usage time: on a later
+   * page, or not at all if that page was already returned. Charges that existed
+   * before are neither left out nor repeated. To follow everything that is
+   * written, use WatchCharges.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
-   * MALFORMED_MESSAGE).
+   * MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
+   * 64 KiB).
    */
   listCharges: {
     path: "/charge.v1.ChargeService/ListCharges" as const,
@@ -1934,11 +1936,12 @@ export const ChargeServiceService = {
    * the caller reads. It stays open until the caller ends it.
    *
    * To go on after an interruption, start at the last sequence seen plus one.
-   * With a filter the sequences delivered have gaps where the filter left
-   * charges out.
+   * With a filter, the delivered sequences have gaps: charges that do not match
+   * are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
-   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE).
+   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
+   * for a request over 64 KiB).
    */
   watchCharges: {
     path: "/charge.v1.ChargeService/WatchCharges" as const,
@@ -2006,20 +2009,22 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * Returns one charge, by its id or by the request id that made it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
-   * (CHARGE_NOT_FOUND).
+   * (CHARGE_NOT_FOUND), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
+   * 64 KiB).
    */
   getCharge: handleUnaryCall<GetChargeRequest, GetChargeResponse>;
   /**
    * Lists charges by usage time, newest first unless asked otherwise, in pages
    * whose cost does not grow with their depth.
    *
-   * A charge that is written meanwhile appears at its usage time, on a page that
-   * is still to come or not at all; a charge that was there before is neither
-   * left out nor repeated. To follow everything that is written, use
-   * WatchCharges.
+   * A charge that is written while you page appears at its usage time: on a later
+   * page, or not at all if that page was already returned. Charges that existed
+   * before are neither left out nor repeated. To follow everything that is
+   * written, use WatchCharges.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
-   * MALFORMED_MESSAGE).
+   * MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
+   * 64 KiB).
    */
   listCharges: handleUnaryCall<ListChargesRequest, ListChargesResponse>;
   /**
@@ -2028,11 +2033,12 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * the caller reads. It stays open until the caller ends it.
    *
    * To go on after an interruption, start at the last sequence seen plus one.
-   * With a filter the sequences delivered have gaps where the filter left
-   * charges out.
+   * With a filter, the delivered sequences have gaps: charges that do not match
+   * are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
-   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE).
+   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
+   * for a request over 64 KiB).
    */
   watchCharges: handleServerStreamingCall<WatchChargesRequest, WatchChargesResponse>;
 }
@@ -2124,7 +2130,8 @@ export interface ChargeServiceClient extends Client {
    * Returns one charge, by its id or by the request id that made it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
-   * (CHARGE_NOT_FOUND).
+   * (CHARGE_NOT_FOUND), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
+   * 64 KiB).
    */
   getCharge(
     request: GetChargeRequest,
@@ -2145,13 +2152,14 @@ export interface ChargeServiceClient extends Client {
    * Lists charges by usage time, newest first unless asked otherwise, in pages
    * whose cost does not grow with their depth.
    *
-   * A charge that is written meanwhile appears at its usage time, on a page that
-   * is still to come or not at all; a charge that was there before is neither
-   * left out nor repeated. To follow everything that is written, use
-   * WatchCharges.
+   * A charge that is written while you page appears at its usage time: on a later
+   * page, or not at all if that page was already returned. Charges that existed
+   * before are neither left out nor repeated. To follow everything that is
+   * written, use WatchCharges.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
-   * MALFORMED_MESSAGE).
+   * MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
+   * 64 KiB).
    */
   listCharges(
     request: ListChargesRequest,
@@ -2174,11 +2182,12 @@ export interface ChargeServiceClient extends Client {
    * the caller reads. It stays open until the caller ends it.
    *
    * To go on after an interruption, start at the last sequence seen plus one.
-   * With a filter the sequences delivered have gaps where the filter left
-   * charges out.
+   * With a filter, the delivered sequences have gaps: charges that do not match
+   * are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
-   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE).
+   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
+   * for a request over 64 KiB).
    */
   watchCharges(
     request: WatchChargesRequest,

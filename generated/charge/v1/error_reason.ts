@@ -19,7 +19,8 @@ export const protobufFileName = "charge/v1/error_reason.proto";
  *
  * A few errors have no details, because they come from the gRPC library before
  * a call of this service begins: an unknown method, a second message in a unary
- * call, an HTTP/2 error, and a deadline that the client itself counts.
+ * call, an HTTP/2 error, and a deadline that ends on the client before the
+ * server's answer arrives.
  */
 export const ErrorReason = {
   /** ERROR_REASON_UNSPECIFIED - Never sent. */
@@ -52,8 +53,8 @@ export const ErrorReason = {
    */
   ERROR_REASON_PAGE_TOKEN_INVALID: 6,
   /**
-   * ERROR_REASON_SEQUENCE_OUT_OF_RANGE - OUT_OF_RANGE: the watch asks for a sequence more than one beyond the end of
-   * the journal. Metadata: `start_sequence`, `last_sequence`. A consumer that
+   * ERROR_REASON_SEQUENCE_OUT_OF_RANGE - OUT_OF_RANGE: `start_sequence` is greater than the last sequence of the
+   * journal plus one. Metadata: `start_sequence`, `last_sequence`. A consumer that
    * gets this has seen another journal: check the address, or whether the
    * database was restored from a backup.
    */
@@ -61,10 +62,10 @@ export const ErrorReason = {
   /**
    * ERROR_REASON_OVERLOADED - RESOURCE_EXHAUSTED: the server is at one of its limits. The call was refused
    * before anything was stored. `google.rpc.RetryInfo` says when to try again.
-   * Metadata: `limit` is `in_flight_calls`, `open_streams`, `write_queue`,
-   * `read_connections`, `request_bytes` (of requests that are arriving or being
-   * worked on) or `response_bytes` (of responses that clients have not read).
-   * More may be added.
+   * Metadata: `limit` is `in_flight_calls`, `waiting_calls` (of one method),
+   * `open_streams`, `write_queue`, `read_connections`, `request_bytes` (of
+   * requests that are arriving or being worked on) or `response_bytes` (of
+   * responses that clients have not read). More may be added.
    */
   ERROR_REASON_OVERLOADED: 8,
   /**
@@ -89,8 +90,8 @@ export const ErrorReason = {
   ERROR_REASON_CANCELLED: 12,
   /**
    * ERROR_REASON_INTERNAL - INTERNAL: an error that the service did not expect. Metadata:
-   * `correlation_id`, under which the service's log has the rest. A retry with
-   * the same request id is safe.
+   * `correlation_id`; the service's log has the details under this id. A retry
+   * with the same request id is safe.
    */
   ERROR_REASON_INTERNAL: 13,
   /** ERROR_REASON_COMPRESSION_UNSUPPORTED - UNIMPLEMENTED: the request is compressed. Send it without compression. */

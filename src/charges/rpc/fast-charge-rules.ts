@@ -1,5 +1,5 @@
 /**
- * The contract's rules for CreateChargeRequest as one predicate: half a microsecond a request, where
+ * The contract's rules for CreateChargeRequest as one predicate: half a microsecond per request;
  * protovalidate takes 70 to 190. It only says yes or no; protovalidate then names the violations. A property
  * test checks that both give the same verdict.
  */

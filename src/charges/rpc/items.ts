@@ -19,7 +19,7 @@ export type Item = { readonly rejection: ChargeResult } | { readonly request: Ch
 export const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
 
 /** Checks an item by the contract's rules for a charge. At most `violationsMax` violations are named. */
-export function fromProtoItem(
+export function checkItem(
   request: CreateChargeRequest | undefined,
   check: Check<CreateChargeRequest>,
   traceparent: string | undefined,

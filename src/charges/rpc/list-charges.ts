@@ -2,6 +2,7 @@
 
 import { Charge as ProtoCharge } from '../../../generated/charge/v1/charge.ts';
 import { ListChargesRequest, ListChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
+import { cancelled, ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly, encodeTransient } from '../../grpc/codec.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
@@ -14,14 +15,16 @@ import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 import { decodePageToken, encodePageToken, type ListIdentity } from './page-token.ts';
 
 /** Charges of a page if the caller does not say how many, and at most. */
-export const PAGE_SIZE_DEFAULT = 100;
-export const PAGE_SIZE_MAX = 1000;
+const PAGE_SIZE_DEFAULT = 100;
+const PAGE_SIZE_MAX = 1000;
 
 /** A page ends before this many bytes of charges: only pages of very large charges do. */
-export const PAGE_BYTES_MAX = 1024 * 1024;
+const PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Pages that are read at once: half of the connections for reads, so that the other half serves the rest. */
 const LISTS_MAX = 4;
+/** Lists that wait for that: a second of work, even if all pages are large. */
+const WAITING_LISTS_MAX = 256;
 
 /** The method on a reader. */
 export function listCharges(reader: ChargeReader, check: Check<ListChargesRequest>): RpcMethod {
@@ -31,8 +34,9 @@ export function listCharges(reader: ChargeReader, check: Check<ListChargesReques
     validate: check,
     response: ListChargesResponse,
     hasLargeResponse: true,
-    concurrencyMax: LISTS_MAX,
-    async handle(request, { tenant, timeoutMs, underPressure }) {
+    concurrency: { max: LISTS_MAX, waitingMax: WAITING_LISTS_MAX },
+    async handle(request, call) {
+      const { tenant, timeoutMs, underPressure } = call;
       const filter = fromProtoChargeFilter(request.filter);
       const list: ListIdentity = { tenant, filter, order: fromProtoListChargesOrder(request.order) };
       const after = request.pageToken === '' ? undefined : decodePageToken(list, request.pageToken);
@@ -41,7 +45,10 @@ export function listCharges(reader: ChargeReader, check: Check<ListChargesReques
       const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, pageSizeMax);
       // One more than the page holds tells whether anything follows it.
       const query = { filter, order: list.order, limit: pageSize + 1, after };
-      return toProtoPage(list, await reader.list(tenant, query, { timeoutMs }), pageSize);
+      const charges = await reader.list(tenant, query, { timeoutMs });
+      // To build the page takes longer than to read it.
+      if (call.aborted) throw new ServiceError(cancelled());
+      return toProtoPage(list, charges, pageSize);
     },
   });
 }

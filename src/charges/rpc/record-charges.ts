@@ -10,14 +10,14 @@ import {
 import { type Failure, malformedMessage, messageTooLarge } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
-import { duplexStreamMethod, type StreamCall, type StreamWork } from '../../grpc/stream.ts';
+import { duplexStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import { TimeSlice } from '../../grpc/time-slice.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeRecorder } from '../ports.ts';
 import { CHARGE_REQUEST_BYTES_MAX } from './create-charge.ts';
-import { fromProtoItem, type Item, requestsOf, toProtoResults } from './items.ts';
+import { checkItem, type Item, requestsOf, toProtoResults } from './items.ts';
 import type { RecordShare, RecordWindow } from './record-window.ts';
 
 type RecordStream = StreamCall<RecordChargesRequest, RecordChargesResponse>;
@@ -50,7 +50,7 @@ interface Chunk {
 }
 
 /**
- * Chunks with the recorder at once. More than one, because the writers work in parallel and a chunk is
+ * Chunks that are recorded at the same time. More than one, because the writers work in parallel and a chunk is
  * answered only after its commit; few, so that waiting items gather into large chunks.
  */
 const CHUNKS_MAX = 4;
@@ -62,7 +62,7 @@ const REJECTION_BYTES = 4096;
  * The work of one stream. What is read and not answered is the stream's share of the window; reading
  * stops while there is no room for more or the caller does not read its answers.
  */
-class RecordWork implements StreamWork {
+class RecordWork {
   readonly #stream: RecordStream;
   readonly #requests: ServerDuplexStream<Buffer, Buffer>;
   readonly #recorder: ChargeRecorder;
@@ -102,21 +102,14 @@ class RecordWork implements StreamWork {
   }
 
   start(): void {
-    this.#stream.workedOnBy(this);
+    this.#stream.onDrain((failure) => this.#endWith(failure));
+    this.#stream.signal.addEventListener('abort', () => this.#releaseIfOver());
     this.#requests.on('data', (bytes: Buffer) => this.#guard(() => this.#read(bytes)));
     this.#requests.on('end', () => this.#endWith('ok'));
   }
 
-  onCancel(): void {
-    this.#letGo();
-  }
-
-  onDrain(failure: Failure): void {
-    this.#endWith(failure);
-  }
-
   #read(bytes: Buffer): void {
-    // What was delivered before a pause took effect still comes.
+    // Items that arrived before a pause took effect are still delivered here.
     if (this.#ending !== undefined || this.#stream.over) return;
     const { rules } = this.#stream;
     if (bytes.length > rules.requestBytesMax) {
@@ -128,7 +121,7 @@ class RecordWork implements StreamWork {
       this.#endWith(malformedMessage());
       return;
     }
-    const item = fromProtoItem(message.request, this.#check, this.#traceparent);
+    const item = checkItem(message.request, this.#check, this.#traceparent);
     this.#arrived.push(item);
     let itemBytes = bytes.length + ITEM_OVERHEAD_BYTES;
     if ('rejection' in item) {
@@ -189,7 +182,7 @@ class RecordWork implements StreamWork {
     } catch (error) {
       this.#stream.failWith(error);
     }
-    this.#letGo();
+    this.#releaseIfOver();
   }
 
   async #record(chunk: Chunk): Promise<void> {
@@ -258,14 +251,14 @@ class RecordWork implements StreamWork {
     if (this.#ending === undefined || this.#share.bytes > 0) return;
     if (this.#ending === 'ok') this.#stream.end();
     else this.#stream.fail(this.#ending);
-    this.#letGo();
+    this.#releaseIfOver();
   }
 
   /**
-   * Once the stream is over, releases everything but what is with the recorder: for that, the stream
-   * stays counted, even after a cancellation.
+   * Once the stream is over, releases everything except what is still being recorded. Until then the
+   * stream counts as open, even after a cancellation.
    */
-  #letGo(): void {
+  #releaseIfOver(): void {
     if (!this.#stream.over) return;
     this.#arrived = [];
     this.#share.release(this.#share.bytes - this.#recordingBytes);

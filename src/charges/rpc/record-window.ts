@@ -1,6 +1,6 @@
 /** What all RecordCharges streams of a server have read and not answered: limited, and shared fairly. */
 
-/** Of all streams, and of one. Each may have one item more. */
+/** Most bytes of all streams together, and of one stream. One item may exceed either limit. */
 const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 const STREAM_BYTES_MAX = 1024 * 1024;
 

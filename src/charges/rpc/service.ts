@@ -11,7 +11,7 @@ import { createCharge } from './create-charge.ts';
 import { getCharge } from './get-charge.ts';
 import { listCharges } from './list-charges.ts';
 import { recordCharges } from './record-charges.ts';
-import { RecordWindow } from './record-window.ts';
+import type { RecordWindow } from './record-window.ts';
 import { watchCharges } from './watch-charges.ts';
 
 /** What the service works on; it owns none of it. */
@@ -22,7 +22,7 @@ export interface ChargeServiceDependencies {
   readonly metrics: Pick<RpcMetrics, 'refused'>;
   readonly rules: ContractRules;
   /** What all RecordCharges streams together may have read and not answered. */
-  readonly recordWindow?: RecordWindow;
+  readonly recordWindow: RecordWindow;
 }
 
 /** The service, ready to be added to a server. */
@@ -32,7 +32,7 @@ export function chargeService({
   journal,
   metrics,
   rules,
-  recordWindow = new RecordWindow(),
+  recordWindow,
 }: ChargeServiceDependencies): RpcService<typeof proto.ChargeServiceService> {
   const item = createChargeCheck(rules);
   const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);

@@ -1,6 +1,6 @@
 /** WatchCharges: the journal from any sequence, first what is stored, then what is written. */
 
-import { setTimeout as delay } from 'node:timers/promises';
+import pRetry from 'p-retry';
 
 import { WatchChargesRequest, WatchChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { ServiceError } from '../../errors/failure.ts';
@@ -18,7 +18,7 @@ import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
 /** Events of the first read, and at most of a later one: reads grow while the caller keeps up. */
 const WATCH_READ_MIN = 32;
-export const WATCH_READ_MAX = 500;
+const WATCH_READ_MAX = 500;
 /** What a watch keeps of a page while its caller does not keep up; the rest is read again. */
 const KEPT_BYTES_MAX = 64 * 1024;
 
@@ -46,7 +46,7 @@ async function watch(
   journal: JournalReader,
 ): Promise<void> {
   // A drain has nothing to finish here: the caller goes on from its last sequence.
-  stream.workedOnBy({ onCancel: () => {}, onDrain: (failure) => stream.fail(failure) });
+  stream.onDrain((failure) => stream.fail(failure));
   try {
     let after = await startAfter(stream.tenant, request.startSequence, journal);
     // Not earlier: the headers tell the caller that everything from here on will be delivered.
@@ -54,11 +54,11 @@ async function watch(
     const filter = fromProtoChargeFilter(request.filter);
     let limit = WATCH_READ_MIN;
     while (!stream.over) {
-      const entries = await readPatiently(stream, after, limit, journal);
+      const entries = await readWithRetries(stream, after, limit, journal);
       const journalEnded = entries.length < limit;
       const { last, count, dropped } = await deliver(stream, entries, filter);
       after = last ?? after;
-      // Slowly, because what a page has too much is read twice.
+      // Slowly, because events that did not fit are read twice.
       limit = dropped ? count : Math.min(limit + (limit >> 2) + 1, WATCH_READ_MAX);
       // A short page is the end of the journal, and reading again would only show that. What was committed
       // since is not missed: the wait ends for any number after `after`.
@@ -122,25 +122,22 @@ function dropBeyond(page: ChargeEvent[], bytesMax: number): boolean {
 }
 
 /** A short outage must not end every watch: a few more attempts, with growing pauses. */
-async function readPatiently(
+function readWithRetries(
   stream: WatchStream,
   after: bigint,
   limit: number,
   journal: JournalReader,
 ): Promise<ChargeEvent[]> {
-  for (let retries = 0; ; retries++) {
-    try {
-      return await journal.read(stream.tenant, after, limit);
-    } catch (error) {
-      if (stream.over) return [];
-      if (!mayPass(error) || retries === RETRIES_MAX) throw error;
-      await delay(RETRY_DELAY_MIN_MS * 2 ** retries, undefined, { signal: stream.signal }).catch(() => {});
-    }
-  }
+  return pRetry(() => journal.read(stream.tenant, after, limit), {
+    retries: RETRIES_MAX,
+    minTimeout: RETRY_DELAY_MIN_MS,
+    signal: stream.signal,
+    shouldRetry: ({ error }) => !stream.over && isTemporary(error),
+  });
 }
 
 /** The database restarts, or all connections for reads are in use. */
-function mayPass(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   if (!(error instanceof ServiceError)) return false;
   const { reason } = error.failure;
   return reason === 'DATABASE_UNAVAILABLE' || reason === 'OVERLOADED';

@@ -2,13 +2,13 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import type { Reads } from '../../database/reads.ts';
+import type { ReadConnections } from '../../database/read-connections.ts';
 import type { JournalFollower } from '../../journal/index.ts';
 import { lastSequence, readJournal } from '../../journal/index.ts';
 import type { ChargeEvent } from '../charge.ts';
 import type { JournalReader } from '../ports.ts';
 import { findByKeys } from './find-by-keys.ts';
-import { chargeEvent } from './new-charge.ts';
+import { chargeEvent } from './charge-row.ts';
 
 /**
  * The events after `afterSequence`, at most `limit`, in order and without a gap. The charges are read
@@ -35,10 +35,10 @@ export async function readChargeEvents(
 
 /** Reads over `reads`, and waits with `follower`. */
 export class ChargeEventReader implements JournalReader {
-  readonly #reads: Reads;
+  readonly #reads: ReadConnections;
   readonly #follower: JournalFollower;
 
-  constructor(reads: Reads, follower: JournalFollower) {
+  constructor(reads: ReadConnections, follower: JournalFollower) {
     this.#reads = reads;
     this.#follower = follower;
   }

@@ -3,7 +3,7 @@
 import type { EntityManager, SelectQueryBuilder } from '@mikro-orm/postgresql';
 
 import { mapRows } from '../../database/map-rows.ts';
-import type { Reads } from '../../database/reads.ts';
+import type { ReadConnections } from '../../database/read-connections.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { ChargeFilter } from '../charge.ts';
 import { timeOfChargeId } from '../charge-id.ts';
@@ -13,7 +13,7 @@ import { findByKey } from './find-by-keys.ts';
 import { requestKey } from './request-key.ts';
 
 /** The read side on connections that it does not own. */
-export function createChargeReader(reads: Reads): ChargeReader {
+export function createChargeReader(reads: ReadConnections): ChargeReader {
   return {
     findById: (tenant, id, { timeoutMs } = {}) =>
       reads.use((em) => findByKey(em, tenant, 'id', id), timeoutMs),

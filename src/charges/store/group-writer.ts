@@ -12,7 +12,7 @@ import type { ChargeEvent, ChargeRequest, RecordResult } from '../charge.ts';
 import type { ChargeRow } from '../entity.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
 import { InsertCharges, isRequestIdConflict } from './insert-charges.ts';
-import { newCharge } from './new-charge.ts';
+import { newCharge } from './charge-row.ts';
 import { type GroupOutcome, writeGroup } from './write-group.ts';
 
 /** Bounds of the write path. */
@@ -28,7 +28,7 @@ export interface GroupWriterOptions {
   readonly queueSizeMax: number;
   /** How long after its own arrival a charge is tried again while PostgreSQL is away. */
   readonly retryForMs: number;
-  /** What a refused caller is told. */
+  /** How long a refused caller is told to wait. */
   readonly retryAfterMs: number;
 }
 

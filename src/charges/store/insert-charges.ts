@@ -14,7 +14,7 @@ import { ChargeEntity, type ChargeRow } from '../entity.ts';
 
 /**
  * How a group is written. Speculative insertion (`ON CONFLICT`) costs PostgreSQL 14 to 20 % more per row
- * (bench/write-cost.ts), and repeated request ids are rare. So a group is first written without it
+ * (docs/performance.md, "What a charge costs PostgreSQL"), and repeated request ids are rare. So a group is first written without it
  * (`expectNew`), and once more with it (`skipExisting`) if a key exists already.
  */
 export type InsertMode = 'expectNew' | 'skipExisting';

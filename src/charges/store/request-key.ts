@@ -15,8 +15,8 @@ const OWN_KEY = /^[\da-f]{8}-[\da-f]{4}-[0-79a-f][\da-f]{3}-[\da-f]{4}-[\da-f]{1
 /**
  * The key of a request id, the same for ever: a UUID in its usual spelling (lower-case, of any
  * version but 8) is its own key; any other text has the first 122 bits of its SHA-256, as a UUID of
- * version 8. So no UUID's key can be a text's, and two texts share one as soon as two charges share
- * a content hash: never.
+ * version 8. So the key of a UUID is never the key of another text. Two texts share a key only if their
+ * hashes collide, which does not happen in practice.
  */
 export function requestKey(requestId: string): string {
   return OWN_KEY.test(requestId) ? requestId : hashedKey(requestId);

@@ -7,7 +7,7 @@ import type { ChargeEvent, RecordResult } from '../charge.ts';
 import type { ChargeRow } from '../entity.ts';
 import { findByKeys } from './find-by-keys.ts';
 import { type InsertCharges, type InsertMode, wasInserted } from './insert-charges.ts';
-import { chargeEvent, requestIdOf } from './new-charge.ts';
+import { chargeEvent, requestIdOf } from './charge-row.ts';
 
 /** What a group did. */
 export interface GroupOutcome {

@@ -25,14 +25,16 @@ const SERVER_SET = new Set(['id', 'createtime', 'updatetime']);
 
 /**
  * Plans the columns: `--map` first, then columns called like a field of the contract (case and
- * underscores do not matter), then the common names of {@link ALIASES} in their order. Each field is
- * filled by one column. A column that is left over becomes a label (`--labels`) or is reported.
+ * underscores do not matter), then the common names of {@link ALIASES} in their order, then columns called
+ * `label.KEY`. Each field and each label is filled by one column. A column that is left over becomes a label
+ * (`--labels`) or is reported.
  */
 export function planColumns(columns: readonly string[], rules: ColumnRules): ColumnPlan {
   const targets: Field[][] = columns.map(() => []);
   const fields = new Set<string>();
   const missing: string[] = [];
   const constants = new Set(rules.constants.map(([{ name }]) => name));
+  const isFilled = (field: string): boolean => fields.has(field) || constants.has(field);
   const assign = (index: number, field: Field | undefined): void => {
     if (!field) return;
     targets[index]?.push(field);
@@ -52,21 +54,25 @@ export function planColumns(columns: readonly string[], rules: ColumnRules): Col
     if (targets[index]?.length === 0 && simple !== '' && !free.has(simple)) free.set(simple, index);
   });
   for (const field of FIELD_NAMES) {
-    if (fields.has(field) || constants.has(field)) continue;
+    if (isFilled(field)) continue;
     const index = namesOf(field)
       .map((name) => free.get(name))
       .find((found) => found !== undefined);
     if (index !== undefined && targets[index]?.length === 0) assign(index, fieldNamed(field));
   }
 
+  columns.forEach((column, index) => {
+    const key = /^labels?\.(.+)$/is.exec(column)?.[1];
+    if (targets[index]?.length === 0 && key !== undefined && !isFilled(`label.${key}`))
+      assign(index, labelField(key));
+  });
+
   const unknown: string[] = [];
   const serverSet: string[] = [];
   columns.forEach((column, index) => {
     if (targets[index]?.length !== 0) return;
-    const key = /^labels?\.(.+)$/is.exec(column)?.[1];
-    if (key !== undefined && !constants.has(`label.${key}`)) assign(index, labelField(key));
-    else if (SERVER_SET.has(simplify(column))) serverSet.push(column);
-    else if (rules.labels && column !== '') assign(index, labelField(column));
+    if (SERVER_SET.has(simplify(column))) serverSet.push(column);
+    else if (rules.labels && column !== '' && !isFilled(`label.${column}`)) assign(index, labelField(column));
     else unknown.push(column === '' ? `(column ${index + 1}, without a name)` : column);
   });
   return { targets, fields, missing, unknown, serverSet };

@@ -121,7 +121,7 @@ function readProvider({ charge, otherProviders }: Draft, value: string, fail: Fa
     charge.provider = Provider.PROVIDER_OTHER;
     charge.otherProvider = value;
   } else {
-    const hint = 'is not a provider of the contract; --other-providers records such as PROVIDER_OTHER';
+    const hint = 'is not a provider of the contract; with --other-providers it is recorded as PROVIDER_OTHER';
     fail('import.enum', `${quote(value)} ${hint}`);
   }
 }

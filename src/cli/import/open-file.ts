@@ -54,6 +54,7 @@ export async function openFile(options: ImportOptions, signal: AbortSignal): Pro
     const fileId = head[0] ? fileIdOf(options, source.header, head[0].raw) : '';
     return { input, rows: chain(head, rest), first: head[0], columns, fileId };
   } catch (error) {
+    input.destroy();
     if (signal.aborted) throw error;
     throw new UsageError([`${options.file}: ${(error as Error).message}`]);
   }

@@ -85,7 +85,7 @@ export function addFlags(command: Command): void {
     .optionsGroup('Speed:')
     .option('--streams <n>', 'RecordCharges streams at a time, 1 to 16', '2')
     .option('--window <n>', 'most rows that are sent and not answered, 1 to 100000', '2000')
-    .option('--retry-timeout <seconds>', 'give up after so long without an answer, 1 to 86400', '60');
+    .option('--retry-timeout <seconds>', 'give up after this time without any answer, 1 to 86400', '60');
 }
 
 /** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */

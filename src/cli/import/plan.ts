@@ -119,7 +119,7 @@ function warn(plan: ColumnPlan, isKnown: (field: string) => boolean, options: Im
 export function unknownColumnWarnings(unknown: readonly string[]): string[] {
   if (unknown.length === 0) return [];
   return [
-    `columns that fill no field and are not recorded: ${unknown.join(', ')} (--map FIELD=COLUMN, or --labels)`,
+    `columns that fill no field and are not recorded: ${unknown.join(', ')}; record them with --map FIELD=COLUMN or --labels`,
     ...unknown.map(cautionAbout).filter((caution) => caution !== undefined),
   ];
 }

@@ -71,7 +71,8 @@ function takeRecord(
     if (typeof cells === 'string') return takeFaulty(lines, cells);
     const hasWidth = width === undefined || cells.length === width;
     const wrong = `the row has ${cells.length} cells, the header has ${width}`;
-    if (!hasWidth) return takeFaulty(lines, index === 0 ? wrong : `${NOT_CLOSED} (read on, ${wrong})`);
+    if (!hasWidth)
+      return takeFaulty(lines, index === 0 ? wrong : `${NOT_CLOSED}; read up to its closing quote, ${wrong}`);
     const [first = line] = lines.splice(0, index + 1);
     return { line: first.number, raw, endOffset: line.endOffset, cells };
   }

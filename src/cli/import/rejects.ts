@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { FieldViolation } from '../server-error.ts';
+import type { FieldViolation } from '../../errors/failure.ts';
 
 /** Why a row is not stored. */
 export interface Rejection {
@@ -69,7 +69,7 @@ export class RejectFile {
   }
 
   add({ requestId, raw, ...rejection }: Rejection): void {
-    this.#descriptor ??= openSync(this.#partialPath, 'w');
+    this.#descriptor ??= this.#open();
     const line = { ...rejection, request_id: requestId, file_id: this.#fileId, raw };
     this.#buffer += `${JSON.stringify(line)}\n`;
     if (this.#buffer.length > BUFFER_CHARS_MAX) this.#flush();
@@ -80,7 +80,8 @@ export class RejectFile {
    *
    * The reject file of an earlier import of the same file is replaced if `isComplete`, because every
    * row was judged again. Otherwise it stays, and the new one keeps the name `PATH.partial`. The
-   * reject file of another file is kept as `PATH.1`, `PATH.2` and so on.
+   * reject file of another file is kept as `PATH.1`, `PATH.2` and so on, and a `PATH.partial` of another
+   * file as `PATH.partial.1` and so on.
    */
   finish(isComplete: boolean): { rejectsPath: string | undefined; earlierRejectsPath: string | undefined } {
     const owner = existsSync(this.#path) ? ownerOf(this.#path) : undefined;
@@ -95,6 +96,13 @@ export class RejectFile {
     if (existsSync(this.#path) && owner !== this.#fileId) renameSync(this.#path, freeName(this.#path));
     renameSync(this.#partialPath, this.#path);
     return { rejectsPath: this.#path, earlierRejectsPath: undefined };
+  }
+
+  /** What an interrupted import of another file has left in the place of the file is kept. */
+  #open(): number {
+    const path = this.#partialPath;
+    if (existsSync(path) && ownerOf(path) !== this.#fileId) renameSync(path, freeName(path));
+    return openSync(path, 'w');
   }
 
   get #partialPath(): string {

@@ -23,12 +23,26 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
   // Reading stops after Ctrl-C, and when the service is given up while a pipe has nothing to read.
   const reading = new AbortController();
   const file = await openFile(options, AbortSignal.any([interrupt, reading.signal]));
-  const plan = planImport(file.columns, options);
-  process.stderr.write(announcement(options, plan, file));
+  try {
+    const plan = planImport(file.columns, options);
+    process.stderr.write(announcement(options, plan, file));
+    const importer = new Importer(options, plan, file.fileId, totalBytes);
+    importer.failed.addEventListener('abort', () => reading.abort());
+    return await importRows(importer, options, file, interrupt);
+  } finally {
+    // Standard input that stays open would keep the process until its writer closes it.
+    file.input.destroy();
+  }
+}
 
-  const importer = new Importer(options, plan, file.fileId, totalBytes);
+/** Imports the rows of an open file, prints the summary and returns the exit status. */
+async function importRows(
+  importer: Importer,
+  options: ImportOptions,
+  file: OpenFile,
+  interrupt: AbortSignal,
+): Promise<number> {
   const { totals, rejects, warnings } = importer;
-  importer.failed.addEventListener('abort', () => reading.abort());
   let error: string | undefined;
   try {
     if (file.first) await importer.run(file.rows, interrupt);
@@ -36,7 +50,6 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
     error = explain(cause, totals);
   } finally {
     importer.close();
-    file.input.destroy();
   }
   const ending = endingOf(error, interrupt.aborted, totals);
   const report = { options, file, ending, error, totals, warnings };

@@ -22,7 +22,7 @@ function fromCalendar(match: RegExpExecArray): Timestamp | undefined {
   const [, date = '', time = '00:00', second = ':00', fraction = '', sign, hours = 0, minutes = 0] = match;
   const local = `${date}T${time}${second}`;
   const milliseconds = Date.parse(`${local}Z`);
-  // Date.parse() makes the 1st of March of the 29th of February, and a new day of 24:00.
+  // Date.parse() turns a 29 February that does not exist into 1 March, and 24:00 into the next day.
   const exists = !Number.isNaN(milliseconds) && new Date(milliseconds).toISOString().startsWith(local);
   if (!exists || date.startsWith('0000')) return undefined;
   const offsetSeconds = (Number(hours) * 3600 + Number(minutes) * 60) * (sign === '-' ? -1 : 1);

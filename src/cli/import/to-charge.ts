@@ -1,7 +1,7 @@
 /** Makes a charge from the cells of one row, or says everything that is wrong with them. */
 
 import { Charge, ChargeType, type Provider } from '../../../generated/charge/v1/charge.ts';
-import type { FieldViolation } from '../server-error.ts';
+import type { FieldViolation } from '../../errors/failure.ts';
 import type { Draft, Fail, Field } from './fields.ts';
 import type { ImportOptions } from './options.ts';
 import { Unusable, type Cell } from './row.ts';

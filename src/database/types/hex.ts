@@ -2,7 +2,7 @@
 
 import { p, Type } from '@mikro-orm/core';
 
-export class HexType extends Type<string, string> {
+class HexType extends Type<string, string> {
   override convertToJSValue(value: string): string {
     return value.replaceAll('-', '');
   }

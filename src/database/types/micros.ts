@@ -11,7 +11,7 @@ const ISO =
  * Reads a timestamptz as PostgreSQL prints it (DateStyle ISO, any time zone) without losing its
  * microseconds. Throws a RangeError for anything else, such as `infinity` or years BC.
  */
-export function microsFromTimestamptz(text: string): bigint {
+function microsFromTimestamptz(text: string): bigint {
   const match = ISO.exec(text);
   if (!match) throw new RangeError(`not a timestamptz: ${text}`);
   const [, year, month, day, hour, minute, second, fraction = '', sign, ...offset] = match;
@@ -35,7 +35,7 @@ export function timestamptzFromMicros(micros: bigint): string {
 }
 
 /** MikroORM type of a timestamptz column: microseconds since the Unix epoch in the program. */
-export class MicrosType extends Type<bigint, string> {
+class MicrosType extends Type<bigint, string> {
   override convertToDatabaseValue(value: bigint | string): string {
     return typeof value === 'bigint' ? timestamptzFromMicros(value) : value;
   }

@@ -4,7 +4,7 @@ import { p, Type } from '@mikro-orm/core';
 
 import type { HasNullValue } from '../map-rows.ts';
 
-export class OptionalText extends Type<string, string | null> implements HasNullValue {
+class OptionalText extends Type<string, string | null> implements HasNullValue {
   readonly nullValue = '';
 
   override convertToDatabaseValue(value: string | null | undefined): string | null {

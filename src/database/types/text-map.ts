@@ -6,7 +6,7 @@ import type { HasNullValue } from '../map-rows.ts';
 
 type TextMap = ReadonlyMap<string, string>;
 
-export class TextMapType extends Type<TextMap, string | null> implements HasNullValue {
+class TextMapType extends Type<TextMap, string | null> implements HasNullValue {
   readonly nullValue: TextMap = new Map();
 
   override convertToDatabaseValue(value: TextMap | string | null | undefined): string | null {

@@ -17,9 +17,11 @@ import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { settled, waitFor } from '../../support/wait-for.ts';
 import { connectRaw, frame, open as openRaw } from '../../grpc/support/raw.ts';
 import {
+  call,
   chargeRequest,
   errorOf,
   type ErrorSummary,
+  failureOf,
   type Fixture,
   startServer,
   summaryOf,
@@ -89,6 +91,38 @@ test('answers every item in order, refuses bad ones alone, and ends OK', async (
   expect(summaryOf(responses[4]?.result?.status).reason).toBe('REQUEST_ID_REUSED');
   await waitFor('the stream to be closed', () => fixture.server.load.recordStreams === 0);
   expect(fixture.counts).toContain('RecordCharges 0');
+});
+
+test('an item that is too large ends a stream with its reason, after the answers to earlier items', async () => {
+  await start();
+  const { send, responses, ended } = open();
+  send(chargeRequest('r-1'));
+  await waitFor('the first answer', () => responses.length === 1);
+  send(chargeRequest('r-2'));
+  send(chargeRequest('r-3', { reference: 'x'.repeat(1024 * 1024) }));
+  expect(await ended).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'MESSAGE_TOO_LARGE' });
+  expect(charges(responses)).toEqual(['user-1', 'user-1']);
+});
+
+test('too many bytes of requests refuse calls and end no open stream', async () => {
+  recordWindow = new RecordWindow();
+  fixture = await startServer({ requestBytesMax: 20_000 }, { recordWindow });
+  const { journal, client } = fixture;
+  const { send, stream, responses, ended } = open();
+  send(chargeRequest('r-1'));
+  await waitFor('the first answer', () => responses.length === 1);
+  journal.hold();
+  const large = { reference: 'x'.repeat(255), model: 'm'.repeat(255) };
+  const requests = Array.from({ length: 25 }, (_, i) => chargeRequest(`batch-${i}`, large));
+  const batch = call(client, 'batchCreateCharges', { requests });
+  await waitFor('the batch', () => journal.heldGroups === 1);
+  expect((await failureOf(call(client, 'batchCreateCharges', { requests }))).reason).toBe('OVERLOADED');
+  for (let i = 2; i <= 100; i++) send(chargeRequest(`r-${i}`, { reference: 'x'.repeat(250) }));
+  stream.end();
+  journal.release();
+  expect(await ended).toBeUndefined();
+  expect(responses).toHaveLength(100);
+  await batch;
 });
 
 test('an empty stream ends OK', async () => {

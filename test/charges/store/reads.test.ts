@@ -8,7 +8,7 @@ import { JournalFollower } from '../../../src/journal/follower.ts';
 import { ChargeEventReader } from '../../../src/charges/store/charge-events.ts';
 import { createChargeReader } from '../../../src/charges/store/charge-reader.ts';
 import type { Database } from '../../../src/database/orm.ts';
-import { Reads } from '../../../src/database/reads.ts';
+import { ReadConnections } from '../../../src/database/read-connections.ts';
 import { statementsOf } from '../../support/explain.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -147,7 +147,7 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
   let reader: ChargeReader;
   beforeEach(async () => {
     database = await openTestDatabase(store.url, { poolSizeMax: 1, statementTimeoutMs: 60_000 });
-    reader = createChargeReader(new Reads(database, 100));
+    reader = createChargeReader(new ReadConnections(database, 100));
   });
   afterEach(() => database.close());
 
@@ -199,7 +199,7 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
 describe('connections that are all in use', () => {
   test('are an overload to whoever waits in vain for one', async () => {
     const database = await openTestDatabase(store.url, { poolSizeMax: 2, connectTimeoutMs: 2_000 });
-    const reader = createChargeReader(new Reads(database, 100));
+    const reader = createChargeReader(new ReadConnections(database, 100));
     const clients = await Promise.all([database.pool.connect(), database.pool.connect()]);
     try {
       await expect(reader.findById(TENANT, NO_CHARGE)).rejects.toMatchObject({
@@ -216,7 +216,7 @@ describe('connections that are all in use', () => {
   test('wake nobody who waits for the journal to grow, and hide no commit of another process', async () => {
     const database = await openTestDatabase(store.url, { poolSizeMax: 1, connectTimeoutMs: 1_000 });
     const follower = new JournalFollower(store.writes, { pollMs: 10 });
-    const journal = new ChargeEventReader(new Reads(database, 100), follower);
+    const journal = new ChargeEventReader(new ReadConnections(database, 100), follower);
     const last = await journal.lastSequence(TENANT);
     const client = await database.pool.connect();
     try {
@@ -245,7 +245,7 @@ describe('connections that are all in use', () => {
 describe('a backend that PostgreSQL terminates', () => {
   test('costs the reads on it and none after them', async () => {
     const database = await openTestDatabase(store.url);
-    const reader = createChargeReader(new Reads(database, 100));
+    const reader = createChargeReader(new ReadConnections(database, 100));
     try {
       await withLockedCharges(async () => {
         // More than the pool has connections.

@@ -4,7 +4,7 @@ import type { ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
 import { type ServiceError } from '../../../src/errors/failure.ts';
 import { acquireLease, advanceCursor } from '../../../src/relay/store/relay-state.ts';
 import { InsertCharges } from '../../../src/charges/store/insert-charges.ts';
-import { newCharge } from '../../../src/charges/store/new-charge.ts';
+import { newCharge } from '../../../src/charges/store/charge-row.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
 
 let store: TestStore;

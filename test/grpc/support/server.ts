@@ -17,7 +17,7 @@ import { Status } from '../../../generated/google/rpc/status.ts';
 import type { ChargeRecorder } from '../../../src/charges/ports.ts';
 import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { chargeService } from '../../../src/charges/rpc/service.ts';
-import type { RpcMetrics } from '../../../src/grpc/context.ts';
+import type { RpcMetrics, TenantOf } from '../../../src/grpc/context.ts';
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
@@ -58,12 +58,13 @@ export interface ServerExtras {
   /** Instead of the fake journal. */
   readonly recorder?: ChargeRecorder;
   readonly recordWindow?: RecordWindow;
+  readonly tenantOf?: TenantOf;
 }
 
 /** Starts a server that serves; whoever starts it closes it. */
 export async function startServer(
   limits: Partial<RpcLimits> = {},
-  { recorder, recordWindow = new RecordWindow() }: ServerExtras = {},
+  { recorder, recordWindow = new RecordWindow(), tenantOf = () => 'default' }: ServerExtras = {},
 ): Promise<Fixture> {
   const journal = new FakeJournal();
   const logs: string[] = [];
@@ -88,7 +89,7 @@ export async function startServer(
     logger,
     metrics,
     limits: { ...LIMITS, ...limits },
-    tenantOf: () => 'default',
+    tenantOf,
   });
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
   for (const service of ['', 'charge.v1.ChargeService']) server.setServing(service, true);

@@ -10,14 +10,14 @@ import type { ServerMessage } from '../supervisor/messages.ts';
  */
 const GATHER_MS = 5;
 
-/** Bytes on their way to a supervisor that does not keep up; beyond them its relay reads the journal. */
+/** Bytes that may be on their way to the supervisor. If it does not keep up, its relay reads the journal. */
 const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Sends a message to the supervisor and calls back once it has left this process. */
 type Send = (message: ServerMessage, sent: () => void) => void;
 
 /** One per process. */
-export class Announcer {
+export class CommitReporter {
   readonly #format: EventFormat;
   readonly #send: Send;
   #groups: (readonly ChargeEvent[])[] = [];
@@ -29,18 +29,18 @@ export class Announcer {
     this.#send = send;
   }
 
-  /** Announces the events of one group, within {@link GATHER_MS}. */
+  /** Reports the events of one group, within {@link GATHER_MS}. */
   committed(events: readonly ChargeEvent[]): void {
     this.#groups.push(events);
-    this.#timer ??= setTimeout(() => this.#announce(), GATHER_MS);
+    this.#timer ??= setTimeout(() => this.#report(), GATHER_MS);
   }
 
-  #announce(): void {
+  #report(): void {
     this.#timer = undefined;
     const groups = this.#groups;
     this.#groups = [];
-    const behind = this.#unsentBytes > UNSENT_BYTES_MAX;
-    const events = behind ? [] : groups.map((entries) => encodeCommittedEvents(entries, this.#format));
+    const isFull = this.#unsentBytes > UNSENT_BYTES_MAX;
+    const events = isFull ? [] : groups.map((group) => encodeCommittedEvents(group, this.#format));
     const bytes = events.reduce((sum, { length }) => sum + length, 0);
     this.#unsentBytes += bytes;
     this.#send({ type: 'committed', events }, () => (this.#unsentBytes -= bytes));

@@ -16,7 +16,7 @@ export interface ReadyService {
 }
 
 /** Logs the line that says that the service is ready, and prints what to type next to standard error. */
-export function announce(logger: Logger, at: ReadyService): void {
+export function writeReadyMessage(logger: Logger, at: ReadyService): void {
   const grpc = formatAddress(at.grpc);
   const example =
     `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +

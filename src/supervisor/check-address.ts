@@ -10,7 +10,7 @@ import { type Address, formatAddress } from '../config.ts';
  * second service with another database share it too, without anybody noticing. So the address is bound
  * once without sharing, which fails if it is in use.
  */
-export function findFreeAddress(address: Address, variable: string): Promise<Address> {
+export function checkAddress(address: Address, variable: string): Promise<Address> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (error) => {

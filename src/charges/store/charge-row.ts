@@ -1,4 +1,4 @@
-/** Requests, rows of the table, and events. */
+/** Rows of the table of charges: from requests, and to events. */
 
 import { contentHash } from '../canonical-content.ts';
 import type { ChargeEvent, ChargeRequest } from '../charge.ts';

@@ -1,4 +1,4 @@
-/** What failures of reads mean to a caller. */
+/** Reads over one pool of connections. Turns their failures into errors that a caller may see. */
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
@@ -8,7 +8,7 @@ import type { Database } from './orm.ts';
 import { classifySqlError, isPoolTimeout } from './sql-errors.ts';
 
 /** Reads on the connections of one database that it does not own; one object for each database. */
-export class Reads {
+export class ReadConnections {
   readonly #database: Database;
   readonly #retryAfterMs: number;
   #connectionsInUse = 0;
