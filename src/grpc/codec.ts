@@ -64,6 +64,28 @@ export function encodeTransient<T>(codec: Encoder<T>, message: T): Buffer {
   return written();
 }
 
+/** In front of each message on a gRPC stream: whether it is compressed, and its size in four bytes. */
+const PREFIX = new Uint8Array(5);
+
+/** Encodes messages as they travel on a gRPC stream, each after its prefix, into one buffer. Throws if ts-proto does. */
+export function encodeFramed<T>(codec: Encoder<T>, messages: readonly T[]): Buffer {
+  const internals = sharedWriter as unknown as WriterInternals;
+  try {
+    for (const message of messages) {
+      const start = internals.pos;
+      sharedWriter.raw(PREFIX);
+      codec.encode(message, sharedWriter);
+      const size = internals.pos - start - PREFIX.length;
+      // The writer changes its buffer as it grows.
+      new DataView(internals.buffer.buffer).setUint32(start + 1, size);
+    }
+  } catch (error) {
+    sharedWriter = new BinaryWriter();
+    throw error;
+  }
+  return Buffer.from(written());
+}
+
 /** What the shared writer holds. The next use of the writer overwrites it. */
 function written(): Buffer {
   const internals = sharedWriter as unknown as WriterInternals;

@@ -37,9 +37,22 @@ export function injectorWith(server: Server, admits: AdmitStream): ConnectionInj
   if (serve === undefined) throw new TypeError('grpc-js does not listen for streams');
   http2Server.removeAllListeners('stream');
   http2Server.on('stream', (stream, headers) => {
-    if (admits(stream, headers)) serve.call(http2Server, stream, headers);
+    if (!admits(stream, headers)) return;
+    starting = stream;
+    serve.call(http2Server, stream, headers);
+    starting = undefined;
   });
   return injector;
+}
+
+let starting: ServerHttp2Stream | undefined;
+
+/**
+ * The HTTP/2 stream of the call that is just starting. For handlers of methods with a stream of requests, which
+ * grpc-js calls while the stream starts; undefined for all others.
+ */
+export function startingStream(): ServerHttp2Stream | undefined {
+  return starting;
 }
 
 function captureHttp2Server<T>(create: () => T): [Http2Server, T] {

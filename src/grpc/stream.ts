@@ -4,8 +4,9 @@ import { Metadata, type ServerDuplexStream, type ServerWritableStream, status as
 
 import type { Failure } from '../errors/failure.ts';
 import { headerOf } from './call-headers.ts';
-import { type Encoder, encodeTransient } from './codec.ts';
+import { encodeFramed, type Encoder, encodeTransient } from './codec.ts';
 import type { MethodMetrics, RpcContext } from './context.ts';
+import { startingStream } from './http2-server.ts';
 import { failureOf } from './internal-error.ts';
 import type { LongStream, StreamKind } from './long-streams.ts';
 import type { RpcMethod } from './service.ts';
@@ -86,6 +87,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   readonly #name: string;
   readonly #response: Encoder<Res>;
   readonly #call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
+  readonly #http2Stream = startingStream();
   readonly #controller = new AbortController();
   readonly #startedAtMs = performance.now();
   #onDrain: ((failure: Failure) => void) | undefined = undefined;
@@ -145,6 +147,25 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     const bytes = Buffer.from(encodeTransient(this.#response, response));
     this.#unsentBytes += bytes.length;
     this.#call.write(bytes, () => this.#onSent(bytes.length));
+    return this.#unsentBytes < UNSENT_BYTES_MAX;
+  }
+
+  /**
+   * Sends responses of a method with a stream of requests. False: as for `write`, which is not used beside it.
+   * grpc-js makes a write of each response and waits for it; all in one write take a fifth less CPU per charge.
+   */
+  writeAll(responses: readonly Res[]): boolean {
+    const stream = this.#http2Stream;
+    if (this.#over) return true;
+    if (stream === undefined || !stream.writable) {
+      // The deadline has passed, and grpc-js tells so only once the caller has read what waits.
+      this.#onCancel();
+      return true;
+    }
+    if (!stream.headersSent) this.sendHeaders();
+    const bytes = encodeFramed(this.#response, responses);
+    this.#unsentBytes += bytes.length;
+    stream.write(bytes, () => this.#onSent(bytes.length));
     return this.#unsentBytes < UNSENT_BYTES_MAX;
   }
 

@@ -7,6 +7,11 @@ import { encodeTransient } from '../grpc/codec.ts';
 /** The subject of the events about new charges. */
 export const CHARGE_CREATED_SUBJECT = 'charge.created';
 
+/** What the events are to CloudEvents: the name of the message. It stays when a subject changes. */
+const EVENT_TYPE = 'charge.v1.ChargeCreated';
+/** Names the message as an absolute URI, which CloudEvents asks for. Nothing is served there. */
+const DATA_SCHEMA = `https://type.googleapis.com/${EVENT_TYPE}`;
+
 /** How the payload is written: protobuf, or its canonical JSON for consumers without the schema. */
 export type EventFormat = 'protobuf' | 'json';
 
@@ -50,7 +55,8 @@ export function encodeHeaders(message: EventMessage, format: EventFormat, condit
   const { id, tenant, sequence, createTimeMs, traceparent } = message;
   return Buffer.from(
     `NATS/1.0\r\n${condition}\r\nNats-Msg-Id: ${id}\r\nce-specversion: 1.0\r\nce-id: ${id}\r\n` +
-      `ce-type: ${CHARGE_CREATED_SUBJECT}\r\nce-source: ${sourceOf(tenant)}\r\nce-time: ${timeOf(createTimeMs)}\r\n` +
+      `ce-type: ${EVENT_TYPE}\r\nce-source: ${sourceOf(tenant)}\r\nce-subject: ${id}\r\n` +
+      `ce-dataschema: ${DATA_SCHEMA}\r\nce-time: ${timeOf(createTimeMs)}\r\n` +
       `ce-sequence: ${sequence}\r\ncontent-type: ${CONTENT_TYPES[format]}\r\n` +
       `traceparent: ${traceparent || traceparentOf(id)}\r\n\r\n`,
     'latin1',

@@ -3,6 +3,7 @@
 import cluster, { type Worker } from 'node:cluster';
 
 import type { Logger } from '../observability/logger.ts';
+import { describeError } from '../errors/describe-error.ts';
 import { isMessageOf, SERVER_MESSAGES, type ServerMessage, type SupervisorMessage } from './messages.ts';
 
 /** How the processes are started, and who is told about them. */
@@ -89,7 +90,9 @@ export class ServerPool {
     const startedAt = performance.now();
     const worker = cluster.fork(this.#options.env);
     worker.on('message', (message: unknown) => this.#receive(worker, message));
-    worker.on('error', (error) => this.#options.logger.warn({ err: error }, 'server process channel failed'));
+    worker.on('error', (error) =>
+      this.#options.logger.warn({ error: describeError(error) }, 'server process channel failed'),
+    );
     worker.once('exit', (code, signal) => {
       this.#setServing(worker, undefined);
       this.#listening.delete(worker);

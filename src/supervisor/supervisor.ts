@@ -12,7 +12,7 @@ import { type Address, type Config, formatAddress } from '../config.ts';
 import { migrate } from '../database/migrate.ts';
 import { openDatabase } from '../database/orm.ts';
 import { classifySqlError } from '../database/sql-errors.ts';
-import { errorText } from '../errors/describe-error.ts';
+import { describeError, errorText } from '../errors/describe-error.ts';
 import { type HttpSources, openHttpServer } from '../http/server.ts';
 import { journalEntities } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -174,7 +174,7 @@ function metricsOfAll(registry: Registry, logger: Logger): HttpSources['metrics'
   return async () => {
     // A process that is starting or hangs must not hide the metrics of the relay.
     const ofServers = await aggregator.clusterMetrics().catch((error: unknown) => {
-      logger.warn({ err: error }, 'the metrics of the server processes are missing');
+      logger.warn({ error: describeError(error) }, 'the metrics of the server processes are missing');
       return '# The metrics of a server process did not arrive in time.\n';
     });
     return { body: `${ofServers}\n${await registry.metrics()}`, contentType: registry.contentType };

@@ -118,7 +118,7 @@ describe.each(['protobuf', 'json'] as const)('the documented %s message', (forma
     const { headers, contentType } = messageOf(format);
     const documented = schemaOf(headers);
     const names = Object.keys(documented.properties ?? {});
-    // Each has one more of the publisher's own: behind what it was to be stored.
+    // Each also has one header for the broker, which says after which message it was to be stored.
     const first = 'Nats-Expected-Last-Sequence';
     const second = 'Nats-Expected-Last-Msg-Id';
     const required = documented.required ?? [];
@@ -138,6 +138,7 @@ describe.each(['protobuf', 'json'] as const)('the documented %s message', (forma
         'Nats-Msg-Id': events[i]?.eventId,
         'ce-id': events[i]?.eventId,
         'ce-sequence': String(i + 1),
+        'ce-subject': events[i]?.charge?.id,
         'ce-source': `/charge.v1.ChargeService/tenants/${encodeURIComponent(TENANT)}`,
         'content-type': contentType,
       });

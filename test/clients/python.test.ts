@@ -80,13 +80,13 @@ withPython(`a Python client${skipped}`, () => {
   let store: TestStore;
   let server: TestServer;
   let seen: ClientSeen;
-  let book: { readonly id: string; readonly createTimeMicros: bigint }[];
+  let charges: { readonly id: string; readonly createTimeMicros: bigint }[];
 
   beforeAll(async () => {
     store = await openTestStore();
     server = await openTestServer(store.url);
     seen = await run<ClientSeen>('client.py', server.address);
-    book = (await store.journal.read('default', 0n, 1000)).map(({ charge }) => charge);
+    charges = (await store.journal.read('default', 0n, 1000)).map(({ charge }) => charge);
   }, PROGRAM_TIMEOUT_MS + 30_000);
   afterAll(async () => {
     await server.close();
@@ -107,7 +107,7 @@ withPython(`a Python client${skipped}`, () => {
   test('creates, and gets the original again', () => {
     expect(seen.created).toMatchObject({ replayed: false, total_tokens: 418, labels: { team: 'a' } });
     expect(seen.created.id).toMatch(UUID_V7);
-    expect(book[0]).toMatchObject({
+    expect(charges[0]).toMatchObject({
       id: seen.created.id,
       createTimeMicros: BigInt(seen.created.create_time_us),
     });
@@ -168,18 +168,18 @@ withPython(`a Python client${skipped}`, () => {
   test('lists every charge once, in pages', () => {
     expect(seen.list.pages).toBe(Math.ceil(STORED / 64));
     expect(seen.list.ids.toSorted()).toEqual(
-      book
+      charges
         .slice(0, STORED)
         .map(({ id }) => id)
         .toSorted(),
     );
   });
 
-  test('watches the book from the beginning into what is written meanwhile, without a gap', () => {
-    expect(book).toHaveLength(STORED + 1);
+  test('watches the journal from the beginning into what is written meanwhile, without a gap', () => {
+    expect(charges).toHaveLength(STORED + 1);
     expect(seen.watch.sequences).toEqual(upTo(STORED + 1));
-    expect(seen.watch.ids).toEqual(book.map(({ id }) => id));
-    expect(seen.watch.live).toBe(book.at(-1)?.id);
+    expect(seen.watch.ids).toEqual(charges.map(({ id }) => id));
+    expect(seen.watch.live).toBe(charges.at(-1)?.id);
   });
 
   test('checks health', () => {
@@ -230,7 +230,9 @@ withPython(`a Python consumer of the stream${skipped}`, () => {
       expect(event.headers).toMatchObject({
         'Nats-Msg-Id': event.event_id,
         'ce-id': event.event_id,
-        'ce-type': 'charge.created',
+        'ce-type': 'charge.v1.ChargeCreated',
+        'ce-subject': event.charge_id,
+        'ce-dataschema': 'https://type.googleapis.com/charge.v1.ChargeCreated',
         'ce-specversion': '1.0',
         'ce-sequence': String(event.sequence),
         'content-type': 'application/protobuf',

@@ -159,7 +159,7 @@ describe('RecordCharges', () => {
 });
 
 describe('WatchCharges', () => {
-  test('reads the book once to begin with, and once for each commit that it delivers', async () => {
+  test('reads the journal once to begin with, and once for each commit that it delivers', async () => {
     const read = jest.spyOn(ChargeEventReader.prototype, 'read');
     try {
       const watcher = new Watcher(server.client);
@@ -192,7 +192,7 @@ describe('WatchCharges', () => {
     );
     await writing;
     const end = last + 20n * 21n;
-    await waitFor('the whole book', () => watcher.sequences.at(-1) === end);
+    await waitFor('the whole journal', () => watcher.sequences.at(-1) === end);
     expect(watcher.sequences).toEqual(range(1n, end));
     watcher.stream.cancel();
   });
@@ -207,7 +207,7 @@ describe('WatchCharges', () => {
     watcher.stream.cancel();
   });
 
-  test('filters, and keeps the numbers of the book', async () => {
+  test('filters, and keeps the numbers of the journal', async () => {
     const before = await store.journal.lastSequence(TENANT);
     const filter = {
       userProfile: 'watched',
@@ -238,7 +238,7 @@ describe('WatchCharges', () => {
     await third.close();
   });
 
-  test('refuses a place that the book has not reached, and takes the next one', async () => {
+  test('refuses a sequence that the journal has not reached, and takes the next one', async () => {
     const last = await store.journal.lastSequence(TENANT);
     const tooFar = new Watcher(server.client, { startSequence: last + 2n });
     await waitFor('the refusal', () => tooFar.error);

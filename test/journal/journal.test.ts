@@ -57,7 +57,7 @@ describe('a page of the journal', () => {
     }
   });
 
-  test('has the numbers that the journal gives, even where ids do not ascend in a group', async () => {
+  test('has the numbers that the journal gives, even if ids do not ascend in a group', async () => {
     const pool = store.database.pool;
     await pool.query(`INSERT INTO journal_head VALUES ('descending', 0)`);
     const requests = ['a', 'b', 'c', 'd', 'e'].map((id) => chargeRequest(id));
@@ -100,7 +100,7 @@ describe('a page of the journal', () => {
 });
 
 describe('a write that inserts nothing', () => {
-  test.each(['expectNew', 'skipExisting'] as const)('leaves no entry behind, %s', async (mode) => {
+  test.each(['expectNew', 'skipExisting'] as const)('leaves no entry, %s', async (mode) => {
     const before = await store.journal.lastSequence(TENANT);
     const groups = await sizesOfGroups();
     const existing = newCharge(TENANT, chargeRequest('0-1'));

@@ -21,8 +21,8 @@ function group(firstSequence: bigint, size: number) {
   return { tenant: TENANT, firstSequence, messages, sizeBytes: size };
 }
 
-/** Groups of a book in the order of their numbers, some of which never arrive, and a shuffled arrival. */
-const books = fc
+/** Groups of a journal in the order of their numbers, some of which never arrive, and a shuffled arrival. */
+const journals = fc
   .array(fc.record({ size: fc.integer({ min: 1, max: 7 }), arrives: fc.boolean() }), { maxLength: 20 })
   .chain((sizes) => {
     let next = 1n;
@@ -39,15 +39,15 @@ const books = fc
     });
   });
 
-test('in whatever order groups arrive, what comes behind a number is without a gap, and nothing is given twice', () => {
+test('in whatever order groups arrive, what comes after a number is without a gap, and nothing is given twice', () => {
   fc.assert(
-    fc.property(books, ({ groups, arrival, limit }) => {
+    fc.property(journals, ({ groups, arrival, limit }) => {
       const recent = new RecentEvents(1_000);
       for (const each of arrival) recent.add(each);
       const given: bigint[] = [];
       let cursor = 0n;
       for (const { messages, arrives } of groups) {
-        // The reader takes the next group from memory, or, where it never arrived, from the journal.
+        // The reader takes the next group from memory, or from the journal if it never arrived.
         const last = messages.at(-1)?.sequence ?? cursor;
         if (cursor >= last) continue;
         const found = recent.after(TENANT, cursor, limit).map(({ sequence }) => sequence);

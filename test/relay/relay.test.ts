@@ -97,7 +97,9 @@ describe('the relay', () => {
       'Nats-Msg-Id': event.eventId,
       'ce-specversion': '1.0',
       'ce-id': event.eventId,
-      'ce-type': 'charge.created',
+      'ce-type': 'charge.v1.ChargeCreated',
+      'ce-subject': event.charge?.id,
+      'ce-dataschema': 'https://type.googleapis.com/charge.v1.ChargeCreated',
       'ce-sequence': '1',
       'content-type': 'application/protobuf',
       traceparent,
@@ -161,7 +163,7 @@ describe('the relay', () => {
     }
   });
 
-  test('goes on where it was when NATS is killed in the middle, without a gap or a change of order', async () => {
+  test('continues from its last event when NATS is killed in the middle, without a gap or a change of order', async () => {
     startRelay();
     await record('before', 500);
     await waitFor('the first events', async () => (await readBacklogSize(store.database.em)) < 500);
@@ -331,7 +333,7 @@ function plain({ payload, ...message }: EventMessage): object {
 }
 
 describe('the fence', () => {
-  test('at the broker keeps a publisher that is behind from storing anything', async () => {
+  test('at the broker keeps a publisher that has missed a message from storing anything', async () => {
     const { relay } = startRelay();
     await record('fence', 2);
     await drained();
@@ -362,7 +364,7 @@ describe('the fence', () => {
     }
   });
 
-  test('lets the relay go on behind what somebody else published into the stream', async () => {
+  test('lets the relay go on after what somebody else published into the stream', async () => {
     startRelay();
     await record('before', 3);
     await drained();

@@ -46,6 +46,7 @@ export class Service {
         HOME: process.env['HOME'],
         LISTEN: '127.0.0.1:0',
         METRICS_LISTEN: '127.0.0.1:0',
+        PROCESSES: '1',
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -37,7 +37,7 @@ export interface TestStore {
   close(): Promise<void>;
 }
 
-/** How a server process connects, with other bounds where given. */
+/** How a server process connects; `bounds` replaces its defaults. */
 export function connectionTo(url: string, bounds: Partial<DatabaseOptions> = {}): DatabaseOptions {
   return {
     databaseUrl: url,
@@ -51,7 +51,7 @@ export function connectionTo(url: string, bounds: Partial<DatabaseOptions> = {})
   };
 }
 
-/** Opens a database like a server process does, with other bounds where given. */
+/** Opens a database as a server process does; `bounds` replaces its defaults. */
 export function openTestDatabase(url: string, bounds: Partial<DatabaseOptions> = {}): Promise<Database> {
   return openDatabase(connectionTo(url, bounds));
 }

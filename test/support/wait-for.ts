@@ -40,7 +40,7 @@ export async function waitFor<T>(
   }
 }
 
-/** The value once it has not changed for 300 ms: where the condition is that nothing happens any more. */
+/** The value after it has not changed for 300 ms. For tests that need to know that nothing happens any more. */
 export async function settled(read: () => number): Promise<number> {
   let last = -1;
   let since = performance.now();

@@ -215,11 +215,10 @@ class RecordWork {
   }
 
   #send({ items, bytes }: Chunk, results: readonly RecordResult[]): void {
-    // Before the writes: one of them may find out that the stream is over, which releases everything.
+    // Before the write, which may find out that the stream is over and then releases everything.
     this.#share.release(bytes);
-    for (const result of toProtoResults(items, results)) {
-      if (!this.#stream.write({ result })) this.#stopUntilWritable();
-    }
+    const responses = toProtoResults(items, results).map((result) => ({ result }));
+    if (!this.#stream.writeAll(responses)) this.#stopUntilWritable();
     this.#stream.counters.streamed('sent', items.length);
   }
 

@@ -127,7 +127,7 @@ describe('listing', () => {
     );
   });
 
-  test('goes on behind any place, also one that no charge can have', async () => {
+  test('goes on after any place, also one that no charge can have', async () => {
     const list = (order: ListQuery['order'], id: string): Promise<Charge[]> =>
       store.reader.list(TENANT, { filter: {}, order, limit: 1, after: { usageTimeMicros: 0n, id } });
     const [afterFirst] = await list('oldest_first', 'ffffffff-ffff-ffff-ffff-ffffffffffff');

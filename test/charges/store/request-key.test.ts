@@ -27,7 +27,7 @@ const TEXTS = [
 ];
 
 describe('the key of a request id', () => {
-  test.each(UUIDS)('is the request id itself where it is a UUID: %s', (requestId) => {
+  test.each(UUIDS)('is the request id itself if it is a UUID: %s', (requestId) => {
     expect(requestKey(requestId)).toBe(requestId);
     expect(isHashedKey(requestKey(requestId))).toBe(false);
   });

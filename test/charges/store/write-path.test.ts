@@ -316,7 +316,7 @@ describe('a failing write', () => {
     const waiting = Array.from({ length: 5 }, (_, i) => writer.record(TENANT, [chargeRequest(`wait-${i}`)]));
     const requests = Array.from({ length: 20 }, (_, i) => chargeRequest(`admitted-${i}`));
     const admitted = writer.record(TENANT, requests, { admitted: true });
-    // What they add to the queue is in nobody else's place, and nobody else gets in behind them.
+    // The admitted items take no other caller's place, and no other caller gets in after them.
     await expect(writer.record(TENANT, [chargeRequest('refused')])).rejects.toMatchObject({
       failure: { reason: 'OVERLOADED', metadata: { limit: 'write_queue' } },
     });

@@ -1,6 +1,6 @@
 """Calls a Charge Service as a Python program would, and prints what it saw as one JSON object.
 
-Arguments: the address of a server with an empty book.
+Arguments: the address of a server with an empty journal.
 """
 
 import json

@@ -1,0 +1,49 @@
+/** How calls and streams end, and how that is counted. */
+
+import { status as Code } from '@grpc/grpc-js';
+import { afterEach, expect, test } from '@jest/globals';
+
+import { waitFor } from '../support/wait-for.ts';
+import { connectRaw, open, responseOf } from './support/raw.ts';
+import { errorOf, type Fixture, startServer } from './support/server.ts';
+
+let fixture: Fixture;
+afterEach(() => fixture.close());
+
+test('an error before the handler ends a stream with a correlation id, and closes it', async () => {
+  const tenantOf = (): string => {
+    throw new Error('broken');
+  };
+  fixture = await startServer({}, { tenantOf });
+  const { client } = fixture;
+  for (const open of [
+    () => client.watchCharges({ startSequence: undefined, filter: undefined }),
+    () => client.recordCharges(),
+  ]) {
+    const error = errorOf(await new Promise((resolve) => open().on('error', resolve)));
+    expect(error).toMatchObject({ code: 'INTERNAL', reason: 'INTERNAL' });
+    expect(fixture.logs.some((line) => line.includes(error.metadata['correlation_id'] ?? '?'))).toBe(true);
+  }
+  expect(fixture.server.load).toMatchObject({ watchStreams: 0, recordStreams: 0 });
+});
+
+test('a stream that its deadline ends is counted as DEADLINE_EXCEEDED', async () => {
+  fixture = await startServer();
+  const watch = fixture.client.watchCharges(
+    { startSequence: undefined, filter: undefined },
+    { deadline: Date.now() + 50 },
+  );
+  const error = await new Promise((resolve) => watch.on('error', resolve));
+  expect(errorOf(error).code).toBe('DEADLINE_EXCEEDED');
+  await waitFor('the count', () => fixture.counts.includes(`WatchCharges ${Code.DEADLINE_EXCEEDED}`));
+});
+
+test('what is refused before grpc-js sees it is counted by its reason', async () => {
+  fixture = await startServer();
+  const session = connectRaw(fixture.address);
+  const stream = open(session, 'CreateCharge', { 'grpc-encoding': 'gzip' });
+  stream.end();
+  expect((await responseOf(stream)).grpcStatus).toBe(Code.UNIMPLEMENTED);
+  expect(fixture.counts).toEqual(['refused COMPRESSION_UNSUPPORTED']);
+  session.destroy();
+});
