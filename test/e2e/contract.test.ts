@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Metadata } from '@grpc/grpc-js';
 
-import { type ChargeType, type Provider, type TokenDetails } from '../../generated/charge/v1/charge.ts';
+import {
+  type Charge,
+  type ChargeType,
+  type Provider,
+  type TokenDetails,
+} from '../../generated/charge/v1/charge.ts';
 import {
   type BatchCreateChargesResponse,
   type ChargeServiceClient,
@@ -11,7 +16,7 @@ import {
   type GetChargeResponse,
   ListChargesOrder,
   ListChargesRequest,
-  type ListChargesResponse,
+  ListChargesResponse,
   Outcome,
 } from '../../generated/charge/v1/charge_service.ts';
 import {
@@ -332,7 +337,7 @@ describe('ListCharges', () => {
     ]);
   });
 
-  test('ends a page before 3 MiB, and goes on behind it', async () => {
+  test('ends a page before 1 MiB, and the next page goes on after it', async () => {
     const labels = new Map(Array.from({ length: 16 }, (_, i) => [`${i}`.padEnd(63, 'k'), '👩'.repeat(255)]));
     for (let lot = 0; lot < 4; lot++) {
       await batch(
@@ -341,7 +346,7 @@ describe('ListCharges', () => {
         ),
       );
     }
-    const sizes: number[] = [];
+    const pages: Charge[][] = [];
     let pageToken = '';
     do {
       const page = await list({
@@ -349,10 +354,17 @@ describe('ListCharges', () => {
         pageSize: 1000,
         pageToken,
       });
-      sizes.push(page.charges.length);
+      pages.push(page.charges);
       pageToken = page.nextPageToken;
     } while (pageToken !== '');
-    expect(sizes.length).toBeGreaterThan(1);
-    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(240);
+    expect(new Set(pages.flat().map(({ id }) => id)).size).toBe(240);
+    expect(pages.flat()).toHaveLength(240);
+    const bytesOf = (charges: Charge[]): number =>
+      ListChargesResponse.encode({ charges, nextPageToken: '' }).finish().length;
+    for (const page of pages) expect(bytesOf(page)).toBeLessThanOrEqual(1024 * 1024);
+    // All the charges are about the same size: one more would not have fitted.
+    for (const page of pages.slice(0, -1)) {
+      expect(bytesOf([...page, ...page.slice(0, 1)])).toBeGreaterThan(1024 * 1024 - 1024);
+    }
   });
 });

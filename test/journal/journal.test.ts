@@ -100,7 +100,7 @@ describe('a page of the journal', () => {
 });
 
 describe('a write that inserts nothing', () => {
-  test.each(['expectNew', 'skipExisting'] as const)('leaves no entry, %s', async (mode) => {
+  test.each(['expectNew', 'skipExisting'] as const)('leaves no entry behind, %s', async (mode) => {
     const before = await store.journal.lastSequence(TENANT);
     const groups = await sizesOfGroups();
     const existing = newCharge(TENANT, chargeRequest('0-1'));

@@ -3,7 +3,7 @@
 import { expect, jest, test } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/transport-node';
 
-import type { EventMessage } from '../../src/relay/event-message.ts';
+import { encodeHeaders, type EventMessage } from '../../src/relay/event-message.ts';
 import { JetStreamPublisher } from '../../src/relay/publisher.ts';
 
 const MESSAGE: EventMessage = {
@@ -49,4 +49,10 @@ test('a batch that gets no acknowledgement in time fails for that reason', async
   } finally {
     jest.useRealTimers();
   }
+});
+
+test('the headers of the longest event stay below the kilobyte that the publisher allows for them', () => {
+  const longest = { ...MESSAGE, tenant: 't'.repeat(255), sequence: 2n ** 63n - 1n };
+  const condition = `Nats-Expected-Last-Msg-Id: ${MESSAGE.id}`;
+  expect(encodeHeaders(longest, 'protobuf', condition).length).toBeLessThan(1024);
 });

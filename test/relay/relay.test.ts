@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -163,7 +162,7 @@ describe('the relay', () => {
     }
   });
 
-  test('continues from its last event when NATS is killed in the middle, without a gap or a change of order', async () => {
+  test('goes on where it was when NATS is killed in the middle, without a gap or a change of order', async () => {
     startRelay();
     await record('before', 500);
     await waitFor('the first events', async () => (await readBacklogSize(store.database.em)) < 500);
@@ -207,16 +206,19 @@ describe('the relay', () => {
     const manager = await jetstreamManager(connection);
     const duplicateWindow = { duplicate_window: nanos(100) };
     await manager.streams.add({ name: 'CHARGES', subjects: ['charge.>'], ...duplicateWindow });
-    await connection.close();
+    await manager.streams.add({ name: 'PROBE', subjects: ['probe'], ...duplicateWindow });
     const { log } = startRelay();
     await record('stored', 10);
     await drained();
+    // The probe is stored after the events, so their ids are too old as well when it is taken again.
+    const probe = () => jetstream(connection).publish('probe', '', { msgID: 'probe' });
+    await probe();
+    await waitFor('the broker to forget the ids', async () => !(await probe()).duplicate);
+    await connection.close();
     await nats.kill();
     await waitFor('the relay to notice', () => !log.connected);
     // As if the acknowledgements of the last six had been lost with the connection.
     await store.database.pool.query('UPDATE relay_cursor SET published_sequence = 4');
-    // The broker has to have forgotten the ids: three times its window, counted by its own clock.
-    await delay(300);
     await nats.restart();
     await record('next', 1);
     await drained();

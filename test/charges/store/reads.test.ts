@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
 import type { Charge, ChargeFilter } from '../../../src/charges/charge.ts';
 import type { ChargeReader, ListQuery, ReadOptions } from '../../../src/charges/ports.ts';
@@ -187,7 +187,9 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
     const client = await database.pool.connect();
     const statements = await statementsOf(database.pool, async () => {
       const reading = read(reader, { timeoutMs: 1 });
-      await delay(20);
+      await waitFor('the read to wait', () => database.pool.waitingCount === 1);
+      const deadlineMs = performance.now() + 1;
+      await waitFor('the end of its time', () => performance.now() > deadlineMs);
       client.release();
       await expect(reading).rejects.toMatchObject({ failure: { reason: 'DEADLINE_EXCEEDED' } });
     });
@@ -291,8 +293,13 @@ describe('the journal', () => {
     for (const notify of [true, false]) {
       const last = await store.journal.lastSequence(TENANT);
       const waiting = store.journal.waitForMore(TENANT, last, new AbortController().signal);
-      const woken = waiting.then(() => 'woken');
-      expect(await Promise.race([woken, delay(20, 'asleep')])).toBe('asleep');
+      let woken = false;
+      void waiting.then(() => (woken = true));
+      const polls = jest.spyOn(store.writes.em, 'fork');
+      // The second poll begins only after the first one ended, which found nothing new.
+      await waitFor('a whole poll', () => polls.mock.calls.length >= 2);
+      polls.mockRestore();
+      expect(woken).toBe(false);
       const writer = notify ? store.writer : store.anotherWriter();
       await writer.record(TENANT, [chargeRequest(`wake-${String(notify)}`)]);
       await waiting;
@@ -309,7 +316,7 @@ describe('the journal', () => {
     const readers = [new AbortController(), new AbortController()];
     for (const { signal } of readers) await follower.waitForMore(TENANT, last, signal);
     const again = readers.map(({ signal }) => follower.waitForMore(TENANT, last, signal).then(() => 'woken'));
-    expect(await Promise.race([...again, delay(20, 'asleep')])).toBe('asleep');
+    expect(await Promise.race([...again, nextTurn('asleep')])).toBe('asleep');
     follower.close();
     await Promise.all(again);
   });
