@@ -157,7 +157,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   writeAll(responses: readonly Res[]): boolean {
     const stream = this.#http2Stream;
     if (this.#over) return true;
-    if (stream === undefined || !stream.writable) {
+    if (!stream?.writable) {
       // The deadline has passed, and grpc-js tells so only once the caller has read what waits.
       this.#onCancel();
       return true;
