@@ -32,7 +32,7 @@ export function createRelay(
     () => openBroker({ url: natsUrl, stream, format: config.eventFormat, connectTimeoutMs: 5_000 }),
     {
       format: config.eventFormat,
-      batchSizeMax: 500,
+      batchSizeMax: 1_000,
       recentBytesMax: 32 * 1024 * 1024,
       ackTimeoutMs: 5_000,
       pollMs: 250,
