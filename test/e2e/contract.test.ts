@@ -320,7 +320,7 @@ describe('ListCharges', () => {
     for (const request of [
       { pageToken: nextPageToken },
       { filter, order: oldest, pageToken: nextPageToken },
-      { filter, pageToken: `${nextPageToken.slice(0, -1)}A` },
+      { filter, pageToken: `${nextPageToken.slice(0, -1)}${nextPageToken.endsWith('A') ? 'B' : 'A'}` },
       { filter, pageToken: 'nonsense' },
     ]) {
       expect(await errorOf(list(request))).toMatchObject({
