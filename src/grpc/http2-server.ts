@@ -39,8 +39,11 @@ export function injectorWith(server: Server, admits: AdmitStream): ConnectionInj
   http2Server.on('stream', (stream, headers) => {
     if (!admits(stream, headers)) return;
     starting = stream;
-    serve.call(http2Server, stream, headers);
-    starting = undefined;
+    try {
+      serve.call(http2Server, stream, headers);
+    } finally {
+      starting = undefined;
+    }
   });
   return injector;
 }

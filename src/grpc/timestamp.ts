@@ -5,7 +5,7 @@ import type { Timestamp } from '../../generated/google/protobuf/timestamp.ts';
 const MICROS_PER_SECOND = 1_000_000n;
 
 /** The first second of the year 1 and the last one of 9999: what a well-formed Timestamp spans. */
-export const TIMESTAMP_SECONDS_MIN = -62_135_596_800n;
+const TIMESTAMP_SECONDS_MIN = -62_135_596_800n;
 export const TIMESTAMP_SECONDS_MAX = 253_402_300_799n;
 
 /** Whether a Timestamp is well-formed: within the years 1 to 9999, nanos from 0 to 999,999,999. */
