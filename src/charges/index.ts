@@ -6,3 +6,4 @@ export { chargeEntities } from './entity.ts';
 export { ChargeEventReader, readChargeEvents } from './store/charge-events.ts';
 export { createChargeReader } from './store/charge-reader.ts';
 export { GroupWriter } from './store/group-writer.ts';
+export { WriteProbe } from './store/write-probe.ts';

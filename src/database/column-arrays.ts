@@ -10,22 +10,30 @@ import { BinaryArray } from './binary-array.ts';
 interface ArrayType {
   readonly name: ConstructorParameters<typeof BinaryArray>[0];
   readonly append: (array: BinaryArray, value: never) => void;
+  /** SQL of a value that every column of this type accepts. */
+  readonly sample: string;
 }
 
 /** By the type of the column. An empty text and an empty map are NULL, as they are for MikroORM. */
 const ARRAY_TYPES: Readonly<Record<string, ArrayType>> = {
-  uuid: { name: 'uuid', append: (array, value: string) => array.uuid(value) },
+  uuid: { name: 'uuid', append: (array, value: string) => array.uuid(value), sample: 'gen_random_uuid()' },
   text: {
     name: 'text',
     append: (array, value: string) => (value === '' ? array.null() : array.text(value)),
+    sample: "''",
   },
-  smallint: { name: 'int2', append: (array, value: number) => array.int2(value) },
-  bigint: { name: 'int8', append: (array, value: bigint) => array.int8(value) },
-  'timestamptz(6)': { name: 'timestamptz', append: (array, micros: bigint) => array.timestamptz(micros) },
+  smallint: { name: 'int2', append: (array, value: number) => array.int2(value), sample: '0' },
+  bigint: { name: 'int8', append: (array, value: bigint) => array.int8(value), sample: '0' },
+  'timestamptz(6)': {
+    name: 'timestamptz',
+    append: (array, micros: bigint) => array.timestamptz(micros),
+    sample: 'now()',
+  },
   jsonb: {
     name: 'jsonb',
     append: (array, map: ReadonlyMap<string, string>) =>
       map.size === 0 ? array.null() : array.jsonb(JSON.stringify(Object.fromEntries(map))),
+    sample: "'{}'",
   },
 };
 
@@ -58,6 +66,11 @@ export class ColumnArrays<Row extends object> {
    */
   selectList(first: number): string {
     return this.#columns.map(({ type }, index) => `unnest($${first + index}::${type.name}[])`).join(', ');
+  }
+
+  /** The same arrays with one made-up value each, as SQL. */
+  sampleArrays(): string {
+    return this.#columns.map(({ type }) => `ARRAY[${type.sample}]::${type.name}[]`).join(', ');
   }
 
   /** One binary array per column, in the order of `names`. */

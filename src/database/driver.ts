@@ -23,7 +23,7 @@ import {
 } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 
-import { isStatementError, statementTimeout } from './sql-errors.ts';
+import { isReadOnlySession, isStatementError, statementTimeout } from './sql-errors.ts';
 
 /** How long to wait for an answer after PostgreSQL's own time limit. */
 export const NETWORK_GRACE_MS = 5_000;
@@ -77,7 +77,8 @@ export class BoundDriver extends PostgreSqlDriver {
 
 /**
  * Runs `work` on a pooled connection, which must be outside of any transaction afterwards. The connection
- * is used again if PostgreSQL answered, even with an error of the statement. Otherwise it is closed.
+ * is used again if PostgreSQL answered, even with an error of the statement. Otherwise it is closed, and also if
+ * its session only reads: a new one may be able to write.
  * Rejects with what `work` threw, or with the pool's error if no connection was available.
  */
 export async function withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -88,7 +89,7 @@ export async function withClient<T>(pool: Pool, work: (client: PoolClient) => Pr
     broken = false;
     return result;
   } catch (error) {
-    broken = !isStatementError(error);
+    broken = !isStatementError(error) || isReadOnlySession(error);
     throw error;
   } finally {
     client.release(broken);

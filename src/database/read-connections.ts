@@ -5,16 +5,21 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { databaseUnavailable, deadlineExceeded, overloaded, ServiceError } from '../errors/failure.ts';
 import { withTimeout } from './driver.ts';
 import type { Database } from './orm.ts';
-import { classifySqlError, isPoolTimeout } from './sql-errors.ts';
+import { classifySqlError, isPoolTimeout, sqlState } from './sql-errors.ts';
 
 /** Reads on the connections of one database that it does not own; one object for each database. */
 export class ReadConnections {
   readonly #database: Database;
   readonly #retryAfterMs: number;
+  readonly #refused: (error: unknown) => void;
   #connectionsInUse = 0;
 
-  /** `retryAfterMs`: what a caller is told if PostgreSQL is away or every connection is in use. */
-  constructor(database: Database, retryAfterMs: number) {
+  /**
+   * `retryAfterMs`: what a caller is told if PostgreSQL is away or every connection is in use. `refused` hears of the
+   * reads that PostgreSQL refuses, because a table or a privilege is missing, for example.
+   */
+  constructor(database: Database, retryAfterMs: number, refused: (error: unknown) => void = () => undefined) {
+    this.#refused = refused;
     this.#database = database;
     this.#retryAfterMs = retryAfterMs;
     database.pool.on('acquire', () => this.#connectionsInUse++);
@@ -24,8 +29,8 @@ export class ReadConnections {
   /**
    * Runs `read` with an EntityManager of its own. `timeoutMs`: each statement ends that long after this
    * call at the latest, with the wait for a connection. Rejects with a {@link ServiceError}: `overloaded`
-   * if no connection became free in time, `database_unavailable`, or `deadline_exceeded` if a statement
-   * took too long. Rejects with any other error as it is.
+   * if no connection became free in time, `database_unavailable`, also if PostgreSQL refuses the statement, or
+   * `deadline_exceeded` if it took too long. Rejects with any other error as it is.
    */
   async use<T>(read: (em: EntityManager) => Promise<T>, timeoutMs?: number): Promise<T> {
     try {
@@ -46,12 +51,15 @@ export class ReadConnections {
               overloaded('read_connections', `${connectionsMax} reads at once`, retryAfterMs),
               { cause: error },
             )
-          : new ServiceError(databaseUnavailable(retryAfterMs), { cause: error });
+          : new ServiceError(databaseUnavailable(retryAfterMs, 'nothing'), { cause: error });
       case 'timeout':
         return new ServiceError(deadlineExceeded(), { cause: error });
       case 'data':
-      case 'other':
         return error;
+      case 'other':
+        if (sqlState(error) === undefined) return error;
+        this.#refused(error);
+        return new ServiceError(databaseUnavailable(retryAfterMs, 'nothing'), { cause: error });
     }
   }
 }

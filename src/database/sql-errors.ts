@@ -22,7 +22,7 @@ const RETRY_CLASSES = new Set([
 const DATA_CLASSES = new Set(['22', '23']);
 const LOCK_TIMEOUT = '55P03';
 const QUERY_CANCELED = '57014';
-const READ_ONLY_TRANSACTION = '25006'; // a former primary after a failover
+const READ_ONLY_TRANSACTION = '25006'; // a standby, a former primary, or default_transaction_read_only
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** Classifies what `pg`, its pool or MikroORM threw. */
@@ -54,9 +54,17 @@ export function sqlState(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether PostgreSQL refused the statement alone: its session goes on, and so can the connection. */
+/** Whether PostgreSQL refused the statement alone: nothing of it was stored, and its session goes on. */
 export function isStatementError(error: unknown): boolean {
   return sqlState(error) !== undefined && (error as { severity?: unknown }).severity === 'ERROR';
+}
+
+/**
+ * Whether the session only reads. It may stay so after the database can be written again, because a setting of the
+ * database is taken at the start of a session, and because another server may be the primary then.
+ */
+export function isReadOnlySession(error: unknown): boolean {
+  return sqlState(error) === READ_ONLY_TRANSACTION;
 }
 
 const NETWORK_CODES = new Set([

@@ -28,12 +28,13 @@ const DATABASE_MEMBERS = ['severity', 'detail', 'sqlMessage', 'query'];
 /** What MikroORM adds to an error from PostgreSQL whose message it has changed. */
 const WRAPPER_MEMBERS = ['sqlMessage', 'query'];
 /**
- * Refused logins, unknown databases, too many connections, a shutdown: these messages name users, databases
- * and limits, which an operator needs, and never quote a row or a statement.
+ * Classes of SQLSTATE whose messages name users, databases, tables, columns, files and limits, which an operator
+ * needs, and never quote a row or a statement. Values of constraints (23) stand in the detail, which is not logged.
+ * Not among them: 22, which quotes the value that is wrong, and P0, whatever somebody's trigger says.
  */
-const CLASSES_WITHOUT_VALUES = new Set(['28', '3D', '53', '57']);
-/** The same for single codes: no privilege, a read-only server, a lock that was not available in time. */
-const CODES_WITHOUT_VALUES = new Set(['42501', '25006', '55P03']);
+const CLASSES_WITHOUT_VALUES = new Set('08 0A 23 25 28 3D 3F 40 42 53 54 55 57 58 XX'.split(' '));
+/** A syntax error quotes the statement. */
+const CODES_WITH_VALUES = new Set(['42601']);
 const NAMES = ['table', 'constraint', 'routine'] as const;
 
 /** What may be logged about an error, with its stack frames and at most four causes. Never throws. */
@@ -78,7 +79,7 @@ function mayQuote(error: Error, depth: number): boolean {
 function isWithoutValues(error: Error): boolean {
   const { code } = error as { code?: unknown };
   if (typeof code !== 'string' || has(error, WRAPPER_MEMBERS)) return false;
-  return CLASSES_WITHOUT_VALUES.has(code.slice(0, 2)) || CODES_WITHOUT_VALUES.has(code);
+  return CLASSES_WITHOUT_VALUES.has(code.slice(0, 2)) && !CODES_WITH_VALUES.has(code);
 }
 
 function has(error: Error, members: readonly string[]): boolean {

@@ -101,14 +101,18 @@ export function shuttingDown(retryAfterMs: number): Failure {
   };
 }
 
-/** PostgreSQL did not answer, or lost the connection in the middle of a statement. */
-export function databaseUnavailable(retryAfterMs: number): Failure {
-  return {
-    code: 'UNAVAILABLE',
-    reason: 'DATABASE_UNAVAILABLE',
-    message: `The database did not answer, so a write may or may not have happened. ${RETRY_IS_SAFE}`,
-    retryAfterMs,
-  };
+/** What a call that failed has done: `nothing`, also because it only reads, or perhaps it has stored something. */
+export type Stored = 'nothing' | 'maybe';
+
+const STORED: Readonly<Record<Stored, string>> = {
+  nothing: 'Nothing was stored; try again later.',
+  maybe: `What was not acknowledged may have been stored. ${RETRY_IS_SAFE}`,
+};
+
+/** PostgreSQL does not answer, lost the connection in the middle of a statement, or refuses the statement. */
+export function databaseUnavailable(retryAfterMs: number, stored: Stored): Failure {
+  const message = `The database does not answer, or refuses this call. ${STORED[stored]}`;
+  return { code: 'UNAVAILABLE', reason: 'DATABASE_UNAVAILABLE', message, retryAfterMs };
 }
 
 /** The call took longer than the caller's deadline, or than the server allows. */

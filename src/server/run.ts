@@ -27,7 +27,7 @@ export async function runServer(config: Config): Promise<void> {
     databaseUrl,
     logger,
     metrics: createServerMetrics(),
-    serving: (serving) => send({ type: 'serving', serving }),
+    serving: (fault) => send({ type: 'serving', fault }),
     committed: (events) => commits.committed(events),
   });
   process.on('message', (message: unknown) => {

@@ -7,10 +7,12 @@ import {
   createChargeReader,
   DEFAULT_TENANT,
   GroupWriter,
+  WriteProbe,
 } from '../charges/index.ts';
 import { RecordWindow } from '../charges/rpc/record-window.ts';
 import { chargeService } from '../charges/rpc/service.ts';
 import type { Config } from '../config.ts';
+import { type DatabaseFault, databaseFault } from '../database/database-fault.ts';
 import { openDatabase } from '../database/orm.ts';
 import { ReadConnections } from '../database/read-connections.ts';
 import { readContractImage } from '../grpc/contract-image.ts';
@@ -20,15 +22,15 @@ import { ContractRules } from '../grpc/validation.ts';
 import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
-import { watchDatabase } from './database-watch.ts';
+import { WriteWatch } from './write-watch.ts';
 
 /** What the server is given from outside. */
 export interface ServerOptions {
   readonly databaseUrl: string;
   readonly logger: Logger;
   readonly metrics: ServerMetrics;
-  /** Whether charges can be recorded changed. */
-  serving(serving: boolean): void;
+  /** Why charges cannot be recorded, or undefined if they can: at first, and whenever that changes. */
+  serving(fault: DatabaseFault | undefined): void;
   /** These charges were committed together: events of one tenant's journal, in order. */
   committed(events: readonly ChargeEvent[]): void;
 }
@@ -49,7 +51,7 @@ export interface OpenServer {
 /** The name under which the health service says whether events reach NATS. */
 const EVENTS_SERVICE = 'charge.v1.events';
 
-const NO_WRITES = 'PostgreSQL does not accept writes: it does not answer in time, or it is read-only';
+const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
 
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
@@ -63,7 +65,7 @@ type ServerConfig = Pick<Config, 'listen' | 'writers' | 'inFlightCallsMax' | 'st
 export async function openServer(config: ServerConfig, options: ServerOptions): Promise<OpenServer> {
   const { logger, metrics } = options;
   const store = await openStore(config, options);
-  const { recorder, follower } = store;
+  const { recorder, follower, watch } = store;
   const image = readContractImage();
   const recordWindow = new RecordWindow();
   const { inFlightCallsMax, streamsMax } = config;
@@ -88,20 +90,15 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     queuedCharges: () => recorder.queuedCharges,
     recordBytes: () => recordWindow.bytes,
   });
-  // Over the connections of the writers: slow reads do not keep a charge from being recorded.
-  let wasAway = false;
-  const watch = watchDatabase(store.writes.pool, { periodMs: 1_000, timeoutMs: 3_000 }, (available) => {
-    for (const service of ['', charges.name]) rpc.setServing(service, available);
-    options.serving(available);
-    if (!available) logger.warn({}, NO_WRITES);
-    else if (wasAway) logger.info({}, 'PostgreSQL accepts writes again');
-    wasAway = !available;
+  const judged = watch.start((fault) => {
+    for (const service of ['', charges.name]) rpc.setServing(service, fault === undefined);
+    options.serving(fault);
   });
   rpc.setServing(EVENTS_SERVICE, false);
 
   return {
     listen: async ({ shared } = { shared: false }) => {
-      await watch.first;
+      await judged;
       return rpc.bind(config.listen, { shared });
     },
     relayConnected: (connected) => rpc.setServing(EVENTS_SERVICE, connected),
@@ -132,6 +129,8 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
   const polls = await openDatabase({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
   const follower = new JournalFollower(polls, { pollMs: 100 });
+  // Over the connections of the writers: a probe meets what a charge would meet.
+  const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
   const recorder = new GroupWriter(
     writes,
     { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: 5_000, retryAfterMs },
@@ -139,19 +138,37 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
       committed: (events) => {
         const last = events.at(-1);
         if (last !== undefined) follower.advanced(last.tenant, last.sequence);
+        watch.committed();
         options.committed(events);
       },
-      attempted: options.metrics.writeAttempted,
+      attempted: (charges, seconds, error) => {
+        if (error !== undefined) watch.failed(error, seconds);
+        options.metrics.writeAttempted(charges, seconds, error);
+      },
     },
   );
   return {
-    reads: new ReadConnections(database, retryAfterMs),
-    writes,
+    reads: new ReadConnections(database, retryAfterMs, logRefusedReads(options.logger)),
     follower,
     recorder,
+    watch,
     close: async () => {
       follower.close();
       await Promise.all([writes.close(), polls.close(), database.close()]);
     },
+  };
+}
+
+const REFUSED_READS_LOG_MS = 60_000;
+
+/** One line a minute for each problem, however many reads meet it. */
+function logRefusedReads(logger: Logger): (error: unknown) => void {
+  const loggedAt = new Map<string, number>();
+  return (error) => {
+    const { problem, detail } = databaseFault(error);
+    const now = performance.now();
+    if (now - (loggedAt.get(problem) ?? -Infinity) < REFUSED_READS_LOG_MS) return;
+    loggedAt.set(problem, now);
+    logger.error({ reason: detail }, `charges cannot be read: PostgreSQL: ${problem}`);
   };
 }

@@ -1,11 +1,13 @@
 /** The messages between the supervisor and its server processes. */
 
+import type { DatabaseFault } from '../database/database-fault.ts';
+
 /** From a server process. */
 export type ServerMessage =
   /** It listens. */
   | { readonly type: 'listening' }
-  /** Whether it can record charges. */
-  | { readonly type: 'serving'; readonly serving: boolean }
+  /** Why it cannot record charges, or undefined if it can. */
+  | { readonly type: 'serving'; readonly fault: DatabaseFault | undefined }
   /** Charges were committed; their events, unless the supervisor does not keep up. */
   | { readonly type: 'committed'; readonly events: readonly Buffer[] }
   /** Its start failed, and starting it again would not help. */

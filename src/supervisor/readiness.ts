@@ -5,8 +5,8 @@ import type { RelayStatus } from './relay-status.ts';
 import type { ServerPool } from './server-pool.ts';
 
 /**
- * Without NATS the service stays ready: charges are accepted, and the checks say how many events wait. A check says
- * only what is known: while no server process has told, `postgresql` is `unknown`.
+ * Without NATS the service stays ready: charges are accepted, and the checks say how many events wait. `postgresql`
+ * is `ok`, or why charges cannot be recorded, or `unknown` while no server process has told.
  */
 export function readinessOf(
   pool: Pick<ServerPool, 'serving' | 'postgresql'>,

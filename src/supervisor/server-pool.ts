@@ -2,6 +2,7 @@
 
 import cluster, { type Worker } from 'node:cluster';
 
+import { type DatabaseFault, faultText } from '../database/database-fault.ts';
 import type { Logger } from '../observability/logger.ts';
 import { describeError } from '../errors/describe-error.ts';
 import { isMessageOf, SERVER_MESSAGES, type ServerMessage, type SupervisorMessage } from './messages.ts';
@@ -30,8 +31,10 @@ const STABLE_AFTER_MS = 10_000;
 /** Starts server processes, replaces those that die, and drains them together. */
 export class ServerPool {
   readonly #options: ServerPoolOptions;
-  /** What each process said last: whether PostgreSQL accepts its charges. */
-  readonly #serving = new Map<Worker, boolean>();
+  /** What each process said last: why it cannot record charges, or undefined if it can. */
+  readonly #faults = new Map<Worker, DatabaseFault | undefined>();
+  /** What the log said last. */
+  #loggedProblem: string | undefined;
   readonly #started = Promise.withResolvers<void>();
   readonly #listening = new Set<Worker>();
   #restartDelayMs = RESTART_DELAY_MIN_MS;
@@ -43,7 +46,10 @@ export class ServerPool {
     this.#options = options;
   }
 
-  /** Starts every process. Resolves as soon as all listen; rejects if one cannot. */
+  /**
+   * Starts every process. Resolves as soon as all listen and one of them can record charges; rejects if one cannot
+   * listen.
+   */
   start(): Promise<void> {
     // The default, JSON, would copy the bytes of the events as text.
     cluster.setupPrimary({ serialization: 'advanced' });
@@ -53,13 +59,18 @@ export class ServerPool {
 
   /** How many processes can record charges. */
   get serving(): number {
-    return [...this.#serving.values()].filter(Boolean).length;
+    return [...this.#faults.values()].filter((fault) => fault === undefined).length;
   }
 
-  /** Whether PostgreSQL accepts charges, as the processes say; `unknown` before any of them has said it. */
-  get postgresql(): 'ok' | 'unavailable' | 'unknown' {
-    if (this.serving > 0) return 'ok';
-    return this.#serving.size > 0 ? 'unavailable' : 'unknown';
+  /** `ok`, or what a process said that cannot record charges; `unknown` before any of them has said anything. */
+  get postgresql(): string {
+    const fault = this.#fault;
+    if (fault !== undefined) return faultText(fault);
+    return this.#faults.size > 0 ? 'ok' : 'unknown';
+  }
+
+  get #fault(): DatabaseFault | undefined {
+    return [...this.#faults.values()].find((fault) => fault !== undefined);
   }
 
   /** Tells every process, now and in future, whether events reach NATS. */
@@ -94,7 +105,7 @@ export class ServerPool {
       this.#options.logger.warn({ error: describeError(error) }, 'server process channel failed'),
     );
     worker.once('exit', (code, signal) => {
-      this.#setServing(worker, undefined);
+      this.#changeFaults(() => this.#faults.delete(worker));
       this.#listening.delete(worker);
       if (this.#draining) return;
       const { logger } = this.#options;
@@ -118,13 +129,12 @@ export class ServerPool {
       case 'committed':
         return this.#options.committed(message.events);
       case 'serving':
-        return this.#setServing(worker, message.serving);
+        return this.#changeFaults(() => this.#faults.set(worker, message.fault));
       case 'listening':
         this.#send(worker, { type: 'relay', connected: this.#relayConnected });
         this.#listening.add(worker);
         if (this.#draining) this.#send(worker, { type: 'drain' });
-        else if (this.#listening.size === this.#options.processes) this.#setStarted();
-        return;
+        return this.#startIfComplete();
       case 'failed':
         this.#draining = true;
         if (this.#isStarted) return this.#options.failed(message.reason);
@@ -132,17 +142,29 @@ export class ServerPool {
     }
   }
 
-  #setStarted(): void {
+  #startIfComplete(): void {
+    if (this.#listening.size < this.#options.processes || this.serving === 0) return;
     this.#isStarted = true;
     this.#started.resolve();
   }
 
-  /** `undefined`: the process has ended. */
-  #setServing(worker: Worker, serving: boolean | undefined): void {
+  #changeFaults(change: () => void): void {
     const before = this.serving;
-    if (serving === undefined) this.#serving.delete(worker);
-    else this.#serving.set(worker, serving);
+    change();
     if (this.serving !== before) this.#options.servingChanged(this.serving);
+    this.#logFault();
+    this.#startIfComplete();
+  }
+
+  /** One line when charges cannot be recorded any more, or for another reason, and one when they can again. */
+  #logFault(): void {
+    const { logger } = this.#options;
+    const fault = this.#fault;
+    // Nothing is known of a process that is only being started again.
+    if (fault?.problem === this.#loggedProblem || (fault === undefined && this.serving === 0)) return;
+    this.#loggedProblem = fault?.problem;
+    if (fault === undefined) logger.info({}, 'PostgreSQL is writable again');
+    else logger.error({ reason: fault.detail }, `charges cannot be recorded: PostgreSQL: ${fault.problem}`);
   }
 
   #broadcast(message: SupervisorMessage): void {

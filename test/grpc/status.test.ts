@@ -34,7 +34,9 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
     .tuple(fc.constant('write_queue'), fc.constant('50,000 waiting charges'), retryAfterMs)
     .map((parts) => commonFailures.overloaded(...parts)),
   shuttingDown: retryAfterMs.map(commonFailures.shuttingDown),
-  databaseUnavailable: retryAfterMs.map(commonFailures.databaseUnavailable),
+  databaseUnavailable: fc
+    .tuple(retryAfterMs, fc.constantFrom('nothing' as const, 'maybe' as const))
+    .map((parts) => commonFailures.databaseUnavailable(...parts)),
   deadlineExceeded: fc.constant(0).map(commonFailures.deadlineExceeded),
   cancelled: fc.constant(0).map(commonFailures.cancelled),
   internalError: fc.uuid().map(commonFailures.internalError),

@@ -7,7 +7,13 @@ import {
   RecordChargesRequest,
   RecordChargesResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { type Failure, malformedMessage, messageTooLarge } from '../../errors/failure.ts';
+import {
+  databaseUnavailable,
+  type Failure,
+  malformedMessage,
+  messageTooLarge,
+  ServiceError,
+} from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { duplexStreamMethod, type StreamCall } from '../../grpc/stream.ts';
@@ -57,6 +63,13 @@ const CHUNKS_MAX = 4;
 /** What an item takes besides its bytes, and what its rejection takes at most. */
 const ITEM_OVERHEAD_BYTES = 256;
 const REJECTION_BYTES = 4096;
+
+/** Nothing of this chunk may be stored, but something of those after it. */
+function amongOthers(error: unknown): unknown {
+  const failure = error instanceof ServiceError ? error.failure : undefined;
+  if (failure?.reason !== 'DATABASE_UNAVAILABLE') return error;
+  return new ServiceError(databaseUnavailable(failure.retryAfterMs ?? 0, 'maybe'), { cause: error });
+}
 
 /**
  * The work of one stream. What is read and not answered is the stream's share of the window; reading
@@ -202,7 +215,7 @@ class RecordWork {
     if (this.#stream.over) return;
     for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
       if (chunk.error !== undefined) {
-        this.#stream.failWith(chunk.error);
+        this.#stream.failWith(this.#chunks.length > 1 ? amongOthers(chunk.error) : chunk.error);
         return;
       }
       if (chunk.results === undefined) break;

@@ -6,12 +6,18 @@
 
 import type { Database } from '../../database/orm.ts';
 import { retryWhileAway } from '../../database/retry.ts';
-import { classifySqlError } from '../../database/sql-errors.ts';
-import { cancelled, databaseUnavailable, overloaded, ServiceError } from '../../errors/failure.ts';
+import { classifySqlError, sqlState } from '../../database/sql-errors.ts';
+import {
+  cancelled,
+  databaseUnavailable,
+  overloaded,
+  ServiceError,
+  type Stored,
+} from '../../errors/failure.ts';
 import type { ChargeEvent, ChargeRequest, RecordResult } from '../charge.ts';
 import type { ChargeRow } from '../entity.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
-import { InsertCharges, isRequestIdConflict } from './insert-charges.ts';
+import { InsertCharges, type InsertMode, isRequestIdConflict } from './insert-charges.ts';
 import { newCharge } from './charge-row.ts';
 import { type GroupOutcome, writeGroup } from './write-group.ts';
 
@@ -154,11 +160,14 @@ export class GroupWriter implements ChargeRecorder {
 
   async #write(group: readonly Submission[]): Promise<void> {
     let waiting = group;
+    // By any of the attempts: each of them has all that are waiting.
+    let stored: Stored = 'nothing';
     try {
       await retryWhileAway(
-        () => this.#attempt(waiting),
+        () => this.#attempt(waiting, () => (stored = 'maybe')),
         (error, nextAttemptAt) => {
-          waiting = this.#giveUpBefore(nextAttemptAt, waiting, error);
+          const unavailable = this.#unavailable(stored, error);
+          waiting = this.#giveUpBefore(nextAttemptAt, waiting, unavailable);
           return waiting.length > 0;
         },
       );
@@ -168,25 +177,32 @@ export class GroupWriter implements ChargeRecorder {
         for (const submission of waiting) await this.#write([submission]);
         return;
       }
-      for (const submission of waiting) submission.reject(error);
+      // Tables or privileges are missing, for example. That is no fault of the service, and it can be repaired.
+      const refused = classifySqlError(error) === 'other' && sqlState(error) !== undefined;
+      for (const submission of waiting) submission.reject(refused ? this.#unavailable(stored, error) : error);
     }
   }
 
   /** Rejects those whose time will be over. The others keep their ids: they may be stored already. */
-  #giveUpBefore(nextAttemptAt: number, waiting: readonly Submission[], cause: unknown): Submission[] {
-    const { retryForMs, retryAfterMs } = this.#options;
+  #giveUpBefore(nextAttemptAt: number, waiting: readonly Submission[], failure: ServiceError): Submission[] {
     return waiting.filter(({ arrivedAt, reject }) => {
-      const staysOn = nextAttemptAt <= arrivedAt + retryForMs;
-      if (!staysOn) reject(new ServiceError(databaseUnavailable(retryAfterMs), { cause }));
+      const staysOn = nextAttemptAt <= arrivedAt + this.#options.retryForMs;
+      if (!staysOn) reject(failure);
       return staysOn;
     });
   }
 
+  #unavailable(stored: Stored, cause: unknown): ServiceError {
+    return new ServiceError(databaseUnavailable(this.#options.retryAfterMs, stored), { cause });
+  }
+
   /** Writes the group in one transaction, then answers it. */
-  async #attempt(group: readonly Submission[]): Promise<void> {
+  async #attempt(group: readonly Submission[], mayBeStored: () => void): Promise<void> {
     const tenant = group[0]?.tenant ?? '';
     const charges = group.flatMap((submission) => submission.charges);
-    const { results } = await this.#observed(charges.length, () => this.#writeGroup(tenant, charges));
+    const { results } = await this.#observed(charges.length, () =>
+      this.#writeGroup(tenant, charges, mayBeStored),
+    );
     let next = 0;
     for (const { charges, resolve } of group) resolve(results.slice(next, (next += charges.length)));
   }
@@ -207,15 +223,21 @@ export class GroupWriter implements ChargeRecorder {
   }
 
   /** Expects new request ids, unless recent groups met existing ones: an import that is run again. */
-  async #writeGroup(tenant: string, charges: readonly ChargeRow[]): Promise<GroupOutcome> {
+  async #writeGroup(
+    tenant: string,
+    charges: readonly ChargeRow[],
+    mayBeStored: () => void,
+  ): Promise<GroupOutcome> {
+    const write = (mode: InsertMode) =>
+      writeGroup(this.#database, this.#insert, tenant, charges, mode, mayBeStored);
     if (this.#conflictBackoff === 0) {
       try {
-        return await writeGroup(this.#database, this.#insert, tenant, charges, 'expectNew');
+        return await write('expectNew');
       } catch (error) {
         if (!isRequestIdConflict(error)) throw error;
       }
     }
-    const outcome = await writeGroup(this.#database, this.#insert, tenant, charges, 'skipExisting');
+    const outcome = await write('skipExisting');
     if (outcome.metExisting) this.#conflictBackoff = CONFLICT_BACKOFF_GROUPS;
     else if (this.#conflictBackoff > 0) this.#conflictBackoff--;
     return outcome;

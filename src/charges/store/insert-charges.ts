@@ -5,7 +5,7 @@
  */
 
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { ClientBase, DatabaseError } from 'pg';
+import { type ClientBase, type DatabaseError, escapeLiteral } from 'pg';
 
 import { ColumnArrays } from '../../database/column-arrays.ts';
 import { sqlState } from '../../database/sql-errors.ts';
@@ -47,16 +47,19 @@ export class InsertCharges {
    * Writes the charges whose request ids are new, with their entry in the journal, in one transaction.
    * `skipExisting` leaves the others alone; `expectNew` fails on them ({@link isRequestIdConflict}) and
    * writes nothing. Expects the charges of one tenant, sorted by request key, each key once: two writers
-   * that lock keys in different orders would deadlock.
+   * that lock keys in different orders would deadlock. No answer within `timeoutMs` (by default the limit of the
+   * connection) fails, and the connection has to be closed.
    */
   async run(
     client: ClientBase,
     tenant: string,
     charges: readonly ChargeRow[],
     mode: InsertMode,
+    timeoutMs?: number,
   ): Promise<InsertOutcome> {
     const result = await client.query<{ last: string | null; ids: string[] | null }>({
       ...this.#statements[mode],
+      ...(timeoutMs !== undefined && { query_timeout: timeoutMs }),
       values: [tenant, charges.length, ...this.#columns.parameters(charges)],
     });
     const row = result.rows[0];
@@ -65,6 +68,21 @@ export class InsertCharges {
       insertedIds: row.ids === null ? undefined : new Set(row.ids),
       lastSequence: BigInt(row.last ?? 0),
     };
+  }
+
+  /**
+   * The statement that writes one made-up charge of the tenant and rolls it back, and then commits a transaction
+   * that is empty. It is one message, so that a process that stops in the middle never keeps the tenant's row of
+   * `journal_head` locked.
+   */
+  rehearsal(tenant: string): string {
+    const values = `${escapeLiteral(tenant)}::text, 1, ${this.#columns.sampleArrays()}`;
+    return `
+DO $do$ BEGIN
+  EXECUTE $write$ ${this.#statements.expectNew.text} $write$ USING ${values};
+  RAISE SQLSTATE '${ROLLED_BACK}';
+EXCEPTION WHEN SQLSTATE '${ROLLED_BACK}' THEN NULL;
+END $do$`;
   }
 
   /**
@@ -100,6 +118,8 @@ export function isRequestIdConflict(error: unknown): boolean {
   return sqlState(error) === UNIQUE_VIOLATION && KEYS.has((error as DatabaseError).constraint ?? '');
 }
 
+/** Nobody else raises it. */
+const ROLLED_BACK = 'CHG00';
 const UNIQUE_VIOLATION = '23505';
 /** The primary key as well: after a lost reply, the same charges with the same ids come again. */
 const KEYS: ReadonlySet<string> = new Set(['charge_request_key', 'charge_pkey']);

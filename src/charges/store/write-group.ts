@@ -2,6 +2,7 @@
 
 import { withClient } from '../../database/driver.ts';
 import type { Database } from '../../database/orm.ts';
+import { isStatementError } from '../../database/sql-errors.ts';
 import { firstDifference } from '../canonical-content.ts';
 import type { ChargeEvent, RecordResult } from '../charge.ts';
 import type { ChargeRow } from '../entity.ts';
@@ -21,7 +22,8 @@ export interface GroupOutcome {
 
 /**
  * Writes charges of one tenant in one transaction and resolves after COMMIT. Repeating it with the same
- * charges is safe and gives the same results, whether or not an earlier attempt was committed.
+ * charges is safe and gives the same results, whether or not an earlier attempt was committed. If it rejects without
+ * having called `mayBeStored`, this attempt has stored nothing.
  */
 export async function writeGroup(
   database: Database,
@@ -29,9 +31,19 @@ export async function writeGroup(
   tenant: string,
   charges: readonly ChargeRow[],
   mode: InsertMode,
+  mayBeStored: () => void,
 ): Promise<GroupOutcome> {
   const firsts = firstOfEachRequest(charges);
-  const outcome = await withClient(database.pool, (client) => insert.run(client, tenant, firsts, mode));
+  const outcome = await withClient(database.pool, async (client) => {
+    try {
+      return await insert.run(client, tenant, firsts, mode);
+    } catch (error) {
+      if (!isStatementError(error)) mayBeStored();
+      throw error;
+    }
+  });
+  // It is, and the caller may still not hear of it.
+  if (outcome.lastSequence > 0n) mayBeStored();
 
   const earlier = firsts.filter((charge) => !wasInserted(outcome, charge));
   const stored = await storedCharges(database, tenant, earlier);

@@ -104,7 +104,7 @@ test('malformed and oversize batches are refused as a whole', async () => {
 });
 
 test('the whole batch fails when the database does', async () => {
-  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1)));
+  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1, 'maybe')));
   expect((await failureOf(batch([chargeRequest('r-1')]))).reason).toBe('DATABASE_UNAVAILABLE');
 });
 

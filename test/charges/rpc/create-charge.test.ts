@@ -181,7 +181,7 @@ test('the caller gets only the correlation id of an internal error, and the log 
 });
 
 test('an unavailable database is UNAVAILABLE with a time to wait', async () => {
-  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1250)));
+  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1250, 'maybe')));
   const error = await failureOf(create(chargeRequest('r-1')));
   expect(error).toMatchObject({
     code: 'UNAVAILABLE',

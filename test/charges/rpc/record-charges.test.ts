@@ -233,7 +233,7 @@ test('a failing database ends the stream, after the answers before it', async ()
   const { send, responses, ended } = open();
   send(chargeRequest('r-1'));
   await waitFor('the first answer', () => responses.length === 1);
-  journal.failures.push(new ServiceError(databaseUnavailable(1)));
+  journal.failures.push(new ServiceError(databaseUnavailable(1, 'maybe')));
   send(chargeRequest('r-2'));
   expect(await ended).toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE_UNAVAILABLE' });
   expect(responses).toHaveLength(1);

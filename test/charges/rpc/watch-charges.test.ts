@@ -139,7 +139,7 @@ test('keeps little of a page of large charges for a reader that stands still', a
 });
 
 const PASSING = [
-  ['DATABASE_UNAVAILABLE', databaseUnavailable(1)],
+  ['DATABASE_UNAVAILABLE', databaseUnavailable(1, 'maybe')],
   ['OVERLOADED', overloaded('read_connections', '8 reads that wait', 1)],
 ] as const;
 
@@ -155,7 +155,7 @@ test.each(PASSING)('outlives %s for a moment, and not for long', async (reason, 
 });
 
 test('ends at once if the end of the journal cannot be read', async () => {
-  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1)));
+  fixture.journal.failures.push(new ServiceError(databaseUnavailable(1, 'maybe')));
   expect((await watch(1n).failed).reason).toBe('DATABASE_UNAVAILABLE');
 });
 

@@ -1,0 +1,47 @@
+/** Finds out whether a charge could be recorded, without recording one. */
+
+import { withClient } from '../../database/driver.ts';
+import type { Database } from '../../database/orm.ts';
+import { findByKeys } from './find-by-keys.ts';
+import { InsertCharges } from './insert-charges.ts';
+
+/**
+ * Two probes over the connections of the writers, in the journal of one tenant. Both reject with what PostgreSQL or
+ * the driver said if a charge could not be recorded.
+ */
+export class WriteProbe {
+  readonly #database: Database;
+  readonly #insert: InsertCharges;
+  readonly #tenant: string;
+  readonly #answerMs: number;
+
+  /** A statement that is not answered within `answerMs` is given up, so that it keeps no writer's connection. */
+  constructor(database: Database, tenant: string, answerMs: number) {
+    this.#answerMs = answerMs;
+    this.#database = database;
+    this.#insert = new InsertCharges(database.orm);
+    this.#tenant = tenant;
+  }
+
+  /**
+   * Writes no charge with the statement that writes charges, and looks none up. That sees lost connections, a
+   * database that only reads, missing tables, columns and privileges, and costs neither WAL nor a dead row.
+   */
+  async check(): Promise<void> {
+    await withClient(this.#database.pool, (client) =>
+      this.#insert.run(client, this.#tenant, [], 'expectNew', this.#answerMs),
+    );
+    await findByKeys(this.#database.em.fork(), this.#tenant, 'requestKey', []);
+  }
+
+  /**
+   * Also writes a charge, its journal entry and its number, takes them back, and commits. That sees a full disk, a
+   * missing journal, and a commit that nobody confirms. It leaves a dead row of about half a kilobyte with its index
+   * entries, so it is not for every second. A disk that is full stays unnoticed until the pages in use are full, too.
+   */
+  async rehearse(): Promise<void> {
+    await this.check();
+    const rehearsal = { text: this.#insert.rehearsal(this.#tenant), query_timeout: this.#answerMs };
+    await withClient(this.#database.pool, (client) => client.query(rehearsal));
+  }
+}
