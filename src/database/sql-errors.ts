@@ -20,6 +20,7 @@ const RETRY_CLASSES = new Set([
   '58', // system error: I/O
 ]);
 const DATA_CLASSES = new Set(['22', '23']);
+const NOT_NULL_VIOLATION = '23502'; // only the journal's: its counter row is missing
 const LOCK_TIMEOUT = '55P03';
 const QUERY_CANCELED = '57014';
 const READ_ONLY_TRANSACTION = '25006'; // a standby, a former primary, or default_transaction_read_only
@@ -30,6 +31,7 @@ export function classifySqlError(error: unknown): SqlErrorKind {
   const state = sqlState(error);
   if (state === undefined) return isConnectionError(error) ? 'retry' : 'other';
   if (state === QUERY_CANCELED) return 'timeout';
+  if (state === NOT_NULL_VIOLATION) return 'other';
   if (state === LOCK_TIMEOUT || state === READ_ONLY_TRANSACTION) return 'retry';
   const category = state.slice(0, 2);
   if (RETRY_CLASSES.has(category)) return 'retry';

@@ -1,7 +1,5 @@
 /** Whether charges can be recorded: what health and readiness are made of. */
 
-import { setTimeout as delay } from 'node:timers/promises';
-
 import { type DatabaseFault, databaseFault } from '../database/database-fault.ts';
 import { classifySqlError, sqlState } from '../database/sql-errors.ts';
 
@@ -36,7 +34,8 @@ export class WriteWatch {
   readonly #probe: Probe;
   readonly #options: WriteWatchOptions;
   #changed: (fault: DatabaseFault | undefined) => void = () => undefined;
-  readonly #stopping = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
   readonly #first = Promise.withResolvers<void>();
   #isKnown = false;
   #fault: DatabaseFault | undefined;
@@ -58,12 +57,13 @@ export class WriteWatch {
    */
   start(changed: (fault: DatabaseFault | undefined) => void): Promise<void> {
     this.#changed = changed;
-    this.#run().catch(() => undefined);
+    void this.#run();
     return this.#first.promise;
   }
 
   stop(): void {
-    this.#stopping.abort();
+    this.#stopped = true;
+    clearTimeout(this.#timer);
   }
 
   /** Charges were committed. */
@@ -80,11 +80,9 @@ export class WriteWatch {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    for (;;) {
-      if (performance.now() - this.#committedAt >= this.#options.periodMs) await this.#runProbe();
-      await delay(this.#options.periodMs, undefined, { signal });
-    }
+    const { periodMs } = this.#options;
+    if (performance.now() - this.#committedAt >= periodMs) await this.#runProbe();
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#run(), periodMs);
   }
 
   async #runProbe(): Promise<void> {
@@ -93,7 +91,9 @@ export class WriteWatch {
     const provenAt = Math.max(this.#committedAt, this.#rehearsedAt);
     const rehearses = this.#failingSince !== undefined || startedAt - provenAt >= rehearsalPeriodMs;
     const silence = setTimeout(() => {
-      this.#fail(new Error(`no answer within ${answerMs / 1000} s`), startedAt);
+      if (this.#succeededAt > startedAt) return;
+      const silent = new Error(`no answer within ${answerMs / 1000} s`);
+      this.#fail(Object.assign(silent, { code: 'ETIMEDOUT' }), startedAt);
     }, answerMs);
     try {
       await (rehearses ? this.#probe.rehearse() : this.#probe.check());
@@ -120,7 +120,7 @@ export class WriteWatch {
   }
 
   #report(fault: DatabaseFault | undefined): void {
-    if (this.#stopping.signal.aborted || (this.#isKnown && fault?.problem === this.#fault?.problem)) return;
+    if (this.#stopped || (this.#isKnown && fault?.problem === this.#fault?.problem)) return;
     this.#isKnown = true;
     this.#fault = fault;
     this.#changed(fault);

@@ -8,7 +8,7 @@ import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/err
 import { Status } from '../../generated/google/rpc/status.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import type { ServerMetrics } from '../../src/observability/server-metrics.ts';
-import { type OpenServer, openServer } from '../../src/server/server.ts';
+import { type OpenServer, openServer, type ServerOptions } from '../../src/server/server.ts';
 
 /** Counts nothing: a process has one set of metrics, and a suite opens many servers. */
 const NO_METRICS: ServerMetrics = {
@@ -34,6 +34,8 @@ export interface TestServerOptions {
   readonly inFlightCallsMax?: number;
   readonly streamsMax?: number;
   readonly writers?: number;
+  /** Hears whether charges can be recorded. */
+  readonly serving?: ServerOptions['serving'];
 }
 
 /** Opens a server on a migrated database. */
@@ -53,7 +55,7 @@ export async function openTestServer(
     databaseUrl,
     logger: createLogger('silent', 'test'),
     metrics: NO_METRICS,
-    serving: () => undefined,
+    serving: options.serving ?? (() => undefined),
     committed: () => committed++,
   });
   const address = `127.0.0.1:${await server.listen()}`;
@@ -107,6 +109,7 @@ export function call<Res>(start: (callback: Callback<Res>) => unknown): Promise<
 /** An error as the contract describes it. */
 export interface DecodedError {
   readonly code: string;
+  readonly message: string;
   readonly reason: string | undefined;
   readonly domain: string | undefined;
   readonly metadata: Record<string, string>;
@@ -131,6 +134,7 @@ export function decodeStatus(status: Status | undefined): DecodedError {
   const violations = badRequest ? BadRequest.decode(badRequest).fieldViolations : [];
   return {
     code: Code[status?.code ?? 0] ?? '',
+    message: status?.message ?? '',
     reason: errorInfo?.reason,
     domain: errorInfo?.domain,
     metadata: Object.fromEntries(errorInfo?.metadata ?? []),
