@@ -29,10 +29,12 @@ const DATABASE_MEMBERS = ['severity', 'detail', 'sqlMessage', 'query'];
 const WRAPPER_MEMBERS = ['sqlMessage', 'query'];
 /**
  * Classes of SQLSTATE whose messages name users, databases, tables, columns, files and limits, which an operator
- * needs, and never quote a row or a statement. Values of constraints (23) stand in the detail, which is not logged.
- * Not among them: 22, which quotes the value that is wrong, and P0, whatever somebody's trigger says.
+ * needs, and never quote a row or a statement. Not among them: 22, which quotes the value that is wrong, 23, whose
+ * constraint is logged anyway, and P0, whatever somebody's trigger says.
  */
-const CLASSES_WITHOUT_VALUES = new Set('08 0A 23 25 28 3D 3F 40 42 53 54 55 57 58 XX'.split(' '));
+const CLASSES_WITHOUT_VALUES = new Set('08 0A 25 28 3D 3F 40 42 53 54 55 57 58 XX'.split(' '));
+/** The column that must not be null. */
+const CODES_WITHOUT_VALUES = new Set(['23502']);
 /** A syntax error quotes the statement. */
 const CODES_WITH_VALUES = new Set(['42601']);
 const NAMES = ['table', 'constraint', 'routine'] as const;
@@ -79,7 +81,8 @@ function mayQuote(error: Error, depth: number): boolean {
 function isWithoutValues(error: Error): boolean {
   const { code } = error as { code?: unknown };
   if (typeof code !== 'string' || has(error, WRAPPER_MEMBERS)) return false;
-  return CLASSES_WITHOUT_VALUES.has(code.slice(0, 2)) && !CODES_WITH_VALUES.has(code);
+  if (CODES_WITH_VALUES.has(code)) return false;
+  return CLASSES_WITHOUT_VALUES.has(code.slice(0, 2)) || CODES_WITHOUT_VALUES.has(code);
 }
 
 function has(error: Error, members: readonly string[]): boolean {

@@ -63,6 +63,29 @@ test('tells a person why PostgreSQL refused a statement for want of a privilege'
   expect(errorText(refused)).toContain('permission denied for schema public');
 });
 
+test.each([
+  ['22P02', `SELECT '${SECRET}'::int`, ''],
+  [
+    '23505',
+    `CREATE TEMP TABLE t (v text PRIMARY KEY); INSERT INTO t VALUES ('${SECRET}'), ('${SECRET}')`,
+    '',
+  ],
+  ['42601', `SELECT 1 FROM charge '${SECRET}'`, ''],
+  ['P0001', `DO $$ BEGIN RAISE EXCEPTION '${SECRET}'; END $$`, ''],
+  ['42P01', `SELECT '${SECRET}' FROM gone`, 'relation "gone" does not exist'],
+  ['23502', `CREATE TEMP TABLE t (v text, w int NOT NULL); INSERT INTO t VALUES ('${SECRET}', NULL)`, '"w"'],
+  ['25006', `SET transaction_read_only = on; CREATE TABLE t (v text DEFAULT '${SECRET}')`, 'CREATE TABLE'],
+])(
+  'quotes no value of an error with SQLSTATE %s, and its words if they are safe',
+  async (state, sql, words) => {
+    const error = await errorOf(database.pool.query(sql));
+    expect(sqlState(error)).toBe(state);
+    expect(JSON.stringify(describeError(error))).not.toContain(SECRET);
+    if (words === '') expect(errorText(error)).toBe(`error (${state})`);
+    else expect(errorText(error)).toContain(words);
+  },
+);
+
 test('tells a person why PostgreSQL refused a login or a database', async () => {
   const url = new URL(testDatabase.url);
   url.pathname = '/no_such_database';

@@ -20,9 +20,9 @@ import { waitFor } from '../support/wait-for.ts';
 interface Scene {
   readonly database: string;
   readonly role: string;
-  admin(...statements: string[]): Promise<Record<string, unknown>[]>;
+  readonly admin: (...statements: string[]) => Promise<Record<string, unknown>[]>;
   /** Ends the connections of the service, as a failover does. */
-  disconnect(): Promise<void>;
+  readonly disconnect: () => Promise<void>;
 }
 
 interface Fault {
