@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MigrationObject } from '@mikro-orm/core';
 import type { Pool, PoolClient } from 'pg';
 
+import { checkServer } from './check-server.ts';
 import { NETWORK_GRACE_MS } from './driver.ts';
 import { migrations } from './migrations/index.ts';
 import { type Database, type DatabaseOptions, openDatabase } from './orm.ts';
@@ -34,7 +35,7 @@ export interface MigrateOptions {
 /**
  * Applies what is missing, in order, each migration in a transaction. Replicas wait for each other
  * on an advisory lock. Returns the names of what this call applied. Throws if the database cannot be
- * reached, a lock does not become free in time, or a migration fails; a later start tries again. After
+ * reached or used (see {@link checkServer}), a lock does not become free in time, or a migration fails; a later start tries again. After
  * `options.signal` is aborted, it throws the signal's reason within some seconds: as soon as PostgreSQL
  * has ended every statement of this call, or if PostgreSQL does not answer or has no connection left.
  */
@@ -88,6 +89,10 @@ function openForMigrations(
 
 async function applyMissing(database: Database, options: MigrateOptions): Promise<string[]> {
   const client = await database.pool.connect();
+  await checkServer(
+    client,
+    (options.migrations ?? migrations).map(({ name }) => name),
+  );
   const lock = {
     text: 'SELECT pg_advisory_lock($1)',
     values: [MIGRATION_LOCK],
