@@ -32,13 +32,14 @@ test('without a connection to NATS no relay is said to be on standby', () => {
   });
 });
 
-test('PostgreSQL is unavailable only if a process says so, not while all are starting', () => {
+test('a fault of PostgreSQL is told only if a process says so, not while all are starting', () => {
   expect(readinessOf({ serving: 0, postgresql: 'unknown' }, 1, RELAY, 0)).toMatchObject({
     ready: false,
     checks: { postgresql: 'unknown', server_processes: '0 of 1' },
   });
-  expect(readinessOf({ serving: 0, postgresql: 'unavailable' }, 1, RELAY, 0)).toMatchObject({
+  const fault = 'disk full: could not extend file (53100)';
+  expect(readinessOf({ serving: 0, postgresql: fault }, 1, RELAY, 0)).toMatchObject({
     ready: false,
-    checks: { postgresql: 'unavailable' },
+    checks: { postgresql: fault },
   });
 });

@@ -75,9 +75,11 @@ export const ErrorReason = {
    */
   ERROR_REASON_SHUTTING_DOWN: 9,
   /**
-   * ERROR_REASON_DATABASE_UNAVAILABLE - UNAVAILABLE: PostgreSQL did not answer. A write may or may not have
-   * happened; a retry with the same request id settles it without a second
-   * charge. `google.rpc.RetryInfo` is attached.
+   * ERROR_REASON_DATABASE_UNAVAILABLE - UNAVAILABLE: PostgreSQL does not answer, or refuses the call: it is
+   * read-only, its disk is full, or tables or privileges are missing, for
+   * example. The message says whether nothing was stored or something may have
+   * been; a retry with the same request id settles it without a second charge.
+   * `google.rpc.RetryInfo` is attached.
    */
   ERROR_REASON_DATABASE_UNAVAILABLE: 10,
   /**
