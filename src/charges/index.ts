@@ -2,6 +2,7 @@
 
 export { type ChargeEvent, DEFAULT_TENANT } from './charge.ts';
 export { toProtoChargeCreated } from './convert.ts';
+export { countResults } from './count-results.ts';
 export { chargeEntities } from './entity.ts';
 export { ChargeEventReader, readChargeEvents } from './store/charge-events.ts';
 export { createChargeReader } from './store/charge-reader.ts';

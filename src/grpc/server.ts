@@ -19,7 +19,7 @@ import type { RpcLimits } from './limits.ts';
 import { LongStreams } from './long-streams.ts';
 import { reflectionServices } from './reflection.ts';
 import { RunningCalls } from './running-calls.ts';
-import { addService, type RpcMethod, type RpcService } from './service.ts';
+import { addService, methodName, type RpcMethod, type RpcService } from './service.ts';
 
 /** What a server is made of; it owns none of it. */
 export interface RpcServerOptions {
@@ -105,12 +105,13 @@ function guardedMethods(
   definition: ServiceDefinition,
   methods?: Readonly<Record<string, RpcMethod>>,
 ): [string, GuardedMethod][] {
-  return Object.entries(definition).map(([name, { path, requestStream, responseStream }]) => [
-    path,
+  return Object.entries(definition).map(([name, method]) => [
+    method.path,
     {
+      name: methodName(method),
       requestBytesMax: methods?.[name]?.requestBytesMax ?? HEALTH_REQUEST_BYTES_MAX,
-      requestStream,
-      responseStream,
+      requestStream: method.requestStream,
+      responseStream: method.responseStream,
     },
   ]);
 }

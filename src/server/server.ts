@@ -4,6 +4,7 @@ import {
   type ChargeEvent,
   chargeEntities,
   ChargeEventReader,
+  countResults,
   createChargeReader,
   DEFAULT_TENANT,
   GroupWriter,
@@ -71,7 +72,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     recorder,
     reader: createChargeReader(store.reads),
     journal: new ChargeEventReader(store.reads, follower),
-    metrics: metrics.rpc,
+    metrics: metrics.charges,
     rules: new ContractRules(image),
     recordWindow,
   });
@@ -87,6 +88,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   metrics.watchLoad(rpc.load, {
     queuedCharges: () => recorder.queuedCharges,
     recordBytes: () => recordWindow.bytes,
+    pools: store.pools,
   });
   // Over the connections of the writers: slow reads do not keep a charge from being recorded.
   let wasAway = false;
@@ -141,10 +143,12 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
         if (last !== undefined) follower.advanced(last.tenant, last.sequence);
         options.committed(events);
       },
+      recorded: (results) => countResults(options.metrics.charges, results),
       attempted: options.metrics.writeAttempted,
     },
   );
   return {
+    pools: { reads: database.pool, writes: writes.pool, watches: polls.pool },
     reads: new ReadConnections(database, retryAfterMs),
     writes,
     follower,

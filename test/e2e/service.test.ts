@@ -206,7 +206,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     expect(metrics).toMatch(/^charge_relay_nats_connected 0$/m);
     expect(metrics).toMatch(/^charge_relay_backlog_events 50$/m);
     expect(metrics).toMatch(
-      /^grpc_server_handled_total\{grpc_method="BatchCreateCharges",grpc_code="OK"\} 1$/m,
+      /^grpc_server_handled_total\{grpc_type="unary",grpc_service="charge.v1.ChargeService",grpc_method="BatchCreateCharges",grpc_code="OK"\} 1$/m,
     );
     await nats.restart();
     await waitFor('the backlog to be empty', async () => (await readyz(http)).checks['events_waiting'] === 0);
