@@ -1,6 +1,7 @@
 /** What other features may use of charges. The process roots also use `rpc/service.ts`. */
 
 export { type ChargeEvent, DEFAULT_TENANT } from './charge.ts';
+export { timeOfChargeId } from './charge-id.ts';
 export { toProtoChargeCreated } from './convert.ts';
 export { countResults } from './count-results.ts';
 export { chargeEntities } from './entity.ts';

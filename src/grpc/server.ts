@@ -75,14 +75,14 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const guard = new Http2Guard(methods, context);
   const injector = injectorWith(server, (stream, headers) => guard.admits(stream, headers));
   const listeners: Listener[] = [];
+  const sayRefused = refusalLog(logger);
   return {
     bind: async (address, { shared } = { shared: false }) => {
       const listener = await listen(address, {
         shared,
         connectionsMax: limits.connectionsMax,
         serve: (socket) => injector.injectConnection(socket),
-        onRefused: (error) =>
-          logger.error({ error: describeError(error) }, 'a connection could not be accepted'),
+        onRefused: sayRefused,
       });
       listeners.push(listener);
       return listener.port;
@@ -96,6 +96,18 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       await drain({ server, listeners, health, context }, timeoutMs);
       guard.stop();
     },
+  };
+}
+
+const REFUSAL_LOG_PERIOD_MS = 60_000;
+
+/** Clients can cause it as often as they like, if file descriptors run out: one line a minute. */
+function refusalLog(logger: RpcLogger): (error: Error) => void {
+  let silentUntilMs = 0;
+  return (error) => {
+    if (performance.now() < silentUntilMs) return;
+    silentUntilMs = performance.now() + REFUSAL_LOG_PERIOD_MS;
+    logger.error({ error: describeError(error) }, 'connections cannot be accepted');
   };
 }
 
