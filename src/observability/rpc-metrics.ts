@@ -1,10 +1,10 @@
 /** The metrics of gRPC calls, with the names and labels of go-grpc-prometheus, which dashboards are made for. */
 
 import { status as Code } from '@grpc/grpc-js';
-import { Counter, Histogram } from 'prom-client';
+import { Counter, type Histogram } from 'prom-client';
 
 import type { MethodMetrics, MethodName, RpcMetrics } from '../grpc/context.ts';
-import { type Tally, tallyCounter } from './tally.ts';
+import { labelledHistogram, type Tally, tallyCounter } from './tally.ts';
 
 /** From a quarter of a millisecond to ten seconds. */
 export const LATENCY_BUCKETS = [
@@ -36,10 +36,9 @@ export function createRpcMetrics(): RpcMetrics {
       help: 'Messages that were sent.',
       labelNames: METHOD_LABELS,
     }),
-    seconds: new Histogram({
+    seconds: labelledHistogram({
       name: 'grpc_server_handling_seconds',
       help: 'From the arrival of a request to its answer; of a stream, how long it was open.',
-      labelNames: METHOD_LABELS,
       buckets: LATENCY_BUCKETS,
     }),
   };
@@ -62,7 +61,7 @@ interface Families {
   readonly handled: Family<MethodLabel | 'grpc_code'>;
   readonly received: Family<MethodLabel>;
   readonly sent: Family<MethodLabel>;
-  readonly seconds: Histogram<MethodLabel>;
+  readonly seconds: (labels: Record<MethodLabel, string>) => Pick<Histogram, 'observe'>;
 }
 
 function methodMetrics({ type, service, method }: MethodName, families: Families): MethodMetrics {
@@ -70,7 +69,7 @@ function methodMetrics({ type, service, method }: MethodName, families: Families
   const started = families.started(labels);
   const received = families.received(labels);
   const sent = families.sent(labels);
-  const seconds = families.seconds.labels(labels);
+  const seconds = families.seconds(labels);
   const handled: (Tally | undefined)[] = [];
   const handledWith = (code: Code): Tally =>
     (handled[code] ??= families.handled({ ...labels, grpc_code: codeLabel(code) }));

@@ -1,9 +1,9 @@
 /**
- * Counters of the hot path. prom-client looks a counter's labels up at each increment, which takes 0.1 to 0.4 µs. A
- * tally is a plain number that is added to the counter when somebody scrapes.
+ * Counters and histograms of the hot path. prom-client looks the labels up at each increment, which takes 0.1 to 0.4 µs.
+ * Here that happens when somebody scrapes. A tally is a plain number that is added to its counter then.
  */
 
-import { Counter, type CounterConfiguration } from 'prom-client';
+import { Counter, type CounterConfiguration, Histogram, register } from 'prom-client';
 
 /** One series of a counter. */
 export class Tally {
@@ -36,5 +36,28 @@ export function tallyCounter<Label extends string>(
     const tally = new Tally();
     series.push({ labels, tally });
     return tally;
+  };
+}
+
+/** Declares a histogram. The result adds a series to it; each set of labels must be used once. */
+export function labelledHistogram<Label extends string>(config: {
+  readonly name: string;
+  readonly help: string;
+  readonly buckets: number[];
+}): (labels: Record<Label, string>) => Pick<Histogram, 'observe'> {
+  const series: { readonly labels: Record<Label, string>; readonly histogram: Histogram }[] = [];
+  const { name, help } = config;
+  const get = async () => {
+    const values = series.map(async ({ labels, histogram }) =>
+      (await histogram.get()).values.map((value) => ({ ...value, labels: { ...labels, ...value.labels } })),
+    );
+    return { name, help, type: 'histogram', aggregator: 'sum', values: (await Promise.all(values)).flat() };
+  };
+  // A registry only calls `get`; prom-client's own registries of added-up metrics hold such objects, too.
+  register.registerMetric({ name, get } as unknown as Histogram);
+  return (labels) => {
+    const histogram = new Histogram({ ...config, registers: [] });
+    series.push({ labels, histogram });
+    return histogram;
   };
 }

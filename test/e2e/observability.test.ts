@@ -97,6 +97,9 @@ test('a started service counts charges, calls and tokens, and logs what it refus
     [`grpc_server_handled_total{${unary},grpc_method="BatchCreateCharges",grpc_code="OK"}`]: 1,
     [`grpc_server_msg_received_total{${unary},grpc_method="BatchCreateCharges"}`]: 1,
     [`grpc_server_msg_sent_total{${unary},grpc_method="BatchCreateCharges"}`]: 1,
+    [`grpc_server_handling_seconds_count{${unary},grpc_method="CreateCharge"}`]: 1,
+    [`grpc_server_handling_seconds_bucket{${unary},grpc_method="CreateCharge",le="+Inf"}`]: 1,
+    [`grpc_server_handling_seconds_count{${unary},grpc_method="GetCharge"}`]: 0,
     'charge_refused_total{reason="VALIDATION_FAILED"}': 1,
     // Of two processes with three writers each.
     'charge_database_connections_max{pool="writes"}': 6,
