@@ -23,6 +23,9 @@ COPY proto ./proto
 COPY generated ./generated
 COPY src ./src
 RUN install -d -o node -g node -m 0700 /data
+# `docker build --build-arg COMMIT=$(git rev-parse HEAD)` shows it in the metric charge_build_info.
+ARG COMMIT
+ENV CHARGE_COMMIT=$COMMIT
 USER node
 EXPOSE 50051 9464
 # Node itself gets the signal: npm or a shell in between would swallow it and cut the drain short.

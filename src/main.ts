@@ -3,6 +3,8 @@
 import cluster from 'node:cluster';
 
 import { type Config, ConfigError, configFromEnv } from './config.ts';
+import { createLogger } from './observability/logger.ts';
+import { logProcessEvents } from './observability/process-log.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
@@ -12,7 +14,8 @@ function readConfig(): Config | undefined {
     return configFromEnv(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    console.error(error.message);
+    if (process.stderr.isTTY) console.error(error.message);
+    else createLogger('info', 'charge-service').fatal({ faults: error.faults }, 'the configuration is wrong');
     process.exitCode = EXIT_CONFIG;
     return undefined;
   }
@@ -20,6 +23,7 @@ function readConfig(): Config | undefined {
 
 const config = readConfig();
 if (config !== undefined) {
+  logProcessEvents(createLogger(config.logLevel, cluster.isPrimary ? 'charge-service' : 'charge-server'));
   // A server process needs nothing of the supervisor and the other way round: each loads its half.
   if (cluster.isPrimary) {
     const { runSupervisor } = await import('./supervisor/run.ts');

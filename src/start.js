@@ -1,3 +1,7 @@
 import { isNodeNewEnough } from './node-version.js';
 
-if (isNodeNewEnough('npm start')) await import('./main.ts');
+/** Off a terminal everything that the service writes is JSON. */
+const say = (text) =>
+  console.error(process.stderr.isTTY ? text : JSON.stringify({ level: 60, time: Date.now(), msg: text }));
+
+if (isNodeNewEnough('npm start', say)) await import('./main.ts');

@@ -6,25 +6,39 @@ import { contender, openChild, openDatabase } from './contender.ts';
 import { CONNECTIONS } from './load/jobs.ts';
 import type { Contender, Context } from './scenario.ts';
 
-/** Starts the peer that answers empty calls. */
-export function openEmptyCallPeer(context: Context): Promise<Child<never, { readonly address: string }>> {
-  return openChild(context, 'peers/empty-call.ts');
+/** Starts the peer that sends back the charge that it gets. */
+export function openEchoPeer(context: Context): Promise<Child<never, { readonly address: string }>> {
+  return openChild(context, 'peers/echo-call.ts');
 }
 
 /** The empty unary call on grpc-js: what the transport alone can do. */
-export async function emptyCallContender(context: Context, inFlight: number): Promise<Contender> {
+export function emptyCallContender(context: Context, inFlight: number): Promise<Contender> {
+  return echoContender(context, 'empty_call', 'empty', inFlight);
+}
+
+/** The same call with a charge that is decoded and sent back: the least that CreateCharge can cost. */
+export function echoCallContender(context: Context, inFlight: number): Promise<Contender> {
+  return echoContender(context, 'echo_call', 'create', inFlight);
+}
+
+async function echoContender(
+  context: Context,
+  name: string,
+  body: 'empty' | 'create',
+  inFlight: number,
+): Promise<Contender> {
   const { load } = context;
-  const peer = await openEmptyCallPeer(context);
+  const peer = await openEchoPeer(context);
   const { address } = peer.ready;
   const job = {
     kind: 'unary',
     address,
-    body: { kind: 'empty' },
+    body: { kind: body },
     inFlight,
     connections: CONNECTIONS,
   } as const;
   return contender(context, {
-    name: 'empty_call',
+    name,
     parties: { server: [peer.pid], client: load.pid },
     run: async (seconds) => {
       const result = await load.ask({ ...job, seconds });
@@ -66,7 +80,7 @@ export async function naiveContender(context: Context, inFlight: number): Promis
 export async function singleRowContender(context: Context): Promise<Contender> {
   const { load } = context;
   const databaseUrl = await openDatabase(context, 'single_row');
-  const peer = await openEmptyCallPeer(context);
+  const peer = await openEchoPeer(context);
   const { address } = peer.ready;
   return contender(context, {
     name: 'single_row',

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { runProgram } from '../lib/child.ts';
 import { contender } from '../lib/contender.ts';
 import { CONNECTIONS } from '../lib/load/jobs.ts';
-import { emptyCallContender, openEmptyCallPeer } from '../lib/peers.ts';
+import { emptyCallContender, openEchoPeer } from '../lib/peers.ts';
 import { type Contender, type Context, rates, type Scenario } from '../lib/scenario.ts';
 
 const IN_FLIGHT = 256;
@@ -31,7 +31,7 @@ async function h2loadContender(context: Context): Promise<Contender[]> {
     context.note('SKIPPED h2load: not found (Debian: nghttp2-client)');
     return [];
   }
-  const peer = await openEmptyCallPeer(context);
+  const peer = await openEchoPeer(context);
   const body = join(context.environment.directory, 'empty.grpc');
   writeFileSync(body, Buffer.alloc(5));
   const headers = ['-H', 'content-type: application/grpc', '-H', 'te: trailers', '-d', body];

@@ -1,7 +1,7 @@
 /** CreateCharge under load: everything on, and the relay drained within the round. */
 
 import { djangoContender } from '../lib/django.ts';
-import { emptyCallContender, naiveContender } from '../lib/peers.ts';
+import { echoCallContender, emptyCallContender, naiveContender } from '../lib/peers.ts';
 import { atLeast, atMost, rates, type Scenario, serverMicrosOf } from '../lib/scenario.ts';
 import { openService, serviceContender } from '../lib/service-contender.ts';
 
@@ -22,6 +22,7 @@ export const create256: Scenario = {
           inFlight: IN_FLIGHT,
         }),
         await emptyCallContender(context, IN_FLIGHT),
+        await echoCallContender(context, IN_FLIGHT),
         await naiveContender(context, IN_FLIGHT),
         ...(await djangoContender(context, 'create')),
       ],
@@ -39,6 +40,12 @@ export const create256: Scenario = {
           to: 'empty_call',
           value: (service, emptyCall) => serverMicrosOf(service) - serverMicrosOf(emptyCall),
           target: atMost(25, 15),
+        },
+        {
+          key: 'create_256.server_us_above_echo_call',
+          of: 'service',
+          to: 'echo_call',
+          value: (service, echoCall) => serverMicrosOf(service) - serverMicrosOf(echoCall),
         },
         { key: 'create_256.vs_naive', of: 'service', to: 'naive', value: rates, target: atLeast(9, 12) },
         {

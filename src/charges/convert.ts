@@ -1,10 +1,10 @@
 /** Converts between messages of `charge.v1` and the domain's charges. Nothing else does. */
 
-import type {
-  Charge as ProtoCharge,
-  ChargeType,
+import {
+  type Charge as ProtoCharge,
+  type ChargeType,
   Provider,
-  TokenDetails as ProtoTokenDetails,
+  type TokenDetails as ProtoTokenDetails,
 } from '../../generated/charge/v1/charge.ts';
 import {
   type ChargeFilter as ProtoChargeFilter,
@@ -118,4 +118,13 @@ export function fromProtoChargeFilter(filter: ProtoChargeFilter | undefined): Ch
 /** The order of a list; unspecified: the newest first. */
 export function fromProtoListChargesOrder(order: ListChargesOrder): ListQuery['order'] {
   return order === ListChargesOrder.LIST_CHARGES_ORDER_OLDEST_FIRST ? 'oldest_first' : 'newest_first';
+}
+
+const PROVIDER_LABELS = new Map<number, string>(
+  Object.entries(Provider).map(([name, number]) => [number, name.replace('PROVIDER_', '').toLowerCase()]),
+);
+
+/** The provider of a charge as metrics name it: `openai`, `meta_ai`, `other`. */
+export function providerLabel(provider: number): string {
+  return PROVIDER_LABELS.get(provider) ?? 'other';
 }

@@ -1,7 +1,9 @@
 /** What other features may use of charges. The process roots also use `rpc/service.ts`. */
 
 export { type ChargeEvent, DEFAULT_TENANT } from './charge.ts';
+export { timeOfChargeId } from './charge-id.ts';
 export { toProtoChargeCreated } from './convert.ts';
+export { countResults } from './count-results.ts';
 export { chargeEntities } from './entity.ts';
 export { ChargeEventReader, readChargeEvents } from './store/charge-events.ts';
 export { createChargeReader } from './store/charge-reader.ts';

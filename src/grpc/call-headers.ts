@@ -16,6 +16,17 @@ export function headerOf(metadata: Metadata, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The caller's own id of a call. It is logged with the call, and returned as it came. */
+export const REQUEST_ID_HEADER = 'x-request-id';
+/** Other values could not be a header of the response, or would be too long for a line of the log. */
+const REQUEST_ID = /^[!-~](?:[ -~]{0,126}[!-~])?$/;
+
+/** The caller's `x-request-id`, or undefined if it sent none or not 1 to 128 characters of printable ASCII. */
+export function requestIdOf(headers: CallHeaders): string | undefined {
+  const value = headers.header(REQUEST_ID_HEADER);
+  return value !== undefined && REQUEST_ID.test(value) ? value : undefined;
+}
+
 /** The size of a list of headers as RFC 9113 counts it: names, values, and 32 bytes for each. */
 export function headerListBytes(headers: Readonly<Record<string, string | string[] | undefined>>): number {
   let bytes = 0;

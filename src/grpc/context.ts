@@ -22,15 +22,26 @@ export type TenantOf = (headers: CallHeaders) => string;
 
 /** The part of a pino logger that is used. */
 export interface RpcLogger {
+  debug(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  isLevelEnabled(level: 'debug'): boolean;
 }
 
 /** Counts calls. Used in every call, so it has to be cheap. */
 export interface RpcMetrics {
-  /** The counters of a method, asked for once at start-up. `method` is `CreateCharge` and so on. */
-  method(method: string): MethodMetrics;
-  /** A call, stream or item was refused or failed: a reason of `charge.v1.ErrorReason`. */
+  /** The counters of a method, asked for once at start-up. */
+  method(name: MethodName): MethodMetrics;
+  /** A call was refused or failed: a reason of `charge.v1.ErrorReason`. */
   refused(reason: string): void;
+}
+
+/** A method as metrics and the log name it. */
+export interface MethodName {
+  /** `charge.v1.ChargeService` and so on. */
+  readonly service: string;
+  /** `CreateCharge` and so on. */
+  readonly method: string;
+  readonly type: 'unary' | 'client_stream' | 'server_stream' | 'bidi_stream';
 }
 
 /** Counters of one method, labels bound. */
@@ -38,8 +49,8 @@ export interface MethodMetrics {
   started(): void;
   /** `code` is the number of the gRPC status that the caller got, or would have got. */
   finished(code: number, seconds: number): void;
-  /** Messages of a stream, by direction; not called for unary methods. */
-  streamed(direction: 'received' | 'sent', messages: number): void;
+  received(messages: number): void;
+  sent(messages: number): void;
 }
 
 /** What a server is working on at this moment, for gauges that are read when they are scraped. */

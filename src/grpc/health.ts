@@ -11,9 +11,14 @@ import {
 import { HealthImplementation, service } from 'grpc-health-check';
 
 import type { Failure } from '../errors/failure.ts';
-import type { RpcContext } from './context.ts';
+import { headerOf } from './call-headers.ts';
+import { logFailedCall } from './call-log.ts';
+import type { MethodName, RpcContext } from './context.ts';
 import type { LongStream } from './long-streams.ts';
 import { toCallError } from './status.ts';
+
+const CHECK: MethodName = { service: 'grpc.health.v1.Health', method: 'Check', type: 'unary' };
+const WATCH: MethodName = { service: 'grpc.health.v1.Health', method: 'Watch', type: 'server_stream' };
 
 type ServingStatus = 'SERVING' | 'NOT_SERVING';
 interface HealthRequest {
@@ -63,21 +68,23 @@ export class Health {
     });
     server.addService(service, {
       ...library,
-      check: this.#onlyKnown(library['check'] as CheckHandler),
+      check: this.#onlyKnown(library['check'] as CheckHandler, context),
       watch: this.#tracked(library['watch'] as WatchHandler, context),
     });
   }
 
   /** Answers for unknown services here, because the library repeats their names, of any length, in a header. */
-  #onlyKnown(check: CheckHandler): CheckHandler {
+  #onlyKnown(check: CheckHandler, context: RpcContext): CheckHandler {
     return (call, callback) => {
-      if (this.#statuses.has(call.request.service)) check(call, callback);
-      else callback({ code: Code.NOT_FOUND, details: 'health is not known for this service' });
+      if (this.#statuses.has(call.request.service)) return check(call, callback);
+      logRefusal(context, call, CHECK, Code.NOT_FOUND);
+      callback({ code: Code.NOT_FOUND, details: 'health is not known for this service' });
     };
   }
 
   /** Counts and drains watches. A watch of an unknown service does not reach the library, which would keep its name for ever. */
-  #tracked(watch: WatchHandler, { admission, streams }: RpcContext): WatchHandler {
+  #tracked(watch: WatchHandler, context: RpcContext): WatchHandler {
+    const { admission, streams } = context;
     return (call) => {
       const end = (failure: Failure): void => {
         call.emit('error', toCallError(failure));
@@ -85,6 +92,7 @@ export class Health {
       const stream: LongStream = { kind: 'infrastructure', peer: call.getPeer(), drain: end, cut: end };
       const failure = admission.drainFailure ?? streams.open(stream);
       if (failure !== undefined) {
+        logRefusal(context, call, WATCH, Code[failure.code], failure.reason);
         end(failure);
         return;
       }
@@ -94,4 +102,17 @@ export class Health {
       else call.write({ status: 'SERVICE_UNKNOWN' });
     };
   }
+}
+
+/** The library's calls are neither counted nor logged elsewhere. */
+function logRefusal(
+  { logger }: RpcContext,
+  call: Parameters<CheckHandler | WatchHandler>[0],
+  name: MethodName,
+  code: Code,
+  reason?: Failure['reason'],
+): void {
+  const header = (name: string) => headerOf(call.metadata, name);
+  const refused = { name, tenant: '', peer: call.getPeer(), header };
+  logFailedCall(logger, refused, { code, reason, durationMs: 0 });
 }

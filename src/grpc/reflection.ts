@@ -41,6 +41,7 @@ export function reflectionServices(image: Uint8Array): RpcService[] {
     run: (stream, requests) => {
       stream.onDrain((failure) => stream.fail(failure));
       requests.on('data', (bytes: Buffer) => {
+        stream.counters.received(1);
         try {
           const request = stream.rules.decode(bytes);
           if (request === undefined) stream.fail(malformedMessage());

@@ -19,7 +19,7 @@ import type { RpcLimits } from './limits.ts';
 import { LongStreams } from './long-streams.ts';
 import { reflectionServices } from './reflection.ts';
 import { RunningCalls } from './running-calls.ts';
-import { addService, type RpcMethod, type RpcService } from './service.ts';
+import { addService, methodName, type RpcMethod, type RpcService } from './service.ts';
 
 /** What a server is made of; it owns none of it. */
 export interface RpcServerOptions {
@@ -75,14 +75,14 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const guard = new Http2Guard(methods, context);
   const injector = injectorWith(server, (stream, headers) => guard.admits(stream, headers));
   const listeners: Listener[] = [];
+  const sayRefused = refusalLog(logger);
   return {
     bind: async (address, { shared } = { shared: false }) => {
       const listener = await listen(address, {
         shared,
         connectionsMax: limits.connectionsMax,
         serve: (socket) => injector.injectConnection(socket),
-        onRefused: (error) =>
-          logger.error({ error: describeError(error) }, 'a connection could not be accepted'),
+        onRefused: sayRefused,
       });
       listeners.push(listener);
       return listener.port;
@@ -99,18 +99,31 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   };
 }
 
+const REFUSAL_LOG_PERIOD_MS = 60_000;
+
+/** Clients can cause it as often as they like, if file descriptors run out: one line a minute. */
+function refusalLog(logger: RpcLogger): (error: Error) => void {
+  let silentUntilMs = 0;
+  return (error) => {
+    if (performance.now() < silentUntilMs) return;
+    silentUntilMs = performance.now() + REFUSAL_LOG_PERIOD_MS;
+    logger.error({ error: describeError(error) }, 'connections cannot be accepted');
+  };
+}
+
 const HEALTH_REQUEST_BYTES_MAX = 64 * 1024;
 
 function guardedMethods(
   definition: ServiceDefinition,
   methods?: Readonly<Record<string, RpcMethod>>,
 ): [string, GuardedMethod][] {
-  return Object.entries(definition).map(([name, { path, requestStream, responseStream }]) => [
-    path,
+  return Object.entries(definition).map(([name, method]) => [
+    method.path,
     {
+      name: methodName(method),
       requestBytesMax: methods?.[name]?.requestBytesMax ?? HEALTH_REQUEST_BYTES_MAX,
-      requestStream,
-      responseStream,
+      requestStream: method.requestStream,
+      responseStream: method.responseStream,
     },
   ]);
 }

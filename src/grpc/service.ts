@@ -1,15 +1,15 @@
 /** Adds services to a grpc-js server: methods get requests as bytes, and answer with bytes. */
 
-import type { ServiceDefinition, Server, UntypedHandleCall } from '@grpc/grpc-js';
+import type { MethodDefinition, ServiceDefinition, Server, UntypedHandleCall } from '@grpc/grpc-js';
 
-import type { RpcContext } from './context.ts';
+import type { MethodName, RpcContext } from './context.ts';
 
 /** A method that can be added to a server; made by `unaryMethod`, `responseStreamMethod` and `duplexStreamMethod`. */
 export interface RpcMethod {
   /** The largest request, or the largest one of a stream of requests. */
   readonly requestBytesMax: number;
-  /** The handler for grpc-js. `name` is `CreateCharge` and so on. */
-  bind(context: RpcContext, name: string): UntypedHandleCall;
+  /** The handler for grpc-js. */
+  bind(context: RpcContext, name: MethodName): UntypedHandleCall;
 }
 
 /** A service: its generated definition, and a method for each of its names. */
@@ -36,15 +36,27 @@ export function addService(server: Server, { definition, methods }: RpcService, 
   server.addService(
     Object.fromEntries(names.map((name) => [name, definitionOf(name)])) as ServiceDefinition,
     Object.fromEntries(
-      names.map((name) => [
+      Object.entries(definition).map(([name, method]) => [
         name,
-        methods[name]?.bind(context, methodName(definition, name)) as UntypedHandleCall,
+        methods[name]?.bind(context, methodName(method)) as UntypedHandleCall,
       ]),
     ),
   );
 }
 
-/** `/charge.v1.ChargeService/CreateCharge` → `CreateCharge`. */
-function methodName(definition: ServiceDefinition, name: string): string {
-  return definition[name]?.path.split('/').at(-1) ?? name;
+/** The name in `/charge.v1.ChargeService/CreateCharge`. */
+export function methodName({
+  path,
+  requestStream,
+  responseStream,
+}: Pick<MethodDefinition<never, never>, 'path' | 'requestStream' | 'responseStream'>): MethodName {
+  const [, service = '', method = ''] = path.split('/');
+  const type = requestStream
+    ? responseStream
+      ? 'bidi_stream'
+      : 'client_stream'
+    : responseStream
+      ? 'server_stream'
+      : 'unary';
+  return { service, method, type };
 }

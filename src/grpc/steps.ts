@@ -1,8 +1,8 @@
 /** What happens to every call before its handler, in one ordered list. */
 
 import { type Failure, type FieldViolation, malformedMessage, validationFailed } from '../errors/failure.ts';
+import type { LoggedCall } from './call-log.ts';
 import type { MethodMetrics, RpcContext } from './context.ts';
-import type { CallHeaders } from './call-headers.ts';
 
 /** How the requests of a method become messages. */
 export interface RequestRules<Req> {
@@ -14,7 +14,7 @@ export interface RequestRules<Req> {
 }
 
 /** A call as the steps see it. */
-export interface Call<Req> extends CallHeaders {
+export interface Call<Req> extends LoggedCall {
   readonly context: RpcContext;
   readonly rules: RequestRules<Req>;
   readonly counters: MethodMetrics;
@@ -30,6 +30,10 @@ type Step = (call: Call<unknown>) => Failure | undefined;
 
 const countStart: Step = ({ counters }) => {
   counters.started();
+  return undefined;
+};
+const countRequest: Step = ({ counters }) => {
+  counters.received(1);
   return undefined;
 };
 const refuseWhileDraining: Step = ({ context }) => context.admission.drainFailure;
@@ -57,12 +61,14 @@ const STEPS: readonly Step[] = [
   acquire,
   // After the limits, because checking a credential costs time.
   identify,
+  // The requests of a stream of them are counted as they arrive.
+  countRequest,
   decode,
   validate,
 ];
 
 /** For a stream of requests: what needs no request. */
-const STEPS_WITHOUT_REQUEST = STEPS.slice(0, STEPS.indexOf(decode));
+const STEPS_WITHOUT_REQUEST = STEPS.slice(0, STEPS.indexOf(countRequest));
 
 /** Takes a call with one request through every step, or says why it ends here. */
 export function admit(call: Call<unknown>): Failure | undefined {

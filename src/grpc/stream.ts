@@ -2,10 +2,11 @@
 
 import { Metadata, type ServerDuplexStream, type ServerWritableStream, status as Code } from '@grpc/grpc-js';
 
-import type { Failure } from '../errors/failure.ts';
+import type { Failure, Reason } from '../errors/failure.ts';
 import { headerOf } from './call-headers.ts';
+import { logFailedCall } from './call-log.ts';
 import { encodeFramed, type Encoder, encodeTransient } from './codec.ts';
-import type { MethodMetrics, RpcContext } from './context.ts';
+import type { MethodMetrics, MethodName, RpcContext } from './context.ts';
 import { startingStream } from './http2-server.ts';
 import { failureOf } from './internal-error.ts';
 import type { LongStream, StreamKind } from './long-streams.ts';
@@ -66,7 +67,7 @@ const UNSENT_BYTES_MAX = 64 * 1024;
 
 interface Endpoint<Req, Res> {
   readonly method: StreamMethod<Req, Res>;
-  readonly name: string;
+  readonly name: MethodName;
   readonly context: RpcContext;
   readonly counters: MethodMetrics;
 }
@@ -76,6 +77,7 @@ interface Endpoint<Req, Res> {
  * `close`, when the method's own work is done.
  */
 export class StreamCall<Req, Res> implements Call<Req>, LongStream {
+  readonly name: MethodName;
   readonly kind: StreamKind;
   readonly peer: string;
   readonly context: RpcContext;
@@ -84,7 +86,6 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   readonly bytes: Buffer;
   request: Req | undefined = undefined;
   tenant = '';
-  readonly #name: string;
   readonly #response: Encoder<Res>;
   readonly #call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
   readonly #http2Stream = startingStream();
@@ -100,13 +101,13 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
     bytes: Buffer,
   ) {
+    this.name = name;
     this.kind = method.kind;
     this.peer = call.getPeer();
     this.context = context;
     this.rules = method;
     this.counters = counters;
     this.bytes = bytes;
-    this.#name = name;
     this.#response = method.response;
     this.#call = call;
     call.once('cancelled', () => this.#onCancel());
@@ -146,6 +147,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     // A copy: the stream may keep it until the caller reads.
     const bytes = Buffer.from(encodeTransient(this.#response, response));
     this.#unsentBytes += bytes.length;
+    this.counters.sent(1);
     this.#call.write(bytes, () => this.#onSent(bytes.length));
     return this.#unsentBytes < UNSENT_BYTES_MAX;
   }
@@ -165,6 +167,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     if (!stream.headersSent) this.sendHeaders();
     const bytes = encodeFramed(this.#response, responses);
     this.#unsentBytes += bytes.length;
+    this.counters.sent(responses.length);
     stream.write(bytes, () => this.#onSent(bytes.length));
     return this.#unsentBytes < UNSENT_BYTES_MAX;
   }
@@ -190,14 +193,14 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   /** Ends the stream with a failure, after everything that was written. */
   fail(failure: Failure): void {
-    if (!this.#finish(Code[failure.code])) return;
+    if (!this.#finish(Code[failure.code], failure.reason)) return;
     this.context.metrics.refused(failure.reason);
     this.#call.emit('error', toCallError(failure));
   }
 
   /** Ends the stream with the failure that an error carries. */
   failWith(error: unknown): void {
-    if (!this.#over) this.fail(failureOf(error, this.#name, this.context.logger));
+    if (!this.#over) this.fail(failureOf(error, this, this.context.logger));
   }
 
   /** Begins the method's work, or ends a stream that is not admitted. */
@@ -234,11 +237,13 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     this.#finish(Number(this.#call.getDeadline()) <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED);
   }
 
-  #finish(code: Code): boolean {
+  #finish(code: Code, reason?: Reason): boolean {
     if (this.#over) return false;
     this.#over = true;
     this.#controller.abort('the stream is over');
-    this.counters.finished(code, (performance.now() - this.#startedAtMs) / 1000);
+    const durationMs = performance.now() - this.#startedAtMs;
+    this.counters.finished(code, durationMs / 1000);
+    if (code !== Code.OK) logFailedCall(this.context.logger, this, { code, reason, durationMs });
     return true;
   }
 }

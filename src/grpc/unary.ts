@@ -5,10 +5,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type sendUnaryData, type ServerUnaryCall, status as Code } from '@grpc/grpc-js';
 import pLimit, { type LimitFunction } from 'p-limit';
 
-import { cancelled, type Failure, overloaded, ServiceError } from '../errors/failure.ts';
+import { cancelled, type Failure, overloaded, type Reason, ServiceError } from '../errors/failure.ts';
 import { type CallHeaders, headerOf } from './call-headers.ts';
+import { logFailedCall } from './call-log.ts';
 import { type Encoder, encodeTransient } from './codec.ts';
-import type { MethodMetrics, RpcContext } from './context.ts';
+import type { MethodMetrics, MethodName, RpcContext } from './context.ts';
 import { failureOf } from './internal-error.ts';
 import type { RunningCall } from './running-calls.ts';
 import type { RpcMethod } from './service.ts';
@@ -62,7 +63,7 @@ export function unaryMethod<Req, Res>(method: UnaryMethod<Req, Res>): RpcMethod 
 /** What all calls of a method share. */
 interface Endpoint<Req, Res> {
   readonly method: UnaryMethod<Req, Res>;
-  readonly name: string;
+  readonly name: MethodName;
   readonly context: RpcContext;
   readonly counters: MethodMetrics;
   readonly limit: LimitFunction | undefined;
@@ -100,6 +101,14 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
 
   get context(): RpcContext {
     return this.#endpoint.context;
+  }
+
+  get name(): MethodName {
+    return this.#endpoint.name;
+  }
+
+  get peer(): string {
+    return this.#call.getPeer();
   }
 
   get rules(): RequestRules<Req> {
@@ -184,7 +193,7 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   }
 
   #refusalToNonReader(): Failure | undefined {
-    return this.context.admission.responses.refusal(this.#call.getPeer());
+    return this.context.admission.responses.refusal(this.peer);
   }
 
   #succeed(response: Res): void {
@@ -207,12 +216,12 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   /** grpc-js emits `cancelled` at the end of every call: when all of it was sent, too. */
   #countUntilRead(bytes: number): void {
     const { responses } = this.context.admission;
-    const peer = this.#call.getPeer();
+    const { peer } = this;
     if (responses.sent(peer, bytes)) this.#call.once('cancelled', () => responses.read(peer, bytes));
   }
 
   #failWith(error: unknown): void {
-    this.#fail(failureOf(error, this.#endpoint.name, this.context.logger));
+    this.#fail(failureOf(error, this, this.context.logger));
   }
 
   #fail(failure: Failure): void {
@@ -223,7 +232,7 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   #answerFailure(failure: Failure): void {
     if (this.#answered) return;
     this.#answered = true;
-    this.#count(Code[failure.code]);
+    this.#count(Code[failure.code], failure.reason);
     this.context.metrics.refused(failure.reason);
     if (!this.#call.cancelled) this.#callback(toCallError(failure));
   }
@@ -235,9 +244,17 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
     this.#acquiredBytes = -1;
   }
 
-  #count(code: Code): void {
-    const received = this.#call.cancelled ? this.#codeOfCancellation() : code;
-    this.counters.finished(received, (performance.now() - this.startedAtMs) / 1000);
+  #count(code: Code, reason?: Reason): void {
+    const { cancelled } = this.#call;
+    const received = cancelled ? this.#codeOfCancellation() : code;
+    const durationMs = performance.now() - this.startedAtMs;
+    this.counters.finished(received, durationMs / 1000);
+    if (received === Code.OK) {
+      this.counters.sent(1);
+      return;
+    }
+    const end = { code: received, reason: cancelled ? undefined : reason, durationMs };
+    logFailedCall(this.context.logger, this, end);
   }
 
   /** The call ended before its answer: the caller's deadline passed, or the caller cancelled it. */

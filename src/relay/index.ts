@@ -5,4 +5,5 @@ export { relayEntities } from './entity.ts';
 export type { EventFormat } from './event-message.ts';
 export { createRelay } from './open-relay.ts';
 export type { Relay, RelayEvents } from './relay.ts';
+export { readOldestUnpublishedMs } from './store/oldest-event.ts';
 export { readBacklogSize } from './store/relay-state.ts';

@@ -43,6 +43,7 @@ export async function runServer(config: Config): Promise<void> {
   });
   try {
     await server.listen({ shared: config.processes > 1 });
+    logger.info({}, 'a server process listens');
     send({ type: 'listening' });
   } catch (error) {
     const reason = `cannot listen on ${formatAddress(config.listen)} (LISTEN): ${(error as Error).message}`;

@@ -4,6 +4,7 @@ import {
   type ChargeEvent,
   chargeEntities,
   ChargeEventReader,
+  countResults,
   createChargeReader,
   DEFAULT_TENANT,
   GroupWriter,
@@ -73,7 +74,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     recorder,
     reader: createChargeReader(store.reads),
     journal: new ChargeEventReader(store.reads, follower),
-    metrics: metrics.rpc,
+    metrics: metrics.charges,
     rules: new ContractRules(image),
     recordWindow,
   });
@@ -89,6 +90,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   metrics.watchLoad(rpc.load, {
     queuedCharges: () => recorder.queuedCharges,
     recordBytes: () => recordWindow.bytes,
+    pools: store.pools,
   });
   const judged = watch.start((fault) => {
     for (const service of ['', charges.name]) rpc.setServing(service, fault === undefined);
@@ -141,6 +143,7 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
         watch.committed();
         options.committed(events);
       },
+      recorded: (results) => countResults(options.metrics.charges, results),
       attempted: (charges, seconds, error) => {
         if (error !== undefined) watch.failed(error, seconds);
         options.metrics.writeAttempted(charges, seconds, error);
@@ -148,6 +151,7 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
     },
   );
   return {
+    pools: { reads: database.pool, writes: writes.pool, watches: polls.pool },
     reads: new ReadConnections(database, retryAfterMs, logRefusedReads(options.logger)),
     follower,
     recorder,

@@ -15,7 +15,7 @@ export interface ReadyService {
   readonly startedAtMs: number;
 }
 
-/** Logs the line that says that the service is ready, and prints what to type next to standard error. */
+/** Logs the line that says that the service is ready, and what to type next. */
 export function writeReadyMessage(logger: Logger, at: ReadyService): void {
   const grpc = formatAddress(at.grpc);
   const example =
@@ -35,8 +35,12 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
     },
     `ready: gRPC ${grpc}, PostgreSQL ${postgresql}, NATS ${nats}`,
   );
-  // Not a log line: inside JSON its quotes would be escaped, and it could not be copied.
-  process.stderr.write(`\nRecord a charge, then look at it:\n  ${example}\n  ${list}\n\n`);
+  if (process.stderr.isTTY) {
+    // Not a log line: with what a log puts around it, it could not be copied.
+    process.stderr.write(`\nRecord a charge, then look at it:\n  ${example}\n  ${list}\n\n`);
+  } else {
+    logger.info({ commands: [example, list] }, 'record a charge, then look at it');
+  }
 }
 
 function withoutPassword(text: string): string {

@@ -5,19 +5,27 @@
  */
 
 import pRetry from 'p-retry';
-import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
 import { chargeEntities } from '../charges/index.ts';
 import { type Address, type Config, formatAddress } from '../config.ts';
 import { migrate } from '../database/migrate.ts';
-import { openDatabase } from '../database/orm.ts';
+import { type Database, openDatabase } from '../database/orm.ts';
 import { classifySqlError } from '../database/sql-errors.ts';
-import { describeError, errorText } from '../errors/describe-error.ts';
-import { type HttpSources, openHttpServer } from '../http/server.ts';
+import { errorText } from '../errors/describe-error.ts';
+import { openHttpServer, type Readiness } from '../http/server.ts';
 import { journalEntities } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createRelayMetrics } from '../observability/relay-metrics.ts';
-import { createRelay, type Relay, readBacklogSize, relayEntities } from '../relay/index.ts';
+import { metricsOfAll } from '../observability/scrape.ts';
+import { createSupervisorMetrics } from '../observability/supervisor-metrics.ts';
+import {
+  createRelay,
+  type Relay,
+  readBacklogSize,
+  readOldestUnpublishedMs,
+  relayEntities,
+} from '../relay/index.ts';
 import { checkAddress } from './check-address.ts';
 import { openExternalServices } from './external-services.ts';
 import { readinessOf } from './readiness.ts';
@@ -86,7 +94,6 @@ async function start(
   const grpc = await checkAddress(config.listen, 'LISTEN');
 
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: 'supervisor_' });
   let relay: Relay | undefined;
   const relayMetrics = createRelayMetrics(registry);
   const observed = observeRelay(relayMetrics, logger, (connected) => pool.relayConnected(connected));
@@ -104,10 +111,10 @@ async function start(
   });
   const backlog = watchBacklog(relayMetrics, () => readBacklogSize(database.em));
   stack.defer(() => backlog.stop());
-  const http = await openHttpServer(config.metricsListen, {
-    metrics: metricsOfAll(registry, logger),
-    readiness: () => readinessOf(pool, config.processes, observed.status, backlog.size()),
-  });
+  const readiness = () => readinessOf(pool, config.processes, observed.status, backlog.size());
+  showMetrics(registry, database, readiness);
+  const metrics = metricsOfAll(registry, logger);
+  const http = await openHttpServer(config.metricsListen, { metrics, readiness });
   stack.defer(() => http.close());
 
   stack.defer(() => pool.drain(config.drainTimeoutMs));
@@ -132,6 +139,14 @@ async function start(
     startedAtMs,
   });
   return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay: () => relay, stack }) };
+}
+
+function showMetrics(registry: Registry, database: Database, readiness: () => Readiness): void {
+  createSupervisorMetrics(registry, {
+    ready: () => readiness().ready,
+    oldestEventMs: () => readOldestUnpublishedMs(database.em),
+    pool: database.pool,
+  });
 }
 
 /** Rejects if `stopping` is aborted, after its statements in PostgreSQL have been ended. */
@@ -166,19 +181,6 @@ function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
     stopping.addEventListener('abort', stop, { once: true });
     work.then(resolve, reject);
   });
-}
-
-/** The metrics of the server processes, added up, and those of this process. */
-function metricsOfAll(registry: Registry, logger: Logger): HttpSources['metrics'] {
-  const aggregator = new AggregatorRegistry();
-  return async () => {
-    // A process that is starting or hangs must not hide the metrics of the relay.
-    const ofServers = await aggregator.clusterMetrics().catch((error: unknown) => {
-      logger.warn({ error: describeError(error) }, 'the metrics of the server processes are missing');
-      return '# The metrics of a server process did not arrive in time.\n';
-    });
-    return { body: `${ofServers}\n${await registry.metrics()}`, contentType: registry.contentType };
-  };
 }
 
 /** Calls in progress finish first, then their events are published; then everything closes in reverse order. */

@@ -36,6 +36,7 @@ test('a network to PostgreSQL that swallows everything is given up on, and the w
       { writers: 1, groupSizeMax: 10, queueSizeMax: 10, retryForMs: 20_000, retryAfterMs: 100 },
       {
         committed: () => undefined,
+        recorded: () => undefined,
         attempted: (_charges, _seconds, error) => {
           attempts.push(error);
           if (error !== undefined) proxy.heal();
@@ -67,7 +68,11 @@ test('a charge that came late into an outage outlives it, although those before 
     const writer = new GroupWriter(
       writes,
       { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 6_000, retryAfterMs: 100 },
-      { committed: () => undefined, attempted: (charges) => groups.push(charges) },
+      {
+        committed: () => undefined,
+        recorded: () => undefined,
+        attempted: (charges) => groups.push(charges),
+      },
     );
     const unavailable = { failure: { reason: 'DATABASE_UNAVAILABLE' } };
     proxy.blackhole();

@@ -163,7 +163,7 @@ describe('bytes of requests', () => {
     stream.write(item.subarray(0, -1));
     await waitFor('most of the item', () => fixture.server.load.requestBytes > item.length - 10);
     stream.write(item.subarray(-1));
-    await waitFor('the rejection', () => fixture.counts.includes('refused VALIDATION_FAILED'));
+    await waitFor('the rejection', () => fixture.counts.includes('rejected VALIDATION_FAILED'));
     await isReleased();
   });
 });

@@ -13,8 +13,19 @@ import { type OpenServer, openServer, type ServerOptions } from '../../src/serve
 /** Counts nothing: a process has one set of metrics, and a suite opens many servers. */
 const NO_METRICS: ServerMetrics = {
   rpc: {
-    method: () => ({ started: () => undefined, finished: () => undefined, streamed: () => undefined }),
+    method: () => ({
+      started: () => undefined,
+      finished: () => undefined,
+      received: () => undefined,
+      sent: () => undefined,
+    }),
     refused: () => undefined,
+  },
+  charges: {
+    created: () => undefined,
+    replayed: () => undefined,
+    rejected: () => undefined,
+    tokens: () => undefined,
   },
   writeAttempted: () => undefined,
   watchLoad: () => undefined,

@@ -75,7 +75,7 @@ export async function openTestStore(): Promise<TestStore> {
         retryAfterMs: 100,
         ...options,
       },
-      { committed, attempted: () => undefined },
+      { committed, recorded: () => undefined, attempted: () => undefined },
     );
   return {
     url: testDatabase.url,

@@ -15,12 +15,23 @@ import type { ChargeRecorder } from '../ports.ts';
 /** The largest CreateCharge request, and the largest item of RecordCharges. */
 export const CHARGE_REQUEST_BYTES_MAX = 1024 * 1024;
 
-/** The method on a recorder; `check` holds the contract's rules for a charge. */
-export function createCharge(recorder: ChargeRecorder, check: Check<CreateChargeRequest>): RpcMethod {
+/**
+ * The method on a recorder; `check` holds the contract's rules for a charge. `rejected` is told of each charge that
+ * breaks one.
+ */
+export function createCharge(
+  recorder: ChargeRecorder,
+  check: Check<CreateChargeRequest>,
+  rejected: () => void,
+): RpcMethod {
   return unaryMethod({
     requestBytesMax: CHARGE_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(CreateChargeRequest, bytes),
-    validate: check,
+    validate: (request) => {
+      const violations = check(request);
+      if (violations.length > 0) rejected();
+      return violations;
+    },
     response: CreateChargeResponse,
     handle(request, call) {
       const charge = fromProtoCreateChargeRequest(request, traceparentOf(call));

@@ -144,7 +144,7 @@ class RecordWork {
     }
     this.#arrivedBytes += itemBytes;
     this.#share.acquire(itemBytes);
-    this.#stream.counters.streamed('received', 1);
+    this.#stream.counters.received(1);
     this.#regulate();
     this.#schedule();
   }
@@ -232,7 +232,6 @@ class RecordWork {
     this.#share.release(bytes);
     const responses = toProtoResults(items, results).map((result) => ({ result }));
     if (!this.#stream.writeAll(responses)) this.#stopUntilWritable();
-    this.#stream.counters.streamed('sent', items.length);
   }
 
   #stopUntilWritable(): void {

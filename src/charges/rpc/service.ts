@@ -1,9 +1,9 @@
 /** `charge.v1.ChargeService`: which method does what. */
 
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
-import type { RpcMetrics } from '../../grpc/context.ts';
 import type { RpcService } from '../../grpc/service.ts';
 import type { ContractRules } from '../../grpc/validation.ts';
+import type { ChargeMetrics } from '../../observability/charge-metrics.ts';
 import type { JournalReader, ChargeReader, ChargeRecorder } from '../ports.ts';
 import { batchCreateCharges } from './batch-create-charges.ts';
 import { createChargeCheck } from './charge-rules.ts';
@@ -19,7 +19,7 @@ export interface ChargeServiceDependencies {
   readonly recorder: ChargeRecorder;
   readonly reader: ChargeReader;
   readonly journal: JournalReader;
-  readonly metrics: Pick<RpcMetrics, 'refused'>;
+  readonly metrics: Pick<ChargeMetrics, 'rejected'>;
   readonly rules: ContractRules;
   /** What all RecordCharges streams together may have read and not answered. */
   readonly recordWindow: RecordWindow;
@@ -36,12 +36,12 @@ export function chargeService({
 }: ChargeServiceDependencies): RpcService<typeof proto.ChargeServiceService> {
   const item = createChargeCheck(rules);
   const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);
-  const rejected = (): void => metrics.refused('VALIDATION_FAILED');
+  const rejected = (): void => metrics.rejected('VALIDATION_FAILED');
   return {
     name: 'charge.v1.ChargeService',
     definition: proto.ChargeServiceService,
     methods: {
-      createCharge: createCharge(recorder, item),
+      createCharge: createCharge(recorder, item, rejected),
       batchCreateCharges: batchCreateCharges(recorder, { size, item }, rejected),
       recordCharges: recordCharges(recorder, item, recordWindow, rejected),
       getCharge: getCharge(reader, rules.checkOf('charge.v1.GetChargeRequest', proto.GetChargeRequest)),

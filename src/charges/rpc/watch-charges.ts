@@ -107,7 +107,6 @@ async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeF
       dropped = dropBeyond(page, KEPT_BYTES_MAX) || dropped;
       await onceWritable(stream);
     }
-    if (!stream.over) stream.counters.streamed('sent', 1);
   }
   return { last, count, dropped };
 }

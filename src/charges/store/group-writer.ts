@@ -42,6 +42,8 @@ export interface GroupWriterOptions {
 export interface GroupWriterEvents {
   /** After COMMIT, before any caller is answered: the group's new events in the tenant's journal, in order. */
   readonly committed: (events: readonly ChargeEvent[]) => void;
+  /** The results of a group, before they are answered. */
+  readonly recorded: (results: readonly RecordResult[]) => void;
   /** After each attempt to write a group: its size, its whole duration, and its error if any. */
   readonly attempted: (charges: number, seconds: number, error: unknown) => void;
 }
@@ -203,6 +205,7 @@ export class GroupWriter implements ChargeRecorder {
     const { results } = await this.#observed(charges.length, () =>
       this.#writeGroup(tenant, charges, mayBeStored),
     );
+    this.#events.recorded(results);
     let next = 0;
     for (const { charges, resolve } of group) resolve(results.slice(next, (next += charges.length)));
   }

@@ -2,27 +2,21 @@
 
 import { p, Type } from '@mikro-orm/core';
 
-const MICROS_PER_MILLI = 1000n;
 const MILLIS_AND_ZONE = '.000Z'.length;
-const ISO =
-  /^(\d{4,6})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
+const TIMESTAMPTZ =
+  /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
 
 /**
- * Reads a timestamptz as PostgreSQL prints it (DateStyle ISO, any time zone) without losing its
- * microseconds. Throws a RangeError for anything else, such as `infinity` or years BC.
+ * Reads a timestamptz of the years 1 to 9999 as PostgreSQL prints it (DateStyle ISO, any time zone) without
+ * losing its microseconds. Throws a RangeError for anything else, such as `infinity`.
  */
 function microsFromTimestamptz(text: string): bigint {
-  const match = ISO.exec(text);
+  const match = TIMESTAMPTZ.exec(text);
   if (!match) throw new RangeError(`not a timestamptz: ${text}`);
-  const [, year, month, day, hour, minute, second, fraction = '', sign, ...offset] = match;
-  const date = new Date(0);
-  // Date.UTC() would read the years 0–99 as 1900–1999.
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
-  date.setUTCHours(Number(hour), Number(minute), Number(second));
-  const [offsetHours = 0, offsetMinutes = 0, offsetSeconds = 0] = offset.map((part) => Number(part ?? 0));
-  const offsetMillis = (offsetHours * 3600 + offsetMinutes * 60 + offsetSeconds) * 1000;
-  const utcMillis = date.getTime() + (sign === '-' ? offsetMillis : -offsetMillis);
-  return BigInt(utcMillis) * MICROS_PER_MILLI + BigInt(fraction.padEnd(6, '0'));
+  const [, date, time, fraction = '', sign, hours, minutes = 0, seconds = 0] = match;
+  const offset = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+  const utcSeconds = Date.parse(`${date}T${time}Z`) / 1000 + (sign === '-' ? offset : -offset);
+  return BigInt(utcSeconds) * 1_000_000n + BigInt(fraction.padEnd(6, '0'));
 }
 
 /** Writes microseconds, from year 1 to far beyond 9999, as a timestamptz literal in UTC. */

@@ -136,7 +136,7 @@ test('1000 items that break every rule are rejected one by one, and the first 10
   // What a client of gRPC accepts by default.
   expect(BatchCreateChargesResponse.encode({ results }).finish().length).toBeLessThan(4 * 1024 * 1024);
   expect(fixture.journal.groups).toEqual([]);
-  expect(fixture.counts.filter((count) => count === 'refused VALIDATION_FAILED')).toHaveLength(1000);
+  expect(fixture.counts.filter((count) => count === 'rejected VALIDATION_FAILED')).toHaveLength(1000);
   expect(fixture.server.load).toMatchObject({ callsInFlight: 0, requestBytes: 0 });
 });
 
@@ -146,7 +146,7 @@ test('other calls are answered while such a batch is checked', async () => {
   const requests = Array.from({ length: 1000 }, (_, i) => breaksEveryRule(i));
   let over = false;
   const done = batch(requests).finally(() => (over = true));
-  await waitFor('the first rejection', () => fixture.counts.includes('refused VALIDATION_FAILED'));
+  await waitFor('the first rejection', () => fixture.counts.includes('rejected VALIDATION_FAILED'));
   let answeredBefore = 0;
   for (let i = 1; !over; i++) {
     await call(other, 'createCharge', chargeRequest(`r-${i}`));
@@ -162,9 +162,9 @@ test('a caller that is gone stops the check of its batch', async () => {
   const failure = failureOf(
     call(fixture.client, 'batchCreateCharges', { requests }, { onCall: (c) => (running = c) }),
   );
-  await waitFor('the first rejection', () => fixture.counts.includes('refused VALIDATION_FAILED'));
+  await waitFor('the first rejection', () => fixture.counts.includes('rejected VALIDATION_FAILED'));
   running?.cancel();
   expect((await failure).code).toBe('CANCELLED');
   await waitFor('the call to be released', () => fixture.server.load.callsInFlight === 0);
-  expect(fixture.counts.filter((count) => count === 'refused VALIDATION_FAILED').length).toBeLessThan(1000);
+  expect(fixture.counts.filter((count) => count === 'rejected VALIDATION_FAILED').length).toBeLessThan(1000);
 });

@@ -193,7 +193,12 @@ test('an unavailable database is UNAVAILABLE with a time to wait', async () => {
 test('calls that succeed are counted and not logged', async () => {
   await create(chargeRequest('r-1'));
   await failureOf(create(chargeRequest('')));
-  expect(fixture.counts).toEqual(['CreateCharge 0', 'CreateCharge 3', 'refused VALIDATION_FAILED']);
+  expect(fixture.counts).toEqual([
+    'CreateCharge 0',
+    'rejected VALIDATION_FAILED',
+    'CreateCharge 3',
+    'refused VALIDATION_FAILED',
+  ]);
   expect(fixture.logs).toEqual([]);
 });
 

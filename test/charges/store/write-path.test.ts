@@ -287,10 +287,12 @@ describe('a failing write', () => {
 
   test('writes nothing if the journal refuses', async () => {
     const before = await count('SELECT count(*) AS n FROM charge');
-    await expect(store.writer.record('no-such-journal', [chargeRequest('no-journal')])).rejects.toMatchObject({
-      failure: { reason: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('Nothing was stored') },
-      cause: { message: expect.stringContaining('journal') },
-    });
+    await expect(store.writer.record('no-such-journal', [chargeRequest('no-journal')])).rejects.toMatchObject(
+      {
+        failure: { reason: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('Nothing was stored') },
+        cause: { message: expect.stringContaining('journal') },
+      },
+    );
     expect(await count('SELECT count(*) AS n FROM charge')).toBe(before);
   });
 

@@ -43,9 +43,11 @@ export interface Fixture {
   readonly client: proto.ChargeServiceClient;
   readonly address: string;
   readonly port: number;
-  /** `level message {fields}` of everything that was logged. */
+  /** `level message {fields}` of everything that was logged above level debug. */
   readonly logs: string[];
-  /** `CreateCharge 0` for each finished call; `refused OVERLOADED` for each refusal. */
+  /** The fields of what was logged at level debug. */
+  readonly debugLogs: object[];
+  /** `CreateCharge 0` for each finished call; `refused OVERLOADED` for each refusal, `rejected …` for each charge. */
   readonly counts: string[];
   /** Messages of streams that the server has read. */
   received(): number;
@@ -68,18 +70,25 @@ export async function startServer(
 ): Promise<Fixture> {
   const journal = new FakeJournal();
   const logs: string[] = [];
+  const debugLogs: object[] = [];
   const counts: string[] = [];
   let received = 0;
   const log = (level: string) => (fields: object, message: string) => {
     logs.push(`${level} ${message} ${JSON.stringify(fields)}`);
   };
-  const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
+  const logger = {
+    debug: (fields: object) => debugLogs.push(fields),
+    info: log('info'),
+    warn: log('warn'),
+    error: log('error'),
+    isLevelEnabled: () => true,
+  };
   const metrics = countingMetrics(counts, (messages) => (received += messages));
   const service = chargeService({
     recorder: recorder ?? journal,
     reader: journal,
     journal,
-    metrics,
+    metrics: { rejected: (reason) => counts.push(`rejected ${reason}`) },
     rules,
     recordWindow,
   });
@@ -108,17 +117,30 @@ export async function startServer(
     await server.drain(1000);
   };
   const client = newClient();
-  return { server, journal, client, address, port, logs, counts, received: () => received, newClient, close };
+  return {
+    server,
+    journal,
+    client,
+    address,
+    port,
+    logs,
+    debugLogs,
+    counts,
+    received: () => received,
+    newClient,
+    close,
+  };
 }
 
 function countingMetrics(counts: string[], onReceived: (messages: number) => void): RpcMetrics {
   return {
-    method: (method) => ({
+    method: ({ method, type }) => ({
       started: () => {},
       finished: (code) => counts.push(`${method} ${code}`),
-      streamed: (direction, messages) => {
-        if (direction === 'received') onReceived(messages);
+      received: (messages) => {
+        if (type !== 'unary') onReceived(messages);
       },
+      sent: () => {},
     }),
     refused: (reason) => counts.push(`refused ${reason}`),
   };

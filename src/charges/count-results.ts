@@ -1,0 +1,25 @@
+/** Counts what the write path did. */
+
+import type { ChargeMetrics } from '../observability/charge-metrics.ts';
+import type { Charge, RecordResult } from './charge.ts';
+import { providerLabel } from './convert.ts';
+
+/** Counts results once each: in the hot path of every charge. */
+export function countResults(metrics: ChargeMetrics, results: readonly RecordResult[]): void {
+  for (const result of results) {
+    if (result.outcome === 'created') {
+      metrics.created();
+      metrics.tokens(providerLabel(result.charge.provider), result.charge.model, tokensOf(result.charge));
+    } else if (result.outcome === 'replayed') metrics.replayed();
+    else metrics.rejected('REQUEST_ID_REUSED');
+  }
+}
+
+function tokensOf({ promptTokens, completionTokens, totalTokens }: Charge) {
+  return {
+    prompt: Number(promptTokens),
+    completion: Number(completionTokens),
+    // Rounded last: a difference of rounded numbers could be below 0.
+    other: Number(totalTokens - promptTokens - completionTokens),
+  };
+}
