@@ -23,6 +23,8 @@ const DATA_CLASSES = new Set(['22', '23']);
 const LOCK_TIMEOUT = '55P03';
 const QUERY_CANCELED = '57014';
 const READ_ONLY_TRANSACTION = '25006'; // a former primary after a failover
+// A pooler was put in between: nothing ran, and another session may do.
+const OTHER_SESSION = new Set(['26000', '42P05']);
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** Classifies what `pg`, its pool or MikroORM threw. */
@@ -31,6 +33,7 @@ export function classifySqlError(error: unknown): SqlErrorKind {
   if (state === undefined) return isConnectionError(error) ? 'retry' : 'other';
   if (state === QUERY_CANCELED) return 'timeout';
   if (state === LOCK_TIMEOUT || state === READ_ONLY_TRANSACTION) return 'retry';
+  if (OTHER_SESSION.has(state)) return 'retry';
   const category = state.slice(0, 2);
   if (RETRY_CLASSES.has(category)) return 'retry';
   return DATA_CLASSES.has(category) ? 'data' : 'other';

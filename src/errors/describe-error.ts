@@ -28,10 +28,10 @@ const DATABASE_MEMBERS = ['severity', 'detail', 'sqlMessage', 'query'];
 /** What MikroORM adds to an error from PostgreSQL whose message it has changed. */
 const WRAPPER_MEMBERS = ['sqlMessage', 'query'];
 /**
- * Refused logins, unknown databases, too many connections, a shutdown: these messages name users, databases
+ * Failed connections, refused logins, unknown databases, too many connections, a shutdown: these messages name users, databases
  * and limits, which an operator needs, and never quote a row or a statement.
  */
-const CLASSES_WITHOUT_VALUES = new Set(['28', '3D', '53', '57']);
+const CLASSES_WITHOUT_VALUES = new Set(['08', '28', '3D', '53', '57']);
 /** The same for single codes: no privilege, a read-only server, a lock that was not available in time. */
 const CODES_WITHOUT_VALUES = new Set(['42501', '25006', '55P03']);
 const NAMES = ['table', 'constraint', 'routine'] as const;

@@ -1,6 +1,7 @@
 /** What a person reads once the service is ready. */
 
 import { type Address, formatAddress } from '../config.ts';
+import { addressText, parseDatabaseUrl } from '../database/database-url.ts';
 import type { Logger } from '../observability/logger.ts';
 
 /** The addresses of a service that is ready. */
@@ -23,7 +24,7 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
     `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
     `${grpc} charge.v1.ChargeService/CreateCharge`;
   const list = `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`;
-  const postgresql = withoutPassword(at.databaseUrl);
+  const postgresql = addressText(parseDatabaseUrl(at.databaseUrl));
   const nats = at.natsUrl?.split(',').map(withoutPassword).join(',') ?? 'none';
   logger.info(
     {
