@@ -48,9 +48,11 @@ export function addressText({ hosts, database }: Pick<DatabaseAddress, 'hosts' |
  * {@link DatabaseUrlError}. Its faults show no part of the password.
  */
 export function parseDatabaseUrl(databaseUrl: string): DatabaseAddress {
+  const text = databaseUrl.trim();
+  const fault = formFault(text);
+  if (fault !== undefined) throw new DatabaseUrlError([fault]);
   const faults: string[] = [];
-  const given = parametersOf(databaseUrl.trim(), faults);
-  if (faults.length > 0) throw new DatabaseUrlError(faults);
+  const given = parametersOf(text, faults);
   const address = {
     hosts: hostsOf(given, faults),
     user: given.get('user') || ownName(),
@@ -75,7 +77,7 @@ const ENCODE =
 
 /** What a parameter that changes nothing may say. */
 const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
-  channel_binding: ['disable', 'prefer'],
+  channel_binding: ['prefer', 'disable'],
   client_encoding: ['UTF8', 'utf8', 'UTF-8', 'utf-8'],
   gssencmode: ['disable', 'prefer'],
   // What pg calls the meaning that the modes of TLS have here.
@@ -98,13 +100,8 @@ type Given = ReadonlyMap<string, string>;
 /** Every parameter by libpq's name for it. Those after the question mark win, as in libpq. */
 function parametersOf(text: string, faults: string[]): Given {
   const given = new Map<string, string>();
-  const fault = formFault(text);
   const [, login, hosts = '', database = '', query = ''] =
     /^\w+:\/\/(?:([^@]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(text) ?? [];
-  if (fault !== undefined) {
-    faults.push(fault);
-    return given;
-  }
   const set = (name: string, value: string | undefined): void => {
     if (value) given.set(name, decoded(value, faults));
   };
@@ -161,7 +158,7 @@ function setParameter(given: Map<string, string>, name: string, value: string, f
       given.has('password') && !/^[a-z_]{3,}$/i.test(name) ? 'a parameter' : `the parameter ${name}`;
     faults.push(`has ${shown}, which is not supported: ${INSTEAD[name] ?? 'leave it out'}`);
   } else if (!allowed.includes(value)) {
-    faults.push(`must have ${allowed[0] ?? ''} as ${name}, or leave it out`);
+    faults.push(`must have ${allowed.join(' or ')} as ${name}, or leave it out`);
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Client } from 'pg';
 
 import { clientFor } from './client.ts';
-import { parseDatabaseUrl } from './database-url.ts';
+import { addressText, parseDatabaseUrl } from './database-url.ts';
 
 const TIMEOUT_MS = 5_000;
 /**
@@ -15,9 +15,10 @@ const ORDER = [0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0] as const;
 /**
  * Throws if DATABASE_URL leads to a pooler that lends a session for one transaction or statement only. There, a
  * prepared statement or a lock of this service would be lost, and its settings would reach other clients. Throws also
- * if PostgreSQL cannot be reached. Leaves nothing behind in any session.
+ * if PostgreSQL cannot be reached. Leaves nothing behind in any session. Resolves to
+ * the host and database that it reached, for people.
  */
-export async function requireOwnSession(databaseUrl: string): Promise<void> {
+export async function requireOwnSession(databaseUrl: string): Promise<string> {
   const address = parseDatabaseUrl(databaseUrl);
   const ConnectedClient = clientFor(address);
   const open = () =>
@@ -31,7 +32,8 @@ export async function requireOwnSession(databaseUrl: string): Promise<void> {
   try {
     await connect(first);
     // A pooler has process ids of its own.
-    if ((await backendOf(first)) === processIdOf(first)) return;
+    const reached = addressText({ hosts: [first], database: address.database });
+    if ((await backendOf(first)) === processIdOf(first)) return reached;
     await connect(second);
     const clients = [first, second];
     const backends: (number | undefined)[] = [];
@@ -40,6 +42,7 @@ export async function requireOwnSession(databaseUrl: string): Promise<void> {
       if ((backends[index] ??= backend) !== backend || backends[0] === backends[1])
         throw new SharedSessionError();
     }
+    return reached;
   } finally {
     await Promise.all([end(first), end(second)]);
   }

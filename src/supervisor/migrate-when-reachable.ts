@@ -16,18 +16,21 @@ const PERIOD_MS = 500;
 /**
  * Tries again only after what may heal by waiting: a server that is starting, full, or not to be reached. Rejects with
  * PostgreSQL's own words after anything else, and if `stopping` is aborted, once its statements in PostgreSQL have ended.
+ * Resolves to the host and database that it reached, for people.
  */
 export async function migrateWhenReachable(
   databaseUrl: string,
   logger: Logger,
   stopping: AbortSignal,
-): Promise<void> {
-  const attempt = async (): Promise<string[]> => {
-    await requireOwnSession(databaseUrl);
-    return migrate(databaseUrl, { lockTimeoutMs: TIMEOUT_MS, signal: stopping });
+): Promise<string> {
+  const attempt = async (): Promise<string> => {
+    const reached = await requireOwnSession(databaseUrl);
+    const applied = await migrate(databaseUrl, { lockTimeoutMs: TIMEOUT_MS, signal: stopping });
+    if (applied.length > 0) logger.info({ applied }, 'migrated the database');
+    return reached;
   };
   try {
-    const applied = await pRetry(attempt, {
+    return await pRetry(attempt, {
       signal: stopping,
       retries: Infinity,
       maxRetryTime: TIMEOUT_MS,
@@ -39,7 +42,6 @@ export async function migrateWhenReachable(
         return true;
       },
     });
-    if (applied.length > 0) logger.info({ applied }, 'migrated the database');
   } catch (error) {
     if (stopping.aborted) throw error;
     const where = addressText(parseDatabaseUrl(databaseUrl));

@@ -1,15 +1,14 @@
 /** What a person reads once the service is ready. */
 
 import { type Address, formatAddress } from '../config.ts';
-import { addressText, parseDatabaseUrl } from '../database/database-url.ts';
 import type { Logger } from '../observability/logger.ts';
 
 /** The addresses of a service that is ready. */
 export interface ReadyService {
   readonly grpc: Address;
   readonly http: Address;
-  /** Shown without user and password. */
-  readonly databaseUrl: string;
+  /** Host and database, without user and password. */
+  readonly postgresql: string;
   /** One or several, separated by commas; shown without credentials. Undefined: there is none yet. */
   readonly natsUrl: string | undefined;
   /** When the start began, on the clock of `performance.now()`. */
@@ -24,7 +23,7 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
     `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
     `${grpc} charge.v1.ChargeService/CreateCharge`;
   const list = `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`;
-  const postgresql = addressText(parseDatabaseUrl(at.databaseUrl));
+  const { postgresql } = at;
   const nats = at.natsUrl?.split(',').map(withoutPassword).join(',') ?? 'none';
   logger.info(
     {

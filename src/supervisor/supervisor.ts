@@ -77,7 +77,7 @@ async function start(
     applicationName: 'charge-service supervisor',
   });
   stack.defer(() => database.close());
-  await migrateWhenReachable(external.databaseUrl, logger, stopping);
+  const postgresql = await migrateWhenReachable(external.databaseUrl, logger, stopping);
   // Not earlier: the embedded PostgreSQL once got the port that had been chosen here before it.
   const grpc = await checkAddress(config.listen, 'LISTEN');
 
@@ -123,7 +123,7 @@ async function start(
   writeReadyMessage(logger, {
     grpc,
     http: http.address,
-    databaseUrl: external.databaseUrl,
+    postgresql,
     natsUrl,
     startedAtMs,
   });
