@@ -21,7 +21,7 @@ interface Target {
 
 /**
  * pg's client for this address. Its `connect()` tries the hosts in turn, with and without TLS as `sslmode` says, and
- * rejects with the last failure. Listeners must be added after that: an attempt that fails may remove them.
+ * rejects with the last failure that says more than that a server wants, or does not want, TLS. Listeners must be added after that: an attempt that fails may remove them.
  */
 export function clientFor(address: DatabaseAddress): new (settings: ConnectionSettings) => Client {
   const targets = targetsOf(address);
@@ -47,6 +47,7 @@ export function clientFor(address: DatabaseAddress): new (settings: ConnectionSe
 
     async #connectToAny(): Promise<void> {
       const deadline = performance.now() + this.#settings.connectionTimeoutMillis;
+      const failures: unknown[] = [];
       for (const [index, target] of targets.entries()) {
         if (index > 0) this.#startAgain(target, (deadline - performance.now()) / (targets.length - index));
         try {
@@ -55,9 +56,11 @@ export function clientFor(address: DatabaseAddress): new (settings: ConnectionSe
           await this.end();
           throw unsuitable(address);
         } catch (error) {
-          if (index === targets.length - 1 || isFinal(error) || performance.now() >= deadline) throw error;
+          failures.push(error);
+          if (isFinal(error) || performance.now() >= deadline) break;
         }
       }
+      throw failures.findLast((error) => !isAboutTls(error)) ?? failures.at(-1);
     }
 
     /** pg's client can connect only once. So this one takes over every field of one that has not connected yet. */
@@ -126,9 +129,12 @@ function unsuitable({ targetSessionAttrs }: DatabaseAddress): Error {
   return Object.assign(new Error(message), { code: READ_ONLY, severity: 'FATAL' });
 }
 
-/** Whether the server has answered, and another attempt would only hide its answer: no such user or database. */
+/** Whether another attempt would only hide the server's answer: no such user or database, or a wrong password. */
 function isFinal(error: unknown): boolean {
-  const state = sqlState(error) ?? '';
-  // The rules of pg_hba.conf may be different for connections with and without TLS, and for other hosts.
-  return /^(28|3D)/.test(state) && !(error as Error).message.includes('pg_hba.conf');
+  return /^(28|3D)/.test(sqlState(error) ?? '') && !isAboutTls(error);
+}
+
+/** The rules of pg_hba.conf may be different for connections with and without TLS. */
+function isAboutTls(error: unknown): boolean {
+  return error instanceof Error && /pg_hba\.conf|does not support SSL/.test(error.message);
 }

@@ -117,9 +117,12 @@ function parametersOf(text: string, faults: string[]): Given {
       .join(','),
   );
   set('dbname', database);
+  // What follows a password there could be the rest of it.
+  const showsNames = !/(^|&)password=/.test(query);
   for (const pair of query.split('&').filter(Boolean)) {
     const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(pair) ?? [];
-    setParameter(given, decoded(name, faults), decoded(value, faults), faults);
+    const fault = setParameter(given, decoded(name, faults), decoded(value, faults), showsNames);
+    if (fault !== undefined) faults.push(fault);
   }
   return given;
 }
@@ -148,18 +151,23 @@ function decoded(text: string, faults: string[]): string {
   return '';
 }
 
-function setParameter(given: Map<string, string>, name: string, value: string, faults: string[]): void {
+/** Returns what is wrong with it. */
+function setParameter(
+  given: Map<string, string>,
+  name: string,
+  value: string,
+  showsNames: boolean,
+): string | undefined {
   const allowed = WITHOUT_EFFECT[name];
   if (name === 'ssl' && value === 'true') given.set('sslmode', given.get('sslmode') ?? 'require');
   else if (PARAMETERS.includes(name)) given.set(name, value);
   else if (allowed === undefined) {
-    // What follows a password could be the rest of it.
-    const shown =
-      given.has('password') && !/^[a-z_]{3,}$/i.test(name) ? 'a parameter' : `the parameter ${name}`;
-    faults.push(`has ${shown}, which is not supported: ${INSTEAD[name] ?? 'leave it out'}`);
+    const shown = showsNames ? `the parameter ${name}` : 'a parameter';
+    return `has ${shown}, which is not supported: ${INSTEAD[name] ?? 'leave it out'}`;
   } else if (!allowed.includes(value)) {
-    faults.push(`must have ${allowed.join(' or ')} as ${name}, or leave it out`);
+    return `must have ${allowed.join(' or ')} as ${name}, or leave it out`;
   }
+  return undefined;
 }
 
 function hostsOf(given: Given, faults: string[]): DatabaseAddress['hosts'] {

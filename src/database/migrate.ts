@@ -95,7 +95,11 @@ async function applyMissing(database: Database, options: MigrateOptions): Promis
     query_timeout: options.lockTimeoutMs + NETWORK_GRACE_MS,
   };
   await client.query(lock);
-  const applied = await database.orm.migrator.up({ schema: await schemaOf(client) });
+  const schema = await schemaOf(client);
+  const { config } = database.orm;
+  // For MikroORM's own table, which it looks for before it reads the options of up().
+  config.set('migrations', { ...config.get('migrations'), schema });
+  const applied = await database.orm.migrator.up({ schema });
   return applied.map((migration) => migration.name);
 }
 
