@@ -1,13 +1,12 @@
 /** A PostgreSQL of a suite's own, for what cannot be changed on the server that all suites share. */
 
-import { chmod, chown, copyFile, stat, writeFile } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
-import { query } from '../embedded/support.ts';
+import { freshDirectory, query, recordingLogger } from '../embedded/support.ts';
 
 /** A file of test/database/certificates. */
 export const certificate = (name: string): string =>
@@ -27,18 +26,18 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-const quiet = () => undefined;
-
 /** Starts one, with the rules of pg_hba.conf as hosters have them: over TCP with TLS only. */
 export async function startPostgresServer(): Promise<PostgresServer> {
-  const directory = await mkdtemp(join(tmpdir(), 'charge-pg-'));
-  await chmod(directory, 0o777);
+  // Not below the run's directory: the path of a socket is limited to 107 bytes.
+  const socketDir = await mkdtemp(join(tmpdir(), 'charge-pg-'));
+  await chmod(socketDir, 0o777);
+  const dataDir = freshDirectory();
   const postgres = await startEmbeddedPostgres({
-    dataDir: join(directory, 'data'),
-    logger: { debug: quiet, info: quiet, warn: console.warn, error: console.error },
-    settings: { unix_socket_directories: directory, fsync: 'off', shared_buffers: '64MB' },
+    dataDir,
+    logger: recordingLogger(),
+    settings: { unix_socket_directories: socketDir, fsync: 'off', shared_buffers: '64MB' },
   });
-  const clusterDir = join(directory, 'data/postgres');
+  const clusterDir = join(dataDir, 'postgres');
   const owner = await stat(clusterDir);
   const password = 'p@ss/w#rd?:%';
   const run = async (database: string, ...statements: string[]) => {
@@ -68,13 +67,13 @@ export async function startPostgresServer(): Promise<PostgresServer> {
   await setRules('local all svc scram-sha-256', 'hostssl all svc 127.0.0.1/32 scram-sha-256');
   return {
     port: postgres.port,
-    socketDir: directory,
+    socketDir,
     password,
     query: (...statements) => run('book', ...statements),
     setRules,
     stop: async () => {
       await postgres.stop();
-      await rm(directory, { recursive: true, force: true });
+      await rm(socketDir, { recursive: true, force: true });
     },
   };
 }
