@@ -20,8 +20,9 @@ interface Target {
 }
 
 /**
- * pg's client for this address. Its `connect()` tries the hosts in turn, with and without TLS as `sslmode` says, and
- * rejects with the last failure that says more than that a server wants, or does not want, TLS. Listeners must be added after that: an attempt that fails may remove them.
+ * pg's client for this address. Its `connect()` tries the hosts in turn, with and without TLS as `sslmode` says. It
+ * rejects with the last failure, if possible with one that says more than that a server does or does not want TLS.
+ * Listeners must be added after it: an attempt that fails may remove them.
  */
 export function clientFor(address: DatabaseAddress): new (settings: ConnectionSettings) => Client {
   const targets = targetsOf(address);

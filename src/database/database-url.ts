@@ -83,10 +83,10 @@ const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
   // What pg calls the meaning that the modes of TLS have here.
   uselibpqcompat: ['true'],
 };
-const PARAMETERS =
-  'host port user password dbname sslmode sslrootcert sslcert sslkey target_session_attrs options application_name connect_timeout'.split(
-    ' ',
-  );
+const PARAMETERS: readonly string[] = [
+  ...['host', 'port', 'user', 'password', 'dbname', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'],
+  ...['target_session_attrs', 'options', 'application_name', 'connect_timeout'],
+];
 /** What other programs call something that exists here. */
 const INSTEAD: Readonly<Record<string, string>> = Object.fromEntries(
   ['schema', 'currentSchema', 'search_path'].map((name) => [

@@ -55,8 +55,10 @@ export interface Database {
  *   every page.
  * - Before PostgreSQL 18, a plan that must scan a table counts as so expensive that it is compiled (JIT),
  *   which takes longer than running it.
+ * A database or a role may have another encoding for its clients, which would garble every text.
  */
-const SESSION_SETTINGS = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off';
+const SESSION_SETTINGS =
+  'SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off; SET client_encoding = UTF8';
 
 /** Connects lazily: it succeeds while PostgreSQL is away, and the first statement finds out. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {

@@ -1,20 +1,18 @@
 /** A PgBouncer in front of one database. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 
-import { Client } from 'pg';
-
-import { freshDirectory } from '../embedded/support.ts';
+import { freshDirectory, query } from '../embedded/support.ts';
 import { waitFor } from './wait-for.ts';
 
 /** A running pooler. */
 export interface Pgbouncer {
   /** The database through the pooler. */
   readonly url: string;
-  /** Changes settings of the pooler while clients are connected. */
-  set(settings: Readonly<Record<string, string>>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -28,13 +26,12 @@ export async function startPgbouncer(
   const name = target.pathname.slice(1);
   const server = `host=${target.hostname} port=${target.port} user=${target.username} password='${target.password}'`;
   const configFile = join(freshDirectory(), 'pgbouncer.ini');
-  const port = 20_000 + Math.floor(Math.random() * 10_000);
+  const port = await freePort();
   const all = {
     listen_addr: '127.0.0.1',
     listen_port: String(port),
     unix_socket_dir: '',
     auth_type: 'any',
-    admin_users: 'admin',
     server_tls_sslmode: 'disable',
     ...settings,
   };
@@ -50,27 +47,21 @@ export async function startPgbouncer(
       stdio: ['pipe', 'ignore', 'ignore'],
     },
   );
-  const admin = async (...statements: string[]): Promise<void> => {
-    const client = new Client({
-      host: '127.0.0.1',
-      port,
-      user: 'admin',
-      password: 'x',
-      database: 'pgbouncer',
-    });
-    client.on('error', () => undefined);
-    await client.connect();
-    for (const statement of statements) await client.query(statement);
-    await client.end();
-  };
-  await waitFor('pgbouncer', () => admin('SHOW VERSION').then(() => true));
   const url = new URL(databaseUrl);
   url.host = `127.0.0.1:${port}`;
+  await waitFor('pgbouncer', () => query(url.href, 'SELECT 1').then(() => true));
   return {
     url: url.href,
-    set: (changed) => admin(...Object.entries(changed).map(([key, value]) => `SET ${key} = '${value}'`)),
     stop: () => stop(child),
   };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
 }
 
 async function stop(child: ChildProcess): Promise<void> {
