@@ -2,6 +2,8 @@
 
 import { availableParallelism } from 'node:os';
 
+import { DatabaseUrlError, parseDatabaseUrl } from './database/database-url.ts';
+
 /** Where a server listens. Port 0: any free port. */
 export interface Address {
   readonly host: string;
@@ -61,7 +63,7 @@ export function configFromEnv(env: Readonly<Record<string, string | undefined>>)
   const config: Config = {
     listen: reader.address('LISTEN', DEFAULT_LISTEN),
     metricsListen: reader.address('METRICS_LISTEN', '127.0.0.1:9464'),
-    databaseUrl: reader.urls('DATABASE_URL', ['postgres:', 'postgresql:'], 1),
+    databaseUrl: reader.databaseUrl('DATABASE_URL'),
     natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:'], 16),
     dataDir: reader.text('DATA_DIR', '.data'),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
@@ -127,12 +129,23 @@ class Reader {
     return address ?? { host: '127.0.0.1', port: 0 };
   }
 
+  databaseUrl(name: string): string | undefined {
+    const text = this.#env[name]?.trim();
+    if (!text) return undefined;
+    try {
+      parseDatabaseUrl(text);
+    } catch (error) {
+      if (!(error instanceof DatabaseUrlError)) throw error;
+      this.faults.push(...error.faults.map((fault) => `${name} ${fault}`));
+    }
+    return text;
+  }
+
   /** At most `countMax` URLs, separated by commas. They may hold a password and are never shown. */
   urls(name: string, protocols: readonly string[], countMax: number): string | undefined {
     const text = this.#env[name];
     if (!text) return undefined;
-    // A single URL may have commas in its password.
-    const parts = countMax === 1 ? [text] : text.split(',', countMax + 1);
+    const parts = text.split(',', countMax + 1);
     const valid = parts.every((part, index) => {
       const url = URL.parse(part.trim());
       const host = url?.hostname ?? '';

@@ -23,7 +23,7 @@ import {
 } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 
-import { isReadOnlySession, isStatementError, statementTimeout } from './sql-errors.ts';
+import { isStatementError, sqlState, statementTimeout } from './sql-errors.ts';
 
 /** How long to wait for an answer after PostgreSQL's own time limit. */
 export const NETWORK_GRACE_MS = 5_000;
@@ -76,9 +76,15 @@ export class BoundDriver extends PostgreSqlDriver {
 }
 
 /**
+ * The statement failed alone, but the session would fail every later one too: it only reads, and another host may be
+ * the primary now, or the database can be written again, which sessions learn at their start (25006), or a pooler has given us the session of another client, which lacks our
+ * prepared statement or has it already (26000, 42P05).
+ */
+const USELESS_SESSION: ReadonlySet<string> = new Set(['25006', '26000', '42P05']);
+
+/**
  * Runs `work` on a pooled connection, which must be outside of any transaction afterwards. The connection
- * is used again if PostgreSQL answered, even with an error of the statement. Otherwise it is closed, and also if
- * its session only reads: a new one may be able to write.
+ * is used again if PostgreSQL answered, even with most errors of the statement. Otherwise it is closed.
  * Rejects with what `work` threw, or with the pool's error if no connection was available.
  */
 export async function withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -89,7 +95,7 @@ export async function withClient<T>(pool: Pool, work: (client: PoolClient) => Pr
     broken = false;
     return result;
   } catch (error) {
-    broken = !isStatementError(error) || isReadOnlySession(error);
+    broken = !isStatementError(error) || USELESS_SESSION.has(sqlState(error) ?? '');
     throw error;
   } finally {
     client.release(broken);

@@ -9,6 +9,7 @@ import { checkServer } from './check-server.ts';
 import { NETWORK_GRACE_MS } from './driver.ts';
 import { migrations } from './migrations/index.ts';
 import { type Database, type DatabaseOptions, openDatabase } from './orm.ts';
+import { processIdOf } from './pooler.ts';
 
 /** Arbitrary, but the same for every version of this service: it names the lock. */
 const MIGRATION_LOCK = 7_216_335_041;
@@ -99,8 +100,31 @@ async function applyMissing(database: Database, options: MigrateOptions): Promis
     query_timeout: options.lockTimeoutMs + NETWORK_GRACE_MS,
   };
   await client.query(lock);
-  const applied = await database.orm.migrator.up();
+  const schema = await schemaOf(client);
+  const { config } = database.orm;
+  // For MikroORM's own table, which it looks for before it reads the options of up().
+  config.set('migrations', { ...config.get('migrations'), schema });
+  const applied = await database.orm.migrator.up({ schema });
   return applied.map((migration) => migration.name);
+}
+
+/**
+ * The schema that has the tables, or shall have them, by the search path. MikroORM would look for its own table in
+ * `public`. One that exists wins: a schema that is added to the search path later must not hide every charge.
+ */
+async function schemaOf(client: PoolClient): Promise<string> {
+  const { rows } = await client.query<{ path: string; schema: string | null }>(
+    `SELECT current_setting('search_path') AS path, coalesce(
+       (SELECT nspname FROM pg_namespace JOIN pg_class ON relnamespace = pg_namespace.oid
+        WHERE pg_class.oid = to_regclass('journal_head')),
+       current_schema()) AS schema`,
+  );
+  const [row] = rows;
+  if (row?.schema) return row.schema;
+  throw new Error(
+    `the search_path ${JSON.stringify(row?.path)} names no schema that exists and may be used: create the schema, or ` +
+      'name another one with options=-c%20search_path%3Dname in DATABASE_URL',
+  );
 }
 
 /** The connections of a pool, and those of them that somebody has. */
@@ -151,11 +175,6 @@ async function terminate(databaseUrl: string, processIds: readonly number[]): Pr
   } finally {
     await database.close();
   }
-}
-
-/** As the server told it when the connection was opened; the types do not have it. */
-function processIdOf(client: PoolClient): number {
-  return (client as PoolClient & { readonly processID: number | null }).processID ?? 0;
 }
 
 function drop(clients: Iterable<PoolClient>): void {

@@ -3,14 +3,15 @@
 import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 
+import { clientFor, type ConnectionSettings } from './client.ts';
 import { parseDatabaseUrl } from './database-url.ts';
 import { BoundDriver, NETWORK_GRACE_MS } from './driver.ts';
 
 /** How to reach PostgreSQL, within which bounds, and what is stored there. */
 export interface DatabaseOptions {
-  /** `postgresql://user:password@host:port/database` */
+  /** See {@link parseDatabaseUrl}. */
   readonly databaseUrl: string;
   readonly entities: readonly EntitySchema[];
   /** Connections at most. */
@@ -46,12 +47,37 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/**
+ * Settings of every session. Every statement has an index whose order it follows. Without these settings:
+ * - A prepared statement that was planned while a table had one page reads the whole table after it has
+ *   grown.
+ * - A bitmap scan loses the order. If the planner expects few matches, it collects and sorts them all for
+ *   every page.
+ * - Before PostgreSQL 18, a plan that must scan a table counts as so expensive that it is compiled (JIT),
+ *   which takes longer than running it.
+ * A database or a role may have another encoding for its clients, which would garble every text.
+ */
+const SESSION_SETTINGS =
+  'SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off; SET client_encoding = UTF8';
+
 /** Connects lazily: it succeeds while PostgreSQL is away, and the first statement finds out. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { dbName, connectionString } = parseDatabaseUrl(options.databaseUrl);
+  const address = parseDatabaseUrl(options.databaseUrl);
+  const connectTimeoutMs = address.connectTimeoutMs ?? options.connectTimeoutMs;
+  const settings: ConnectionSettings = {
+    application_name: options.applicationName,
+    connectionTimeoutMillis: connectTimeoutMs,
+    // PostgreSQL's own limit does not help if its answer gets lost on a dead network.
+    query_timeout: options.statementTimeoutMs + NETWORK_GRACE_MS,
+    pipeline: options.pipelining ?? false,
+    keepAlive: true,
+    // A connection that waits in silence, for a migration of hours, is found dead within minutes.
+    keepAliveInitialDelayMillis: 30_000,
+  };
+  const sessionSettings = { text: sessionSettingsOf(options), query_timeout: connectTimeoutMs };
   const orm = await MikroORM.init({
     driver: BoundDriver,
-    dbName,
+    dbName: address.database,
     entities: [...options.entities],
     discovery: { warnWhenNoEntities: false },
     extensions: [Migrator],
@@ -68,17 +94,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     ensureDatabase: false,
     pool: { min: 0, max: options.poolSizeMax, idleTimeoutMillis: 0 },
     driverOptions: {
-      connectionString,
-      application_name: options.applicationName,
-      connectionTimeoutMillis: options.connectTimeoutMs,
-      statement_timeout: options.statementTimeoutMs,
-      // PostgreSQL's own limit does not help if its answer gets lost on a dead network.
-      query_timeout: options.statementTimeoutMs + NETWORK_GRACE_MS,
-      lock_timeout: options.lockTimeoutMs,
-      pipeline: options.pipelining ?? false,
-      keepAlive: true,
-      // A connection that waits in silence, for a migration of hours, is found dead within minutes.
-      keepAliveInitialDelayMillis: 30_000,
+      ...settings,
+      Client: clientFor(address),
+      onConnect: (client: ClientBase) => client.query(sessionSettings),
     },
   });
   const pool = await orm.em.getConnection().getNativeClient();
@@ -88,4 +106,13 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     if (!pool.ending) await pool.end();
   };
   return { orm, em: orm.em, pool, close };
+}
+
+/**
+ * They are set after the connection is made: a pooler such as PgBouncer refuses them as start-up parameters. That is
+ * safe in a session of our own, and `migrate` makes sure that it is (`pooler.ts`).
+ */
+function sessionSettingsOf({ statementTimeoutMs, lockTimeoutMs }: DatabaseOptions): string {
+  const lockTimeout = lockTimeoutMs === undefined ? '' : `; SET lock_timeout = ${lockTimeoutMs}`;
+  return `${SESSION_SETTINGS}; SET statement_timeout = ${statementTimeoutMs}${lockTimeout}`;
 }

@@ -24,6 +24,8 @@ const NOT_NULL_VIOLATION = '23502'; // only the journal's: its counter row is mi
 const LOCK_TIMEOUT = '55P03';
 const QUERY_CANCELED = '57014';
 const READ_ONLY_TRANSACTION = '25006'; // a standby, a former primary, or default_transaction_read_only
+// A pooler was put in between: nothing ran, and another session may do.
+const OTHER_SESSION = new Set(['26000', '42P05']);
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** Classifies what `pg`, its pool or MikroORM threw. */
@@ -33,6 +35,7 @@ export function classifySqlError(error: unknown): SqlErrorKind {
   if (state === QUERY_CANCELED) return 'timeout';
   if (state === NOT_NULL_VIOLATION) return 'other';
   if (state === LOCK_TIMEOUT || state === READ_ONLY_TRANSACTION) return 'retry';
+  if (OTHER_SESSION.has(state)) return 'retry';
   const category = state.slice(0, 2);
   if (RETRY_CLASSES.has(category)) return 'retry';
   return DATA_CLASSES.has(category) ? 'data' : 'other';
@@ -59,14 +62,6 @@ export function sqlState(error: unknown): string | undefined {
 /** Whether PostgreSQL refused the statement alone: nothing of it was stored, and its session goes on. */
 export function isStatementError(error: unknown): boolean {
   return sqlState(error) !== undefined && (error as { severity?: unknown }).severity === 'ERROR';
-}
-
-/**
- * Whether the session only reads. It may stay so after the database can be written again, because a setting of the
- * database is taken at the start of a session, and because another server may be the primary then.
- */
-export function isReadOnlySession(error: unknown): boolean {
-  return sqlState(error) === READ_ONLY_TRANSACTION;
 }
 
 const NETWORK_CODES = new Set([

@@ -1,7 +1,8 @@
 /** What the start of the embedded PostgreSQL asks the server: its pid file, whether it answers, the database. */
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
+import { clientFor } from '../database/client.ts';
+import { parseDatabaseUrl } from '../database/database-url.ts';
 import { clusterUser } from './postgres-cluster.ts';
 import { commandLineOf, isAlive } from './process.ts';
 
@@ -14,7 +15,13 @@ export interface PostmasterPid {
 }
 
 /** The database of the service in the embedded PostgreSQL. */
-export const databaseName = 'charge';
+const databaseName = 'charge';
+
+/** The connection string of the embedded PostgreSQL, with the password: never log it. It offers no TLS. */
+export function clusterUrl(port: number, password: string, database = databaseName): string {
+  const login = `${clusterUser}:${encodeURIComponent(password)}`;
+  return `postgresql://${login}@127.0.0.1:${port}/${database}?sslmode=disable`;
+}
 
 const connectTimeoutMs = 2_000;
 const queryTimeoutMs = 30_000;
@@ -54,19 +61,12 @@ export function isServerOn(pid: number, clusterDir: string): boolean {
  * then another attempt is worthwhile. Throws if the server refuses the password. Takes 2 s at most to connect.
  */
 export async function tryConnect(port: number, password: string): Promise<string | undefined> {
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    port,
-    user: clusterUser,
-    password,
-    database: 'postgres',
-    connectionTimeoutMillis: connectTimeoutMs,
-    query_timeout: queryTimeoutMs,
-  });
-  // Without a listener a connection that breaks between two queries would end the process.
-  client.on('error', () => undefined);
+  const Client = clientFor(parseDatabaseUrl(clusterUrl(port, password, 'postgres')));
+  const client = new Client({ connectionTimeoutMillis: connectTimeoutMs, query_timeout: queryTimeoutMs });
   try {
     await client.connect();
+    // Without a listener a connection that breaks between two queries would end the process.
+    client.on('error', () => undefined);
     const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [databaseName]);
     if (found.rowCount === 0) await client.query(`CREATE DATABASE ${databaseName}`);
     return undefined;

@@ -10,8 +10,8 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { serverMemoryBytes } from './memory.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
-import { clusterPaths, clusterUser, ensureCluster } from './postgres-cluster.ts';
-import { databaseName } from './postgres-connect.ts';
+import { clusterPaths, ensureCluster } from './postgres-cluster.ts';
+import { clusterUrl } from './postgres-connect.ts';
 import { adoptRunning, launchServer, stopSteps, type Launch } from './postgres-launch.ts';
 import { chooseRunAs } from './postgres-user.ts';
 import type { Logger } from './process.ts';
@@ -104,7 +104,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   logger.info({ port, pid, durationMs, adopted }, 'embedded PostgreSQL is ready');
   return {
     ...server,
-    url: `postgresql://${clusterUser}:${password}@127.0.0.1:${port}/${databaseName}`,
+    url: clusterUrl(port, password),
     adopted,
   };
 }

@@ -7,8 +7,8 @@ import type { Logger } from '../observability/logger.ts';
 export interface ReadyService {
   readonly grpc: Address;
   readonly http: Address;
-  /** Shown without user and password. */
-  readonly databaseUrl: string;
+  /** Host and database, without user and password. */
+  readonly postgresql: string;
   /** One or several, separated by commas; shown without credentials. Undefined: there is none yet. */
   readonly natsUrl: string | undefined;
   /** When the start began, on the clock of `performance.now()`. */
@@ -23,7 +23,7 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
     `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
     `${grpc} charge.v1.ChargeService/CreateCharge`;
   const list = `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`;
-  const postgresql = withoutPassword(at.databaseUrl);
+  const { postgresql } = at;
   const nats = at.natsUrl?.split(',').map(withoutPassword).join(',') ?? 'none';
   logger.info(
     {

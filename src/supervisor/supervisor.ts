@@ -4,15 +4,11 @@
  * them can share the port.
  */
 
-import pRetry from 'p-retry';
 import { Registry } from 'prom-client';
 
 import { chargeEntities } from '../charges/index.ts';
 import { type Address, type Config, formatAddress } from '../config.ts';
-import { migrate } from '../database/migrate.ts';
 import { type Database, openDatabase } from '../database/orm.ts';
-import { classifySqlError } from '../database/sql-errors.ts';
-import { errorText } from '../errors/describe-error.ts';
 import { openHttpServer, type Readiness } from '../http/server.ts';
 import { journalEntities } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -28,6 +24,7 @@ import {
 } from '../relay/index.ts';
 import { checkAddress } from './check-address.ts';
 import { openExternalServices } from './external-services.ts';
+import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
 import { writeReadyMessage } from './ready-message.ts';
 import { observeRelay, watchBacklog } from './relay-status.ts';
@@ -41,8 +38,6 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** How long to wait for PostgreSQL to answer, and for each lock; a migration itself may take longer. */
-const MIGRATION_TIMEOUT_MS = 60_000;
 /** For glibc. By default, a server process kept 270 MB that it had freed after a flood of large batches. */
 const SERVER_MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 /** The least time that the relay gets to publish during a stop, even if calls in progress have used up the drain time. */
@@ -89,7 +84,7 @@ async function start(
     applicationName: 'charge-service supervisor',
   });
   stack.defer(() => database.close());
-  await migrateWhenReachable(external.databaseUrl, logger, stopping);
+  const postgresql = await migrateWhenReachable(external.databaseUrl, logger, stopping);
   // Not earlier: the embedded PostgreSQL once got the port that had been chosen here before it.
   const grpc = await checkAddress(config.listen, 'LISTEN');
 
@@ -134,7 +129,7 @@ async function start(
   writeReadyMessage(logger, {
     grpc,
     http: http.address,
-    databaseUrl: external.databaseUrl,
+    postgresql,
     natsUrl,
     startedAtMs,
   });
@@ -147,30 +142,6 @@ function showMetrics(registry: Registry, database: Database, readiness: () => Re
     oldestEventMs: () => readOldestUnpublishedMs(database.em),
     pool: database.pool,
   });
-}
-
-/** Rejects if `stopping` is aborted, after its statements in PostgreSQL have been ended. */
-async function migrateWhenReachable(
-  databaseUrl: string,
-  logger: Logger,
-  stopping: AbortSignal,
-): Promise<void> {
-  const applied = await pRetry(
-    () => migrate(databaseUrl, { lockTimeoutMs: MIGRATION_TIMEOUT_MS, signal: stopping }),
-    {
-      signal: stopping,
-      retries: Infinity,
-      maxRetryTime: MIGRATION_TIMEOUT_MS,
-      minTimeout: 500,
-      factor: 1,
-      shouldRetry: ({ error }) => !stopping.aborted && classifySqlError(error) === 'retry',
-      onFailedAttempt: ({ error }) => {
-        if (stopping.aborted) return;
-        logger.warn({ reason: errorText(error) }, 'PostgreSQL does not answer yet; trying again');
-      },
-    },
-  );
-  if (applied.length > 0) logger.info({ applied }, 'migrated the database');
 }
 
 /** Rejects as soon as `stopping` is aborted: downloading nats-server, for one, may take minutes. */

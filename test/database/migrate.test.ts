@@ -119,8 +119,9 @@ test('a migration that is given up leaves no statement, no lock and nothing half
   const { signal } = stopping;
   const sleeping = withSlowOne('CREATE TABLE half (id int); SELECT pg_sleep(60)');
   // A user's URL may name the connections.
-  const named = `${testDatabase.url}?application_name=theirs`;
-  const failed = migrate(named, { lockTimeoutMs: 30_000, migrations: sleeping, signal }).catch(
+  const named = new URL(testDatabase.url);
+  named.searchParams.set('application_name', 'theirs');
+  const failed = migrate(named.href, { lockTimeoutMs: 30_000, migrations: sleeping, signal }).catch(
     (error: unknown) => error,
   );
   await waitFor('the migration', async () => {

@@ -242,7 +242,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
 
   test('shows the metrics of the relay while a server process hangs, and takes a URL with a comma', async () => {
     const databaseUrl = new URL(database.url);
-    databaseUrl.searchParams.set('fallback_application_name', 'one,two');
+    databaseUrl.searchParams.set('application_name', 'one,two');
     const service = start({ ...env(), DATABASE_URL: databaseUrl.href });
     const ready = await service.ready();
     expect(ready.postgresql).toBe(`${databaseUrl.host}${databaseUrl.pathname}`);

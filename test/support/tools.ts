@@ -98,6 +98,12 @@ export async function findPythonClient(): Promise<Tool> {
   return installed.path === undefined ? installed : { path: pythonOf(installed.path) };
 }
 
+/** The pgbouncer of the machine; Debian installs it where only root looks. */
+export function findPgbouncer(): Tool {
+  const path = onPath('pgbouncer') ?? ['/usr/sbin/pgbouncer'].find((candidate) => existsSync(candidate));
+  return path === undefined ? missing('there is no pgbouncer on PATH or in /usr/sbin') : { path };
+}
+
 /**
  * For the name of a suite: nothing, or that and why it is skipped. Says so on standard error too, not with `console`:
  * jest shows no output of a suite whose every test is skipped.
