@@ -5,7 +5,8 @@ import { expect, test } from '@jest/globals';
 import { checkServer } from '../../src/database/check-server.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { classifySqlError } from '../../src/database/sql-errors.ts';
-import { query } from '../embedded/support.ts';
+import { migrateWhenReachable } from '../../src/supervisor/migrate-when-reachable.ts';
+import { query, recordingLogger } from '../embedded/support.ts';
 import { createTestDatabase } from '../support/database.ts';
 
 const run = (url: string) =>
@@ -44,5 +45,23 @@ test('a database whose encoding cannot hold every text, and one that a newer ver
   } finally {
     await query(database.url, `DROP DATABASE IF EXISTS ${name}_ascii WITH (FORCE)`);
     await database.drop();
+  }
+});
+
+test('a role that may not make the tables', async () => {
+  const database = await createTestDatabase();
+  const role = `svc_${new URL(database.url).pathname.slice(-12)}`;
+  const url = new URL(database.url);
+  url.username = role;
+  url.password = 'p';
+  try {
+    await query(database.url, `CREATE ROLE ${role} LOGIN PASSWORD 'p'`);
+    const refused = migrateWhenReachable(url.href, recordingLogger() as never, new AbortController().signal);
+    await expect(refused).rejects.toThrow(
+      /permission denied for schema public.* The role needs CREATE on the schema/,
+    );
+  } finally {
+    await database.drop();
+    await query(process.env['TEST_POSTGRES_URL'] ?? '', `DROP ROLE ${role}`);
   }
 });
