@@ -4,5 +4,5 @@ export { encodeCommittedEvents } from './committed-events.ts';
 export { relayEntities } from './entity.ts';
 export type { EventFormat } from './event-message.ts';
 export { createRelay } from './open-relay.ts';
-export type { Relay, RelayEvents } from './relay.ts';
-export { readBacklogSize } from './store/relay-state.ts';
+export type { Publishing, Relay, RelayEvents } from './relay.ts';
+export { readUnpublished, type Unpublished } from './store/relay-state.ts';

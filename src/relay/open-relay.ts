@@ -39,6 +39,7 @@ export function createRelay(
       // With 5 ms and a single caller, the relay took twice as much CPU time.
       lingerMinMs: 20,
       lingerMaxMs: 50,
+      streamCheckMs: 5_000,
       leaseTtlMs: 10_000,
       backoffMinMs: 100,
       backoffMaxMs: 5_000,

@@ -40,13 +40,13 @@ export interface OpenServer {
    * this service listen on the same address.
    */
   listen(options?: { readonly shared: boolean }): Promise<number>;
-  /** Tells whether events reach NATS; the health service shows it as `charge.v1.events`. */
-  relayConnected(connected: boolean): void;
+  /** Tells whether events reach the stream; the health service shows it as `charge.v1.events`. */
+  relayPublishing(publishing: boolean): void;
   /** Refuses new calls, finishes those in progress within `timeoutMs`, and closes everything. */
   drain(timeoutMs: number): Promise<void>;
 }
 
-/** The name under which the health service says whether events reach NATS. */
+/** The name under which the health service says whether events reach the stream. */
 const EVENTS_SERVICE = 'charge.v1.events';
 
 const NO_WRITES = 'PostgreSQL does not accept writes: it does not answer in time, or it is read-only';
@@ -104,7 +104,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
       await watch.first;
       return rpc.bind(config.listen, { shared });
     },
-    relayConnected: (connected) => rpc.setServing(EVENTS_SERVICE, connected),
+    relayPublishing: (publishing) => rpc.setServing(EVENTS_SERVICE, publishing),
     drain: async (timeoutMs) => {
       watch.stop();
       try {

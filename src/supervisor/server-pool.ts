@@ -37,7 +37,7 @@ export class ServerPool {
   #restartDelayMs = RESTART_DELAY_MIN_MS;
   #draining = false;
   #isStarted = false;
-  #relayConnected = false;
+  #relayPublishing = false;
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
@@ -62,10 +62,10 @@ export class ServerPool {
     return this.#serving.size > 0 ? 'unavailable' : 'unknown';
   }
 
-  /** Tells every process, now and in future, whether events reach NATS. */
-  relayConnected(connected: boolean): void {
-    this.#relayConnected = connected;
-    this.#broadcast({ type: 'relay', connected });
+  /** Tells every process, now and in future, whether events reach the stream. */
+  relayPublishing(publishing: boolean): void {
+    this.#relayPublishing = publishing;
+    this.#broadcast({ type: 'relay', publishing });
   }
 
   /**
@@ -120,7 +120,7 @@ export class ServerPool {
       case 'serving':
         return this.#setServing(worker, message.serving);
       case 'listening':
-        this.#send(worker, { type: 'relay', connected: this.#relayConnected });
+        this.#send(worker, { type: 'relay', publishing: this.#relayPublishing });
         this.#listening.add(worker);
         if (this.#draining) this.#send(worker, { type: 'drain' });
         else if (this.#listening.size === this.#options.processes) this.#setStarted();

@@ -2,7 +2,7 @@
 
 import type { Logger } from '../embedded/process.ts';
 import type { ManagedProcess } from '../embedded/server-process.ts';
-import { retryForever } from './retry-forever.ts';
+import { retryForever } from '../errors/retry-forever.ts';
 
 const RESTART_DELAY_MIN_MS = 200;
 const RESTART_DELAY_MAX_MS = 10_000;
