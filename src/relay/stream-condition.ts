@@ -1,6 +1,6 @@
 /** What the settings of a stream mean for the events: whether it stores them, and whether it keeps them. */
 
-import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from '@nats-io/jetstream';
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 
 import { CHARGE_CREATED_SUBJECT } from './event-message.ts';
 
@@ -20,50 +20,51 @@ export const EVENT_BYTES_MIN = 512;
 const EVENT_BYTES_MAX = 32 * 1024;
 
 /** `owner`: the other stream that takes `charge.created`, if that is known. */
-export function streamCondition({ config, state }: StreamInfo, owner?: string): StreamCondition {
-  const { name, subjects = [], mirror, max_msgs, max_msg_size } = config;
+export function streamCondition(config: StreamConfig, owner?: string): StreamCondition {
+  const { name, subjects = [], mirror, max_msg_size } = config;
   const stream = `the stream ${name}`;
   const remake = 'delete it, and the service makes it again';
   const isDiscardNew = config.discard === DiscardPolicy.New;
   const takesNone = max_msg_size > 0 && max_msg_size < EVENT_BYTES_MIN;
-  const faults = {
-    [`${stream} is a mirror of ${mirror?.name}, which takes no events: ${remake}`]: mirror,
-    [`${stream} is sealed, so it takes no events: ${remake}`]: config.sealed,
-    [`${stream} gives no acknowledgement (no_ack is true): set no_ack to false`]: config.no_ack,
-    [doesNotTake(name, subjects, owner)]: !mirror && !takesSubject(subjects),
-    [streamIsFull(name, 'maximum messages exceeded')]:
-      isDiscardNew && max_msgs > 0 && state.messages >= max_msgs,
-  };
+  const faults = [
+    mirror && `${stream} is a mirror of ${mirror.name}, which takes no events: ${remake}`,
+    config.sealed && `${stream} is sealed, so it takes no events: ${remake}`,
+    config.no_ack && `${stream} gives no acknowledgement (no_ack is true): set no_ack to false`,
+    !mirror && !takesSubject(subjects) && doesNotTake(name, subjects, owner),
+  ];
   const dropping = Object.entries({
-    max_msgs: isDiscardNew ? 0 : max_msgs,
+    max_msgs: isDiscardNew ? 0 : config.max_msgs,
     max_bytes: isDiscardNew ? 0 : config.max_bytes,
     max_msgs_per_subject: config.discard_new_per_subject ? 0 : config.max_msgs_per_subject,
   }).filter(([, limit]) => limit > 0);
   const limits = dropping.map(([limit, value]) => `${limit}: ${value}`).join(', ');
-  const warnings = {
-    [`${stream} drops old events when it reaches its limit (${limits}; discard: ${config.discard}): ` +
-    'remove the limit, or let it refuse new events instead, which then wait in PostgreSQL']: limits !== '',
-    [`${stream} drops each event after one consumer has read it (retention: workqueue)`]:
-      config.retention === RetentionPolicy.Workqueue,
-    [`${stream} drops events that no consumer subscribes to (retention: interest)`]:
-      config.retention === RetentionPolicy.Interest,
-    [`${stream} keeps events in memory: a restart of NATS loses them (storage: memory)`]:
-      config.storage === StorageType.Memory,
-    [`${stream} stores events under another subject (subject_transform): consumers of ` +
-    `${CHARGE_CREATED_SUBJECT} may not get them`]: config.subject_transform?.dest,
-    [`${stream} takes at most ${max_msg_size} bytes (max_msg_size): a larger event becomes a dead letter`]:
-      max_msg_size > 0 && max_msg_size < EVENT_BYTES_MAX,
-  };
+  const warnings = [
+    limits !== '' &&
+      `${stream} drops old events when it reaches its limit (${limits}; discard: ${config.discard}): ` +
+        'remove the limit, or let it refuse new events instead, which then wait in PostgreSQL',
+    config.retention === RetentionPolicy.Workqueue &&
+      `${stream} drops each event after one consumer has read it (retention: workqueue)`,
+    config.retention === RetentionPolicy.Interest &&
+      `${stream} drops events that no consumer subscribes to (retention: interest)`,
+    config.storage === StorageType.Memory &&
+      `${stream} keeps events in memory: a restart of NATS loses them (storage: memory)`,
+    config.subject_transform &&
+      `${stream} stores events under another subject (subject_transform): consumers of ` +
+        `${CHARGE_CREATED_SUBJECT} may not get them`,
+    max_msg_size > 0 &&
+      max_msg_size < EVENT_BYTES_MAX &&
+      `${stream} takes at most ${max_msg_size} bytes (max_msg_size): a larger event becomes a dead letter`,
+  ];
   return {
-    faults: sentencesThatHold(faults),
+    faults: faults.filter(isSentence),
     refusesAll: takesNone
       ? `${stream} takes at most ${max_msg_size} bytes, so every event becomes a dead letter: raise max_msg_size`
       : undefined,
-    warnings: sentencesThatHold(warnings),
+    warnings: warnings.filter(isSentence),
   };
 }
 
-/** The same sentence, whether the settings or the broker's refusal tell it. */
+/** What an operator does about the broker's refusal. */
 export function streamIsFull(stream: string, refusal: string): string {
   return `the stream ${stream} is full (${refusal}): raise its limit or remove messages`;
 }
@@ -89,6 +90,6 @@ function takesSubject(patterns: readonly string[]): boolean {
   });
 }
 
-function sentencesThatHold(sentences: Readonly<Record<string, unknown>>): string[] {
-  return Object.keys(sentences).filter((sentence) => Boolean(sentences[sentence]));
+function isSentence(value: unknown): value is string {
+  return typeof value === 'string';
 }

@@ -39,10 +39,10 @@ export async function checkStream(
 ): Promise<StreamCondition> {
   const info = await findStream(manager, options.name);
   if (info === undefined) return makeStream(manager, options);
-  const condition = streamCondition(info);
+  const condition = streamCondition(info.config);
   if (condition.faults.length === 0) return condition;
   const [owner] = await otherStreams(manager, options.name, [CHARGE_CREATED_SUBJECT]);
-  return streamCondition(info, owner);
+  return streamCondition(info.config, owner);
 }
 
 async function findStream(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
@@ -58,19 +58,18 @@ async function findStream(manager: JetStreamManager, name: string): Promise<Stre
 async function makeStream(manager: JetStreamManager, options: StreamOptions): Promise<StreamCondition> {
   const { name, subjects } = options;
   try {
-    return streamCondition(
-      await manager.streams.add({
-        name,
-        subjects: [...subjects],
-        storage: StorageType.File,
-        retention: RetentionPolicy.Limits,
-        // `old` would silently drop the oldest events. `new` refuses new ones, and the journal keeps them.
-        discard: DiscardPolicy.New,
-        num_replicas: options.replicas,
-        max_age: nanos(options.maxAgeMs),
-        duplicate_window: nanos(options.duplicateWindowMs),
-      }),
-    );
+    const { config } = await manager.streams.add({
+      name,
+      subjects: [...subjects],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      // `old` would silently drop the oldest events. `new` refuses new ones, and the journal keeps them.
+      discard: DiscardPolicy.New,
+      num_replicas: options.replicas,
+      max_age: nanos(options.maxAgeMs),
+      duplicate_window: nanos(options.duplicateWindowMs),
+    });
+    return streamCondition(config);
   } catch (error) {
     if (!(error instanceof JetStreamApiError)) throw error;
     const owners = error.code === SUBJECTS_OVERLAP_CODE ? await otherStreams(manager, name, subjects) : [];

@@ -32,8 +32,7 @@ test('each reason why events wait is one warning, however many attempts fail, an
     (level: string) =>
     ({ reason = '' }: { reason?: string }, message: string) => {
       if (message.startsWith('publishing failed')) failures++;
-      if (message.startsWith('events '))
-        lines.push(`${level}: ${reason || message}`);
+      if (message.startsWith('events ')) lines.push(`${level}: ${reason || message}`);
     };
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn') } as unknown as Logger;
   const { events, status } = observeRelay(createRelayMetrics(new Registry()), logger, () => undefined);
