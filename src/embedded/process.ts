@@ -60,6 +60,15 @@ export async function waitUntilGone(pid: number, timeoutMs: number): Promise<boo
   return true;
 }
 
+/** Sends a signal, if the process still runs. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** Sends one signal after the other until the process has ended. Throws if it survives the last step. */
 export async function stopProcess(
   name: string,
@@ -69,12 +78,7 @@ export async function stopProcess(
 ): Promise<void> {
   for (const [index, { signal, timeoutMs }] of steps.entries()) {
     if (index > 0) logger?.warn({ pid, signal }, `${name} did not stop in time; sending ${signal}`);
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
-      throw error;
-    }
+    signalProcess(pid, signal);
     if (await waitUntilGone(pid, timeoutMs)) return;
   }
   throw new Error(`${name} (pid ${pid}) is still running after ${steps.map((s) => s.signal).join(', ')}`);

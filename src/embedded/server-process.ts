@@ -3,7 +3,14 @@ import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { childEnvironment, isAlive, stopProcess, type Logger, type StopStep } from './process.ts';
+import {
+  childEnvironment,
+  isAlive,
+  signalProcess,
+  stopProcess,
+  type Logger,
+  type StopStep,
+} from './process.ts';
 
 /** How a process ended. */
 export interface ProcessExit {
@@ -36,7 +43,7 @@ export interface ServerStart {
    * to `<logPath>.1`.
    */
   logPath: string;
-  stopSteps: readonly StopStep[];
+  stopSteps: readonly [StopStep, ...StopStep[]];
   logger: Logger;
   /** On the clock of `performance.now()`. */
   deadlineMs: number;
@@ -135,8 +142,12 @@ export function manageProcess(
   let ended = false;
   let stopping: Promise<void> | undefined;
   const stopped = new AbortController();
+  // This process ends without a stop: by a second Ctrl-C, or an error. Only `kill -9` leaves the server running.
+  const onExit = (): void => signalProcess(pid, stopSteps[0].signal);
+  process.once('exit', onExit);
   const exited = waitForExit(pid, child, stopped.signal).then(({ code, signal }) => {
     ended = true;
+    process.off('exit', onExit);
     return { expected: stopping !== undefined, code, signal };
   });
   const stop = async (): Promise<void> => {
