@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   childEnvironment,
   isAlive,
+  killWithChildren,
   signalProcess,
   stopProcess,
   type Logger,
@@ -26,8 +27,17 @@ export interface ManagedProcess {
   pid: number;
   /** Ends the process. Resolves when it has ended; rejects if it survives every step. Later calls share the result. */
   stop(): Promise<void>;
+  /** Kills the process and its children: for one that hangs. */
+  kill(): void;
   /** Resolves when the process has ended, for whatever reason. Never rejects. */
   exited: Promise<ProcessExit>;
+}
+
+/** A server that listens on a port of 127.0.0.1. */
+export interface ManagedServer extends ManagedProcess {
+  port: number;
+  /** Resolves to false if the server says nothing at all within `timeoutMs`. */
+  answers(timeoutMs: number): Promise<boolean>;
 }
 
 /** A server process, and how it is started and stopped. */
@@ -158,7 +168,10 @@ export function manageProcess(
     stopped.abort();
     await exited;
   };
-  return { pid, stop: () => (stopping ??= stop()), exited };
+  const kill = (): void => {
+    if (!ended) killWithChildren(pid);
+  };
+  return { pid, stop: () => (stopping ??= stop()), kill, exited };
 }
 
 async function waitForExit(
