@@ -38,7 +38,11 @@ export function observeRelay(
       status.publishing = state;
       publishingGauge.set(state.publishing ? 1 : 0);
       if (state.publishing) logger.info({}, 'events reach the stream');
-      else logger.warn({ reason: state.reason }, 'events do not reach the stream; they wait in PostgreSQL');
+      else
+        logger.warn(
+          { reason: state.reason },
+          'events do not reach the stream; PostgreSQL keeps them until they do',
+        );
       publishingChanged(state.publishing);
     },
     streamWarning: (warning) => logger.warn({}, warning),

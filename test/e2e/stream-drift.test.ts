@@ -58,7 +58,7 @@ test('health, /readyz, metrics and the log say that events wait and why, until t
     expect(metrics).toMatch(/^charge_relay_backlog_events 3$/m);
     expect(metrics).toMatch(/^charge_relay_publishing 0$/m);
     expect(service.lines.filter(({ level }) => level >= 40)).toMatchObject([
-      { reason: REASON, msg: 'events do not reach the stream; they wait in PostgreSQL' },
+      { reason: REASON, msg: 'events do not reach the stream; PostgreSQL keeps them until they do' },
     ]);
 
     await streams.update('CHARGES', { subjects: ['billing.>', 'charge.>'] });
