@@ -49,8 +49,8 @@ afterEach(async () => {
 
 type Stream = Partial<StreamConfig> & { name: string };
 
-/** Makes the streams, then a relay, then three charges. */
-async function threeCharges(streams: readonly Stream[]) {
+/** Makes the streams, then a relay, then five charges, which are published together. */
+async function fiveCharges(streams: readonly Stream[]) {
   for (const { sealed, ...config } of streams) {
     const { config: made } = await manager.streams.add(config);
     if (sealed) await manager.streams.update(config.name, { ...made, sealed } as StreamConfig);
@@ -65,7 +65,7 @@ async function threeCharges(streams: readonly Stream[]) {
   );
   relay = createRelay(CONFIG, store.database.em, nats.url, events, BOUNDS);
   relay.start();
-  const requests = Array.from({ length: 3 }, (_, i) => chargeRequest(`drift-${i}`));
+  const requests = Array.from({ length: 5 }, (_, i) => chargeRequest(`drift-${i}`));
   await store.writer.record(TENANT, requests);
   relay.notify();
   return status;
@@ -157,9 +157,9 @@ test.each<Waits>([
   },
 ])('$name: events wait for the repair, and the reason is told once', async (stream) => {
   const { streams, reason, repair, stored = 0 } = stream;
-  const status = await threeCharges(streams);
+  const status = await fiveCharges(streams);
   await waitFor('the reason', () => !status.publishing.publishing && reason.test(status.publishing.reason));
-  await waitFor('what is stored', async () => (await unpublished()).waiting === 3 - stored);
+  await waitFor('what is stored', async () => (await unpublished()).waiting === 5 - stored);
   const attempts = logged.length + 3;
   await waitFor('further attempts', () => logged.length >= attempts);
   expect(warnings()).toMatchObject([{ reason: expect.stringMatching(reason) as unknown }]);
@@ -168,7 +168,7 @@ test.each<Waits>([
 
   await repair();
   await drained();
-  expect(await published()).toEqual([1n, 2n, 3n]);
+  expect(await published()).toEqual([1n, 2n, 3n, 4n, 5n]);
   await waitFor('the end', () => status.publishing.publishing);
   expect(serving.at(-1)).toBe(true);
   expect(warnings()).toHaveLength(1);
@@ -179,19 +179,19 @@ test.each<{ name: string; stream: Partial<StreamConfig>; warning: RegExp; left: 
     name: 'discard: old with a limit',
     stream: { max_msgs: 2, discard: 'old' },
     warning: /CHARGES drops old events when it reaches its limit \(max_msgs: 2; discard: old\)/,
-    left: [2n, 3n],
+    left: [4n, 5n],
   },
   {
     name: 'a limit for each subject',
     stream: { max_msgs_per_subject: 1, discard: 'new' },
     warning: /CHARGES drops old events when it reaches its limit \(max_msgs_per_subject: 1; discard: new\)/,
-    left: [3n],
+    left: [5n],
   },
   {
     name: 'retention: workqueue',
     stream: { retention: 'workqueue' },
     warning: /CHARGES drops each event after one consumer has read it \(retention: workqueue\)/,
-    left: [1n, 2n, 3n],
+    left: [1n, 2n, 3n, 4n, 5n],
   },
   {
     name: 'retention: interest',
@@ -203,30 +203,30 @@ test.each<{ name: string; stream: Partial<StreamConfig>; warning: RegExp; left: 
     name: 'storage: memory',
     stream: { storage: 'memory' },
     warning: /CHARGES keeps events in memory: a restart of NATS loses them/,
-    left: [1n, 2n, 3n],
+    left: [1n, 2n, 3n, 4n, 5n],
   },
 ])('$name: events are published, with one warning', async ({ stream, warning, left }) => {
-  const status = await threeCharges([{ name: 'CHARGES', subjects: ['charge.>'], ...stream }]);
+  const status = await fiveCharges([{ name: 'CHARGES', subjects: ['charge.>'], ...stream }]);
   await drained();
   await waitFor('the state', () => status.publishing.publishing);
   expect(warnings()).toMatchObject([{ message: expect.stringMatching(warning) as unknown }]);
-  expect((await manager.streams.info('CHARGES')).state.last_seq).toBe(3);
+  expect((await manager.streams.info('CHARGES')).state.last_seq).toBe(5);
   expect(await published()).toEqual(left);
 });
 
 test('no stream: the service makes it', async () => {
-  const status = await threeCharges([]);
+  const status = await fiveCharges([]);
   await drained();
   await waitFor('the state', () => status.publishing.publishing);
-  expect(await published()).toEqual([1n, 2n, 3n]);
+  expect(await published()).toEqual([1n, 2n, 3n, 4n, 5n]);
   expect(warnings()).toEqual([]);
 });
 
 test('messages too small for any event: each event becomes a dead letter, which is reported and counted', async () => {
-  const status = await threeCharges([{ name: 'CHARGES', subjects: ['charge.>'], max_msg_size: 100 }]);
-  await waitFor('dead letters', async () => (await unpublished()).deadLetters === 3);
-  expect(await unpublished()).toEqual({ waiting: 0, deadLetters: 3 });
-  expect(logged.filter(({ level }) => level === 'error')).toHaveLength(3);
+  const status = await fiveCharges([{ name: 'CHARGES', subjects: ['charge.>'], max_msg_size: 100 }]);
+  await waitFor('dead letters', async () => (await unpublished()).deadLetters === 5);
+  expect(await unpublished()).toEqual({ waiting: 0, deadLetters: 5 });
+  expect(logged.filter(({ level }) => level === 'error')).toHaveLength(5);
   await waitFor(
     'the state',
     () => status.leading && logged.some(({ reason }) => reason?.includes('raise max_msg_size')),
@@ -237,12 +237,12 @@ test('messages too small for any event: each event becomes a dead letter, which 
   await update({ max_msg_size: -1 });
   await store.writer.record(TENANT, [chargeRequest('after')]);
   await drained();
-  expect(await published()).toEqual([4n]);
+  expect(await published()).toEqual([6n]);
   await waitFor('the state', () => status.publishing.publishing);
 });
 
 test('a stream that is changed while nothing is published is noticed, and so is its repair', async () => {
-  const status = await threeCharges([]);
+  const status = await fiveCharges([]);
   await drained();
   await update({ subjects: ['billing.>'] });
   await waitFor('the change', () => !status.publishing.publishing);
@@ -252,7 +252,7 @@ test('a stream that is changed while nothing is published is noticed, and so is 
 });
 
 test('no_ack that is set while the service runs: each event is there once after the repair', async () => {
-  const status = await threeCharges([]);
+  const status = await fiveCharges([]);
   await drained();
   await update({ no_ack: true });
   await store.writer.record(TENANT, [chargeRequest('unacknowledged-1'), chargeRequest('unacknowledged-2')]);
@@ -260,6 +260,6 @@ test('no_ack that is set while the service runs: each event is there once after 
   await waitFor('the reason', () => reason().includes('no_ack is true'));
   await update({ no_ack: false });
   await drained();
-  expect(await published()).toEqual([1n, 2n, 3n, 4n, 5n]);
+  expect(await published()).toEqual([1n, 2n, 3n, 4n, 5n, 6n, 7n]);
   expect(warnings()).toHaveLength(1);
 });
