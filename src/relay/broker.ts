@@ -1,7 +1,12 @@
 /** The connection to NATS. If anything is wrong with it, a new one replaces it. */
 
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import {
+  connect,
+  type NatsConnection,
+  type NodeConnectionOptions,
+  PermissionViolationError,
+} from '@nats-io/transport-node';
 
 import { CHARGE_CREATED_SUBJECT, type EventFormat } from './event-message.ts';
 import { JetStreamPublisher, PublishError } from './publisher.ts';
@@ -46,6 +51,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   try {
     const manager = await jetstreamManager(connection, { timeout: connectTimeoutMs });
     const publisher = new JetStreamPublisher(connection, stream.name, options.format);
+    void watchPermissions(connection, publisher);
     const synchronize = async () => {
       const { state } = await manager.streams.info(stream.name);
       // In this order: what is published in between is then noticed, because it has a greater number.
@@ -94,6 +100,14 @@ function connectionOptions({ url, connectTimeoutMs }: BrokerOptions): NodeConnec
     pingInterval: 5_000,
     maxPingOut: 2,
   };
+}
+
+/** Ends with the connection. */
+async function watchPermissions(connection: NatsConnection, publisher: JetStreamPublisher): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type !== 'error' || !(status.error instanceof PermissionViolationError)) continue;
+    if (status.error.operation === 'publish') publisher.forbidden(status.error.message);
+  }
 }
 
 async function lastPublished(

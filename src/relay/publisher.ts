@@ -108,11 +108,19 @@ export class JetStreamPublisher {
     }
   }
 
+  /** NATS says that this user may not publish, and sends no acknowledgement. */
+  forbidden(reason: string): void {
+    this.#failWaiting(new PublishError(reason));
+  }
+
   /** Stops listening. Batches that wait for their acknowledgement fail. */
   close(): void {
     this.#subscription.unsubscribe();
-    const reason = 'the connection was closed before the acknowledgement';
-    for (const answer of this.#waiting.values()) answer(new PublishError(reason, 'silent'));
+    this.#failWaiting(new PublishError('the connection was closed before the acknowledgement', 'silent'));
+  }
+
+  #failWaiting(error: PublishError): void {
+    for (const answer of this.#waiting.values()) answer(error);
   }
 
   #send(messages: readonly EventMessage[], timeoutMs: number): Promise<Msg> {

@@ -37,6 +37,16 @@ test('a batch that waits when the connection is closed fails for that reason', a
   expect(publisher.synchronized).toBe(false);
 });
 
+test('a batch that NATS does not allow fails with what NATS says, and at once', async () => {
+  const publisher = publisherWithoutAnswers();
+  const stored = publisher.publish([MESSAGE], 5_000);
+  publisher.forbidden('Permissions Violation for Publish to "charge.created"');
+  await expect(stored).rejects.toMatchObject({
+    message: 'NATS JetStream: Permissions Violation for Publish to "charge.created"',
+    kind: 'refused',
+  });
+});
+
 test('a batch that gets no acknowledgement in time fails for that reason', async () => {
   jest.useFakeTimers();
   try {
