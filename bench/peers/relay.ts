@@ -25,6 +25,8 @@ async function run(): Promise<JobResult> {
   const startedAtMs = performance.now();
   const relay = createRelay(CONFIG, database.em, natsUrl, {
     connected: () => undefined,
+    publishing: () => undefined,
+    streamWarning: (warning) => console.error('relay:', warning),
     leading: (leading) => leading && leads.resolve(),
     published: (events) => (published += events),
     deadLetter: () => failed++,

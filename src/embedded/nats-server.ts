@@ -10,9 +10,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { answersOn } from './answers.ts';
 import { serverMemoryBytes } from './memory.ts';
 import { commandLineOf, isAlive, stopProcess, type Logger } from './process.ts';
-import { startServer, type ManagedProcess } from './server-process.ts';
+import { startServer, type ManagedServer } from './server-process.ts';
 
 /** Options of `startEmbeddedNats`. */
 export interface EmbeddedNatsOptions {
@@ -39,7 +40,7 @@ interface NatsAddress {
 }
 
 /** A running embedded nats-server. */
-export type EmbeddedNats = ManagedProcess & NatsAddress;
+export type EmbeddedNats = ManagedServer & NatsAddress;
 
 /**
  * JetStream acknowledges before it syncs to disk, and by default syncs every 2 minutes. A power cut can cost that much;
@@ -100,7 +101,8 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
   const durationMs = Math.round(performance.now() - startedAtMs);
   const { pid, port, version } = server;
   logger.info({ pid, port, version, durationMs }, 'embedded nats-server is ready');
-  return server;
+  // It speaks first.
+  return { ...server, answers: (timeoutMs) => answersOn(port, Buffer.alloc(0), timeoutMs) };
 }
 
 // nats-server writes `<program>_<pid>.ports` when it accepts connections.

@@ -8,6 +8,7 @@
  */
 import { mkdirSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { answersOn, postgresHello } from './answers.ts';
 import { serverMemoryBytes } from './memory.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import { clusterPaths, ensureCluster } from './postgres-cluster.ts';
@@ -15,7 +16,7 @@ import { clusterUrl } from './postgres-connect.ts';
 import { adoptRunning, launchServer, stopSteps, type Launch } from './postgres-launch.ts';
 import { chooseRunAs } from './postgres-user.ts';
 import type { Logger } from './process.ts';
-import type { ManagedProcess } from './server-process.ts';
+import type { ManagedServer } from './server-process.ts';
 
 /** Options of `startEmbeddedPostgres`. */
 export interface EmbeddedPostgresOptions {
@@ -31,10 +32,9 @@ export interface EmbeddedPostgresOptions {
 }
 
 /** A running embedded PostgreSQL. */
-export interface EmbeddedPostgres extends ManagedProcess {
+export interface EmbeddedPostgres extends ManagedServer {
   /** Connection string with the password: never log it. The role is a superuser. */
   url: string;
-  port: number;
   /** True if the server was already running, because a killed service had left it. */
   adopted: boolean;
 }
@@ -105,6 +105,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   return {
     ...server,
     url: clusterUrl(port, password),
+    answers: (timeoutMs) => answersOn(port, postgresHello, timeoutMs),
     adopted,
   };
 }

@@ -1,6 +1,6 @@
 /** Reading the state of processes by their id, and ending them. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BasicLogger } from '../observability/logger.ts';
 
@@ -60,7 +60,35 @@ export async function waitUntilGone(pid: number, timeoutMs: number): Promise<boo
   return true;
 }
 
-/** Sends one signal after the other until the process has ended. Throws if it survives the last step. */
+/** Sends a signal, if the process still runs. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/**
+ * Kills a process and its children. PostgreSQL's children end by themselves after its main process, but not if they
+ * hang too, and no other PostgreSQL can start before they have ended.
+ */
+export function killWithChildren(pid: number): void {
+  for (const each of [pid, ...childrenOf(pid)]) signalProcess(each, 'SIGKILL');
+}
+
+/** The ids of the children of a process. None on macOS, which has no /proc. */
+export function childrenOf(pid: number): number[] {
+  if (!existsSync('/proc/self')) return [];
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  // After the name, which may have blanks: the state, then the parent.
+  const parentOf = (each: number) => readProc(each, 'stat')?.split(') ').at(-1)?.split(' ')[1];
+  return pids.filter((each) => parentOf(each) === String(pid));
+}
+
+/** Sends one signal after the other until the process has ended; SIGKILL also to its children. Throws if it survives. */
 export async function stopProcess(
   name: string,
   pid: number,
@@ -69,12 +97,8 @@ export async function stopProcess(
 ): Promise<void> {
   for (const [index, { signal, timeoutMs }] of steps.entries()) {
     if (index > 0) logger?.warn({ pid, signal }, `${name} did not stop in time; sending ${signal}`);
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
-      throw error;
-    }
+    if (signal === 'SIGKILL') killWithChildren(pid);
+    else signalProcess(pid, signal);
     if (await waitUntilGone(pid, timeoutMs)) return;
   }
   throw new Error(`${name} (pid ${pid}) is still running after ${steps.map((s) => s.signal).join(', ')}`);

@@ -3,7 +3,15 @@ import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { childEnvironment, isAlive, stopProcess, type Logger, type StopStep } from './process.ts';
+import {
+  childEnvironment,
+  isAlive,
+  killWithChildren,
+  signalProcess,
+  stopProcess,
+  type Logger,
+  type StopStep,
+} from './process.ts';
 
 /** How a process ended. */
 export interface ProcessExit {
@@ -19,8 +27,17 @@ export interface ManagedProcess {
   pid: number;
   /** Ends the process. Resolves when it has ended; rejects if it survives every step. Later calls share the result. */
   stop(): Promise<void>;
+  /** Kills the process and its children: for one that hangs. */
+  kill(): void;
   /** Resolves when the process has ended, for whatever reason. Never rejects. */
   exited: Promise<ProcessExit>;
+}
+
+/** A server that listens on a port of 127.0.0.1. */
+export interface ManagedServer extends ManagedProcess {
+  port: number;
+  /** Resolves to false if the server says nothing at all within `timeoutMs`. */
+  answers(timeoutMs: number): Promise<boolean>;
 }
 
 /** A server process, and how it is started and stopped. */
@@ -36,7 +53,7 @@ export interface ServerStart {
    * to `<logPath>.1`.
    */
   logPath: string;
-  stopSteps: readonly StopStep[];
+  stopSteps: readonly [StopStep, ...StopStep[]];
   logger: Logger;
   /** On the clock of `performance.now()`. */
   deadlineMs: number;
@@ -135,8 +152,12 @@ export function manageProcess(
   let ended = false;
   let stopping: Promise<void> | undefined;
   const stopped = new AbortController();
+  // This process ends without a stop: by a second Ctrl-C, or an error. Only `kill -9` leaves the server running.
+  const onExit = (): void => signalProcess(pid, stopSteps[0].signal);
+  process.once('exit', onExit);
   const exited = waitForExit(pid, child, stopped.signal).then(({ code, signal }) => {
     ended = true;
+    process.off('exit', onExit);
     return { expected: stopping !== undefined, code, signal };
   });
   const stop = async (): Promise<void> => {
@@ -147,7 +168,10 @@ export function manageProcess(
     stopped.abort();
     await exited;
   };
-  return { pid, stop: () => (stopping ??= stop()), exited };
+  const kill = (): void => {
+    if (!ended) killWithChildren(pid);
+  };
+  return { pid, stop: () => (stopping ??= stop()), kill, exited };
 }
 
 async function waitForExit(

@@ -15,7 +15,7 @@ export function createRelayMetrics(registry: Registry) {
   });
   const deadLetters = new Counter({
     name: 'charge_relay_dead_letters_total',
-    help: 'Events that the broker will never accept; see the table dead_letter.',
+    help: 'Events that the stream never takes; see the table dead_letter.',
     registers,
   });
   const failures = new Counter({
@@ -28,6 +28,11 @@ export function createRelayMetrics(registry: Registry) {
     help: '1 while the relay is connected to NATS.',
     registers,
   });
+  const publishingGauge = new Gauge({
+    name: 'charge_relay_publishing',
+    help: '1 while events reach the stream; if not, /readyz and the log say why.',
+    registers,
+  });
   const leadingGauge = new Gauge({
     name: 'charge_relay_leading',
     help: '1 while this replica is the one that publishes.',
@@ -35,8 +40,22 @@ export function createRelayMetrics(registry: Registry) {
   });
   const backlog = new Gauge({
     name: 'charge_relay_backlog_events',
-    help: 'Committed events that are not published yet; -1: PostgreSQL does not answer.',
+    help: 'Committed events that are not published yet. Absent while PostgreSQL does not answer.',
     registers,
   });
-  return { backlog, published, deadLetters, failures, connectedGauge, leadingGauge };
+  const deadLetterRows = new Gauge({
+    name: 'charge_relay_dead_letter_rows',
+    help: 'Rows of the table dead_letter, counted up to 10,000. Absent while PostgreSQL does not answer.',
+    registers,
+  });
+  return {
+    backlog,
+    deadLetterRows,
+    publishingGauge,
+    published,
+    deadLetters,
+    failures,
+    connectedGauge,
+    leadingGauge,
+  };
 }

@@ -1,15 +1,23 @@
 /** The connection to NATS. If anything is wrong with it, a new one replaces it. */
 
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import {
+  connect,
+  type NatsConnection,
+  type NodeConnectionOptions,
+  PermissionViolationError,
+} from '@nats-io/transport-node';
 
 import { CHARGE_CREATED_SUBJECT, type EventFormat } from './event-message.ts';
-import { JetStreamPublisher } from './publisher.ts';
-import { ensureStream, type StreamOptions } from './stream.ts';
+import { JetStreamPublisher, PublishError } from './publisher.ts';
+import type { StreamCondition } from './stream-condition.ts';
+import { checkStream, type StreamOptions } from './stream.ts';
 
-/** An open connection with its stream in place. */
+/** An open connection to a NATS with JetStream. */
 export interface Broker {
   readonly publisher: JetStreamPublisher;
+  /** Makes the stream if it is missing, and says whether it stores the events. Rejects if nothing answers. */
+  checkStream(): Promise<StreamCondition>;
   /**
    * Tells the publisher what the stream ends with now, and resolves to the last published charge there, or
    * undefined if there is none. If anybody else publishes afterwards, the next batch fails; otherwise it
@@ -36,29 +44,40 @@ export interface BrokerOptions {
   readonly connectTimeoutMs: number;
 }
 
-/** Connects once and makes sure that the stream exists. Throws if either fails; the caller tries again. */
+/** Connects once. Rejects with a silent {@link PublishError} if that fails; the caller tries again. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
-  const connection = await connect(connectionOptions(options));
+  const { stream, connectTimeoutMs } = options;
+  const connection = await connect(connectionOptions(options)).catch(silent('cannot connect'));
   try {
-    const manager = await jetstreamManager(connection, { timeout: options.connectTimeoutMs });
-    await ensureStream(manager, options.stream);
-    const publisher = new JetStreamPublisher(connection, options.stream.name, options.format);
+    const manager = await jetstreamManager(connection, { timeout: connectTimeoutMs });
+    const publisher = new JetStreamPublisher(connection, stream.name, options.format);
+    void watchPermissions(connection, publisher);
+    const synchronize = async () => {
+      const { state } = await manager.streams.info(stream.name);
+      // In this order: what is published in between is then noticed, because it has a greater number.
+      const last = await lastPublished(manager, stream.name);
+      publisher.continueAfter(state.last_seq);
+      return last;
+    };
     return {
       publisher,
-      synchronize: async () => {
-        const { state } = await manager.streams.info(options.stream.name);
-        // In this order: what is published in between is then noticed, because it has a greater number.
-        const last = await lastPublished(manager, options.stream.name);
-        publisher.continueAfter(state.last_seq);
-        return last;
-      },
+      checkStream: () => checkStream(manager, stream).catch(silent('the stream cannot be checked')),
+      synchronize: () => synchronize().catch(silent('the last message of the stream cannot be read')),
       closed: connection.closed().then(() => publisher.close()),
       close: () => closeConnection(connection, publisher),
     };
   } catch (error) {
     await connection.close();
-    throw error;
+    return silent('JetStream does not answer')(error);
   }
+}
+
+/** Throws what the client has thrown, with the place where it happened. */
+function silent(place: string): (error: unknown) => never {
+  return (error) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new PublishError(`${place}: ${reason}`, 'silent', error);
+  };
 }
 
 function connectionOptions({ url, connectTimeoutMs }: BrokerOptions): NodeConnectionOptions {
@@ -81,6 +100,14 @@ function connectionOptions({ url, connectTimeoutMs }: BrokerOptions): NodeConnec
     pingInterval: 5_000,
     maxPingOut: 2,
   };
+}
+
+/** Ends with the connection. */
+async function watchPermissions(connection: NatsConnection, publisher: JetStreamPublisher): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type !== 'error' || !(status.error instanceof PermissionViolationError)) continue;
+    if (status.error.operation === 'publish') publisher.forbidden(status.error.message);
+  }
 }
 
 async function lastPublished(

@@ -4,6 +4,6 @@ export { encodeCommittedEvents } from './committed-events.ts';
 export { relayEntities } from './entity.ts';
 export type { EventFormat } from './event-message.ts';
 export { createRelay } from './open-relay.ts';
-export type { Relay, RelayEvents } from './relay.ts';
+export type { Publishing, Relay, RelayEvents } from './relay.ts';
 export { readOldestUnpublishedMs } from './store/oldest-event.ts';
-export { readBacklogSize } from './store/relay-state.ts';
+export { readUnpublished, type Unpublished } from './store/relay-state.ts';

@@ -80,9 +80,7 @@ export class JournalPublisher {
 
   /** Moves the cursors past what was published but not marked: by a former leader, or before a failure. */
   async catchUpWithStream(broker: Broker, lease: Lease): Promise<void> {
-    const last = await broker.synchronize().catch((error: unknown) => {
-      throw new PublishError('the last message of the stream cannot be read', { silent: true, cause: error });
-    });
+    const last = await broker.synchronize();
     if (last === undefined) return;
     for (const { tenant, publishedSequence } of await readBacklogs(this.#em, TENANTS_PER_ROUND_MAX)) {
       if (last.sequence <= publishedSequence) continue;
@@ -158,15 +156,21 @@ export class JournalPublisher {
     return { messages, stored };
   }
 
-  /** Waits for the broker and moves the cursor. False: the lease is lost, or an event became a dead letter. */
+  /**
+   * Waits for the broker and moves the cursor. False: the lease is lost, an event became a dead letter, or the
+   * batch was not stored for a reason that only a single event can tell.
+   */
   async #settle(tenant: string, { messages, stored }: Batch): Promise<boolean> {
     const last = messages.at(-1);
     if (last === undefined) return true;
     try {
       await stored;
     } catch (error) {
+      const wasSingle = this.#batchSize === 1;
       this.#batchSize = 1;
-      if (!(error instanceof PublishError && error.permanent)) throw error;
+      if (!(error instanceof PublishError)) throw error;
+      if (error.kind === 'conflict' && !wasSingle) return false;
+      if (error.kind !== 'too large') throw error;
       await insertDeadLetter(this.#em, tenant, last.sequence, error.message);
       this.#events.deadLetter(tenant, last.sequence, error.message);
       await this.#mark(tenant, last.sequence);

@@ -4,7 +4,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 
 import type { Config } from '../config.ts';
 import { openBroker } from './broker.ts';
-import { Relay, type RelayEvents } from './relay.ts';
+import { Relay, type RelayEvents, type RelayOptions } from './relay.ts';
 
 /** The stream that outside consumers know. */
 export const STREAM_NAME = 'CHARGES';
@@ -12,13 +12,14 @@ const STREAM_SUBJECTS = ['charge.>', 'budget.>'];
 
 /**
  * A relay from the journal in the database of `em` to the NATS at `natsUrl`, not started. The caller stops
- * it and then closes the database.
+ * it and then closes the database. `overrides` are for tests.
  */
 export function createRelay(
   config: Pick<Config, 'eventFormat' | 'eventMaxAgeMs' | 'streamReplicas'>,
   em: EntityManager,
   natsUrl: string,
   events: RelayEvents,
+  overrides: Partial<RelayOptions> = {},
 ): Relay {
   const stream = {
     name: STREAM_NAME,
@@ -39,9 +40,11 @@ export function createRelay(
       // With 5 ms and a single caller, the relay took twice as much CPU time.
       lingerMinMs: 20,
       lingerMaxMs: 50,
+      streamCheckMs: 2_000,
       leaseTtlMs: 10_000,
       backoffMinMs: 100,
       backoffMaxMs: 5_000,
+      ...overrides,
     },
     events,
   );

@@ -15,27 +15,34 @@ import {
   type EventFormat,
   type EventMessage,
 } from './event-message.ts';
+import { streamIsFull } from './stream-condition.ts';
 
-/** The batch was not stored as a whole. Only the stream can tell how much of it was stored. */
+/** Why a batch was not stored as a whole. Only the stream can tell how much of it was stored. */
+type PublishErrorKind =
+  /** The broker said why. It may take the same message later. */
+  | 'refused'
+  /** A batch of one, which the broker would refuse again, whatever else changes. */
+  | 'too large'
+  /** The stream ends with another message than expected: also if an earlier one of the batch was refused. */
+  | 'conflict'
+  /** There was no answer at all: a new connection is needed. */
+  | 'silent';
+
+/** The batch was not stored as a whole. */
 export class PublishError extends Error {
   override name = 'PublishError';
-  /** The broker would refuse the same message again, whatever else changes. Only for a batch of one. */
-  readonly permanent: boolean;
-  /** There was no answer at all: a new connection is needed. */
-  readonly silent: boolean;
+  readonly kind: PublishErrorKind;
 
-  constructor(
-    message: string,
-    kind: { readonly permanent?: boolean; readonly silent?: boolean; readonly cause?: unknown } = {},
-  ) {
-    super(`NATS JetStream: ${message}`, { cause: kind.cause });
-    this.permanent = kind.permanent ?? false;
-    this.silent = kind.silent ?? false;
+  constructor(message: string, kind: PublishErrorKind = 'refused', cause?: unknown) {
+    super(`NATS JetStream: ${message}`, { cause });
+    this.kind = kind;
   }
 }
 
-/** The `error.err_code` of a message above the stream's `max_msg_size`. */
+/** Values of `error.err_code`. */
 const MESSAGE_TOO_LARGE_CODE = 10054;
+const STORE_FAILED_CODE = 10077;
+const CONFLICT_CODES = [10070, 10071];
 /** Our headers stay far below a kilobyte. */
 const HEADER_BYTES_MAX = 1024;
 
@@ -75,9 +82,13 @@ export class JetStreamPublisher {
     return this.#condition !== undefined;
   }
 
-  /** The next message will be stored only after this one of the stream, by its number; 0: none. */
+  /**
+   * The next message will be stored only after this one of the stream, by its number; 0: none. Another stream
+   * that has taken over the subject refuses it.
+   */
   continueAfter(streamSequence: number): void {
-    this.#condition = `Nats-Expected-Last-Sequence: ${streamSequence}`;
+    this.#condition =
+      `Nats-Expected-Stream: ${this.#stream}\r\n` + `Nats-Expected-Last-Sequence: ${streamSequence}`;
   }
 
   /**
@@ -97,19 +108,27 @@ export class JetStreamPublisher {
     }
   }
 
+  /** NATS says that this user may not publish, and sends no acknowledgement. */
+  forbidden(reason: string): void {
+    this.#failWaiting(new PublishError(reason));
+  }
+
   /** Stops listening. Batches that wait for their acknowledgement fail. */
   close(): void {
     this.#subscription.unsubscribe();
-    const reason = 'the connection was closed before the acknowledgement';
-    for (const answer of this.#waiting.values()) answer(new PublishError(reason, { silent: true }));
+    this.#failWaiting(new PublishError('the connection was closed before the acknowledgement', 'silent'));
+  }
+
+  #failWaiting(error: PublishError): void {
+    for (const answer of this.#waiting.values()) answer(error);
   }
 
   #send(messages: readonly EventMessage[], timeoutMs: number): Promise<Msg> {
-    if (this.#condition === undefined) throw new PublishError('a batch before this one failed');
+    if (this.#condition === undefined) throw new PublishError('a batch before this one failed', 'conflict');
     const tooLarge = messages.find((message) => this.#isTooLarge(message));
     if (tooLarge !== undefined) {
       const reason = `the event of ${tooLarge.payload.length} bytes is larger than the broker takes (max_payload)`;
-      throw new PublishError(reason, { permanent: messages.length === 1 });
+      throw new PublishError(reason, messages.length === 1 ? 'too large' : 'conflict');
     }
     const reply = `${this.#inbox}.${++this.#batches}`;
     const acknowledged = this.#answerTo(reply, timeoutMs);
@@ -134,7 +153,7 @@ export class JetStreamPublisher {
         else resolve(message);
       };
       const timer = setTimeout(() => {
-        answer(new PublishError(`no acknowledgement within ${timeoutMs} ms`, { silent: true }));
+        answer(new PublishError(`no acknowledgement within ${timeoutMs} ms`, 'silent'));
       }, timeoutMs);
       this.#waiting.set(reply, answer);
     });
@@ -145,15 +164,20 @@ export class JetStreamPublisher {
   }
 
   #check({ error, stream, seq }: Ack, messages: number): void {
-    if (error !== undefined) {
-      const code = error.err_code ?? error.code;
-      throw new PublishError(`${error.description} (${code})`, {
-        permanent: code === MESSAGE_TOO_LARGE_CODE && messages === 1,
-      });
-    }
+    if (error !== undefined) throw this.#refusal(error.err_code ?? error.code, error.description, messages);
     if (stream !== this.#stream || seq === undefined) {
       throw new PublishError(`acknowledged by the stream ${stream ?? '?'}, not ${this.#stream}`);
     }
+  }
+
+  #refusal(code: number, description: string, messages: number): PublishError {
+    if (CONFLICT_CODES.includes(code)) return new PublishError(`${description} (${code})`, 'conflict');
+    const isFull = code === STORE_FAILED_CODE && description.startsWith('maximum ');
+    const reason = isFull ? streamIsFull(this.#stream, description) : `${description} (${code})`;
+    return new PublishError(
+      reason,
+      code === MESSAGE_TOO_LARGE_CODE && messages === 1 ? 'too large' : 'refused',
+    );
   }
 }
 
@@ -162,6 +186,6 @@ function ackOf(message: Msg): Ack {
   try {
     return message.json<Ack>();
   } catch (error) {
-    throw new PublishError('the acknowledgement is not JSON', { cause: error });
+    throw new PublishError('the acknowledgement is not JSON', 'refused', error);
   }
 }

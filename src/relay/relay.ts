@@ -7,8 +7,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { EntityManager } from '@mikro-orm/postgresql';
-import pRetry from 'p-retry';
 
+import { errorText } from '../errors/describe-error.ts';
+import { retryForever } from '../errors/retry-forever.ts';
 import { type Backlog, readBacklogs } from './store/relay-state.ts';
 import {
   JournalPublisher,
@@ -19,6 +20,7 @@ import {
 import type { Broker } from './broker.ts';
 import { Leadership } from './leadership.ts';
 import { PublishError } from './publisher.ts';
+import { StreamConnection, type StreamConnectionEvents } from './stream-connection.ts';
 
 /** Bounds of the relay. */
 export interface RelayOptions extends JournalPublisherOptions {
@@ -30,6 +32,8 @@ export interface RelayOptions extends JournalPublisherOptions {
    */
   readonly lingerMinMs: number;
   readonly lingerMaxMs: number;
+  /** How often the settings of the stream are checked while all is well. */
+  readonly streamCheckMs: number;
   /** How long a term of leadership lasts without renewal. */
   readonly leaseTtlMs: number;
   /** Bounds of the pause after a failure. It doubles with each failure and varies at random. */
@@ -37,12 +41,17 @@ export interface RelayOptions extends JournalPublisherOptions {
   readonly backoffMaxMs: number;
 }
 
+/** Whether an event that is committed now reaches the stream; if not, why, in words for operators. */
+export type Publishing =
+  { readonly publishing: true } | { readonly publishing: false; readonly reason: string };
+
 /** What the relay reports. */
-export interface RelayEvents extends JournalPublisherEvents {
-  connected(connected: boolean): void;
+export interface RelayEvents extends JournalPublisherEvents, StreamConnectionEvents {
   leading(leading: boolean): void;
-  /** A round failed; it will be tried again. `attempt`: 1 if the round before it succeeded, and so on. */
-  failed(error: unknown, attempt: number): void;
+  /** Whether events reach the stream, or the reason why not, has changed. */
+  publishing(state: Publishing): void;
+  /** A round failed; it will be tried again. */
+  failed(error: unknown): void;
 }
 
 /** A round costs a millisecond besides its events: the poll, the cursor, the acknowledgement. */
@@ -57,12 +66,12 @@ function reached(then: readonly Backlog[], now: readonly Backlog[]): boolean {
 /** Publishes the journals until it is stopped. Does not own the database. */
 export class Relay {
   readonly #em: EntityManager;
-  readonly #openBroker: () => Promise<Broker>;
+  readonly #connection: StreamConnection;
   readonly #options: RelayOptions;
   readonly #events: RelayEvents;
   readonly #leadership: Leadership;
   readonly #journals: JournalPublisher;
-  #broker: Broker | undefined;
+  #publishing: Publishing = { publishing: false, reason: 'not connected yet' };
   /** The term in which the cursors were compared with the stream. */
   #caughtUpEpoch: bigint | undefined;
   #stopping = new AbortController();
@@ -76,7 +85,16 @@ export class Relay {
     events: RelayEvents,
   ) {
     this.#em = em;
-    this.#openBroker = openBroker;
+    this.#connection = new StreamConnection(openBroker, options.streamCheckMs, {
+      streamWarning: (warning) => events.streamWarning(warning),
+      connected: (connected) => {
+        events.connected(connected);
+        if (connected || this.#stopping.signal.aborted) return;
+        // Else a reason is known already.
+        if (this.#publishing.publishing) this.#setPublishing('the connection to NATS was lost');
+        this.notify();
+      },
+    });
     this.#options = options;
     this.#events = events;
     this.#leadership = new Leadership(em, options.leaseTtlMs, (leading) => events.leading(leading));
@@ -96,14 +114,14 @@ export class Relay {
 
   /** The same, with groups of events from `encodeCommittedEvents`, which then need not be read. */
   committed(events: readonly Buffer[]): void {
-    const publishes = this.#broker !== undefined && this.#leadership.lease !== undefined;
+    const publishes = this.#connection.isOpen && this.#leadership.lease !== undefined;
     if (publishes) for (const group of events) this.#journals.keep(group);
     this.notify();
   }
 
   /**
    * Waits until everything that was committed before the call is published, at most `timeoutMs`. True if
-   * it is; false at once if this relay is not the one that publishes.
+   * it is; false at once if this relay cannot publish, or is not the one that does.
    */
   async drain(timeoutMs: number): Promise<boolean> {
     const giveUpAt = performance.now() + timeoutMs;
@@ -113,8 +131,8 @@ export class Relay {
       const backlogs = await readBacklogs(this.#em, TENANTS_PER_ROUND_MAX).catch(() => undefined);
       waitingFor ??= backlogs;
       if (waitingFor !== undefined && backlogs !== undefined && reached(waitingFor, backlogs)) return true;
-      const cannotPublish = this.#broker === undefined || this.#leadership.lease === undefined;
-      if (cannotPublish || performance.now() > giveUpAt) return false;
+      const canPublish = this.#publishing.publishing && this.#leadership.lease !== undefined;
+      if (!canPublish || performance.now() > giveUpAt) return false;
       await delay(10);
     }
   }
@@ -125,7 +143,7 @@ export class Relay {
     this.notify();
     await this.#running;
     await this.#leadership.release();
-    await this.#closeBroker();
+    await this.#connection.close();
   }
 
   async #run(): Promise<void> {
@@ -141,20 +159,23 @@ export class Relay {
 
   /** Rejects only if the relay is stopped. */
   #roundUntilSuccess(): Promise<{ readonly worked: boolean; readonly roundMs: number }> {
-    const attempt = async (number: number) => {
+    const attempt = async () => {
       const startedAt = performance.now();
       try {
-        return { worked: await this.#round(), roundMs: performance.now() - startedAt };
+        const worked = await this.#round();
+        this.#setPublishing(this.#connection.refusesAll);
+        return { worked, roundMs: performance.now() - startedAt };
       } catch (error) {
         this.#stopping.signal.throwIfAborted();
-        this.#events.failed(error, number);
-        if (error instanceof PublishError && error.silent) await this.#closeBroker();
-        // p-retry gives up on a TypeError: a new error hides the class.
-        throw new Error('the round failed', { cause: error });
+        const reason = await this.#connection.explain(error);
+        const isOfBroker = reason instanceof PublishError;
+        this.#setPublishing(`${isOfBroker ? '' : 'the journal cannot be read: '}${errorText(reason)}`);
+        this.#events.failed(reason);
+        if (isOfBroker && reason.kind === 'silent') await this.#connection.close();
+        throw reason;
       }
     };
-    return pRetry(attempt, {
-      retries: Infinity,
+    return retryForever(attempt, {
       minTimeout: this.#options.backoffMinMs,
       maxTimeout: this.#options.backoffMaxMs,
       randomize: true,
@@ -169,7 +190,7 @@ export class Relay {
 
   /** One poll of all journals. True if there was something to publish. */
   async #round(): Promise<boolean> {
-    const broker = await this.#connectedBroker();
+    const broker = await this.#connection.use();
     const lease = await this.#leadership.acquire();
     if (lease === undefined) {
       this.#journals.forgetAll();
@@ -187,26 +208,12 @@ export class Relay {
     return backlogs.length > 0;
   }
 
-  async #connectedBroker(): Promise<Broker> {
-    if (this.#broker !== undefined) return this.#broker;
-    const broker = await this.#openBroker();
-    this.#broker = broker;
-    this.#events.connected(true);
-    void broker.closed.then(() => {
-      if (this.#broker !== broker) return;
-      this.#broker = undefined;
-      this.#events.connected(false);
-      this.notify();
-    });
-    return broker;
-  }
-
-  async #closeBroker(): Promise<void> {
-    const broker = this.#broker;
-    if (broker === undefined) return;
-    this.#broker = undefined;
-    this.#events.connected(false);
-    await broker.close().catch(() => undefined);
+  /** `reason`: why no event reaches the stream; undefined: they do. */
+  #setPublishing(reason: string | undefined): void {
+    const before = this.#publishing.publishing ? undefined : this.#publishing.reason;
+    if (reason === before) return;
+    this.#publishing = reason === undefined ? { publishing: true } : { publishing: false, reason };
+    this.#events.publishing(this.#publishing);
   }
 
   async #pause(timeoutMs: number): Promise<void> {

@@ -11,6 +11,9 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 
+import { CHARGE_CREATED_SUBJECT } from './event-message.ts';
+import { type StreamCondition, streamCondition } from './stream-condition.ts';
+
 /** Settings of a stream that this service makes. */
 export interface StreamOptions {
   readonly name: string;
@@ -24,23 +27,68 @@ export interface StreamOptions {
   readonly duplicateWindowMs: number;
 }
 
-/** Makes sure that the stream exists. The settings of an existing one are an operator's: they stay. */
-export async function ensureStream(manager: JetStreamManager, options: StreamOptions): Promise<StreamInfo> {
+const SUBJECTS_OVERLAP_CODE = 10065;
+
+/**
+ * Makes the stream if it is missing, and says whether it stores the events. The settings of an existing stream
+ * are an operator's: they stay. Rejects if JetStream does not answer or refuses.
+ */
+export async function checkStream(
+  manager: JetStreamManager,
+  options: StreamOptions,
+): Promise<StreamCondition> {
+  const info = await findStream(manager, options.name);
+  if (info === undefined) return makeStream(manager, options);
+  const condition = streamCondition(info.config);
+  if (condition.faults.length === 0) return condition;
+  const [owner] = await otherStreams(manager, options.name, [CHARGE_CREATED_SUBJECT]);
+  return streamCondition(info.config, owner);
+}
+
+async function findStream(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
   try {
-    return await manager.streams.info(options.name);
+    return await manager.streams.info(name);
   } catch (error) {
-    const missing = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
-    if (!missing) throw error;
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
+      return undefined;
+    throw error;
   }
-  return manager.streams.add({
-    name: options.name,
-    subjects: [...options.subjects],
-    storage: StorageType.File,
-    retention: RetentionPolicy.Limits,
-    // `old` would silently drop the oldest events. `new` refuses new ones, and the journal keeps them.
-    discard: DiscardPolicy.New,
-    num_replicas: options.replicas,
-    max_age: nanos(options.maxAgeMs),
-    duplicate_window: nanos(options.duplicateWindowMs),
-  });
+}
+
+async function makeStream(manager: JetStreamManager, options: StreamOptions): Promise<StreamCondition> {
+  const { name, subjects } = options;
+  try {
+    const { config } = await manager.streams.add({
+      name,
+      subjects: [...subjects],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      // `old` would silently drop the oldest events. `new` refuses new ones, and the journal keeps them.
+      discard: DiscardPolicy.New,
+      num_replicas: options.replicas,
+      max_age: nanos(options.maxAgeMs),
+      duplicate_window: nanos(options.duplicateWindowMs),
+    });
+    return streamCondition(config);
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError)) throw error;
+    const owners = error.code === SUBJECTS_OVERLAP_CODE ? await otherStreams(manager, name, subjects) : [];
+    const reason =
+      owners.length > 0
+        ? `other streams take its subjects ${subjects.join(', ')}: remove these from ${owners.join(', ')}`
+        : error.message;
+    return { faults: [`the stream ${name} cannot be made: ${reason}`], refusesAll: undefined, warnings: [] };
+  }
+}
+
+/** The other streams that take any of the subjects; none if NATS does not tell. */
+async function otherStreams(
+  manager: JetStreamManager,
+  name: string,
+  subjects: readonly string[],
+): Promise<string[]> {
+  const found = await Promise.all(
+    subjects.map((subject) => manager.streams.find(subject).catch(() => undefined)),
+  );
+  return [...new Set(found)].filter((other) => other !== undefined && other !== name) as string[];
 }

@@ -32,7 +32,7 @@ export async function runServer(config: Config): Promise<void> {
   });
   process.on('message', (message: unknown) => {
     if (!isMessageOf<SupervisorMessage>(message, SUPERVISOR_MESSAGES)) return;
-    if (message.type === 'relay') return server.relayConnected(message.connected);
+    if (message.type === 'relay') return server.relayPublishing(message.publishing);
     void server.drain(config.drainTimeoutMs).then(
       () => process.exit(0),
       (error: unknown) => {

@@ -43,13 +43,13 @@ export interface OpenServer {
    * this service listen on the same address.
    */
   listen(options?: { readonly shared: boolean }): Promise<number>;
-  /** Tells whether events reach NATS; the health service shows it as `charge.v1.events`. */
-  relayConnected(connected: boolean): void;
+  /** Tells whether events reach the stream; the health service shows it as `charge.v1.events`. */
+  relayPublishing(publishing: boolean): void;
   /** Refuses new calls, finishes those in progress within `timeoutMs`, and closes everything. */
   drain(timeoutMs: number): Promise<void>;
 }
 
-/** The name under which the health service says whether events reach NATS. */
+/** The name under which the health service says whether events reach the stream. */
 const EVENTS_SERVICE = 'charge.v1.events';
 
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
@@ -103,7 +103,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
       await judged;
       return rpc.bind(config.listen, { shared });
     },
-    relayConnected: (connected) => rpc.setServing(EVENTS_SERVICE, connected),
+    relayPublishing: (publishing) => rpc.setServing(EVENTS_SERVICE, publishing),
     drain: async (timeoutMs) => {
       watch.stop();
       try {

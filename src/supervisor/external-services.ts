@@ -8,7 +8,7 @@ import { type EmbeddedNats, startEmbeddedNats } from '../embedded/nats-server.ts
 import { startEmbeddedPostgres } from '../embedded/postgres.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
-import { retryForever } from './retry-forever.ts';
+import { retryForever } from '../errors/retry-forever.ts';
 import { type Supervised, superviseProcess } from './supervised.ts';
 
 /** Programs that the embedded default had to fetch are kept in the checkout, whatever DATA_DIR is. */

@@ -17,8 +17,8 @@ export type ServerMessage =
 export type SupervisorMessage =
   /** Finish calls in progress, refuse new ones, exit. */
   | { readonly type: 'drain' }
-  /** Whether events reach NATS now. */
-  | { readonly type: 'relay'; readonly connected: boolean };
+  /** Whether events reach the stream now. */
+  | { readonly type: 'relay'; readonly publishing: boolean };
 
 /** Whether this is a message of this service, and not of a library that uses the channel too. */
 export function isMessageOf<T extends ServerMessage | SupervisorMessage>(

@@ -3,34 +3,49 @@
 import { errorText } from '../errors/describe-error.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { RelayMetrics } from '../observability/relay-metrics.ts';
-import type { RelayEvents } from '../relay/index.ts';
+import type { Publishing, RelayEvents, Unpublished } from '../relay/index.ts';
 
 /** State of the relay as readiness reports it. */
 export interface RelayStatus {
   connected: boolean;
   leading: boolean;
+  publishing: Publishing;
 }
 
 /**
  * Counts what the relay does, keeps its status, and logs every change of it. It does not log every failed
- * attempt: a broker that is away for an hour makes two lines.
+ * attempt: the reason why events wait is logged once, and again only if it changes.
  */
 export function observeRelay(
   metrics: RelayMetrics,
   logger: Logger,
-  connectionChanged: (connected: boolean) => void,
+  publishingChanged: (publishing: boolean) => void,
 ): { readonly events: RelayEvents; readonly status: RelayStatus } {
-  const status: RelayStatus = { connected: false, leading: false };
-  const { published, deadLetters, failures, connectedGauge, leadingGauge } = metrics;
+  const status: RelayStatus = {
+    connected: false,
+    leading: false,
+    publishing: { publishing: false, reason: 'waiting for NATS' },
+  };
+  const { published, deadLetters, failures, connectedGauge, publishingGauge, leadingGauge } = metrics;
 
   const events: RelayEvents = {
     connected: (connected) => {
       status.connected = connected;
       connectedGauge.set(connected ? 1 : 0);
-      if (connected) logger.info({}, 'connected to NATS');
-      else logger.warn({}, 'disconnected from NATS; events wait in PostgreSQL');
-      connectionChanged(connected);
+      logger.info({}, connected ? 'connected to NATS' : 'disconnected from NATS');
     },
+    publishing: (state) => {
+      status.publishing = state;
+      publishingGauge.set(state.publishing ? 1 : 0);
+      if (state.publishing) logger.info({}, 'events reach the stream');
+      else
+        logger.warn(
+          { reason: state.reason },
+          'events do not reach the stream; PostgreSQL keeps them until they do',
+        );
+      publishingChanged(state.publishing);
+    },
+    streamWarning: (warning) => logger.warn({}, warning),
     leading: (leading) => {
       status.leading = leading;
       leadingGauge.set(leading ? 1 : 0);
@@ -44,43 +59,53 @@ export function observeRelay(
       deadLetters.inc();
       logger.error(
         { tenant, sequence: sequence.toString(), reason },
-        'dead letter: the broker will never accept this event, so it is not published',
+        'dead letter: the stream never takes this event, so it is not published; WatchCharges delivers it',
       );
     },
-    failed: (error, attempt) => {
+    failed: (error) => {
       failures.inc();
-      logger[attempt === 1 ? 'warn' : 'debug'](
-        { reason: errorText(error) },
-        'publishing failed; trying again until it succeeds',
-      );
+      logger.debug({ reason: errorText(error) }, 'publishing failed; trying again until it succeeds');
     },
   };
   return { events, status };
 }
 
-/** How often the size of the backlog is read. */
-const BACKLOG_PERIOD_MS = 1_000;
+/** How often the events that are not in the stream are counted. */
+const UNPUBLISHED_PERIOD_MS = 1_000;
 
-/**
- * Reads the size of the backlog, in events, once a second and shows it as a gauge. `size()` is the last answer:
- * 0 before the first one, -1 if PostgreSQL did not answer.
- */
-export function watchBacklog(
-  { backlog }: RelayMetrics,
-  read: () => Promise<number>,
-): { size(): number; stop(): void } {
-  let size = 0;
-  let reading = false;
-  const timer = setInterval(() => {
-    if (reading) return;
-    reading = true;
-    void read()
-      .catch(() => -1)
-      .then((answer) => {
-        reading = false;
-        size = answer;
-        backlog.set(answer);
-      });
-  }, BACKLOG_PERIOD_MS);
-  return { size: () => size, stop: () => clearInterval(timer) };
+/** The events that are not in the stream, counted periodically. */
+export interface UnpublishedWatch {
+  /** The last answer; undefined before the first one, and while PostgreSQL does not answer. */
+  latest(): Unpublished | undefined;
+  /** Counts now; undefined if PostgreSQL does not answer. */
+  read(): Promise<Unpublished | undefined>;
+  stop(): void;
+}
+
+/** Counts at once and then every second, and shows the answers as gauges, which are absent if there is none. */
+export function watchUnpublished(
+  { backlog, deadLetterRows }: RelayMetrics,
+  count: () => Promise<Unpublished>,
+): UnpublishedWatch {
+  let latest: Unpublished | undefined;
+  let reading: Promise<void> | undefined;
+  const show = (answer: Unpublished | undefined): void => {
+    latest = answer;
+    backlog.remove();
+    deadLetterRows.remove();
+    if (answer === undefined) return;
+    backlog.set(answer.waiting);
+    deadLetterRows.set(answer.deadLetters);
+  };
+  const read = () => count().catch(() => undefined);
+  const poll = (): void => {
+    reading ??= read().then((answer) => {
+      reading = undefined;
+      show(answer);
+    });
+  };
+  show(undefined);
+  poll();
+  const timer = setInterval(poll, UNPUBLISHED_PERIOD_MS);
+  return { latest: () => latest, read, stop: () => clearInterval(timer) };
 }

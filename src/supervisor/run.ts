@@ -7,17 +7,25 @@ import { type Service, startService } from './supervisor.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const EXIT_FORCED = 130;
+/** npm passes on a Ctrl-C that the terminal has sent to this process too. Signals so close together are one. */
+const SAME_SIGNAL_MS = 1_000;
 
 /**
- * Starts the service, waits for SIGINT or SIGTERM, and stops it in order. A second signal ends it at
- * once; what was acknowledged is stored either way. Resolves to whether all went well.
+ * Starts the service, waits for SIGINT or SIGTERM, and stops it in order. A second signal, a second later or
+ * more, ends it at once; what was acknowledged is stored either way. Resolves to whether all went well.
  */
 export async function runSupervisor(config: Config): Promise<boolean> {
   const logger = createLogger(config.logLevel, 'charge-service');
   const ending = Promise.withResolvers<boolean>();
   const stopping = new AbortController();
+  let firstSignalAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping.signal.aborted) process.exit(EXIT_FORCED);
+    firstSignalAt ??= performance.now();
+    if (stopping.signal.aborted) {
+      if (performance.now() - firstSignalAt < SAME_SIGNAL_MS) return;
+      logger.warn({ signal }, 'ended at once by a second signal');
+      process.exit(EXIT_FORCED);
+    }
     stopping.abort();
     logger.info({ signal }, 'stopping; a second signal ends the service at once');
     ending.resolve(true);

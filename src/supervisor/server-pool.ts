@@ -40,7 +40,7 @@ export class ServerPool {
   #restartDelayMs = RESTART_DELAY_MIN_MS;
   #draining = false;
   #isStarted = false;
-  #relayConnected = false;
+  #relayPublishing = false;
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
@@ -73,10 +73,10 @@ export class ServerPool {
     return [...this.#faults.values()].find((fault) => fault !== undefined);
   }
 
-  /** Tells every process, now and in future, whether events reach NATS. */
-  relayConnected(connected: boolean): void {
-    this.#relayConnected = connected;
-    this.#broadcast({ type: 'relay', connected });
+  /** Tells every process, now and in future, whether events reach the stream. */
+  relayPublishing(publishing: boolean): void {
+    this.#relayPublishing = publishing;
+    this.#broadcast({ type: 'relay', publishing });
   }
 
   /**
@@ -131,7 +131,7 @@ export class ServerPool {
       case 'serving':
         return this.#changeFaults(() => this.#faults.set(worker, message.fault));
       case 'listening':
-        this.#send(worker, { type: 'relay', connected: this.#relayConnected });
+        this.#send(worker, { type: 'relay', publishing: this.#relayPublishing });
         this.#listening.add(worker);
         if (this.#draining) this.#send(worker, { type: 'drain' });
         return this.#startIfComplete();

@@ -18,8 +18,8 @@ import { createSupervisorMetrics } from '../observability/supervisor-metrics.ts'
 import {
   createRelay,
   type Relay,
-  readBacklogSize,
   readOldestUnpublishedMs,
+  readUnpublished,
   relayEntities,
 } from '../relay/index.ts';
 import { checkAddress } from './check-address.ts';
@@ -27,7 +27,7 @@ import { openExternalServices } from './external-services.ts';
 import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
 import { writeReadyMessage } from './ready-message.ts';
-import { observeRelay, watchBacklog } from './relay-status.ts';
+import { observeRelay, type UnpublishedWatch, watchUnpublished } from './relay-status.ts';
 import { ServerPool } from './server-pool.ts';
 
 /** A running service. */
@@ -91,7 +91,7 @@ async function start(
   const registry = new Registry();
   let relay: Relay | undefined;
   const relayMetrics = createRelayMetrics(registry);
-  const observed = observeRelay(relayMetrics, logger, (connected) => pool.relayConnected(connected));
+  const observed = observeRelay(relayMetrics, logger, (publishing) => pool.relayPublishing(publishing));
   const pool = new ServerPool({
     processes: config.processes,
     env: {
@@ -104,9 +104,9 @@ async function start(
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
     failed: onFatal,
   });
-  const backlog = watchBacklog(relayMetrics, () => readBacklogSize(database.em));
-  stack.defer(() => backlog.stop());
-  const readiness = () => readinessOf(pool, config.processes, observed.status, backlog.size());
+  const unpublished = watchUnpublished(relayMetrics, () => readUnpublished(database.em));
+  stack.defer(() => unpublished.stop());
+  const readiness = () => readinessOf(pool, config.processes, observed.status, unpublished.latest());
   showMetrics(registry, database, readiness);
   const metrics = metricsOfAll(registry, logger);
   const http = await openHttpServer(config.metricsListen, { metrics, readiness });
@@ -133,7 +133,8 @@ async function start(
     natsUrl,
     startedAtMs,
   });
-  return { grpc, http: http.address, stop: () => stop(config, logger, { pool, relay: () => relay, stack }) };
+  const running = { pool, relay: () => relay, unpublished, stack };
+  return { grpc, http: http.address, stop: () => stop(config, logger, running) };
 }
 
 function showMetrics(registry: Registry, database: Database, readiness: () => Readiness): void {
@@ -154,22 +155,32 @@ function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
   });
 }
 
+/** What a stop needs of a running service. */
+interface Running {
+  readonly pool: ServerPool;
+  readonly relay: () => Relay | undefined;
+  readonly unpublished: UnpublishedWatch;
+  readonly stack: AsyncDisposableStack;
+}
+
 /** Calls in progress finish first, then their events are published; then everything closes in reverse order. */
 async function stop(
   config: Config,
   logger: Logger,
-  { pool, relay, stack }: { pool: ServerPool; relay: () => Relay | undefined; stack: AsyncDisposableStack },
+  { pool, relay, unpublished, stack }: Running,
 ): Promise<void> {
   const startedAt = performance.now();
   logger.info({}, 'stopping: finishing calls in progress');
   try {
     await pool.drain(config.drainTimeoutMs);
     const leftMs = config.drainTimeoutMs - (performance.now() - startedAt);
-    const drained = await relay()?.drain(Math.max(leftMs, RELAY_DRAIN_MIN_MS));
-    if (drained === false) {
+    await relay()?.drain(Math.max(leftMs, RELAY_DRAIN_MIN_MS));
+    const left = await unpublished.read();
+    if (left === undefined || left.waiting > 0) {
+      const eventsWaiting = left?.waiting ?? 'unknown';
       logger.warn(
-        {},
-        'some events may not be published yet; the next start, or another replica, publishes them',
+        { eventsWaiting },
+        'events are not published yet; the next start, or another replica, does it',
       );
     }
   } finally {

@@ -118,12 +118,12 @@ describe.each(['protobuf', 'json'] as const)('the documented %s message', (forma
     const { headers, contentType } = messageOf(format);
     const documented = schemaOf(headers);
     const names = Object.keys(documented.properties ?? {});
-    // Each also has one header for the broker, which says after which message it was to be stored.
-    const first = 'Nats-Expected-Last-Sequence';
+    // Each also has headers for the broker, which say after which message it was to be stored.
+    const first = ['Nats-Expected-Last-Sequence', 'Nats-Expected-Stream'];
     const second = 'Nats-Expected-Last-Msg-Id';
     const required = documented.required ?? [];
-    expect(names.toSorted()).toEqual([...required, first, second].toSorted());
-    expect(Object.keys(published[0]?.headers ?? {}).toSorted()).toEqual([...required, first].toSorted());
+    expect(names.toSorted()).toEqual([...required, ...first, second].toSorted());
+    expect(Object.keys(published[0]?.headers ?? {}).toSorted()).toEqual([...required, ...first].toSorted());
     expect(Object.keys(published[1]?.headers ?? {}).toSorted()).toEqual([...required, second].toSorted());
     expect(published[1]?.headers[second]).toBe(events[0]?.eventId);
     // A header without a rule would be documented by its name only.

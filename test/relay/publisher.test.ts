@@ -5,6 +5,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 
 import { encodeHeaders, type EventMessage } from '../../src/relay/event-message.ts';
 import { JetStreamPublisher } from '../../src/relay/publisher.ts';
+import { EVENT_BYTES_MIN } from '../../src/relay/stream-condition.ts';
 
 const MESSAGE: EventMessage = {
   id: '01932f00-0000-7000-8000-000000000001',
@@ -31,10 +32,19 @@ test('a batch that waits when the connection is closed fails for that reason', a
   publisher.close();
   await expect(stored).rejects.toMatchObject({
     message: 'NATS JetStream: the connection was closed before the acknowledgement',
-    silent: true,
-    permanent: false,
+    kind: 'silent',
   });
   expect(publisher.synchronized).toBe(false);
+});
+
+test('a batch that NATS does not allow fails with what NATS says, and at once', async () => {
+  const publisher = publisherWithoutAnswers();
+  const stored = publisher.publish([MESSAGE], 5_000);
+  publisher.forbidden('Permissions Violation for Publish to "charge.created"');
+  await expect(stored).rejects.toMatchObject({
+    message: 'NATS JetStream: Permissions Violation for Publish to "charge.created"',
+    kind: 'refused',
+  });
 });
 
 test('a batch that gets no acknowledgement in time fails for that reason', async () => {
@@ -44,15 +54,21 @@ test('a batch that gets no acknowledgement in time fails for that reason', async
     jest.advanceTimersByTime(5_000);
     await expect(stored).rejects.toMatchObject({
       message: 'NATS JetStream: no acknowledgement within 5000 ms',
-      silent: true,
+      kind: 'silent',
     });
   } finally {
     jest.useRealTimers();
   }
 });
 
+test('no event is smaller than the least that a stream must take', () => {
+  expect(
+    encodeHeaders(MESSAGE, 'json', 'Nats-Expected-Stream: CHARGES\r\nNats-Expected-Last-Sequence: 0').length,
+  ).toBeGreaterThan(EVENT_BYTES_MIN);
+});
+
 test('the headers of the longest event stay below the kilobyte that the publisher allows for them', () => {
   const longest = { ...MESSAGE, tenant: 't'.repeat(255), sequence: 2n ** 63n - 1n };
-  const condition = `Nats-Expected-Last-Msg-Id: ${MESSAGE.id}`;
+  const condition = `Nats-Expected-Stream: CHARGES\r\nNats-Expected-Last-Sequence: ${2n ** 64n - 1n}`;
   expect(encodeHeaders(longest, 'protobuf', condition).length).toBeLessThan(1024);
 });

@@ -25,23 +25,31 @@ afterEach(async () => {
   await Promise.all([store.close(), nats.stop()]);
 });
 
-test('each time that publishing begins to fail is a warning, and every further attempt is not', async () => {
-  const failures: string[] = [];
-  const log = (level: string) => (_: object, message: string) => {
-    if (message.startsWith('publishing failed')) failures.push(level);
-  };
+test('each reason why events wait is one warning, however many attempts fail, and the end of it one line', async () => {
+  const lines: string[] = [];
+  let failures = 0;
+  const log =
+    (level: string) =>
+    ({ reason = '' }: { reason?: string }, message: string) => {
+      if (message.startsWith('publishing failed')) failures++;
+      if (message.startsWith('events ')) lines.push(`${level}: ${reason || message}`);
+    };
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn') } as unknown as Logger;
   const { events, status } = observeRelay(createRelayMetrics(new Registry()), logger, () => undefined);
   relay = createRelay(CONFIG, store.database.em, nats.url, events);
   relay.start();
 
-  for (const expected of [1, 2]) {
+  for (let outage = 0; outage < 2; outage++) {
     // Nothing is published in between: a successful round without events ends the failure too.
-    await waitFor('the relay', () => status.connected && status.leading);
+    await waitFor('the relay', () => status.publishing.publishing && status.leading);
+    expect(lines.splice(0)).toEqual(['info: events reach the stream']);
     await nats.kill();
-    const attempts = failures.length + 2;
-    await waitFor('two failures', () => failures.length >= attempts);
-    expect(failures.filter((level) => level === 'warn')).toHaveLength(expected);
+    const attempts = failures + 3;
+    await waitFor('three failures', () => failures >= attempts);
+    expect(lines.splice(0)).toEqual([
+      'warn: the connection to NATS was lost',
+      'warn: NATS JetStream: cannot connect: connection refused',
+    ]);
     await nats.restart();
   }
 });

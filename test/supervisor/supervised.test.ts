@@ -3,13 +3,15 @@ import { join } from 'node:path';
 
 import { afterEach, expect, jest, test } from '@jest/globals';
 
+import { childrenOf, isAlive, type Logger } from '../../src/embedded/process.ts';
 import { startEmbeddedNats } from '../../src/embedded/nats-server.ts';
-import { isAlive } from '../../src/embedded/process.ts';
-import type { ManagedProcess, ProcessExit } from '../../src/embedded/server-process.ts';
+import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
+import type { ManagedServer, ProcessExit } from '../../src/embedded/server-process.ts';
 import { superviseProcess } from '../../src/supervisor/supervised.ts';
 import { freshDirectory, recordingLogger, writeScript } from '../embedded/support.ts';
 import { waitFor } from '../support/wait-for.ts';
 
+const natsBinary = process.env['TEST_NATS_SERVER_BINARY'] ?? 'nats-server';
 const NEVER = new AbortController().signal;
 
 afterEach(() => {
@@ -23,12 +25,14 @@ function fakeServer(port: number) {
     pid: 1,
     port: port === 0 ? 4222 : port,
     exited: exit.promise,
+    kill: () => undefined,
+    answers: () => Promise.resolve(true),
     stop: () => {
       exit.resolve({ expected: true, code: 0, signal: null });
       return Promise.resolve();
     },
     die: () => exit.resolve({ expected: false, code: null, signal: 'SIGKILL' }),
-  } satisfies ManagedProcess & { port: number; die(): void };
+  } satisfies ManagedServer & { die(): void };
 }
 
 test('starts a server that dies again on its port, after delays that grow, whatever a start throws', async () => {
@@ -92,14 +96,13 @@ test('stops the server of a start that succeeds although stop() was called meanw
 test('stops a server that is being started again at that moment', async () => {
   const dataDir = freshDirectory();
   const pidFile = join(dataDir, 'pid');
-  const binary = process.env['TEST_NATS_SERVER_BINARY'] ?? 'nats-server';
   const slow = writeScript(
     join(dataDir, 'slow'),
-    `[ "$1" = --version ] || { echo $$ > ${pidFile}; exec sleep 60; }; exec ${binary} "$@"`,
+    `[ "$1" = --version ] || { echo $$ > ${pidFile}; exec sleep 60; }; exec ${natsBinary} "$@"`,
   );
   const logger = recordingLogger();
   const start = (port: number, signal: AbortSignal) =>
-    startEmbeddedNats({ dataDir, port, logger, signal, binary: port === 0 ? binary : slow });
+    startEmbeddedNats({ dataDir, port, logger, signal, binary: port === 0 ? natsBinary : slow });
   const supervised = await superviseProcess('nats-server', start, logger, NEVER);
   process.kill(supervised.first.pid, 'SIGKILL');
   const pid = await waitFor('the second start', () => Number(readFileSync(pidFile, 'utf8')));
@@ -109,3 +112,44 @@ test('stops a server that is being started again at that moment', async () => {
     'nats-server died or did not start; starting it again {"reason":"it ended with SIGKILL"}',
   ]);
 }, 30_000);
+
+/** Half a second, so that the suite need not wait; a server that works answers in a millisecond. */
+const PROBES = { pauseMs: 20, timeoutMs: 250, unansweredMax: 2 };
+
+test.each<[string, (dataDir: string, port: number, logger: Logger) => Promise<ManagedServer>]>([
+  [
+    'nats-server',
+    (dataDir, port, logger) => startEmbeddedNats({ dataDir, port, logger, binary: natsBinary }),
+  ],
+  ['PostgreSQL', (dataDir, port, logger) => startEmbeddedPostgres({ dataDir, port, logger })],
+])(
+  'kills a %s that hangs with all its processes, and starts it again on its port',
+  async (name, launch) => {
+    const dataDir = freshDirectory();
+    const logger = recordingLogger();
+    const servers: ManagedServer[] = [];
+    const start = async (port: number) => {
+      const server = await launch(dataDir, port, logger);
+      servers.push(server);
+      return server;
+    };
+    const supervised = await superviseProcess(name, start, logger, NEVER, PROBES);
+    try {
+      const { pid, port } = supervised.first;
+      const children = childrenOf(pid);
+      for (const each of [pid, ...children]) process.kill(each, 'SIGSTOP');
+      await waitFor('another server', () => servers.length === 2, { timeoutMs: 30_000 });
+      expect(servers[1]?.port).toBe(port);
+      expect(await servers[1]?.answers(5_000)).toBe(true);
+      expect([pid, ...children].filter(isAlive)).toEqual([]);
+      const told = logger.lines.filter((line) => /hangs|starting it again/.test(line));
+      expect(told).toEqual([
+        expect.stringContaining(`${name} hangs: it answers nobody; killing it`),
+        expect.stringContaining('it ended with SIGKILL'),
+      ]);
+    } finally {
+      await supervised.stop();
+    }
+  },
+  60_000,
+);

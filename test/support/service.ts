@@ -37,9 +37,17 @@ export class Service {
   readonly #clients: ChargeServiceClient[] = [];
   readonly #exit: Promise<number | string>;
 
-  /** Starts `node src/start.js` with these variables and nothing else of this service's. */
-  constructor(env: Record<string, string>) {
-    this.process = spawn(process.execPath, ['src/start.js'], {
+  /**
+   * Starts `node src/start.js`, or another command, with these variables and nothing else of this service's.
+   * `detached`: in a process group of its own.
+   */
+  constructor(
+    env: Record<string, string>,
+    { command = [process.execPath, 'src/start.js'], detached = false } = {},
+  ) {
+    const [program = '', ...args] = command;
+    this.process = spawn(program, args, {
+      detached,
       cwd: ROOT,
       env: {
         PATH: process.env['PATH'],

@@ -111,11 +111,24 @@ export async function insertDeadLetter(
   await builder.onConflict(['tenant', 'sequence']).ignore().execute();
 }
 
-/** How many committed events of all journals are not published yet. */
-export async function readBacklogSize(em: EntityManager): Promise<number> {
-  const [row] = await em.execute<{ size: string }[]>(
-    `SELECT coalesce(sum(last_sequence - coalesce(published_sequence, 0)), 0) AS size
+/** Events that are not in the stream. */
+export interface Unpublished {
+  /** Committed events of all journals that wait to be published. */
+  readonly waiting: number;
+  /** Rows of `dead_letter`, counted up to {@link DEAD_LETTERS_COUNTED_MAX}. */
+  readonly deadLetters: number;
+}
+
+/** Counting more, once a second, would be work for the database. */
+const DEAD_LETTERS_COUNTED_MAX = 10_000;
+
+/** How many events are not in the stream. */
+export async function readUnpublished(em: EntityManager): Promise<Unpublished> {
+  const [row] = await em.execute<{ waiting: string; dead_letters: string }[]>(
+    `SELECT coalesce(sum(last_sequence - coalesce(published_sequence, 0)), 0) AS waiting,
+       (SELECT count(*) FROM (SELECT FROM dead_letter LIMIT :max) AS counted) AS dead_letters
      FROM journal_head LEFT JOIN relay_cursor USING (tenant)`,
+    { max: DEAD_LETTERS_COUNTED_MAX },
   );
-  return Number(row?.size ?? 0);
+  return { waiting: Number(row?.waiting ?? 0), deadLetters: Number(row?.dead_letters ?? 0) };
 }
