@@ -18,11 +18,11 @@ import { journalEntities } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createRelayMetrics } from '../observability/relay-metrics.ts';
 import { createRelay, type Relay, readBacklogSize, relayEntities } from '../relay/index.ts';
-import { checkAddress } from './check-address.ts';
 import { openExternalServices } from './external-services.ts';
 import { readinessOf } from './readiness.ts';
 import { writeReadyMessage } from './ready-message.ts';
 import { observeRelay, watchBacklog } from './relay-status.ts';
+import { reserveAddresses } from './reserve-addresses.ts';
 import { ServerPool } from './server-pool.ts';
 
 /** A running service. */
@@ -68,9 +68,8 @@ async function start(
   stopping: AbortSignal,
 ): Promise<Service> {
   const startedAtMs = performance.now();
-  // Says that an address is taken before anything is started.
-  await checkAddress(config.listen, 'LISTEN');
-  await checkAddress(config.metricsListen, 'METRICS_LISTEN');
+  const reserved = await reserveAddresses({ LISTEN: config.listen, METRICS_LISTEN: config.metricsListen });
+  stack.defer(() => reserved.release());
   const external = await openExternalServices(config, logger, stack, stopping);
   const database = await openDatabase({
     databaseUrl: external.databaseUrl,
@@ -82,8 +81,8 @@ async function start(
   });
   stack.defer(() => database.close());
   await migrateWhenReachable(external.databaseUrl, logger, stopping);
-  // Not earlier: the embedded PostgreSQL once got the port that had been chosen here before it.
-  const grpc = await checkAddress(config.listen, 'LISTEN');
+  await reserved.release();
+  const grpc = reserved.addresses.LISTEN;
 
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'supervisor_' });
@@ -104,7 +103,7 @@ async function start(
   });
   const backlog = watchBacklog(relayMetrics, () => readBacklogSize(database.em));
   stack.defer(() => backlog.stop());
-  const http = await openHttpServer(config.metricsListen, {
+  const http = await openHttpServer(reserved.addresses.METRICS_LISTEN, {
     metrics: metricsOfAll(registry, logger),
     readiness: () => readinessOf(pool, config.processes, observed.status, backlog.size()),
   });
@@ -127,7 +126,7 @@ async function start(
   writeReadyMessage(logger, {
     grpc,
     http: http.address,
-    databaseUrl: external.databaseUrl,
+    external,
     natsUrl,
     startedAtMs,
   });
