@@ -10,7 +10,7 @@ export interface ReservedAddresses<T extends string> {
   /** With their real ports (0: a free one). */
   readonly addresses: Readonly<Record<T, Address>>;
   /** Frees them for the servers that are about to listen there. Any number of calls. */
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /**

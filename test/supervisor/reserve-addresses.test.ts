@@ -8,7 +8,7 @@ import { reserveAddresses } from '../../src/supervisor/reserve-addresses.ts';
 const loopback = (port = 0) => ({ host: '127.0.0.1', port });
 
 /** A server of somebody else. */
-async function occupy(port = 0): Promise<{ port: number; free(): Promise<void> }> {
+async function occupy(port = 0): Promise<{ port: number; free: () => Promise<void> }> {
   const server = createServer().listen({ ...loopback(port), exclusive: true });
   await once(server, 'listening');
   return {
