@@ -75,7 +75,9 @@ test('.env.example lists what docker-compose.yml takes, with the defaults', () =
   const taken = new Set([...read('docker-compose.yml').matchAll(/\$\{(\w+)/g)].map(([, name]) => name));
   expect(listed.map(([name]) => name).sort()).toEqual([...taken].sort());
   // PROCESSES depends on the machine.
-  const defaults = Object.fromEntries(listed.filter(([name]) => passed.includes(name ?? '')));
+  const defaults: Record<string, string> = Object.fromEntries(
+    listed.filter(([name]) => passed.includes(name ?? '')),
+  );
   expect({ ...configFromEnv(defaults), processes: 0 }).toEqual({ ...configFromEnv({}), processes: 0 });
 });
 
