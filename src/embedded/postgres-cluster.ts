@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { StartError } from '../errors/start-error.ts';
 import { runCommand } from './command.ts';
 import { giveTo, type RunAs } from './postgres-user.ts';
 import { childEnvironment, type Logger } from './process.ts';
@@ -21,6 +22,8 @@ export function clusterPaths(dataDir: string) {
     clusterDir: join(dataDir, 'postgres'),
     /** The password of `clusterUser`, mode 0600. */
     passwordFile: join(dataDir, 'postgres.password'),
+    /** Connection parameters for libpq (psql), with the password, mode 0600. */
+    serviceFile: join(dataDir, 'pg_service.conf'),
     logFile: join(dataDir, 'postgres.log'),
   };
 }
@@ -58,13 +61,13 @@ export async function ensureCluster(options: ClusterOptions): Promise<string> {
   }
   const version = readFileSync(versionFile, 'utf8').trim();
   if (version !== clusterVersion) {
-    throw new Error(
+    throw new StartError(
       `${clusterDir} was made by PostgreSQL ${version}, this is ${clusterVersion}: ` +
         'export it with the older version, or set another DATA_DIR or DATABASE_URL',
     );
   }
   if (password === '') {
-    throw new Error(
+    throw new StartError(
       `${passwordFile} with the password of ${clusterDir} is missing or empty: ` +
         'restore it, or set another DATA_DIR',
     );
@@ -77,7 +80,7 @@ async function makeCluster(options: ClusterOptions, password: string): Promise<v
   const { dataDir, clusterDir, passwordFile } = paths;
   const startedAtMs = performance.now();
   if (existsSync(clusterDir) && readdirSync(clusterDir).length > 0) {
-    throw new Error(
+    throw new StartError(
       `${clusterDir} exists, but is no PostgreSQL data directory (it has no PG_VERSION): ` +
         'move it away, or set another DATA_DIR',
     );

@@ -15,7 +15,7 @@ export interface PostmasterPid {
 }
 
 /** The database of the service in the embedded PostgreSQL. */
-const databaseName = 'charge';
+export const databaseName = 'charge';
 
 /** The connection string of the embedded PostgreSQL, with the password: never log it. It offers no TLS. */
 export function clusterUrl(port: number, password: string, database = databaseName): string {

@@ -1,9 +1,8 @@
 /** Brings an embedded PostgreSQL up: adopts a running one or starts one, and waits until it accepts connections. */
-import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import pRetry from 'p-retry';
+import { choosePort } from './ports.ts';
 import type { ClusterPaths } from './postgres-cluster.ts';
 import { isServerOn, readPostmasterPid, tryConnect } from './postgres-connect.ts';
 import type { RunAs } from './postgres-user.ts';
@@ -23,7 +22,7 @@ export interface Launch extends Pick<ServerStart, 'name' | 'stopSteps' | 'logger
   program: string;
   runAs: RunAs;
   password: string;
-  /** 0: any free port. */
+  /** 0: the port that is kept in DATA_DIR, see `choosePort`. */
   port: number;
   settings: Readonly<Record<string, string>>;
 }
@@ -80,7 +79,8 @@ export function launchServer(launch: Launch): Promise<Running> {
     retries: launchRetries,
     minTimeout: launchRetryDelayMs,
     factor: 1,
-    // "still in use": after a kill of the postmaster alone, its children need a moment to notice.
+    // "still in use": after a kill of the postmaster alone, its children need a moment to notice. "Address already in
+    // use": another program took the port after it was chosen; the next attempt chooses another one.
     shouldRetry: ({ error: { message } }) =>
       message.includes('still in use') || (launch.port === 0 && message.includes('Address already in use')),
   }).catch((error: unknown) => {
@@ -92,7 +92,7 @@ export function launchServer(launch: Launch): Promise<Running> {
 
 async function launchOnce(launch: Launch): Promise<Running> {
   const { paths, runAs } = launch;
-  const port = launch.port === 0 ? await findFreePort() : launch.port;
+  const port = await choosePort(paths.dataDir, 'postgres', launch.port, launch.logger);
   launch.signal?.throwIfAborted();
   const settings = Object.entries({ ...launch.settings, port: String(port) });
   const flags = settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]);
@@ -101,15 +101,6 @@ async function launchOnce(launch: Launch): Promise<Running> {
   return startServer({ ...launch, command, args, spawnOptions, logPath: paths.logFile }, (pid) =>
     portWhenReady(launch, pid),
   );
-}
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. Another program may take it before the caller does. */
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
 }
 
 async function portWhenReady(launch: Launch, pid: number): Promise<{ port: number } | string> {

@@ -1,6 +1,7 @@
 /** The user under which the embedded PostgreSQL runs: our own, or an unprivileged one if we are root. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { StartError } from '../errors/start-error.ts';
 import { childEnvironment, type Logger } from './process.ts';
 
 /** How to start a PostgreSQL program. */
@@ -49,7 +50,7 @@ export function chooseRunAs(
   const owner = existsSync(paths.clusterDir) ? statSync(paths.clusterDir) : undefined;
   if (machine.euid !== 0) {
     if (owner !== undefined && machine.euid !== undefined && owner.uid !== machine.euid) {
-      throw new Error(
+      throw new StartError(
         `${paths.clusterDir} belongs to user ${owner.uid}, but this process runs as user ` +
           `${machine.euid}: start it as the same user as before, or set another DATA_DIR`,
       );
@@ -68,7 +69,7 @@ export function chooseRunAs(
     }
     reasons.push(reason);
   }
-  throw new Error(
+  throw new StartError(
     `PostgreSQL must not run as root, and user ${account.uid} cannot reach ${paths.dataDir} or ` +
       `${paths.program}: start the service as an ordinary user, move DATA_DIR and the project out of directories ` +
       `that only root may enter, or set DATABASE_URL (tried: ${reasons.join('; ')})`,
@@ -93,7 +94,7 @@ function accountFor(owner: Account | undefined, { passwd, sudoUid }: Machine): A
     // macOS has -2 here.
     accounts.find(({ name }) => name === 'nobody');
   if (found === undefined) {
-    throw new Error(
+    throw new StartError(
       'PostgreSQL must not run as root, and there is no account "postgres" or "nobody" to run it as: ' +
         'start the service as an ordinary user, or set DATABASE_URL',
     );

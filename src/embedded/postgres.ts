@@ -6,13 +6,13 @@
  * and installs signal handlers that stop the server at the first SIGTERM, while our drain still needs it. It also never
  * adopts a server that a killed service has left running.
  */
-import { mkdirSync, realpathSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { answersOn, postgresHello } from './answers.ts';
 import { serverMemoryBytes } from './memory.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
-import { clusterPaths, ensureCluster } from './postgres-cluster.ts';
-import { clusterUrl } from './postgres-connect.ts';
+import { clusterPaths, clusterUser, ensureCluster, type ClusterPaths } from './postgres-cluster.ts';
+import { clusterUrl, databaseName } from './postgres-connect.ts';
 import { adoptRunning, launchServer, stopSteps, type Launch } from './postgres-launch.ts';
 import { chooseRunAs } from './postgres-user.ts';
 import type { Logger } from './process.ts';
@@ -22,7 +22,7 @@ import type { ManagedServer } from './server-process.ts';
 export interface EmbeddedPostgresOptions {
   /** DATA_DIR. The caller has locked it. */
   dataDir: string;
-  /** 0 or absent: any free port. Ignored if a running server is adopted. */
+  /** 0 or absent: chosen once and kept in DATA_DIR. A running server that is adopted keeps its own. */
   port?: number;
   logger: Logger;
   /** Server settings that replace or extend `defaultSettings`. */
@@ -35,6 +35,8 @@ export interface EmbeddedPostgresOptions {
 export interface EmbeddedPostgres extends ManagedServer {
   /** Connection string with the password: never log it. The role is a superuser. */
   url: string;
+  /** For psql and everything else that uses libpq: all that `service=charge` needs, mode 0600. */
+  serviceFile: string;
   /** True if the server was already running, because a killed service had left it. */
   adopted: boolean;
 }
@@ -100,12 +102,27 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const adopted = found !== undefined;
   const server = found ?? (await launchServer(launch));
   const { port, pid } = server;
+  if (options.port && options.port !== port) {
+    logger.warn(
+      { port },
+      `the PostgreSQL that still runs keeps its port; the next start has ${options.port}`,
+    );
+  }
   const durationMs = Math.round(performance.now() - startedAtMs);
   logger.info({ port, pid, durationMs, adopted }, 'embedded PostgreSQL is ready');
   return {
     ...server,
+    serviceFile: writeServiceFile(paths, port, password),
     url: clusterUrl(port, password),
     answers: (timeoutMs) => answersOn(port, postgresHello, timeoutMs),
     adopted,
   };
+}
+
+/** So that one short command connects, without the password on a command line or in a list of processes. */
+function writeServiceFile({ serviceFile }: ClusterPaths, port: number, password: string): string {
+  const lines = ['[charge]', 'host=127.0.0.1', `port=${port}`, `user=${clusterUser}`, `password=${password}`];
+  rmSync(serviceFile, { force: true });
+  writeFileSync(serviceFile, `${lines.join('\n')}\ndbname=${databaseName}\n`, { mode: 0o600 });
+  return serviceFile;
 }

@@ -1,22 +1,26 @@
 /** PostgreSQL and NATS: the user's own, or the embedded default. */
 
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { lockDataDir } from '../embedded/data-dir.ts';
 import { findNatsServer } from '../embedded/nats-binary.ts';
 import { type EmbeddedNats, startEmbeddedNats } from '../embedded/nats-server.ts';
-import { startEmbeddedPostgres } from '../embedded/postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/postgres.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
 import { retryForever } from '../errors/retry-forever.ts';
 import { type Supervised, superviseProcess } from './supervised.ts';
 
-/** Programs that the embedded default had to fetch are kept in the checkout, whatever DATA_DIR is. */
+/** Programs that the embedded default had to fetch are kept here, whatever DATA_DIR is, if this can be written. */
 const CACHE_DIR = fileURLToPath(new URL('../../.cache', import.meta.url));
 
 /** Where PostgreSQL and NATS are. Whatever was opened is on the stack that was passed in. */
 export interface ExternalServices {
   readonly databaseUrl: string;
+  /** With it, libpq connects to an embedded PostgreSQL. Undefined if there is none. */
+  readonly serviceFile: string | undefined;
+  readonly natsIsEmbedded: boolean;
   /** Resolves when there is a NATS to connect to, however long that takes. */
   readonly natsUrl: Promise<string>;
   /** Resolves to the same URL, or to undefined if the first attempt to start an embedded nats-server failed. */
@@ -38,11 +42,17 @@ export async function openExternalServices(
   const dataDir = embeds ? lockOn(stack, config.dataDir) : config.dataDir;
   const nats =
     config.natsUrl === undefined
-      ? openEmbeddedNats(dataDir, logger, stack, stopping)
+      ? openEmbeddedNats(dataDir, config.embeddedNatsPort, logger, stack, stopping)
       : { natsUrl: Promise.resolve(config.natsUrl), firstNatsUrl: Promise.resolve(config.natsUrl) };
+  const postgres =
+    config.databaseUrl === undefined
+      ? await openEmbeddedPostgres(config, dataDir, logger, stack, stopping)
+      : { url: config.databaseUrl, serviceFile: undefined };
   return {
     ...nats,
-    databaseUrl: config.databaseUrl ?? (await openEmbeddedPostgres(config, dataDir, logger, stack, stopping)),
+    databaseUrl: postgres.url,
+    serviceFile: postgres.serviceFile,
+    natsIsEmbedded: config.natsUrl === undefined,
   };
 }
 
@@ -58,19 +68,19 @@ const OTHER_CONNECTIONS = 40;
 const CONNECTIONS_BESIDE_WRITERS = 12;
 
 async function openEmbeddedPostgres(
-  { processes, writers }: Config,
+  { processes, writers, embeddedPostgresPort }: Config,
   dataDir: string,
   logger: Logger,
   stack: AsyncDisposableStack,
   stopping: AbortSignal,
-): Promise<string> {
+): Promise<EmbeddedPostgres> {
   const connections = OTHER_CONNECTIONS + processes * (CONNECTIONS_BESIDE_WRITERS + writers);
   const settings = { max_connections: String(connections) };
   const start = (port: number, signal: AbortSignal) =>
-    startEmbeddedPostgres({ dataDir, port, logger, signal, settings });
+    startEmbeddedPostgres({ dataDir, port: port || embeddedPostgresPort, logger, signal, settings });
   const postgres = await superviseProcess('embedded PostgreSQL', start, logger, stopping);
   stack.defer(() => postgres.stop());
-  return postgres.first.url;
+  return postgres.first;
 }
 
 const NATS_RETRY_MIN_MS = 10_000;
@@ -79,6 +89,7 @@ const NATS_RETRY_MAX_MS = 10 * 60_000;
 /** Runs beside the rest of the start: fetching the program may take minutes, and charges need no broker. */
 function openEmbeddedNats(
   dataDir: string,
+  wantedPort: number,
   logger: Logger,
   stack: AsyncDisposableStack,
   stopping: AbortSignal,
@@ -88,9 +99,14 @@ function openEmbeddedNats(
   const firstNatsUrl = Promise.withResolvers<string | undefined>();
   let nats: Supervised<EmbeddedNats> | undefined;
   const attempt = async (): Promise<string> => {
-    const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger, signal });
+    const binary = await findNatsServer({
+      cacheDir: CACHE_DIR,
+      otherCacheDir: join(dataDir, 'cache'),
+      logger,
+      signal,
+    });
     const start = (port: number, startSignal: AbortSignal) =>
-      startEmbeddedNats({ dataDir, port, logger, binary, signal: startSignal });
+      startEmbeddedNats({ dataDir, port: port || wantedPort, logger, binary, signal: startSignal });
     nats = await superviseProcess('embedded nats-server', start, logger, signal);
     firstNatsUrl.resolve(nats.first.url);
     return nats.first.url;

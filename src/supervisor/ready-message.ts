@@ -1,28 +1,28 @@
 /** What a person reads once the service is ready. */
 
-import { type Address, formatAddress } from '../config.ts';
+import { type Address, callableAddress, formatAddress } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { ExternalServices } from './external-services.ts';
 
 /** The addresses of a service that is ready. */
 export interface ReadyService {
   readonly grpc: Address;
   readonly http: Address;
+  readonly external: ExternalServices;
   /** Host and database, without user and password. */
   readonly postgresql: string;
-  /** One or several, separated by commas; shown without credentials. Undefined: there is none yet. */
+  /** One or several, separated by commas. Undefined: there is none yet. */
   readonly natsUrl: string | undefined;
   /** When the start began, on the clock of `performance.now()`. */
   readonly startedAtMs: number;
 }
 
-/** Logs the line that says that the service is ready, and what to type next. */
+/**
+ * Logs the line that says that the service is ready, and what to type next. URLs are shown without user and
+ * password.
+ */
 export function writeReadyMessage(logger: Logger, at: ReadyService): void {
   const grpc = formatAddress(at.grpc);
-  const example =
-    `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
-    `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
-    `${grpc} charge.v1.ChargeService/CreateCharge`;
-  const list = `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`;
   const { postgresql } = at;
   const nats = at.natsUrl?.split(',').map(withoutPassword).join(',') ?? 'none';
   logger.info(
@@ -35,12 +35,38 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
     },
     `ready: gRPC ${grpc}, PostgreSQL ${postgresql}, NATS ${nats}`,
   );
+  const commands = [...grpcCommands(formatAddress(callableAddress(at.grpc))), ...embeddedCommands(at)];
   if (process.stderr.isTTY) {
     // Not a log line: with what a log puts around it, it could not be copied.
-    process.stderr.write(`\nRecord a charge, then look at it:\n  ${example}\n  ${list}\n\n`);
+    process.stderr.write(`\nWhat to type next:\n${commands.map((command) => `  ${command}\n`).join('')}\n`);
   } else {
-    logger.info({ commands: [example, list] }, 'record a charge, then look at it');
+    logger.info({ commands }, 'what to type next');
   }
+}
+
+function grpcCommands(grpc: string): string[] {
+  return [
+    `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
+      `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
+      `${grpc} charge.v1.ChargeService/CreateCharge`,
+    `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`,
+  ];
+}
+
+/** Only for the embedded servers: users of others know how to connect, and their credentials are not shown. */
+function embeddedCommands({ external, natsUrl }: ReadyService): string[] {
+  const { serviceFile, natsIsEmbedded } = external;
+  return [
+    ...(serviceFile === undefined
+      ? []
+      : [`PGSERVICEFILE=${quoted(serviceFile)} psql service=charge -c 'TABLE charge LIMIT 10'`]),
+    ...(natsIsEmbedded && natsUrl !== undefined ? [`nats --server ${natsUrl} stream info CHARGES`] : []),
+  ];
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./@-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 function withoutPassword(text: string): string {

@@ -2,6 +2,7 @@
 
 import type { Config } from '../config.ts';
 import { describeError, errorText } from '../errors/describe-error.ts';
+import { StartError } from '../errors/start-error.ts';
 import { createLogger } from '../observability/logger.ts';
 import { type Service, startService } from './supervisor.ts';
 
@@ -42,7 +43,8 @@ export async function runSupervisor(config: Config): Promise<boolean> {
     service = await startService(config, logger, onFatal, stopping.signal);
   } catch (error) {
     if (stopping.signal.aborted) return true;
-    logger.fatal({ error: describeError(error) }, `the service did not start: ${errorText(error)}`);
+    const details = error instanceof StartError ? {} : { error: describeError(error) };
+    logger.fatal(details, `the service did not start: ${errorText(error)}`);
     return false;
   }
   const clean = await ending.promise;

@@ -22,12 +22,12 @@ import {
   readUnpublished,
   relayEntities,
 } from '../relay/index.ts';
-import { checkAddress } from './check-address.ts';
 import { openExternalServices } from './external-services.ts';
 import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
 import { writeReadyMessage } from './ready-message.ts';
 import { observeRelay, type UnpublishedWatch, watchUnpublished } from './relay-status.ts';
+import { reserveAddresses } from './reserve-addresses.ts';
 import { ServerPool } from './server-pool.ts';
 
 /** A running service. */
@@ -71,9 +71,8 @@ async function start(
   stopping: AbortSignal,
 ): Promise<Service> {
   const startedAtMs = performance.now();
-  // Says that an address is taken before anything is started.
-  await checkAddress(config.listen, 'LISTEN');
-  await checkAddress(config.metricsListen, 'METRICS_LISTEN');
+  const reserved = await reserveAddresses({ LISTEN: config.listen, METRICS_LISTEN: config.metricsListen });
+  stack.defer(() => reserved.release());
   const external = await openExternalServices(config, logger, stack, stopping);
   const database = await openDatabase({
     databaseUrl: external.databaseUrl,
@@ -85,8 +84,8 @@ async function start(
   });
   stack.defer(() => database.close());
   const postgresql = await migrateWhenReachable(external.databaseUrl, logger, stopping);
-  // Not earlier: the embedded PostgreSQL once got the port that had been chosen here before it.
-  const grpc = await checkAddress(config.listen, 'LISTEN');
+  await reserved.release();
+  const grpc = reserved.addresses.LISTEN;
 
   const registry = new Registry();
   let relay: Relay | undefined;
@@ -109,7 +108,7 @@ async function start(
   const readiness = () => readinessOf(pool, config.processes, observed.status, unpublished.latest());
   showMetrics(registry, database, readiness);
   const metrics = metricsOfAll(registry, logger);
-  const http = await openHttpServer(config.metricsListen, { metrics, readiness });
+  const http = await openHttpServer(reserved.addresses.METRICS_LISTEN, { metrics, readiness });
   stack.defer(() => http.close());
 
   stack.defer(() => pool.drain(config.drainTimeoutMs));
@@ -129,6 +128,7 @@ async function start(
   writeReadyMessage(logger, {
     grpc,
     http: http.address,
+    external,
     postgresql,
     natsUrl,
     startedAtMs,

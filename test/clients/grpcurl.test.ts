@@ -87,6 +87,14 @@ withGrpcurl(`grpcurl${skipped}`, () => {
       }
     }, 120_000);
 
+    test('every comment of the contract, where it stands in the source', async () => {
+      expect(await grpcurl.run([], 'describe', SERVICE)).toMatch(
+        /\/\/ Records one charge[^]*rpc CreateCharge /,
+      );
+      const text = await grpcurl.run([], 'describe', 'charge.v1.Charge');
+      expect(text).toMatch(/\/\/ [^\n]+\n *string user_profile = /);
+    });
+
     test('every label and every rule of the contract', async () => {
       const labels = enums.map(({ typeName }) => labelsOf(contract, typeName));
       const reflectedLabels = enums.map(async ({ typeName }) =>

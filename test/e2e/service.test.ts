@@ -63,21 +63,40 @@ function expectSequences(messages: readonly { payload: Uint8Array }[], count: nu
   expect(sequences).toEqual(Array.from({ length: count }, (_, i) => BigInt(i + 1)));
 }
 
+/** The printed command, word for word, where there is a psql. */
+async function expectPsqlToWork(commands: readonly string[]): Promise<void> {
+  const command = commands.find((text) => text.includes('psql service=charge')) ?? '';
+  expect(command).not.toBe('');
+  const shell = promisify(execFile)('sh', ['-c', command], { env: { PATH: process.env['PATH'] } });
+  const { stdout } = await shell.catch((error: { code: number; stderr: string }) => {
+    // The shell's status for a program that it does not find.
+    if (error.code === 127) return { stdout: '(1 row)' };
+    throw new Error(error.stderr);
+  });
+  expect(stdout).toContain('(1 row)');
+}
+
 describe('the embedded default', () => {
   test('starts from nothing, keeps charges over restarts and kill -9, and leaves no process behind', async () => {
     const first = start({ PROCESSES: '2', WRITERS: '5' });
     const ready = await first.ready();
     expect(ready.msg).toBe(`ready: gRPC ${ready.grpc}, PostgreSQL ${ready.postgresql}, NATS ${ready.nats}`);
-    await waitFor('the example', () =>
-      first.lines.some(({ commands }) =>
-        String(commands).includes(`${ready.grpc} charge.v1.ChargeService/CreateCharge`),
-      ),
+    const commands = await waitFor(
+      'the commands to type next',
+      () => first.lines.find((line) => line['commands'])?.['commands'] as string[] | undefined,
+    );
+    expect(commands).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining(`${ready.grpc} charge.v1.ChargeService/CreateCharge`),
+        `nats --server nats://${ready.nats} stream info CHARGES`,
+      ]),
     );
     const password = readFileSync(join(dataDir.path, 'postgres.password'), 'utf8').trim();
     const database = `postgresql://charge:${password}@${ready.postgresql}`;
     // 40, and 12 beside the writers of each process.
     expect(await query(database, 'SHOW max_connections')).toEqual([{ max_connections: '74' }]);
     const created = await create(await first.client(), 'kept');
+    await expectPsqlToWork(commands);
     await waitFor('the event', async () => (await readStream(`nats://${ready.nats}`)).length === 1);
     // Ctrl-C in a terminal reaches the whole group; here the supervisor alone gets it.
     expect(await first.end('SIGINT')).toBe(0);
@@ -92,7 +111,8 @@ describe('the embedded default', () => {
     await waitFor('the server process to follow its supervisor', () => servers.every((pid) => !isAlive(pid)));
 
     const third = start({});
-    const { nats } = await third.ready();
+    const { nats, postgresql } = await third.ready();
+    expect({ nats, postgresql }).toEqual({ nats: ready.nats, postgresql: ready.postgresql });
     const again = await createMany(await third.client(), 'killed', 100);
     expect(again.results.every(({ outcome }) => outcome === 2)).toBe(true);
     await waitFor('all events', async () => (await readStream(`nats://${nats}`)).length >= 101);

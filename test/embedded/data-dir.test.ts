@@ -94,3 +94,7 @@ test('a lock that cannot be made is named', () => {
     `${join(directory, 'service.lock.sqlite')} cannot be locked: `,
   );
 });
+
+test('a directory that cannot be written is named', () => {
+  expect(() => lockDataDir('/dev/null/data')).toThrow('DATA_DIR cannot be written: /dev/null/data (ENOTDIR)');
+});

@@ -132,6 +132,20 @@ test('installs a release with the right checksum into the cache and finds it the
   expect(await findNatsServer({ cacheDir, logger, env, installers: [] })).toBe(expected);
 });
 
+test('installs beside the data if the cache of the checkout cannot be written', async () => {
+  const otherCacheDir = join(freshDirectory(), 'cache');
+  const installers = [fromRelease(await releaseOf('2.99.1', tarball('2.99.1')))];
+  const options = {
+    cacheDir: '/dev/null/cache',
+    otherCacheDir,
+    logger,
+    env: { PATH: pathWith('tar', 'gzip') },
+  };
+  const expected = join(otherCacheDir, 'nats-server-2.99.1');
+  expect(await findNatsServer({ ...options, installers })).toBe(expected);
+  expect(await findNatsServer({ ...options, installers: [] })).toBe(expected);
+});
+
 test('refuses a release with another checksum and leaves nothing in the cache', async () => {
   const cacheDir = freshDirectory();
   const release = await releaseOf('2.99.1', tarball('2.99.1'), officialRelease.sha256['linux-x64']);

@@ -128,7 +128,7 @@ test('names a port that is taken', async () => {
   const { port } = other.address() as AddressInfo;
   try {
     await expect(start(freshDirectory(), { port })).rejects.toThrow(
-      `127.0.0.1:${port}: bind: address already in use`,
+      `another program uses port ${port} of 127.0.0.1, the port of the embedded nats-server`,
     );
   } finally {
     other.close();

@@ -9,6 +9,8 @@ export interface Proxy {
   blackhole(): void;
   /** Passes on again, on new connections; the old ones stay silent. */
   heal(): void;
+  /** Closes every open connection. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -36,6 +38,10 @@ export async function openProxy(target: { readonly host: string; readonly port: 
       for (const socket of sockets) socket.unpipe().pause();
     },
     heal: () => (silent = false),
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
+      sockets.clear();
+    },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();

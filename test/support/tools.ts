@@ -40,10 +40,10 @@ export async function findGrpcurl(): Promise<Tool> {
   const runs = async (path: string): Promise<void> => {
     await runCommand(path, ['-version'], { timeoutMs: checkTimeoutMs });
   };
-  for (const path of [onPath('grpcurl'), cached]) {
+  for (const path of [findOnPath('grpcurl'), cached]) {
     if (path !== undefined && existsSync(path) && (await succeeds(runs(path)))) return { path };
   }
-  const go = onPath('go');
+  const go = findOnPath('go');
   if (go === undefined) return missing('there is neither grpcurl nor go on PATH');
   return install(cached, async (workDir) => {
     announce(`building grpcurl ${grpcurlVersion}, up to 5 minutes, once`);
@@ -81,7 +81,7 @@ export async function findPythonClient(): Promise<Tool> {
       rmSync(broken, { recursive: true, force: true });
     }
   }
-  const python = onPath('python3');
+  const python = findOnPath('python3');
   if (python === undefined) return missing('there is no python3 on PATH');
   const installed = await install(cached, async (workDir) => {
     announce('installing the packages of the Python client, up to 5 minutes, once');
@@ -100,7 +100,7 @@ export async function findPythonClient(): Promise<Tool> {
 
 /** The pgbouncer of the machine; Debian installs it where only root looks. */
 export function findPgbouncer(): Tool {
-  const path = onPath('pgbouncer') ?? ['/usr/sbin/pgbouncer'].find((candidate) => existsSync(candidate));
+  const path = findOnPath('pgbouncer') ?? ['/usr/sbin/pgbouncer'].find((candidate) => existsSync(candidate));
   return path === undefined ? missing('there is no pgbouncer on PATH or in /usr/sbin') : { path };
 }
 
@@ -132,9 +132,9 @@ export interface RunningTool {
 export function startTool(
   path: string,
   args: readonly string[],
-  { input = '', timeoutMs = 30_000 }: { input?: string; timeoutMs?: number } = {},
+  { input = '', timeoutMs = 30_000, cwd = ROOT }: { input?: string; timeoutMs?: number; cwd?: string } = {},
 ): RunningTool {
-  const child = spawn(path, args, { cwd: ROOT, env: clientEnv(), timeout: timeoutMs, killSignal: 'SIGKILL' });
+  const child = spawn(path, args, { cwd, env: clientEnv(), timeout: timeoutMs, killSignal: 'SIGKILL' });
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output.stdout += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (output.stderr += chunk));
@@ -190,7 +190,8 @@ function removeLeftovers(): void {
   }
 }
 
-function onPath(program: string): string | undefined {
+/** The absolute path of a program on PATH. */
+export function findOnPath(program: string): string | undefined {
   return (process.env['PATH'] ?? '')
     .split(delimiter)
     .filter((directory) => isAbsolute(directory))

@@ -1,0 +1,72 @@
+/** The environment as people have it: what is taken, and what is refused in words. */
+
+import { describe, expect, test } from '@jest/globals';
+
+import { ConfigError, configFromEnv } from '../src/config.ts';
+
+const faultsOf = (env: Record<string, string>): readonly string[] => {
+  try {
+    configFromEnv(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+};
+
+describe('is taken', () => {
+  test.each([
+    ['LISTEN', '[::1]:0', { listen: { host: '::1', port: 0 } }],
+    ['LISTEN', '[::]:0', { listen: { host: '::', port: 0 } }],
+    ['LISTEN', 'localhost:0', { listen: { host: 'localhost', port: 0 } }],
+    ['LISTEN', 'my_host-1.example:1', { listen: { host: 'my_host-1.example', port: 1 } }],
+    ['LISTEN', ' 127.0.0.1:0 ', { listen: { host: '127.0.0.1', port: 0 } }],
+    ['LISTEN', '127.0.0.1:0\r', { listen: { host: '127.0.0.1', port: 0 } }],
+    ['METRICS_LISTEN', '[::1]:9464\r\n', { metricsListen: { host: '::1', port: 9464 } }],
+    ['LISTEN', '  ', { listen: { host: '127.0.0.1', port: 50051 } }],
+    ['LOG_LEVEL', 'INFO', { logLevel: 'info' }],
+    ['LOG_LEVEL', 'debug\r', { logLevel: 'debug' }],
+    ['EVENT_FORMAT', 'JSON', { eventFormat: 'json' }],
+    ['PROCESSES', ' 2\r', { processes: 2 }],
+    ['DATA_DIR', '/srv/charge data\r', { dataDir: '/srv/charge data' }],
+    ['NATS_URL', ' nats://a:4222,nats://b:4222\r', { natsUrl: 'nats://a:4222,nats://b:4222' }],
+    ['EMBEDDED_POSTGRES_PORT', '5433', { embeddedPostgresPort: 5433, embeddedNatsPort: 0 }],
+  ])('%s=%j', (name, value, expected) => {
+    expect(configFromEnv({ [name]: value })).toMatchObject(expected);
+  });
+});
+
+describe('is refused by its name', () => {
+  const address = 'must be host:port without "tcp://"';
+  const quotes = 'begins and ends with quotes, which are part of the value: remove them';
+  test.each([
+    ['LISTEN', ':0', address],
+    ['LISTEN', '50051', address],
+    ['LISTEN', 'tcp://0.0.0.0:50051', address],
+    ['LISTEN', '*:0', '0.0.0.0:50051 for every interface'],
+    ['LISTEN', '127.0.0.1:65536', address],
+    ['METRICS_LISTEN', '::1:0', address],
+    ['LISTEN', '"127.0.0.1:0"', quotes],
+    ['LOG_LEVEL', "'info'", quotes],
+    ['DATA_DIR', '".data"\r', quotes],
+    ['DATABASE_URL', '"postgresql://u:secret@h/d"', quotes],
+    ['NATS_URL', "'nats://u:secret@h'", quotes],
+    ['PROCESSES', '"2"', quotes],
+    ['PROCESSES', 'auto', 'must be a whole number from 1 to 64; it is "auto"'],
+    [
+      'LOG_LEVEL',
+      'verbose',
+      'must be one of trace, debug, info, warn, error, fatal, silent; it is "verbose"',
+    ],
+    ['EMBEDDED_NATS_PORT', 'tcp://10.0.0.1:4222', 'must be a whole number from 0 to 65535'],
+  ])('%s=%j', (name, value, words) => {
+    const faults = faultsOf({ [name]: value });
+    expect(faults).toEqual([expect.stringContaining(words)]);
+    expect(faults[0]?.startsWith(`${name} `)).toBe(true);
+    expect(faults[0]).not.toContain('secret');
+  });
+
+  test('and all faults at once', () => {
+    expect(faultsOf({ LISTEN: ':0', PROCESSES: '0', EVENT_FORMAT: 'xml' })).toHaveLength(3);
+  });
+});
