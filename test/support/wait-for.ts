@@ -40,17 +40,17 @@ export async function waitFor<T>(
   }
 }
 
-/** The value after it has not changed for 300 ms. For tests that need to know that nothing happens any more. */
-export async function settled(read: () => number): Promise<number> {
-  let last = -1;
-  let since = performance.now();
-  await waitFor('a steady value', () => {
-    if (read() !== last) {
-      last = read();
-      since = performance.now();
-    }
-    return performance.now() - since > 300;
-  });
+/**
+ * The value that ten calls of `roundTrip` in a row have left as it was. For tests that need to know that nothing more
+ * happens: what a server in this process can do at once, it does during a round trip through it.
+ */
+export async function settled(read: () => number, roundTrip: () => Promise<unknown>): Promise<number> {
+  let last = read();
+  for (let steady = 0; steady < 10; steady++) {
+    await roundTrip();
+    const now = read();
+    if (now !== last) [last, steady] = [now, -1];
+  }
   return last;
 }
 

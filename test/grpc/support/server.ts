@@ -9,6 +9,7 @@ import {
   type ServiceError,
   status as Code,
 } from '@grpc/grpc-js';
+import { expect } from '@jest/globals';
 
 import { type Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
@@ -184,6 +185,12 @@ export function call<M extends keyof UnaryMethods>(
     });
     onCall?.(running);
   });
+}
+
+/** A call that finds nothing. The server has got everything that this client was able to send before it. */
+export async function roundTrip(client: proto.ChargeServiceClient): Promise<void> {
+  const request = { key: { $case: 'requestId', value: 'nobody' } } as const;
+  expect((await failureOf(call(client, 'getCharge', request))).code).toBe('NOT_FOUND');
 }
 
 /** Sends bytes that need not be a message, and returns the bytes of the response. */
