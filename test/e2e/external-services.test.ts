@@ -154,7 +154,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     try {
       for (let round = 0; round < 3; round++) {
         const target = acknowledged.size + 200;
-        await waitFor('more charges', () => acknowledged.size > target, { timeoutMs: 20_000 });
+        await waitFor('more charges', () => acknowledged.size > target);
         const [victim] = await service.serverPids();
         if (victim !== undefined) process.kill(victim, 'SIGKILL');
       }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** Bounds of `waitFor`. */
 export interface WaitForOptions {
-  /** Default 10 s. */
+  /** Default 30 s: a busy machine is slow, and only a failure waits that long. */
   timeoutMs?: number;
   /** Pause between two attempts. Default 20 ms. */
   intervalMs?: number;
@@ -20,7 +20,7 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   options: WaitForOptions = {},
 ): Promise<NonNullable<T>> {
-  const { timeoutMs = 10_000, intervalMs = 20 } = options;
+  const { timeoutMs = 30_000, intervalMs = 20 } = options;
   const deadlineMs = performance.now() + timeoutMs;
   let last = 'nothing: the first attempt has not ended';
   for (;;) {
