@@ -5,7 +5,7 @@ import { afterEach, expect, test } from '@jest/globals';
 
 import { waitFor } from '../support/wait-for.ts';
 import { connectRaw, open, responseOf } from './support/raw.ts';
-import { errorOf, type Fixture, startServer } from './support/server.ts';
+import { errorOf, type Fixture, roundTrip, startServer } from './support/server.ts';
 
 let fixture: Fixture;
 afterEach(() => fixture.close());
@@ -29,9 +29,11 @@ test('an error before the handler ends a stream with a correlation id, and close
 
 test('a stream that its deadline ends is counted as DEADLINE_EXCEEDED', async () => {
   fixture = await startServer();
+  // Connected before: the call itself needs little of its time to reach the server.
+  await roundTrip(fixture.client);
   const watch = fixture.client.watchCharges(
     { startSequence: undefined, filter: undefined },
-    { deadline: Date.now() + 50 },
+    { deadline: Date.now() + 300 },
   );
   const error = await new Promise((resolve) => watch.on('error', resolve));
   expect(errorOf(error).code).toBe('DEADLINE_EXCEEDED');
