@@ -55,7 +55,10 @@ module.exports = {
     forbid(
       'a-command-is-a-client',
       { path: any(['cli']) },
-      { path: '^src/', pathNot: ['^src/(cli|errors)/', '^src/(config|node-version)\\.(ts|js)$'] },
+      {
+        path: '^src/',
+        pathNot: ['^src/(cli|errors)/', '^src/(config|node-version|compile-cache)\\.(ts|js)$'],
+      },
     ),
   ],
   options: {

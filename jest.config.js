@@ -14,5 +14,6 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
-  maxWorkers: 2,
+  // One more than the cores that CI has: many tests wait for a process to start or for a time limit to end.
+  maxWorkers: 3,
 };

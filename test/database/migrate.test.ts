@@ -10,7 +10,6 @@ import type { Database } from '../../src/database/orm.ts';
 import { dumpSchema } from '../../scripts/lib/dump-schema.ts';
 import { classifySqlError, sqlState } from '../../src/database/sql-errors.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { openProxy } from '../support/proxy.ts';
 import { openTestDatabase } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -147,35 +146,6 @@ test('a migration that is given up leaves no statement, no lock and nothing half
   const half = await other.query("SELECT to_regclass('half') AS found");
   expect(half.rows).toEqual([{ found: null }]);
   expect(await run({ migrations: withSlowOne('SELECT pg_sleep(0)') })).toEqual(['slow']);
-});
-
-test('a migration is given up also while PostgreSQL does not answer', async () => {
-  const url = new URL(testDatabase.url);
-  const proxy = await openProxy({ host: url.hostname, port: Number(url.port) });
-  url.port = String(proxy.port);
-  url.hostname = '127.0.0.1';
-  const stopping = new AbortController();
-  try {
-    const migrations = withSlowOne('SELECT pg_sleep(60)');
-    const failed = migrate(url.href, { lockTimeoutMs: 30_000, migrations, signal: stopping.signal }).catch(
-      (error: unknown) => error,
-    );
-    await waitFor('the migration', async () => {
-      const { rows } = await other.query(
-        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
-      );
-      return rows.length === 1;
-    });
-    proxy.blackhole();
-    stopping.abort();
-    expect(await failed).toBe(stopping.signal.reason);
-  } finally {
-    await proxy.close();
-    await other.query(
-      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-       WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-    );
-  }
 });
 
 test('a migration whose backend is terminated fails, and the next try succeeds', async () => {

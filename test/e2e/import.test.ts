@@ -2,20 +2,17 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
 
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { makeDataDir, Service } from '../support/service.ts';
 import { countStream, readStream } from '../support/stream.ts';
-import { skipNote } from '../support/tools.ts';
+import { ROOT, skipNote } from '../support/tools.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TRACE = join(ROOT, '../shared/data/azure-llm-trace-conv.csv');
 
 let database: TestDatabase;
@@ -51,18 +48,13 @@ async function importFile(path: string, ...flags: string[]): Promise<Record<stri
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
-async function sums(where: string): Promise<Record<string, string>> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  try {
-    const { rows } = await client.query<Record<string, string>>(
-      `SELECT count(*) AS charges, coalesce(sum(prompt_tokens), 0) AS prompt,
-              coalesce(sum(completion_tokens), 0) AS completion FROM charge WHERE ${where}`,
-    );
-    return rows[0] ?? {};
-  } finally {
-    await client.end();
-  }
+async function sums(where: string): Promise<Record<string, unknown>> {
+  const [row] = await query(
+    database.url,
+    `SELECT count(*) AS charges, coalesce(sum(prompt_tokens), 0) AS prompt,
+            coalesce(sum(completion_tokens), 0) AS completion FROM charge WHERE ${where}`,
+  );
+  return row ?? {};
 }
 
 describe('importing into the running service', () => {

@@ -3,8 +3,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import type { Logger } from '../../src/embedded/process.ts';
+
+export { query } from '../support/database.ts';
 
 /** A fresh directory below the run's, removed with it at the latest. */
 export function freshDirectory(): string {
@@ -60,22 +61,4 @@ export function runModule(
       failed(new Error(`the process ended without a line: ${errors}`));
     });
   });
-}
-
-/** Runs statements on a connection of its own and returns the rows of the last. */
-export async function query(url: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 10_000,
-  });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    let rows: Record<string, unknown>[] = [];
-    for (const statement of statements) ({ rows } = await client.query<Record<string, unknown>>(statement));
-    return rows;
-  } finally {
-    await client.end();
-  }
 }

@@ -20,7 +20,7 @@ import {
   readUnpublished,
 } from '../../src/relay/store/relay-state.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
-import { countStream, readStream, type StreamMessage } from '../support/stream.ts';
+import { countStream, expectSequences, readStream } from '../support/stream.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -78,11 +78,6 @@ async function drained(): Promise<void> {
   await waitFor('the backlog to be empty', async () => (await waiting()) === 0);
 }
 
-function expectEveryChargeOnceInOrder(messages: readonly StreamMessage[], count: number): void {
-  const sequences = messages.map(({ payload }) => ChargeCreated.decode(payload).sequence);
-  expect(sequences).toEqual(Array.from({ length: count }, (_, i) => BigInt(i + 1)));
-}
-
 describe('the relay', () => {
   test('publishes the journal in order, with message ids and CloudEvents headers', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -93,7 +88,7 @@ describe('the relay', () => {
     await drained();
 
     const messages = await readStream(nats.url);
-    expectEveryChargeOnceInOrder(messages, 1201);
+    expectSequences(messages, 1201);
     const [first, second] = messages;
     const event = ChargeCreated.decode(first?.payload ?? new Uint8Array());
     expect(event).toMatchObject({ tenant: TENANT, sequence: 1n, eventId: event.charge?.id });
@@ -134,7 +129,7 @@ describe('the relay', () => {
     expect(await waiting()).toBe(700);
     await nats.restart();
     await drained();
-    expectEveryChargeOnceInOrder(await readStream(nats.url), 700);
+    expectSequences(await readStream(nats.url), 700);
   });
 
   test('ends a round at the entry that was the last of the journal when the round began', async () => {
@@ -178,7 +173,7 @@ describe('the relay', () => {
     await nats.restart();
     await record('after', 500);
     await drained();
-    expectEveryChargeOnceInOrder(await readStream(nats.url), 1500);
+    expectSequences(await readStream(nats.url), 1500);
   });
 
   test('has one leader among several replicas, and another takes over when it stops', async () => {
@@ -191,7 +186,17 @@ describe('the relay', () => {
     await record('follower', 50);
     await drained();
     expect(replicas.filter((replica) => replica !== leader && replica.log.leading)).toHaveLength(1);
-    expectEveryChargeOnceInOrder(await readStream(nats.url), 100);
+    expectSequences(await readStream(nats.url), 100);
+  });
+
+  test('takes over from a leader that died, when its term is over', async () => {
+    await acquireLease(store.database.em, '00000000-0000-4000-8000-000000000001', 300);
+    const { log } = startRelay();
+    await record('orphaned', 3);
+    await waitFor('the connection', () => log.connected);
+    await drained();
+    expect(log.leading).toBe(true);
+    expectSequences(await readStream(nats.url), 3);
   });
 
   test('does not publish again what a killed leader published but did not mark', async () => {
@@ -205,7 +210,7 @@ describe('the relay', () => {
     await record('next', 1);
     await drained();
     expect(log.published).toEqual([1]);
-    expectEveryChargeOnceInOrder(await readStream(nats.url), 11);
+    expectSequences(await readStream(nats.url), 11);
   });
 
   test('does not publish again after a reconnect what was stored before it, past the dedupe window', async () => {
@@ -229,7 +234,7 @@ describe('the relay', () => {
     await nats.restart();
     await record('next', 1);
     await drained();
-    expectEveryChargeOnceInOrder(await readStream(nats.url), 11);
+    expectSequences(await readStream(nats.url), 11);
   });
 
   test('leads although the database clock was set back during another leader’s term', async () => {
@@ -276,7 +281,7 @@ describe('the relay', () => {
     await manager.streams.update('CHARGES', { max_msgs: -1 });
     await drained();
     await connection.close();
-    expectEveryChargeOnceInOrder(await readStream(nats.url), 10);
+    expectSequences(await readStream(nats.url), 10);
   });
 
   test('drains before it stops, and says so when it cannot', async () => {
@@ -313,7 +318,7 @@ describe('events that a server process hands over', () => {
     await handOver(relay, 'second', 20);
     await drained();
     const messages = await readStream(nats.url);
-    expectEveryChargeOnceInOrder(messages, 45);
+    expectSequences(messages, 45);
     const fromMemory = messages.map(({ headers }) => headers['traceparent'] === handedOver);
     expect(fromMemory.slice(0, 25)).toEqual([
       ...Array<boolean>(20).fill(true),

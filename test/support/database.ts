@@ -16,13 +16,19 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   if (adminUrl === undefined)
     throw new Error('TEST_POSTGRES_URL is not set: run the tests through jest.config.js');
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await runAsAdmin(adminUrl, `CREATE DATABASE ${name}`);
+  await query(adminUrl, `CREATE DATABASE ${name}`);
   const url = new URL(adminUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => runAsAdmin(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return {
+    url: url.href,
+    drop: async () => {
+      await query(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
 }
 
-async function runAsAdmin(url: string, statement: string): Promise<void> {
+/** Runs statements on a connection of its own and returns the rows of the last. */
+export async function query(url: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
@@ -31,7 +37,9 @@ async function runAsAdmin(url: string, statement: string): Promise<void> {
   client.on('error', () => undefined);
   await client.connect();
   try {
-    await client.query(statement);
+    let rows: Record<string, unknown>[] = [];
+    for (const statement of statements) ({ rows } = await client.query<Record<string, unknown>>(statement));
+    return rows;
   } finally {
     await client.end();
   }

@@ -6,9 +6,9 @@ import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import type { Logger } from '../../src/embedded/process.ts';
 import { createRunDirectory, removeAbandonedRuns } from './test-run.ts';
 
-// Enough connections for two workers, each with a service and its pools. Durability is as in production, because the
+// Enough connections for three workers, each with a service and its pools. Durability is as in production, because the
 // tests about lost connections and COMMIT would prove less without it.
-const settings = { max_connections: '150', shared_buffers: '64MB' };
+const settings = { max_connections: '225', shared_buffers: '64MB' };
 
 /**
  * Sets for the suites: CHARGE_TEST_RUN_DIR, TEST_POSTGRES_URL (TEST_DATABASE_URL if that is given) and, if a

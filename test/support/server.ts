@@ -1,14 +1,14 @@
 /** A real server on a real database in this process, and a real client, for a suite. */
 
-import { ChannelCredentials, type Metadata, type ServiceError, status as Code } from '@grpc/grpc-js';
+import { ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 
 import { Charge, ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
 import { ChargeServiceClient, type CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
-import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details.ts';
-import { Status } from '../../generated/google/rpc/status.ts';
+import type { Status } from '../../generated/google/rpc/status.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import type { ServerMetrics } from '../../src/observability/server-metrics.ts';
 import { type OpenServer, openServer, type ServerOptions } from '../../src/server/server.ts';
+import { errorOf as summaryOfError, type ErrorSummary, summaryOf } from './errors.ts';
 
 /** Counts nothing: a process has one set of metrics, and a suite opens many servers. */
 const NO_METRICS: ServerMetrics = {
@@ -130,27 +130,20 @@ export interface DecodedError {
 
 /** Decodes the rich details of a failed call. */
 export function decodeError(error: unknown): DecodedError {
-  const { code, metadata } = error as { code: Code; metadata?: Metadata };
-  const [encoded] = metadata?.get('grpc-status-details-bin') ?? [];
-  const status = encoded instanceof Buffer ? Status.decode(encoded) : undefined;
-  return { ...decodeStatus(status), code: Code[code] ?? String(code) };
+  return decode(summaryOfError(error));
 }
 
 /** Decodes a `google.rpc.Status`, from a trailer or a result. */
 export function decodeStatus(status: Status | undefined): DecodedError {
-  const find = (type: string): Buffer | undefined =>
-    status?.details.find(({ typeUrl }) => typeUrl.endsWith(`/google.rpc.${type}`))?.value;
-  const [info, badRequest, retry] = [find('ErrorInfo'), find('BadRequest'), find('RetryInfo')];
-  const errorInfo = info && ErrorInfo.decode(info);
-  const violations = badRequest ? BadRequest.decode(badRequest).fieldViolations : [];
+  return decode(summaryOf(status));
+}
+
+function decode({ violations, retryAfterMs, text, ...summary }: ErrorSummary): DecodedError {
   return {
-    code: Code[status?.code ?? 0] ?? '',
-    message: status?.message ?? '',
-    reason: errorInfo?.reason,
-    domain: errorInfo?.domain,
-    metadata: Object.fromEntries(errorInfo?.metadata ?? []),
+    ...summary,
+    message: text,
     violations: violations.map(({ field, reason }) => ({ field, rule: reason })),
-    retryDelay: retry !== undefined && RetryInfo.decode(retry).retryDelay !== undefined,
+    retryDelay: retryAfterMs !== undefined,
   };
 }
 

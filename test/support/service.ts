@@ -4,14 +4,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { type ChargeServiceClient } from '../../generated/charge/v1/charge_service.ts';
 import { isAlive } from '../../src/embedded/process.ts';
 import { openClient } from './server.ts';
+import { ROOT } from './tools.ts';
 import { waitFor } from './wait-for.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const READY_TIMEOUT_MS = 40_000;
 
 /** What a log line holds that tests look at. */

@@ -1,7 +1,10 @@
 /** Reads what the stream holds, as an outside consumer does. */
 
+import { expect } from '@jest/globals';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+
+import { ChargeCreated } from '../../generated/charge/v1/event.ts';
 
 /** A message of the stream. */
 export interface StreamMessage {
@@ -30,6 +33,12 @@ export async function readStream(natsUrl: string): Promise<StreamMessage[]> {
   } finally {
     await connection.close();
   }
+}
+
+/** Expects the events of these charges: as many as that, each once, in the order of the journal. */
+export function expectSequences(messages: readonly StreamMessage[], count: number): void {
+  const sequences = messages.map(({ payload }) => ChargeCreated.decode(payload).sequence);
+  expect(sequences).toEqual(Array.from({ length: count }, (_, i) => BigInt(i + 1)));
 }
 
 /** How many messages the stream holds. */

@@ -126,6 +126,8 @@ export interface RunningTool {
   readonly stdout: string;
   /** Resolves at its end, whatever the status; the tool is killed after its time. */
   readonly ended: Promise<ToolResult>;
+  /** Ends it with SIGTERM. */
+  stop(): void;
 }
 
 /** Starts a tool with `input` on its standard input. */
@@ -150,6 +152,7 @@ export function startTool(
       return output.stdout;
     },
     ended,
+    stop: () => child.kill('SIGTERM'),
   };
 }
 

@@ -82,10 +82,11 @@ test('1000 items are taken, 1001 and none are refused as a whole', async () => {
 test('two million empty items cost nothing', async () => {
   const bytes = Buffer.alloc(4 * 1024 * 1024);
   for (let i = 0; i < bytes.length; i += 2) bytes[i] = 0x0a;
-  const before = performance.now();
+  const before = process.cpuUsage();
   const error = await failureOf(callWithBytes(fixture.client, 'BatchCreateCharges', bytes));
   expect(error.reason).toBe('VALIDATION_FAILED');
-  expect(performance.now() - before).toBeLessThan(500);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1000).toBeLessThan(500);
 });
 
 test('malformed and oversize batches are refused as a whole', async () => {

@@ -7,13 +7,11 @@ import {
   credentials,
   Metadata,
   type ServiceError,
-  status as Code,
 } from '@grpc/grpc-js';
+import { expect } from '@jest/globals';
 
 import { type Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
-import { BadRequest, ErrorInfo, RetryInfo } from '../../../generated/google/rpc/error_details.ts';
-import { Status } from '../../../generated/google/rpc/status.ts';
 import type { ChargeRecorder } from '../../../src/charges/ports.ts';
 import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { chargeService } from '../../../src/charges/rpc/service.ts';
@@ -22,7 +20,10 @@ import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
+import { failureOf } from '../../support/errors.ts';
 import { FakeJournal } from './fakes.ts';
+
+export { errorOf, type ErrorSummary, failureOf, summaryOf } from '../../support/errors.ts';
 
 /** The defaults, but for what would get into the way of tests with many streams on one connection. */
 const LIMITS: RpcLimits = {
@@ -208,6 +209,12 @@ export function call<M extends keyof UnaryMethods>(
   });
 }
 
+/** A call that finds nothing. The server has got everything that this client was able to send before it. */
+export async function roundTrip(client: proto.ChargeServiceClient): Promise<void> {
+  const request = { key: { $case: 'requestId', value: 'nobody' } } as const;
+  expect((await failureOf(call(client, 'getCharge', request))).code).toBe('NOT_FOUND');
+}
+
 /** Sends bytes that need not be a message, and returns the bytes of the response. */
 export function callWithBytes(
   client: proto.ChargeServiceClient,
@@ -227,52 +234,4 @@ export function callWithBytes(
       },
     );
   });
-}
-
-/** What an error says by the contract. */
-export interface ErrorSummary {
-  readonly code: string;
-  readonly reason: string | undefined;
-  readonly domain: string | undefined;
-  readonly metadata: Record<string, string>;
-  readonly violations: BadRequest['fieldViolations'];
-  readonly retryAfterMs: number | undefined;
-  readonly text: string;
-}
-
-/** Reads `grpc-status-details-bin` of an error. */
-export function errorOf(error: unknown): ErrorSummary {
-  const { code, details, metadata } = error as ServiceError;
-  const bytes = metadata.get('grpc-status-details-bin')[0];
-  const status = bytes === undefined ? undefined : Status.decode(bytes as Buffer);
-  return { ...summaryOf(status), code: Code[code] ?? String(code), text: details };
-}
-
-/** Reads a `google.rpc.Status`. */
-export function summaryOf(status: Status | undefined): ErrorSummary {
-  const detail = (type: string): Buffer | undefined =>
-    status?.details.find(({ typeUrl }) => typeUrl === `type.googleapis.com/google.rpc.${type}`)?.value;
-  const info = detail('ErrorInfo') && ErrorInfo.decode(detail('ErrorInfo') ?? Buffer.alloc(0));
-  const badRequest = detail('BadRequest');
-  const retryInfo = detail('RetryInfo');
-  const delay = retryInfo && RetryInfo.decode(retryInfo).retryDelay;
-  return {
-    code: Code[status?.code ?? 0] ?? '',
-    reason: info?.reason,
-    domain: info?.domain,
-    metadata: Object.fromEntries(info?.metadata ?? []),
-    violations: badRequest ? BadRequest.decode(badRequest).fieldViolations : [],
-    retryAfterMs: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6,
-    text: status?.message ?? '',
-  };
-}
-
-/** The error that a promise rejects with, by the contract; fails if it does not reject. */
-export async function failureOf(work: Promise<unknown>): Promise<ErrorSummary> {
-  try {
-    await work;
-  } catch (error) {
-    return errorOf(error);
-  }
-  throw new Error('the call succeeded');
 }
