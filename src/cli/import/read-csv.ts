@@ -19,7 +19,7 @@ export async function openCsv(lines: AsyncIterable<Line>, delimiter: string): Pr
   const twice = columns.filter((name, index) => name !== '' && columns.indexOf(name) !== index);
   if (twice.length > 0)
     throw new Error(`the header has columns of the same name: ${[...new Set(twice)].join(', ')}`);
-  return { header: header?.raw ?? '', columns, rows: withColumns(records, columns) };
+  return { columns, rows: withColumns(records, columns) };
 }
 
 async function* withColumns(

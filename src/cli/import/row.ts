@@ -31,9 +31,9 @@ export interface Row {
 
 /** The header of a file and its rows. */
 export interface RowSource {
-  /** Text of the header; empty for NDJSON and for an empty file. */
-  readonly header: string;
   /** Columns of the header; empty for NDJSON. */
   readonly columns: readonly string[];
   readonly rows: AsyncIterable<Row>;
+  /** What was noticed on the way, for the plan: the separator, the encoding. */
+  readonly notes?: readonly string[];
 }

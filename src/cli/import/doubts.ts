@@ -1,0 +1,204 @@
+/** What stops an import before its first row, and what a person has to agree to. Every advice here is safe to follow. */
+
+import { ChargeType, type Charge } from '../../../generated/charge/v1/charge.ts';
+import { planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
+import type { ImportOptions } from './options.ts';
+import type { Preview } from './preview.ts';
+import type { Row } from './row.ts';
+import type { Sample } from './sample.ts';
+import { hasValue, toCharge, type ChargeTemplate } from './to-charge.ts';
+import { parseChargeType } from './values.ts';
+
+const LABELS_MAX = 16;
+const LABEL_KEY_MAX = 63;
+const LABEL_VALUE_MAX = 255;
+
+/** What the faults are found in. */
+interface Decided {
+  readonly sample: Sample;
+  readonly columns: ColumnPlan;
+  readonly rules: ColumnRules;
+  readonly template: ChargeTemplate;
+  readonly isKnown: (field: string) => boolean;
+}
+
+/** Everything because of which nothing can be sent, each as one line. */
+export function faultsOf(decided: Decided): string[] {
+  const { sample, columns, template } = decided;
+  const list =
+    sample.columns.length === 0 ? 'the file has none' : `the columns are ${sample.columns.join(', ')}`;
+  const faults = [
+    ...constantFaults(template),
+    ...columns.missing.map((column) => `there is no column ${column}; ${list}`),
+    ...labelFaults(sample, decided.rules),
+  ];
+  const isEmpty = sample.rows.length === 0 && sample.columns.length === 0;
+  return isEmpty ? faults : [...faults, ...missingFields(decided, list)];
+}
+
+/** What is wrong with the values of `--set`, found by a charge that has nothing else. */
+function constantFaults({ constants, otherProviders }: ChargeTemplate): string[] {
+  const template = { constants, otherProviders, takesImportTime: true, takesInside: true };
+  const result = toCharge(
+    { assignments: [], places: { cache: 'inside', reasoning: 'inside' } },
+    [],
+    template,
+  );
+  const isSet = (field: string): boolean => constants.some(([{ path }]) => path === field);
+  return 'violations' in result
+    ? result.violations
+        .filter(({ field }) => isSet(field))
+        .map(({ field, description }) => `--set: ${field.replace(/^charge\./, '')} ${description}`)
+    : [];
+}
+
+/** Counts, model and time that nothing gives. Charges of another type than completion need no counts and no model. */
+function missingFields({ columns, template, isKnown }: Decided, list: string): string[] {
+  const type = template.constants.find(([{ name }]) => name === 'charge_type')?.[1];
+  const isCompletion =
+    !columns.fields.has('charge_type') &&
+    (type === undefined || parseChargeType(type) === ChargeType.CHARGE_TYPE_COMPLETION);
+  const needed = isCompletion
+    ? ['prompt_tokens', 'completion_tokens', 'model'].filter((name) => !isKnown(name))
+    : [];
+  const faults = needed.map((name) =>
+    name === 'model'
+      ? `no column holds the model: name it with --map model=COLUMN, or give one with --set model=NAME; ${list}`
+      : `no column holds ${name}: name it with --map ${name}=COLUMN, or --map ${name}=A+B for a sum of columns; ` +
+        `if there are none, --set ${name}=0 says so; ${list}`,
+  );
+  if ([...columns.fields].some((field) => field.startsWith('offset in ')) && !isKnown('usage_time'))
+    faults.push('the times of this file count from 0: --set usage_time=TIME says when it began');
+  return faults;
+}
+
+function labelFaults({ columns: names, rows }: Sample, rules: ColumnRules): string[] {
+  if (rules.labels === undefined) return [];
+  const faults: string[] = [];
+  const columns =
+    rows.length > 0 ? new Map(rows.map((row) => [row.columns.join('\0'), row.columns])).values() : [names];
+  for (const some of columns) {
+    const keys = planColumns(some, rules)
+      .assignments.map(({ field }) => field.name)
+      .filter((name) => name.startsWith('label.'));
+    const choose = 'choose the columns with --labels A,B';
+    if (keys.length > LABELS_MAX)
+      faults.push(
+        `--labels: ${keys.length} columns would become labels, and a charge has at most ${LABELS_MAX}; ${choose}: ${keys.map(plain).join(', ')}`,
+      );
+    const long = keys.map(plain).filter((key) => key.length > LABEL_KEY_MAX);
+    if (long.length > 0)
+      faults.push(
+        `--labels: the key of a label has at most ${LABEL_KEY_MAX} characters; ${choose}: ${long.join(', ')} is longer`,
+      );
+    if (faults.length > 0) return faults;
+  }
+  const long = longLabels(rows, rules);
+  if (long.length > 0)
+    faults.push(
+      `--labels: a label has at most ${LABEL_VALUE_MAX} characters, and ${long.join(', ')} has more; choose the columns with --labels A,B`,
+    );
+  return faults;
+}
+
+function longLabels(rows: readonly Row[], rules: ColumnRules): string[] {
+  const long = new Set<string>();
+  let last: { columns: readonly string[]; plan: ColumnPlan } | undefined;
+  for (const { columns, cells } of rows) {
+    if (last?.columns !== columns) last = { columns, plan: planColumns(columns, rules) };
+    for (const { field, choices } of last.plan.assignments) {
+      const cell = cells[choices[0]?.[0] ?? -1];
+      if (field.name.startsWith('label.') && typeof cell === 'string' && [...cell].length > LABEL_VALUE_MAX)
+        long.add(plain(field.name));
+    }
+  }
+  return [...long];
+}
+
+function plain(label: string): string {
+  return label.replace(/^label\./, '');
+}
+
+/** What the doubts are found in. */
+interface Previewed extends Pick<Decided, 'sample' | 'columns' | 'rules' | 'isKnown'> {
+  readonly preview: Preview;
+  readonly options: ImportOptions;
+}
+
+/** `doubts` need an agreement, `notes` only tell. */
+export function doubtsAbout(plan: Previewed): { doubts: string[]; notes: string[] } {
+  const { sample, columns, rules, preview, isKnown, options } = plan;
+  const doubts: string[] = [];
+  const notes: string[] = [];
+  if (sample.rows.length === 0) return { doubts, notes: ['the file is empty: it has no rows'] };
+  if (!isKnown('usage_time'))
+    doubts.push(
+      'no column holds the time of usage, so the service would record the time of this import: ' +
+        '--map usage_time=COLUMN or --set usage_time=TIME gives another one',
+    );
+  doubts.push(...unsettledDoubts(plan));
+  const tokens = columns.unknown.filter(
+    (column) => /token|cache|reasoning|thinking/i.test(column) && hasNumbers(sample.rows, column),
+  );
+  if (tokens.length > 0 && !rules.layout && !totalsConfirm(preview))
+    doubts.push(
+      `columns that look like token counts and are not recorded: ${tokens.join(', ')}; ` +
+        '--map FIELD=COLUMN records one, --map prompt_tokens=A+B adds it to a count',
+    );
+  const others = columns.unknown.filter((column) => !tokens.includes(column));
+  if (others.length > 0)
+    notes.push(
+      `columns that are not recorded: ${others.join(', ')}; --map FIELD=COLUMN or --labels A,B records them`,
+    );
+  if (rules.notGuessed?.size)
+    notes.push(`no value fits, so no column was guessed for: ${[...rules.notGuessed].join(', ')}`);
+  for (const [{ name }] of options.constants)
+    if (columns.fields.has(name)) notes.push(`--set ${name} is used only where its column is empty`);
+  return { doubts, notes };
+}
+
+function unsettledDoubts({ preview, columns, sample }: Previewed): string[] {
+  const columnOf = (name: string): string => {
+    const index = columns.assignments.find(({ field }) => field.name === name)?.choices[0]?.[0] ?? -1;
+    return sample.columns[index] ?? '';
+  };
+  const advice = (count: string, parts: readonly string[]): string => {
+    const names = parts.map(columnOf).filter((column) => column !== '');
+    const column = columnOf(count);
+    return `if they are inside, --map ${count}="${column}" says so; if they stand beside it, --map ${count}="${[column, ...names].join('+')}" adds them up`;
+  };
+  const doubts: string[] = [];
+  if (preview.unsettled.has('cache')) {
+    const written = columns.fields.has('cache_write_tokens')
+      ? ['cache_write_tokens']
+      : ['token_details.cache_write_5m_tokens', 'token_details.cache_write_1h_tokens'];
+    doubts.push(
+      'nothing in the file says whether the cached tokens are inside the prompt tokens, and they would be taken to be inside: ' +
+        advice('prompt_tokens', ['token_details.cache_read_tokens', ...written]),
+    );
+  }
+  if (preview.unsettled.has('reasoning'))
+    doubts.push(
+      'nothing in the file says whether the reasoning tokens are inside the completion tokens, and they would be taken to be inside: ' +
+        advice('completion_tokens', ['token_details.reasoning_tokens']),
+    );
+  return doubts;
+}
+
+function hasNumbers(rows: readonly Row[], column: string): boolean {
+  return rows.some(({ columns, cells }) => {
+    const cell = cells[columns.indexOf(column)];
+    return (
+      hasValue(cell) && typeof cell === 'string' && /[1-9]/.test(cell) && /^[\d.,' ]+$/.test(cell.trim())
+    );
+  });
+}
+
+/** Every charge has a total, and it is the sum of its counts: nothing is left out. */
+function totalsConfirm({ requests }: Preview): boolean {
+  const isSum = (charge: Charge | undefined): boolean =>
+    charge !== undefined &&
+    charge.totalTokens > 0n &&
+    charge.totalTokens === charge.promptTokens + charge.completionTokens;
+  return requests.length > 0 && requests.every(({ charge }) => isSum(charge));
+}
