@@ -14,7 +14,11 @@ import { SHOWN_REJECTIONS_MAX, Totals } from './totals.ts';
 const LOOKUPS_MAX = 32;
 
 /** What is known of a row before the service is asked. */
-interface Judged { readonly row: Row; readonly request: CreateChargeRequest; readonly isFirst: boolean }
+interface Judged {
+  readonly row: Row;
+  readonly request: CreateChargeRequest;
+  readonly isFirst: boolean;
+}
 
 /**
  * Converts every row, checks it by the contract's rules and asks the service by its request id: one call a

@@ -62,7 +62,7 @@ export function planToJson(plan: ImportPlan) {
     },
     first_charges: preview.requests
       .slice(0, SHOWN_CHARGES)
-      .map(({ charge, requestId }) => ({ request_id: requestId, charge: charge && Charge.toJSON(charge) })),
+      .map(({ charge, requestId }) => ({ request_id: requestId, charge: charge && jsonOf(charge) })),
     notes: plan.notes,
   };
 }
@@ -94,5 +94,15 @@ function constantsOf({ conversion, columns }: ImportPlan): string[] {
 function chargesOf({ preview }: ImportPlan): string[] {
   return preview.requests
     .slice(0, SHOWN_CHARGES)
-    .map(({ charge, requestId }) => `${requestId} ${charge ? JSON.stringify(Charge.toJSON(charge)) : ''}`);
+    .map(({ charge, requestId }) => `${requestId} ${charge ? JSON.stringify(jsonOf(charge)) : ''}`);
+}
+
+/** Proto3 JSON. The generated code would cut the time to milliseconds. */
+function jsonOf(charge: Charge): object {
+  const json = Charge.toJSON(charge) as object;
+  if (!charge.usageTime) return json;
+  const { seconds, nanos } = charge.usageTime;
+  const moment = new Date(Number(seconds) * 1000).toISOString();
+  const fraction = nanos === 0 ? '' : `.${String(nanos).padStart(9, '0')}`;
+  return { ...json, usageTime: moment.replace('.000Z', `${fraction}Z`) };
 }

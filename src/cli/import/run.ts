@@ -1,8 +1,8 @@
 /** One import from the first byte of the file to the summary. */
 
-import { createInterface } from 'node:readline/promises';
 import { ServiceUnavailable } from '../client.ts';
 import { EXIT, UsageError } from '../command.ts';
+import { confirm, type Terminal } from './confirm.ts';
 import { dryRun } from './dry-run.ts';
 import { Importer } from './importer.ts';
 import { Lookup } from './lookup.ts';
@@ -79,7 +79,7 @@ async function runPlan(run: Run): Promise<number> {
       warnings = doubts;
       if (options.dryRun) totals = await inspect(run, lookup);
       else {
-        await confirm(doubts, options, interrupt);
+        await confirm(doubts, options, terminalOf(options), interrupt);
         const importer = await importRows(run, rejects, totals);
         warnings = [...warnings, ...importer.warnings];
       }
@@ -134,28 +134,10 @@ async function alikeDoubt(lookup: Lookup, { preview }: ImportPlan): Promise<stri
   );
 }
 
-/** Asks on a terminal. Elsewhere a plan with doubts needs `--yes`. Rejects with a {@link UsageError} if the answer is no. */
-async function confirm(
-  doubts: readonly string[],
-  options: ImportOptions,
-  interrupt: AbortSignal,
-): Promise<void> {
-  if (options.yes) return;
-  const canAsk = options.file !== '-' && process.stdin.isTTY && process.stderr.isTTY;
-  if (!canAsk) {
-    if (doubts.length === 0) return;
-    throw new UsageError([
-      ...doubts,
-      'if all of this is right, --yes records the charges as the plan shows them',
-    ]);
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question('Record these charges? [y/N] ', { signal: interrupt });
-    if (!/^y(es)?$/i.test(answer.trim())) throw new UsageError(['the answer was not y']);
-  } finally {
-    terminal.close();
-  }
+/** Where a person can be asked; undefined: nowhere. */
+function terminalOf({ file }: ImportOptions): Terminal | undefined {
+  const { stdin: input, stderr: output } = process;
+  return file !== '-' && input.isTTY && output.isTTY ? { input, output } : undefined;
 }
 
 /** What to say about an error that ended the import. Any other error is thrown on. */
