@@ -2,6 +2,7 @@
 
 import { ChargeType, type Charge } from '../../../generated/charge/v1/charge.ts';
 import { planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
+import { ColumnPlanner } from './convert-rows.ts';
 import type { ImportOptions } from './options.ts';
 import type { Preview } from './preview.ts';
 import type { Row } from './row.ts';
@@ -137,15 +138,16 @@ export function doubtsAbout(plan: Previewed): { doubts: string[]; notes: string[
         '--map usage_time=COLUMN or --set usage_time=TIME gives another one',
     );
   doubts.push(...unsettledDoubts(plan));
-  const tokens = columns.unknown.filter(
-    (column) => /token|cache|reasoning|thinking/i.test(column) && hasNumbers(sample.rows, column),
-  );
+  const unknown = unrecordedColumns(sample, rules, columns);
+  const tokens = [...unknown]
+    .filter(([column, rows]) => isLikeTokens(column, rows))
+    .map(([column]) => column);
   if (tokens.length > 0 && !rules.layout && !totalsConfirm(preview))
     doubts.push(
       `columns that look like token counts and are not recorded: ${tokens.join(', ')}; ` +
         '--map FIELD=COLUMN records one, --map prompt_tokens=A+B adds it to a count',
     );
-  const others = columns.unknown.filter((column) => !tokens.includes(column));
+  const others = [...unknown.keys()].filter((column) => !tokens.includes(column));
   if (others.length > 0)
     notes.push(
       `columns that are not recorded: ${others.join(', ')}; --map FIELD=COLUMN or --labels A,B records them`,
@@ -185,7 +187,32 @@ function unsettledDoubts({ preview, columns, sample }: Previewed): string[] {
   return doubts;
 }
 
-function hasNumbers(rows: readonly Row[], column: string): boolean {
+/** Columns that fill no field, each with the rows that have it. Another object may have it for want of a better one. */
+function unrecordedColumns(
+  sample: Sample,
+  rules: ColumnRules,
+  columns: ColumnPlan,
+): ReadonlyMap<string, Row[]> {
+  const planner = new ColumnPlanner(rules);
+  const found = new Map<string, Row[]>(columns.unknown.map((column) => [column, []]));
+  for (const row of sample.rows)
+    for (const column of planner.of(row.columns).plan.unknown) {
+      const rows = found.get(column);
+      if (rows) rows.push(row);
+      else found.set(column, [row]);
+    }
+  return new Map([...found].filter(([column, rows]) => rows.length > 0 || !isUsed(sample, planner, column)));
+}
+
+/** Whether some row fills a field by this column, though it is not needed if all columns are there. */
+function isUsed({ rows }: Sample, planner: ColumnPlanner, column: string): boolean {
+  return rows.some(
+    ({ columns }) => columns.includes(column) && !planner.of(columns).plan.unknown.includes(column),
+  );
+}
+
+function isLikeTokens(column: string, rows: readonly Row[]): boolean {
+  if (!/token|cache|reasoning|thinking/i.test(column)) return false;
   return rows.some(({ columns, cells }) => {
     const cell = cells[columns.indexOf(column)];
     return (

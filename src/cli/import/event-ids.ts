@@ -1,11 +1,12 @@
 /** Finds out whether a column holds an id for each event, by reading the whole file. */
 
+import { Readable } from 'node:stream';
 import { ID_ALIASES, simplify } from './aliases.ts';
 import { ColumnPlanner } from './convert-rows.ts';
 import { idInRow, numberOf, NumberTable } from './identity.ts';
 import type { ColumnRules } from './columns.ts';
-import type { Layout } from './layouts/layout.ts';
 import type { Row } from './row.ts';
+import type { Sample } from './sample.ts';
 
 /** What the rows of a file say about its ids. */
 export interface IdSurvey {
@@ -24,11 +25,22 @@ export interface IdSurvey {
   readonly counted: NumberTable | undefined;
 }
 
-/** The columns that may hold the id: what the layout says, or the first one with the usual name of an id. */
-export function idCandidates(columns: readonly string[], layout: Layout | undefined): readonly string[] {
-  if (layout?.id) return layout.id;
-  const found = ID_ALIASES.map((alias) => columns.find((column) => simplify(column) === alias));
-  return found.filter((column) => column !== undefined).slice(0, 1);
+/**
+ * The columns that may hold the id: what the layout says, or of those with the usual name of an id the first
+ * that has ids in the first rows, best one for each row.
+ */
+export async function idCandidate({ columns, rows }: Sample, rules: ColumnRules): Promise<readonly string[]> {
+  if (rules.layout?.id) return rules.layout.id;
+  let second: readonly string[] = [];
+  for (const alias of ID_ALIASES) {
+    const idColumns = columns.filter((column) => simplify(column) === alias).slice(0, 1);
+    if (idColumns.length === 0) continue;
+    const survey = await surveyIds(Readable.from(rows) as AsyncIterable<Row>, { ...rules, idColumns });
+    if (survey.rows === survey.withoutId) continue;
+    if (survey.clashes === 0) return idColumns;
+    if (second.length === 0) second = idColumns;
+  }
+  return second;
 }
 
 /** Reads every row. Memory: 24 bytes for each id. Rejects with an Error if there are too many. */

@@ -72,7 +72,7 @@ export const KEYS_MAX = 16_000_000;
 
 /**
  * Numbers by the hash of a text, in 24 bytes a key: files have millions of rows, and a Map of strings
- * would need ten times as much. Throws an Error above {@link KEYS_MAX} keys.
+ * would need ten times as much. Throws a RangeError above {@link KEYS_MAX} keys.
  */
 export class NumberTable {
   #keys = new BigUint64Array(2048);
@@ -112,7 +112,8 @@ export class NumberTable {
   }
 
   #grow(): void {
-    if (this.size > KEYS_MAX) throw new Error(`the file has more than ${KEYS_MAX} rows: split it`);
+    if (this.size > KEYS_MAX)
+      throw new RangeError(`the file has more than ${KEYS_MAX} different rows: split it`);
     const [keys, numbers] = [this.#keys, this.#numbers];
     this.#keys = new BigUint64Array(keys.length * 2);
     this.#numbers = new Float64Array(keys.length * 2);

@@ -1,17 +1,17 @@
 /** Everything that an import decides before it sends anything. */
 
 import { UsageError } from '../command.ts';
+import { chooseIds } from './choose-ids.ts';
 import { layoutOf, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
 import type { Conversion } from './convert-rows.ts';
 import { doubtsAbout, faultsOf } from './doubts.ts';
-import { idCandidates, surveyIds, type IdSurvey } from './event-ids.ts';
 import { layoutField, type Field } from './fields.ts';
 import { LAYOUTS } from './layouts.ts';
 import type { Layout } from './layouts/layout.ts';
 import type { ImportOptions } from './options.ts';
 import { previewOf, type Preview } from './preview.ts';
 import { readSample, withCarried, type Sample } from './sample.ts';
-import { openRowsOf, type Source } from './source.ts';
+import type { Source } from './source.ts';
 import { parseChargeType, parseProvider } from './values.ts';
 
 /** What was decided. */
@@ -91,59 +91,4 @@ function unfitGuesses(sample: Sample, rules: ColumnRules, options: ImportOptions
     if (!texts.some((text) => parse(text) !== undefined)) unfit.add(name);
   }
   return unfit;
-}
-
-interface ChosenIds {
-  readonly columns: readonly string[];
-  readonly text: string;
-  readonly survey?: IdSurvey;
-  readonly notes: readonly string[];
-  readonly doubts: readonly string[];
-}
-
-const BY_CONTENT = 'the content of each row: time, user, model and counts, and its number among equal rows';
-
-/** Decides where the request ids come from. */
-async function chooseIds(
-  source: Source,
-  sample: Sample,
-  rules: ColumnRules,
-  signal: AbortSignal,
-): Promise<ChosenIds> {
-  const { requestIdColumn } = source.options;
-  const columns =
-    requestIdColumn === undefined ? idCandidates(sample.columns, rules.layout) : [requestIdColumn];
-  const none = { columns: [], text: BY_CONTENT, notes: [], doubts: [] };
-  const withIds = { ...rules, idColumns: columns };
-  const { id } = planColumns(sample.columns, withIds);
-  if (sample.rows.length === 0 || id.flat().length === 0)
-    return { ...none, columns: requestIdColumn ? columns : [] };
-  const file = await openRowsOf(source, signal, rules.layout);
-  const survey = await surveyIds(file.rows, withIds).finally(() => file.close());
-  const found = columns.filter((_, index) => id[index]?.length !== 0);
-  const name = found.length === 1 ? `column ${found.join()}` : `columns ${found.join(' + ')}`;
-  const { rows, withoutId, clashes, firstClash, repeated } = survey;
-  const isFlag = requestIdColumn !== undefined;
-  if (rows === withoutId && !isFlag) return none;
-  if (survey.isSmallNumbers && !isFlag) {
-    const note = `${name} has short numbers, which other files may have for other events; --request-id-column ${found[0]} uses them`;
-    return { ...none, notes: [note] };
-  }
-  if (clashes > 0 && !isFlag) {
-    const text =
-      `${name}: ${clashes} rows, the first in line ${firstClash}, have the id of an earlier row and other content, ` +
-      'so the content of each row identifies it';
-    const flag = `; --request-id-column ${found[0]} uses the ids and rejects these rows`;
-    return found.length === 1 ? { ...none, doubts: [`${text}${flag}`] } : { ...none, notes: [text] };
-  }
-  const notes = [
-    ...(withoutId > 0 ? [`${withoutId} rows have no id in ${name}: their content identifies them`] : []),
-    ...(repeated > 0 ? [`${repeated} rows repeat the id of an earlier row: each event is charged once`] : []),
-    ...(clashes > 0
-      ? [
-          `${clashes} rows, the first in line ${firstClash}, have the id of an earlier row and other content: they will be rejected`,
-        ]
-      : []),
-  ];
-  return { columns, text: name, survey, notes, doubts: [] };
 }

@@ -147,6 +147,7 @@ function explain(cause: unknown, totals: Totals): string {
       'Is the service running there? "npm start" starts it; --address HOST:PORT names another one.';
     return totals.answered > 0 ? cause.message : `${cause.message}. ${hint}`;
   }
+  if (cause instanceof RangeError) return cause.message;
   if (cause instanceof Error && 'code' in cause) return `reading stopped: ${cause.message}`;
   throw cause;
 }

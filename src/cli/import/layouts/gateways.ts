@@ -50,14 +50,14 @@ export const GATEWAYS: readonly Layout[] = [
   {
     name: 'Helicone requests',
     has: [
-      'request_id | Request ID',
-      'request_created_at | created_at',
+      'request_id',
+      'request_created_at',
       'prompt_tokens',
       'completion_tokens',
       'request_model | response_model | model_override | response_id',
     ],
     fields: {
-      usage_time: 'request_created_at | created_at',
+      usage_time: 'request_created_at',
       user_profile: 'request_user_id | user_id',
       session_key: 'request_properties.Helicone-Session-Id | Helicone-Session-Id',
       model: 'response_model | request_model | model',
@@ -66,7 +66,7 @@ export const GATEWAYS: readonly Layout[] = [
       reference: 'response_id',
     },
     set: { charge_type: 'completion' },
-    id: ['request_id | Request ID'],
+    id: ['request_id'],
   },
   {
     name: 'OpenRouter activity',
