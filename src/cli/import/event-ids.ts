@@ -43,7 +43,7 @@ export async function idCandidate({ columns, rows }: Sample, rules: ColumnRules)
   return second;
 }
 
-/** Reads every row. Memory: 24 bytes for each id. Rejects with an Error if there are too many. */
+/** Reads every row. Memory: up to 64 bytes for each id. Rejects with an Error if there are too many. */
 export async function surveyIds(rows: AsyncIterable<Row>, rules: ColumnRules): Promise<IdSurvey> {
   const planner = new ColumnPlanner(rules);
   const contents = new NumberTable();

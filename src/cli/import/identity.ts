@@ -67,12 +67,12 @@ export function numberOf(text: string): number {
   return createHash('sha256').update(text).digest().readUIntBE(0, 6);
 }
 
-/** A table for up to 32 million keys would have 768 MB. Larger files have to be split. */
+/** Then a table has 512 MB. Larger files have to be split. */
 export const KEYS_MAX = 16_000_000;
 
 /**
- * Numbers by the hash of a text, in 24 bytes a key: files have millions of rows, and a Map of strings
- * would need ten times as much. Throws a RangeError above {@link KEYS_MAX} keys.
+ * Numbers by the hash of a text, in 32 to 64 bytes a key: files have millions of rows, and a Map of strings
+ * would need several times as much and end at 16.7 million. Throws a RangeError above {@link KEYS_MAX} keys.
  */
 export class NumberTable {
   #keys = new BigUint64Array(2048);

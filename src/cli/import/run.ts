@@ -108,6 +108,7 @@ async function importRows(run: Run, rejects: RejectFile, totals: Totals): Promis
     source.totalBytes,
     totals,
   );
+  totals.start();
   importer.failed.addEventListener('abort', () => reading.abort());
   try {
     const file = await openRowsOf(source, AbortSignal.any([interrupt, reading.signal]), plan.layout);

@@ -27,7 +27,12 @@ export class Totals {
   promptTokens = 0n;
   completionTokens = 0n;
   readonly firstRejections: Rejection[] = [];
-  readonly #startedAt = Date.now();
+  #startedAt = Date.now();
+
+  /** From now on the time counts: a person may have thought about the plan for long. */
+  start(): void {
+    this.#startedAt = Date.now();
+  }
 
   get answered(): number {
     return this.created + this.replayed + this.rejected + this.leftOut;
