@@ -254,6 +254,18 @@ test('rows that are stored under other ids are noticed, because they would be ch
   expect(await harness.import(withIds, '--yes')).toMatchObject({ code: 0, json: { created: 2 } });
 });
 
+test('a spreadsheet that cut the seconds off is noticed if the file has no ids', async () => {
+  const header = `${T},prompt_tokens,completion_tokens`;
+  await harness.import(
+    harness.write('a.csv', [header, '2026-09-01 10:00:07.5,m,1,2', '2026-09-01 10:00:31,m,3,4']),
+  );
+  const { code, stderr } = await harness.import(
+    harness.write('b.csv', [header, '2026-09-01 10:00,m,1,2', '2026-09-01 10:00,m,3,4']),
+  );
+  expect(code).toBe(2);
+  expect(stderr).toContain('look like charges that are stored already');
+});
+
 test('short numbers are no ids by default, and the note says how they become ids', async () => {
   const text = ['id,time,model,prompt_tokens,completion_tokens', '1,2026-09-01,m,1,2', '2,2026-09-01,m,3,4'];
   const file = harness.write('usage.csv', text);

@@ -1,18 +1,15 @@
 /** What stops an import before its first row, and what a person has to agree to. Every advice here is safe to follow. */
 
 import { ChargeType, type Charge } from '../../../generated/charge/v1/charge.ts';
-import { planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
+import type { ColumnPlan, ColumnRules } from './columns.ts';
 import { ColumnPlanner } from './convert-rows.ts';
+import { labelFaults } from './label-faults.ts';
 import type { ImportOptions } from './options.ts';
 import type { Preview } from './preview.ts';
 import type { Row } from './row.ts';
 import type { Sample } from './sample.ts';
 import { hasValue, toCharge, type ChargeTemplate } from './to-charge.ts';
 import { parseChargeType } from './values.ts';
-
-const LABELS_MAX = 16;
-const LABEL_KEY_MAX = 63;
-const LABEL_VALUE_MAX = 255;
 
 /** What the faults are found in. */
 interface Decided {
@@ -71,53 +68,6 @@ function missingFields({ columns, template, isKnown }: Decided, list: string): s
   if ([...columns.fields].some((field) => field.startsWith('offset in ')) && !isKnown('usage_time'))
     faults.push('the times of this file count from 0: --set usage_time=TIME says when it began');
   return faults;
-}
-
-function labelFaults({ columns: names, rows }: Sample, rules: ColumnRules): string[] {
-  if (rules.labels === undefined) return [];
-  const faults: string[] = [];
-  const columns =
-    rows.length > 0 ? new Map(rows.map((row) => [row.columns.join('\0'), row.columns])).values() : [names];
-  for (const some of columns) {
-    const keys = planColumns(some, rules)
-      .assignments.map(({ field }) => field.name)
-      .filter((name) => name.startsWith('label.'));
-    const choose = 'choose the columns with --labels A,B';
-    if (keys.length > LABELS_MAX)
-      faults.push(
-        `--labels: ${keys.length} columns would become labels, and a charge has at most ${LABELS_MAX}; ${choose}: ${keys.map(plain).join(', ')}`,
-      );
-    const long = keys.map(plain).filter((key) => key.length > LABEL_KEY_MAX);
-    if (long.length > 0)
-      faults.push(
-        `--labels: the key of a label has at most ${LABEL_KEY_MAX} characters; ${choose}: ${long.join(', ')} is longer`,
-      );
-    if (faults.length > 0) return faults;
-  }
-  const long = longLabels(rows, rules);
-  if (long.length > 0)
-    faults.push(
-      `--labels: a label has at most ${LABEL_VALUE_MAX} characters, and ${long.join(', ')} has more; choose the columns with --labels A,B`,
-    );
-  return faults;
-}
-
-function longLabels(rows: readonly Row[], rules: ColumnRules): string[] {
-  const long = new Set<string>();
-  let last: { columns: readonly string[]; plan: ColumnPlan } | undefined;
-  for (const { columns, cells } of rows) {
-    if (last?.columns !== columns) last = { columns, plan: planColumns(columns, rules) };
-    for (const { field, choices } of last.plan.assignments) {
-      const cell = cells[choices[0]?.[0] ?? -1];
-      if (field.name.startsWith('label.') && typeof cell === 'string' && [...cell].length > LABEL_VALUE_MAX)
-        long.add(plain(field.name));
-    }
-  }
-  return [...long];
-}
-
-function plain(label: string): string {
-  return label.replace(/^label\./, '');
 }
 
 /** What the doubts are found in. */

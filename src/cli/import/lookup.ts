@@ -18,6 +18,8 @@ const CALL_TIMEOUT_MS = 10_000;
 const RETRIES = { retries: 5, minTimeout: 200, maxTimeout: 5000 };
 /** So many rows are asked about before an import. */
 const ASKED_ROWS = 10;
+/** A minute, a second and a millisecond. */
+const CUT_MICROS = [60_000_000n, 1_000_000n, 1000n];
 /** Charges of one moment that are compared with a row. */
 const LISTED_MAX = 100;
 
@@ -50,7 +52,7 @@ export class Lookup {
 
   /**
    * How many of a few rows, spread over `requests`, look like a charge that is stored under another request
-   * id: same time, model and counts. `asked`: rows with a time whose own request id is new.
+   * id: same time as far as the row tells it, same model and counts. `asked`: rows with a time whose own request id is new.
    */
   async lookAlikes(requests: readonly CreateChargeRequest[]): Promise<{ asked: number; alike: number }> {
     // The second of two equal rows is alike to the first one, and still an event of its own.
@@ -73,7 +75,9 @@ export class Lookup {
     // The service keeps microseconds.
     const { seconds = 0n, nanos = 0 } = usageTime ?? {};
     const micros = seconds * 1_000_000n + BigInt(Math.trunc(nanos / 1000));
-    const filter = { ...NO_FILTER, model, startTime: timeAt(micros), endTime: timeAt(micros + 1n) };
+    // A spreadsheet may have cut the seconds off, or the digits after them.
+    const cut = CUT_MICROS.find((unit) => micros % unit === 0n) ?? 1n;
+    const filter = { ...NO_FILTER, model, startTime: timeAt(micros), endTime: timeAt(micros + cut) };
     const order = ListChargesOrder.LIST_CHARGES_ORDER_UNSPECIFIED;
     const request = { pageSize: LISTED_MAX, pageToken: '', filter, order };
     const response = await this.#call<ListChargesResponse>((done) =>

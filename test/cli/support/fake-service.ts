@@ -79,7 +79,9 @@ export class FakeService {
         done: sendUnaryData<ListChargesResponse>,
       ) => {
         const isThere = ({ usageTime, model }: Charge): boolean =>
-          model === filter?.model && microsOf(usageTime) === microsOf(filter.startTime);
+          model === filter?.model &&
+          microsOf(usageTime) >= microsOf(filter.startTime) &&
+          microsOf(usageTime) < microsOf(filter.endTime);
         done(null, { charges: [...this.charges.values()].filter(isThere), nextPageToken: '' });
       },
       watchCharges: unimplemented,
@@ -211,8 +213,8 @@ export class FakeService {
   }
 }
 
-function microsOf(time: Charge['usageTime']): string {
-  return time ? `${time.seconds}.${Math.trunc(time.nanos / 1000)}` : '';
+function microsOf(time: Charge['usageTime']): bigint {
+  return time ? time.seconds * 1_000_000n + BigInt(Math.trunc(time.nanos / 1000)) : 0n;
 }
 
 function unimplemented(): never {

@@ -199,6 +199,24 @@ export const EXAMPLES: readonly Example[] = [
     charges: [[1000n, 50n, 1050n, 800n, 0n, 'OPENAI', 'gpt-5.2', 'u9', '', day]],
   },
   {
+    layout: 'OpenAI usage export until 2024',
+    name: 'old.ndjson',
+    text: [
+      {
+        data: [
+          {
+            aggregation_timestamp: 1788220800,
+            operation: 'completion',
+            snapshot_id: 'gpt-4-0613',
+            n_context_tokens_total: 300,
+            n_generated_tokens_total: 40,
+          },
+        ],
+      },
+    ],
+    charges: [[300n, 40n, 340n, 0n, 0n, 'OPENAI', 'gpt-4-0613', 'import', '', day]],
+  },
+  {
     layout: 'Helicone requests',
     name: 'helicone.csv',
     text:

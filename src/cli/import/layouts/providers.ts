@@ -80,6 +80,35 @@ export const PROVIDERS: readonly Layout[] = [
       `${cells('input_tokens')}${cells('output_tokens')}${cells('num_model_requests')}` !== '',
   },
   {
+    name: 'OpenAI usage export until 2024',
+    has: [
+      'n_context_tokens_total',
+      'n_generated_tokens_total',
+      'snapshot_id',
+      'aggregation_timestamp | timestamp',
+    ],
+    fields: {
+      usage_time: 'aggregation_timestamp | timestamp',
+      user_profile: 'user | email',
+      model: 'snapshot_id',
+      prompt_tokens: 'n_context_tokens_total',
+      completion_tokens: 'n_generated_tokens_total',
+      'token_details.cache_read_tokens': 'n_cached_context_tokens_total',
+    },
+    set: { provider: 'openai', charge_type: 'completion' },
+    cache: 'inside',
+    reasoning: 'inside',
+    id: [
+      'aggregation_timestamp | timestamp',
+      'snapshot_id',
+      'operation',
+      'user | email',
+      'project_id',
+      'api_key_id',
+      'usage_type',
+    ],
+  },
+  {
     name: 'AWS Bedrock invocation log',
     has: ['schemaType', 'modelId', 'requestId', 'input.inputTokenCount', 'output.outputTokenCount'],
     fields: {
