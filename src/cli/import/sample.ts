@@ -28,7 +28,7 @@ export async function readSample(source: Source, signal: AbortSignal): Promise<S
   try {
     for await (const row of file.rows) {
       rows.push(row);
-      if (source.options.format === 'ndjson') for (const column of row.columns) columns.add(column);
+      if (row.columns !== file.columns) for (const column of row.columns) columns.add(column);
       if (rows.length === SAMPLE_ROWS) break;
     }
   } catch (error) {
