@@ -66,21 +66,12 @@ test('a label may be called __proto__', () => {
   expect([...chargeOf({ ['label.__proto__']: 'x' }).labels]).toEqual([['__proto__', 'x']]);
 });
 
-test.each([
-  '1e3',
-  '1.5',
-  '-',
-  '-5',
-  '+5',
-  '1,234',
-  '0x10',
-  'ten',
-  '9223372036854775808',
-  '1'.repeat(5000),
-  '１２',
-])('the count %j is refused with a reason', (text) => {
-  expect(violationsOf({ prompt_tokens: text })[0]).toMatch(/^charge\.prompt_tokens "/);
-});
+test.each(['1.234', '1.5', '-', '-5', '0x10', 'ten', '9223372036854775808', '1'.repeat(5000), '１２'])(
+  'the count %j is refused with a reason',
+  (text) => {
+    expect(violationsOf({ prompt_tokens: text })[0]).toMatch(/^charge\.prompt_tokens "/);
+  },
+);
 
 test('every count of 64 bits is read exactly', () => {
   fc.assert(

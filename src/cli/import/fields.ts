@@ -1,7 +1,7 @@
 /** The fields of a charge that a file can fill, and how each one reads the text of a cell. */
 
 import { Provider, TokenDetails, type Charge } from '../../../generated/charge/v1/charge.ts';
-import { parseTimestamp } from './timestamp.ts';
+import { explainTime, parseTimestamp } from './timestamp.ts';
 import { parseChargeType, parseCount, parseProvider, quote } from './values.ts';
 
 /** A charge in the making. */
@@ -137,7 +137,7 @@ function readTime({ charge }: Draft, value: string, fail: Fail): void {
   if (time) charge.usageTime = time;
   // Without a time the server would record the moment of the import, when no usage happened.
   else if (value.trim() === '') fail('import.time', 'is empty');
-  else fail('import.time', `${quote(value.trim())} is not a time that the importer reads (see --help)`);
+  else fail('import.time', explainTime(value.trim()));
 }
 
 function readRequestId(draft: Draft, value: string, fail: Fail): void {
