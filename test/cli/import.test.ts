@@ -71,7 +71,7 @@ test('files with the same beginning need --source-name', async () => {
 
 test('rejected rows are reported with line and reason, and can be corrected in place and imported again', async () => {
   const bad = [
-    '2024-01-01,ann,1e3,5,m',
+    '2024-01-01,ann,1.234,5,m',
     '2024-01-01,,3,5,m',
     'yesterday,ann,1,,m',
     '2024-01-01,ann,1',
@@ -80,7 +80,7 @@ test('rejected rows are reported with line and reason, and can be corrected in p
   const file = harness.write('usage.csv', [...usage(2), ...bad, '2024-01-01,ann,7,7,m']);
   const first = await harness.run(file);
   expect(first).toMatchObject({ code: 1, json: { status: 'rejected', rows: 8, created: 3, rejected: 5 } });
-  expect(first.stderr).toContain('row 4 rejected: prompt_tokens "1e3" is not a whole number');
+  expect(first.stderr).toContain('row 4 rejected: prompt_tokens "1.234" could mean 1234 or a fraction');
   const path = `${file}.rejects.ndjson`;
   expect(rejectsOf(path)).toMatchObject([
     { row: 4, code: 'INVALID_VALUE', raw: bad[0], violations: [{ field: 'charge.prompt_tokens' }] },
@@ -99,7 +99,7 @@ test('rejected rows are reported with line and reason, and can be corrected in p
     { row: 7, code: 'UNREADABLE_ROW', raw: bad[3] },
     { row: 8, code: 'UNREADABLE_ROW', raw: bad[4] },
   ]);
-  harness.write('usage.csv', readFileSync(file, 'utf8').replace('1e3', '1000'));
+  harness.write('usage.csv', readFileSync(file, 'utf8').replace('1.234', '1000'));
   expect((await harness.run(file)).json).toMatchObject({ created: 1, replayed: 3, rejected: 4 });
   expect(rejectsOf(path).map(({ row }) => row)).toEqual([5, 6, 7, 8]);
 });
@@ -146,7 +146,7 @@ test('NDJSON has columns or charges in proto3 JSON, and keeps large integers', a
   const lines = [
     '{"userProfile":"a","provider":"PROVIDER_OPENAI","chargeType":"CHARGE_TYPE_COMPLETION","promptTokens":"9007199254740993","model":"m","labels":{"team":"x"},"tokenDetails":{"cacheReadTokens":"5"},"usageTime":"2024-01-01T00:00:00.123456789Z","id":"ignored"}',
     '{"user_profile":"b","provider":"openai","charge_type":"completion","prompt_tokens":9007199254740993,"completion_tokens":1,"model":"m","usage_time":1704067200}',
-    '{"user_profile":"c","provider":"openai","charge_type":"completion","prompt_tokens":1e3,"model":"m","usage_time":1704067200}',
+    '{"user_profile":"c","provider":"openai","charge_type":"completion","prompt_tokens":1.5,"model":"m","usage_time":1704067200}',
     'not json',
   ];
   const { json } = await harness.run(harness.write('usage.ndjson', lines));

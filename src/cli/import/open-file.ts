@@ -4,11 +4,10 @@ import { createReadStream, statSync } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { UsageError } from '../command.ts';
 import type { ImportOptions } from './options.ts';
-import { readLines, type Line } from './read-lines.ts';
-import { openCsv } from './read-csv.ts';
-import { readNdjson } from './read-ndjson.ts';
+import { chain } from './head.ts';
+import { openRows } from './open-rows.ts';
 import { fileIdOfContent, fileIdOfName } from './request-id.ts';
-import type { Row, RowSource } from './row.ts';
+import type { Format, Row } from './row.ts';
 
 /** A file of which the beginning is read. */
 export interface OpenFile {
@@ -17,7 +16,11 @@ export interface OpenFile {
   readonly rows: AsyncIterable<Row>;
   /** Undefined: the file has no row. */
   readonly first: Row | undefined;
-  /** Columns of the header (CSV, TSV) or of the first object (NDJSON). */
+  /** `csv` whatever its separator, or `ndjson` for every shape of JSON. */
+  readonly format: Format;
+  /** What was noticed about the file, for people. Grows while rows are read. */
+  readonly notes: readonly string[];
+  /** Columns of the header (CSV, TSV) or of the first object (JSON). */
   readonly columns: readonly string[];
   /** Empty if the file has no row. */
   readonly fileId: string;
@@ -43,36 +46,22 @@ export async function openFile(options: ImportOptions, signal: AbortSignal): Pro
   addAbortSignal(signal, input);
   const head: Row[] = [];
   try {
-    const source = await openRows(readLines(input), options);
+    const source = await openRows(input, options);
     const rest = source.rows[Symbol.asyncIterator]();
     while (head.length < HEAD_ROWS_MAX && head.every(({ fault }) => fault !== undefined)) {
       const row = await rest.next();
       if (row.done) break;
       head.push(row.value);
     }
-    const columns = options.format === 'ndjson' ? (head.at(-1)?.columns ?? []) : source.columns;
+    const columns = source.format === 'ndjson' ? (head.at(-1)?.columns ?? []) : source.columns;
     const fileId = head[0] ? fileIdOf(options, source.header, head[0].raw) : '';
-    return { input, rows: chain(head, rest), first: head[0], columns, fileId };
+    const { format, notes } = source;
+    return { input, format, notes, rows: chain(head, rest), first: head[0], columns, fileId };
   } catch (error) {
     input.destroy();
     if (signal.aborted) throw error;
     throw new UsageError([`${options.file}: ${(error as Error).message}`]);
   }
-}
-
-/** Reads the header, if the format has one. Rejects with an Error if the header is unusable. */
-export async function openRows(
-  lines: AsyncIterable<Line>,
-  { format, delimiter }: Pick<ImportOptions, 'format' | 'delimiter'>,
-): Promise<RowSource> {
-  return format === 'ndjson'
-    ? { header: '', columns: [], rows: readNdjson(lines) }
-    : openCsv(lines, delimiter);
-}
-
-async function* chain(head: readonly Row[], rest: AsyncIterator<Row>): AsyncGenerator<Row> {
-  yield* head;
-  yield* { [Symbol.asyncIterator]: () => rest };
 }
 
 function fileIdOf({ fileId, sourceName }: ImportOptions, header: string, firstRow: string): string {

@@ -24,7 +24,7 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
   const reading = new AbortController();
   const file = await openFile(options, AbortSignal.any([interrupt, reading.signal]));
   try {
-    const plan = planImport(file.columns, options);
+    const plan = planImport(file.columns, { ...options, format: file.format });
     process.stderr.write(announcement(options, plan, file));
     const importer = new Importer(options, plan, file.fileId, totalBytes);
     importer.failed.addEventListener('abort', () => reading.abort());
@@ -62,7 +62,7 @@ async function importRows(
 function announcement(options: ImportOptions, plan: ImportPlan, file: OpenFile): string {
   const ids = file.first ? `import:${file.fileId}:LINE` : 'none, there are no rows';
   const lines = [
-    `Importing ${options.file} (${options.format}) into ${options.address}`,
+    `Importing ${options.file} (${[file.format, ...file.notes].join(', ')}) into ${options.address}`,
     ...plan.announcement,
     `  request ids: ${options.requestIdColumn === undefined ? ids : `column ${options.requestIdColumn}`}`,
     ...plan.warnings.map((warning) => `warning: ${warning}`),
