@@ -13,14 +13,6 @@ import { call, openTestServer, type TestServer } from '../support/server.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
 import { runInProcess } from './support/in-process.ts';
 
-/** Cases that are not right yet. Empty when issue 9 is done. */
-const NOT_YET: readonly string[] = [
-  '18-separators/semi.csv',
-  '20-encodings/utf16le-nobom.csv',
-  '21-empty-header-total/total-notime.csv',
-  '21-empty-header-total/commas.csv',
-];
-
 type Counts = Readonly<Record<string, number>>;
 
 /** What one import may come to. See the README of the cases. */
@@ -83,8 +75,7 @@ afterAll(async () => {
 
 for (const [name, expectation] of expectations) {
   const check = async (): Promise<void> => expectRight(name.split('/')[0] ?? '', expectation, '');
-  if (NOT_YET.includes(name)) test.failing(name, check);
-  else test(name, check);
+  test(name, check);
 }
 
 /** Imports the file of an expectation and what follows it. `said`: what the import before has printed. */

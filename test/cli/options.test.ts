@@ -23,13 +23,17 @@ test('a file is all that is needed', () => {
   expect(readFlags('usage.csv')).toMatchObject({
     address: '127.0.0.1:50051',
     format: 'csv',
-    delimiter: ',',
+    delimiter: undefined,
     rejectsPath: 'usage.csv.rejects.ndjson',
   });
 });
 
-test('the format comes from the extension or from --format', () => {
-  expect(readFlags('A.TSV')).toMatchObject({ format: 'tsv', delimiter: '\t' });
+test('the format comes from the extension or from --format, or later from the content', () => {
+  expect(readFlags('A.TSV').format).toBe('tsv');
+  expect(readFlags('a.csv.gz').format).toBe('csv');
+  expect(readFlags('a.json').format).toBe('json');
+  expect(readFlags('a.log').format).toBeUndefined();
+  expect(faultsOf('a.log', '--format', 'xls')).toContain('--format: xls');
   expect(readFlags('a.jsonl').format).toBe('ndjson');
   expect(readFlags('a.log', '--format', 'ndjson').format).toBe('ndjson');
 });
@@ -44,8 +48,10 @@ test('the address is LISTEN unless --address is given; the unspecified address m
 
 test('every fault is listed in one message', () => {
   const text = faultsOf(
-    'a.xls',
+    'a.csv',
     'b.csv',
+    '--format',
+    'xls',
     '--map',
     'nothing=x',
     '--map',
@@ -61,7 +67,7 @@ test('every fault is listed in one message', () => {
   );
   for (const part of [
     'one FILE',
-    'a.xls',
+    '--format',
     'no field nothing',
     'FIELD=COLUMN',
     'no field id',
@@ -73,9 +79,8 @@ test('every fault is listed in one message', () => {
   }
 });
 
-test('standard input needs a format', () => {
-  expect(faultsOf('-')).toContain('--format');
-  expect(faultsOf('-', '--format', 'csv')).toBe('');
+test('standard input needs no flag', () => {
+  expect(faultsOf('-')).toBe('');
 });
 
 test('--labels takes all columns or those that are named, and does not swallow the file unnoticed', () => {

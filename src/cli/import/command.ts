@@ -11,7 +11,7 @@ export function addImport(program: Command, run: RunCommand): void {
     .command('import')
     .summary('record the usage in a file')
     .description('Records the usage in a file, each event once, even if it is exported and imported again.')
-    .argument('[file]', 'a .csv, .tsv, .ndjson or .jsonl file; - reads standard input')
+    .argument('[file]', 'a CSV, TSV, NDJSON or JSON file, also .gz or .zst; - reads standard input')
     .usage('[options] <file>')
     // The rules of this command name every fault at once. Commander's own check would end at the first.
     .allowExcessArguments()
@@ -42,11 +42,19 @@ Fields:
   Defaults: user_profile=import, provider=PROVIDER_OTHER with other_provider=unknown, and
   charge_type=CHARGE_TYPE_COMPLETION. Counts, model and time are never made up.
 
+Files:
+  The content tells the format, the separator (comma, semicolon, tab, pipe), the encoding (UTF-8, UTF-16) and
+  the compression (gzip, zstd). JSON may be lines, an array, or a document with one array of usage. Titles
+  above the header are left out. A row that sums up others, such as "Total", is rejected.
+
 Values:
+  Token counts are whole numbers: 1234, 1,234, 1 234, 1234.0 and 1e3 are read. 1.234 is rejected, because it
+  could be a fraction.
   prompt_tokens includes cached tokens, completion_tokens includes reasoning tokens. If a file counts them
   apart, they are added; the total of the row decides, or the layout, or you: --map prompt_tokens=A+B.
-  Times are RFC 3339, YYYY-MM-DD[ HH:MM[:SS[.fraction]]] (UTC unless an offset follows), or Unix times in
-  seconds, milliseconds, microseconds or nanoseconds.
+  Times are RFC 3339, year-month-day with or without a time (UTC unless an offset follows), dates with the
+  month by its English name, or Unix times in seconds, milliseconds, microseconds or nanoseconds. 01/02/2026
+  and 01.02.2026 are rejected, because day and month could be exchanged.
   Providers and charge types: PROVIDER_OPENAI, openai or OpenAI; CHARGE_TYPE_TOOL or tool.
 
 Request ids:

@@ -4,20 +4,21 @@ import { createReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { UsageError } from '../command.ts';
 import type { ImportOptions } from './options.ts';
-import { readLines, type Line } from './read-lines.ts';
-import { openCsv } from './read-csv.ts';
-import { readNdjson } from './read-ndjson.ts';
-import type { Row, RowSource } from './row.ts';
+import { chain } from './head.ts';
+import { openRows } from './open-rows.ts';
+import type { Format, Row } from './row.ts';
 
 /** A file of which the beginning is read. */
 export interface OpenFile {
   readonly input: Readable;
   /** All rows, from the first one. Reading ends with an AbortError after the signal. */
   readonly rows: AsyncIterable<Row>;
-  /** Columns of the header (CSV, TSV) or of the first object (NDJSON). */
+  /** `csv` whatever its separator, or `ndjson` for every shape of JSON. */
+  readonly format: Format;
+  /** Columns of the header (CSV, TSV) or of the first object (JSON). */
   readonly columns: readonly string[];
-  /** What was noticed on the way, for the plan. */
-  readonly notes?: readonly string[] | undefined;
+  /** What was noticed about the file, for people. Grows while rows are read. */
+  readonly notes: readonly string[];
 }
 
 const READ_BYTES = 262_144;
@@ -30,31 +31,19 @@ export async function openFile(options: ImportOptions, signal: AbortSignal): Pro
   addAbortSignal(signal, input);
   const head: Row[] = [];
   try {
-    const source = await openRows(readLines(input), options);
+    const source = await openRows(input, options);
     const rest = source.rows[Symbol.asyncIterator]();
     while (head.length < HEAD_ROWS_MAX && head.every(({ fault }) => fault !== undefined)) {
       const row = await rest.next();
       if (row.done) break;
       head.push(row.value);
     }
-    const columns = options.format === 'ndjson' ? (head.at(-1)?.columns ?? []) : source.columns;
-    return { input, rows: chain(head, rest), columns, notes: source.notes };
+    const columns = source.format === 'ndjson' ? (head.at(-1)?.columns ?? []) : source.columns;
+    const { format, notes } = source;
+    return { input, format, rows: chain(head, rest), columns, notes };
   } catch (error) {
     input.destroy();
     if (signal.aborted) throw error;
     throw new UsageError([`${options.file}: ${(error as Error).message}`]);
   }
-}
-
-/** Reads the header, if the format has one. Rejects with an Error if the header is unusable. */
-export async function openRows(
-  lines: AsyncIterable<Line>,
-  { format, delimiter }: Pick<ImportOptions, 'format' | 'delimiter'>,
-): Promise<RowSource> {
-  return format === 'ndjson' ? { columns: [], rows: readNdjson(lines) } : openCsv(lines, delimiter);
-}
-
-async function* chain(head: readonly Row[], rest: AsyncIterator<Row>): AsyncGenerator<Row> {
-  yield* head;
-  yield* { [Symbol.asyncIterator]: () => rest };
 }

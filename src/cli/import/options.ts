@@ -35,8 +35,10 @@ export interface ImportOptions extends Flags {
   /** Path of the file; `-`: standard input. */
   readonly file: string;
   readonly address: string;
-  readonly format: Format;
-  readonly delimiter: string;
+  /** By the flag or the extension. Undefined: the content of the file tells. */
+  readonly format: Format | undefined;
+  /** Undefined: the content of the file tells. */
+  readonly delimiter: string | undefined;
   /** `--map`: fields, each with the name of its column, or of columns with `+` between them. */
   readonly map: readonly (readonly [Field, string])[];
   /** `--set`: fields, each with its text, for rows without a value of their own. */
@@ -54,6 +56,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
   '.tsv': 'tsv',
   '.ndjson': 'ndjson',
   '.jsonl': 'ndjson',
+  '.json': 'json',
 };
 
 /** Declares the flags, in the order and the groups of `--help`. */
@@ -62,8 +65,8 @@ export function addFlags(command: Command): void {
   command
     .addOption(addressOption())
     .optionsGroup('The file:')
-    .option('--format <name>', 'csv, tsv or ndjson (default: by the extension; needed with -)')
-    .option('--delimiter <char>', 'the character between the cells of a CSV file (default: a comma)')
+    .option('--format <name>', 'csv, tsv, ndjson or json (default: by the extension or the content)')
+    .option('--delimiter <char>', 'the character between the cells of a CSV file (default: by the content)')
     .optionsGroup('Columns:')
     .option(
       '--map <field=column>',
@@ -113,7 +116,7 @@ export function readOptions(command: Command): ImportOptions {
     constants,
     labels: readLabels(flags.labels, faults),
     address: readAddress(flags.address, addressSource, faults),
-    delimiter: flags.delimiter ?? (format === 'tsv' ? '\t' : ','),
+    delimiter: flags.delimiter,
     rejectsPath: flags.rejects ?? defaultRejectsPath(file),
     streams: readNumber('--streams', flags.streams, 16, faults),
     windowRows: readNumber('--window', flags.window, 100_000, faults),
@@ -142,13 +145,12 @@ function readLabels(labels: string | true | undefined, faults: string[]): true |
   return [...new Set(columns)];
 }
 
-function readFormat(format: string | undefined, file: string, faults: string[]): Format {
-  const known = FORMATS[format === undefined ? extname(file).toLowerCase() : `.${format}`];
-  if (known) return known;
-  if (format !== undefined) faults.push(`--format: ${format} is not csv, tsv or ndjson`);
-  else if (file !== '')
-    faults.push(`${basename(file)}: the extension does not tell the format; give --format csv|tsv|ndjson`);
-  return 'csv';
+function readFormat(format: string | undefined, file: string, faults: string[]): Format | undefined {
+  // What is in usage.csv.gz is CSV.
+  const name = file.replace(/\.(?:gz|zst)$/i, '');
+  const known = FORMATS[format === undefined ? extname(name).toLowerCase() : `.${format}`];
+  if (!known && format !== undefined) faults.push(`--format: ${format} is not csv, tsv, ndjson or json`);
+  return known;
 }
 
 /** Reads the values of a repeated flag. Each field may be given once. */

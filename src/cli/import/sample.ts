@@ -2,7 +2,7 @@
 
 import { Readable } from 'node:stream';
 import { UsageError } from '../command.ts';
-import { carryValues } from './expand.ts';
+import { carryValues } from './carry.ts';
 import type { Layout } from './layouts/layout.ts';
 import type { Row } from './row.ts';
 import { openRowsOf, type Source } from './source.ts';
@@ -40,7 +40,7 @@ export async function readSample(source: Source, signal: AbortSignal): Promise<S
   const seen = rows.some(({ columns: some }) => some !== file.columns && some.length > 0)
     ? [...columns]
     : file.columns;
-  return { rows, columns: seen, notes: file.notes ?? [] };
+  return { rows, columns: seen, notes: file.notes };
 }
 
 /** The sample as the rows of a layout that carries values from line to line. */

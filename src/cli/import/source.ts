@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { UsageError } from '../command.ts';
-import { carryValues, expandRows } from './expand.ts';
+import { carryValues } from './carry.ts';
 import type { Layout } from './layouts/layout.ts';
 import { openFile, type OpenFile } from './open-file.ts';
 import type { ImportOptions } from './options.ts';
@@ -55,5 +55,5 @@ export interface OpenRows extends Pick<OpenFile, 'columns' | 'notes'> {
 /** Opens the rows, as events of the layout. Rejects with a {@link UsageError} if the file cannot be used. */
 export async function openRowsOf(source: Source, signal: AbortSignal, layout?: Layout): Promise<OpenRows> {
   const { input, rows, columns, notes } = await openFile(source.options, signal);
-  return { columns, notes, rows: carryValues(expandRows(rows), layout), close: () => void input.destroy() };
+  return { columns, notes, rows: carryValues(rows, layout), close: () => void input.destroy() };
 }
