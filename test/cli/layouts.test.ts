@@ -13,6 +13,19 @@ beforeAll(async () => {
 
 afterAll(() => harness.close());
 
+test('reports of two people have the same days and models: their users tell them apart', async () => {
+  harness.service.charges.clear();
+  const text = EXAMPLES.find(({ name }) => name === 'ccusage.ndjson')?.text ?? [];
+  const file = harness.write('ccusage.ndjson', JSON.stringify(text[0]));
+  const run = async (user: string, ...flags: string[]) =>
+    (await harness.import(file, '--set', `user_profile=${user}`, ...flags)).json;
+  expect(await run('ann')).toMatchObject({ created: 2 });
+  // The same counts at the same time may be a mistake, so that is asked.
+  expect(await run('bob')).toMatchObject({ status: 'refused' });
+  expect(await run('bob', '--yes')).toMatchObject({ created: 2 });
+  expect(await run('ann')).toMatchObject({ created: 0, replayed: 2 });
+});
+
 test.each(EXAMPLES.map((example) => [`${example.layout}, ${example.name}`, example] as const))(
   '%s',
   async (_, example) => {

@@ -2,7 +2,7 @@
 
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
 import { cellsOf, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
-import { idInRow, NumberTable, requestIdOf } from './identity.ts';
+import { hashOf, idInRow, NumberTable, requestIdOf } from './identity.ts';
 import type { Cells } from './layouts/layout.ts';
 import { describeViolations, type Rejection } from './rejects.ts';
 import type { Cell, Row } from './row.ts';
@@ -86,6 +86,12 @@ export class RowConverter {
     return this.#planner.of(row.columns).plan.unknown;
   }
 
+  /** The reports of two people have the same buckets, and only `--set user_profile` tells them apart. */
+  #withUser(id: string, userProfile: string): string {
+    const isBucket = this.#conversion.rules.idColumns.length > 1;
+    return isBucket ? `import:${hashOf(JSON.stringify([id, userProfile]))}` : id;
+  }
+
   convert(row: Row): ConvertedRow {
     this.#rowNumber += 1;
     const reject = (code: string, reason: string, details: Partial<Rejection> = {}): ConvertedRow => ({
@@ -103,7 +109,10 @@ export class RowConverter {
       return reject('INVALID_VALUE', describeViolations(violations), { violations });
     }
     const { charge, facts, unsettled } = converted;
-    const requestId = id ?? requestIdOf(facts, this.#equalRows.count(facts));
+    const requestId =
+      id === undefined
+        ? requestIdOf(facts, this.#equalRows.count(facts))
+        : this.#withUser(id, charge.userProfile);
     const request = { charge, requestId };
     if (row.raw.length < MEASURED_CHARS_MIN) return { request, unsettled };
     const size = CreateChargeRequest.encode(request).finish().length;
