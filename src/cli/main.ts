@@ -19,6 +19,8 @@ export async function main(args: readonly string[]): Promise<number> {
     await createProgram(run).parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!interrupt.signal.aborted) status = report(error);
+  } finally {
+    interrupt.stop();
   }
   return interrupt.signal.aborted ? interrupt.exitStatus : status;
 }

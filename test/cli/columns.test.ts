@@ -1,34 +1,17 @@
 import { expect, test } from '@jest/globals';
-import { planColumns, type ColumnRules } from '../../src/cli/import/columns.ts';
-import { UsageError } from '../../src/cli/command.ts';
+import { layoutOf, planColumns, type ColumnRules } from '../../src/cli/import/columns.ts';
 import { FIELD_NAMES, fieldNamed } from '../../src/cli/import/fields.ts';
-import { planImport } from '../../src/cli/import/plan.ts';
-import { field, readFlags } from './support/in-process.ts';
-
-const NO_RULES: ColumnRules = {
-  map: [],
-  constants: [],
-};
+import { LAYOUTS } from '../../src/cli/import/layouts.ts';
+import { field } from './support/in-process.ts';
 
 function plan(columns: string[], rules: Partial<ColumnRules> = {}) {
-  const result = planColumns(columns, { ...NO_RULES, ...rules });
-  const pairs = columns.flatMap((column, index) =>
-    (result.targets[index] ?? []).map(({ name }) => `${column}=${name}`),
+  const result = planColumns(columns, { map: [], labels: undefined, idColumns: [], ...rules });
+  const pairs = result.assignments.map(
+    ({ field: { name }, choices }) =>
+      `${choices.map((sum) => sum.map((index) => columns[index]).join(' + ')).join(' | ')}=${name}`,
   );
   return { ...result, pairs };
 }
-
-function importPlan(columns: string[], ...flags: string[]) {
-  return planImport(columns, readFlags('usage.csv', ...flags));
-}
-
-test('the columns of the Azure trace are guessed', () => {
-  expect(plan(['TIMESTAMP', 'ContextTokens', 'GeneratedTokens']).pairs).toEqual([
-    'TIMESTAMP=usage_time',
-    'ContextTokens=prompt_tokens',
-    'GeneratedTokens=completion_tokens',
-  ]);
-});
 
 test('every field of the contract is found by its own name, in snake case and camel case', () => {
   for (const name of FIELD_NAMES) {
@@ -42,7 +25,7 @@ test('every field of the contract is found by its own name, in snake case and ca
 
 test('a column called like the field goes before a common name', () => {
   const { pairs, unknown } = plan(['input_tokens', 'prompt_tokens', 'user']);
-  expect(pairs).toEqual(['prompt_tokens=prompt_tokens', 'user=user_profile']);
+  expect(pairs).toEqual(['user=user_profile', 'prompt_tokens=prompt_tokens']);
   expect(unknown).toEqual(['input_tokens']);
 });
 
@@ -51,15 +34,22 @@ test('--map goes before guesses, and its column is not guessed for another field
   expect(plan(['user', 'model'], { map }).pairs).toEqual(['user=reference', 'model=model']);
 });
 
-test('a constant keeps its field from being guessed', () => {
-  const { pairs, unknown } = plan(['model'], { constants: [[field('model'), 'x']] });
-  expect(pairs).toEqual([]);
-  expect(unknown).toEqual(['model']);
+test('--map adds up columns with a + between them, unless one column is called so', () => {
+  const map = [[field('prompt_tokens'), 'a + b'] as const];
+  expect(plan(['a', 'b'], { map }).pairs).toEqual(['a + b=prompt_tokens']);
+  expect(plan(['a', 'b', 'a + b'], { map })).toMatchObject({
+    pairs: ['a + b=prompt_tokens'],
+    unknown: ['a', 'b'],
+  });
+  expect(plan(['a'], { map }).missing).toEqual(['b']);
 });
 
-test('unknown columns are named, or become labels', () => {
-  expect(plan(['region', 'model', '']).unknown).toEqual(['region', '(column 3, without a name)']);
+test('unknown columns are named, become labels, or only those that are chosen do', () => {
+  expect(plan(['region', 'model', '']).unknown).toEqual(['region']);
   expect(plan(['region'], { labels: true }).pairs).toEqual(['region=label.region']);
+  const chosen = plan(['region', 'tier', 'model'], { labels: ['tier', 'model', 'zone'] });
+  expect(chosen.pairs).toEqual(['model=model', 'tier=label.tier', 'model=label.model']);
+  expect(chosen).toMatchObject({ unknown: ['region'], missing: ['zone'] });
   expect(plan(['label.team', 'labels.cost.center']).pairs).toEqual([
     'label.team=label.team',
     'labels.cost.center=label.cost.center',
@@ -74,8 +64,6 @@ test('each label is filled by one column: one called like it goes first, and the
   const twice = plan(['team', 'label.team'], { labels: true });
   expect(twice.pairs).toEqual(['label.team=label.team']);
   expect(twice.unknown).toEqual(['team']);
-  const constant = plan(['team'], { labels: true, constants: [[field('label.team'), 'x']] });
-  expect(constant.unknown).toEqual(['team']);
 });
 
 test('fields that the service sets are left out, not taken for labels', () => {
@@ -84,53 +72,20 @@ test('fields that the service sets are left out, not taken for labels', () => {
   expect(serverSet).toEqual(['id', 'create_time', 'updateTime']);
 });
 
-test('cache counts that stand beside the input tokens are not guessed, and the warning says why', () => {
-  const { warnings, columns } = importPlan([
-    'timestamp',
-    'input_tokens',
-    'output_tokens',
-    'cache_read_input_tokens',
-  ]);
-  expect(columns.unknown).toEqual(['cache_read_input_tokens']);
-  expect(warnings.join()).toContain('prompt_tokens includes it');
-});
-
-test('what neither a column nor a constant gives has a default that is announced', () => {
-  const { announcement, template } = importPlan(
-    ['TIMESTAMP', 'ContextTokens', 'GeneratedTokens'],
-    '--set',
-    'model=gpt-4',
-  );
-  expect(template.defaults).toEqual({
-    user_profile: 'import',
-    provider: 100,
-    other_provider: 'unknown',
-    charge_type: 1,
-  });
-  expect(announcement.join('\n')).toContain(
-    'model=gpt-4, user_profile=import (default), provider=PROVIDER_OTHER (default)',
-  );
-});
-
-test('every fault that the header shows is listed at once', () => {
-  const run = () =>
-    importPlan(['a', 'b'], '--map', 'model=c', '--request-id-column', 'd', '--set', 'provider=nobody');
-  expect(run).toThrow(UsageError);
-  try {
-    run();
-  } catch (error) {
-    const text = (error as Error).message;
-    for (const part of ['no column c', 'no column d', 'provider "nobody"', 'no column holds token counts'])
-      expect(text).toContain(part);
+test('attributes of spans are found with and without the key around them', () => {
+  for (const prefix of ['', 'attributes.', 'span_attributes.']) {
+    const columns = ['usage.input_tokens', 'usage.prompt_tokens'].map((name) => `${prefix}gen_ai.${name}`);
+    const layout = layoutOf(columns, LAYOUTS);
+    expect(layout?.name).toBe('OpenTelemetry GenAI');
+    expect(plan(columns, { layout }).pairs).toEqual([`${columns.join(' | ')}=prompt_tokens`]);
   }
 });
 
-test('tools need no token counts', () => {
-  expect(() => importPlan(['user'], '--set', 'charge_type=tool', '--set', 'provider=openai')).not.toThrow();
-});
-
-test('rows without time and reference get a warning about files that begin alike', () => {
-  expect(importPlan(['user', 'tokens']).warnings.join()).toContain('--source-name');
-  expect(importPlan(['user', 'tokens'], '--source-name', 'x').warnings.join()).not.toContain('--source-name');
-  expect(importPlan(['user', 'tokens', 'time']).warnings).toEqual([]);
+test('every name in the table of layouts is a field', () => {
+  for (const layout of LAYOUTS) {
+    const columns = layout.has.map((column) => column.split(' | ')[0] ?? '');
+    expect(layoutOf(columns, [layout])).toBe(layout);
+    expect(() => planColumns(columns, { map: [], labels: undefined, idColumns: [], layout })).not.toThrow();
+    for (const name of Object.keys(layout.set ?? {})) expect(fieldNamed(name)).toBeDefined();
+  }
 });

@@ -1,6 +1,8 @@
 /** Imports that meet faults of the service, wrong flags, or Ctrl-C. */
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { waitFor } from '../support/wait-for.ts';
 import { Harness, rejectsOf, usage } from './support/harness.ts';
 
@@ -138,29 +140,28 @@ test.each([
   expect((await running.done).code).toBe(code);
 });
 
-test('Ctrl-C ends an import from a pipe that sends nothing', async () => {
-  const running = harness.start('-', '--source-name', 'pipe', '--format', 'csv', '--json');
+test('Ctrl-C ends an import from a pipe that stays open, and nothing was sent', async () => {
+  const running = harness.start('-', '--format', 'csv');
   running.child.stdin.write(`${usage(3).join('\n')}\n`);
-  await waitFor('3 charges', () => harness.service.charges.size === 3);
+  await running.says('to its end');
   running.child.kill('SIGINT');
-  const { code, stdout } = await running.done;
-  expect(code).toBe(130);
-  expect(JSON.parse(stdout)).toMatchObject({ created: 3, unanswered: 0 });
+  expect((await running.done).code).toBe(130);
+  expect(harness.service.charges.size).toBe(0);
 });
 
-test.each([
-  ['columns without token counts', 'a,b\n1,2\n', 'no column holds token counts'],
-  ['two columns of one name', 'a,a\n1,2\n', 'columns of the same name'],
-])('standard input with %s ends the import at once, before its writer closes it', async (_, text, fault) => {
-  const running = harness.start('-', '--source-name', 'pipe', '--format', 'csv');
-  running.child.stdin.write(text);
-  const { code, stderr } = await running.done;
-  expect(code).toBe(2);
-  expect(stderr).toContain(fault);
-});
-
-test('standard input can be imported', async () => {
-  const running = harness.start('-', '--source-name', 'pipe', '--format', 'csv', '--json');
+test('standard input can be imported, and its copy is removed', async () => {
+  const copies = () => readdirSync(tmpdir()).filter((name) => name.startsWith('charge-import-')).length;
+  const before = copies();
+  const running = harness.start('-', '--format', 'csv', '--json');
   running.child.stdin.end(usage(100).join('\n'));
   expect(JSON.parse((await running.done).stdout)).toMatchObject({ created: 100 });
+  expect(copies()).toBe(before);
+});
+
+test('standard input that cannot be used is refused', async () => {
+  const running = harness.start('-', '--format', 'csv');
+  running.child.stdin.end('a,b\n1,2\n');
+  const { code, stderr } = await running.done;
+  expect(code).toBe(2);
+  expect(stderr).toContain('no column holds prompt_tokens');
 });

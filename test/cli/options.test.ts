@@ -23,13 +23,17 @@ test('a file is all that is needed', () => {
   expect(readFlags('usage.csv')).toMatchObject({
     address: '127.0.0.1:50051',
     format: 'csv',
-    delimiter: ',',
+    delimiter: undefined,
     rejectsPath: 'usage.csv.rejects.ndjson',
   });
 });
 
-test('the format comes from the extension or from --format', () => {
-  expect(readFlags('A.TSV')).toMatchObject({ format: 'tsv', delimiter: '\t' });
+test('the format comes from the extension or from --format, or later from the content', () => {
+  expect(readFlags('A.TSV').format).toBe('tsv');
+  expect(readFlags('a.csv.gz').format).toBe('csv');
+  expect(readFlags('a.json').format).toBe('json');
+  expect(readFlags('a.log').format).toBeUndefined();
+  expect(faultsOf('a.log', '--format', 'xls')).toContain('--format: xls');
   expect(readFlags('a.jsonl').format).toBe('ndjson');
   expect(readFlags('a.log', '--format', 'ndjson').format).toBe('ndjson');
 });
@@ -44,8 +48,10 @@ test('the address is LISTEN unless --address is given; the unspecified address m
 
 test('every fault is listed in one message', () => {
   const text = faultsOf(
-    'a.xls',
+    'a.csv',
     'b.csv',
+    '--format',
+    'xls',
     '--map',
     'nothing=x',
     '--map',
@@ -56,32 +62,36 @@ test('every fault is listed in one message', () => {
     '0',
     '--address',
     'here',
-    '--file-id',
-    'x',
-    '--set',
-    'model=a',
-    '--map',
-    'model=b',
+    '--labels',
+    'a,,b',
   );
   for (const part of [
     'one FILE',
-    'a.xls',
+    '--format',
     'no field nothing',
     'FIELD=COLUMN',
     'no field id',
     '--streams',
     'HOST:PORT',
-    '--file-id',
-    'both --map and --set',
+    '--labels',
   ]) {
     expect(text).toContain(part);
   }
 });
 
-test('standard input needs a name and a format', () => {
-  expect(faultsOf('-')).toContain('--source-name');
-  expect(faultsOf('-', '--source-name', 'x')).toContain('--format');
-  expect(faultsOf('-', '--source-name', 'x', '--format', 'csv')).toBe('');
+test('standard input needs no flag', () => {
+  expect(faultsOf('-')).toBe('');
+});
+
+test('--labels takes all columns or those that are named, and does not swallow the file unnoticed', () => {
+  expect(readFlags('a.csv').labels).toBeUndefined();
+  expect(readFlags('a.csv', '--labels').labels).toBe(true);
+  expect(readFlags('a.csv', '--labels', 'team, region').labels).toEqual(['team', 'region']);
+  expect(faultsOf('--labels', 'a.csv')).toContain('before --labels');
+});
+
+test('--set may give a default for a field that --map fills', () => {
+  expect(faultsOf('a.csv', '--map', 'model=m', '--set', 'model=x')).toBe('');
 });
 
 test('an unknown flag is named, with the flag that was probably meant', () => {

@@ -1,37 +1,40 @@
-/** Which column names fill which field if no flag says so. */
+/** Which column names fill which field if neither a flag nor a layout says so. */
 
 /**
  * Common names of each field in usage exports, best first, in the form that {@link simplify} gives.
- *
- * `cache_read_input_tokens` and `cache_creation_input_tokens` are left out on purpose. Anthropic
- * does not include them in `input_tokens`, but the contract's `prompt_tokens` includes them. A guess
- * would record a wrong count.
+ * Names that mean different things in different programs are in `layouts.ts`.
  */
 export const ALIASES: Readonly<Record<string, readonly string[]>> = {
-  user_profile: words('user userid username userprofileid enduser enduserid customer customerid'),
+  user_profile: words('user userid username userprofileid useremail enduser enduserid customer customerid'),
   session_key: words('session sessionid conversation conversationid threadid chatid'),
-  provider: words('providername vendor llmprovider customllmprovider genaiprovidername genaisystem'),
+  provider: words('providername vendor llmprovider customllmprovider'),
   charge_type: words('usagetype'),
   prompt_tokens: words(
-    'contexttokens inputtokens prompttokencount inputtokencount ncontexttokenstotal usageprompttokens usageinputtokens genaiusageinputtokens',
+    'contexttokens inputtokens prompttokencount inputtokencount ncontexttokenstotal usageprompttokens usageinputtokens',
   ),
   completion_tokens: words(
-    'generatedtokens outputtokens completiontokencount outputtokencount ngeneratedtokenstotal usagecompletiontokens usageoutputtokens genaiusageoutputtokens',
+    'generatedtokens outputtokens completiontokencount outputtokencount ngeneratedtokenstotal usagecompletiontokens usageoutputtokens',
   ),
   total_tokens: words('tokens totaltokencount usagetotaltokens'),
-  model: words('modelname modelid llmmodel genairesponsemodel genairequestmodel'),
-  reference: words('responseid invoice invoiceid genairesponseid'),
+  model: words('modelname modelid llmmodel'),
+  reference: words('responseid invoice invoiceid'),
   usage_time: words('timestamp eventtime occurredat datetime time ts starttime createdat created date'),
-  'token_details.cache_read_tokens': words('cachedtokens inputcachedtokens cachedprompttokens'),
+  'token_details.cache_read_tokens': words(
+    'cachedtokens inputcachedtokens cachedprompttokens cachedinputtokens cacheread cachereadinputtokens usagecachereadinputtokens',
+  ),
+  'token_details.reasoning_tokens': words('reasoningoutputtokens outputreasoningtokens thinkingtokens'),
+  cache_write_tokens: words(
+    'cachewrite cachecreationtokens cachewriteinputtokens cachecreationinputtokens usagecachecreationinputtokens',
+  ),
 };
 
-/** Names of cache counts that some providers do not include in their input tokens, simplified. */
-export const NOT_IN_INPUT: ReadonlySet<string> = new Set([
-  'cachereadinputtokens',
-  'cachecreationinputtokens',
-  'usagecachereadinputtokens',
-  'usagecachecreationinputtokens',
-]);
+/**
+ * Columns that usually hold the id of one event, best first, simplified. Whether they do in a file is
+ * checked before they are used.
+ */
+export const ID_ALIASES: readonly string[] = words(
+  'requestid responseid generationid completionid messageid eventid usageid callid spanid logid transactionid uuid id',
+);
 
 /** A column name without case, underscores and other marks: `Context_Tokens` → `contexttokens`. */
 export function simplify(name: string): string {

@@ -1,19 +1,27 @@
 /** Turns the rows of a file into requests, whose columns may differ from row to row (NDJSON). */
 
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
-import { planColumns, type ColumnPlan } from './columns.ts';
-import type { ImportOptions } from './options.ts';
-import { unknownColumnWarnings, type ImportPlan } from './plan.ts';
+import { cellsOf, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
+import { hashOf, idInRow, NumberTable, requestIdOf } from './identity.ts';
+import type { Cells } from './layouts/layout.ts';
 import { describeViolations, type Rejection } from './rejects.ts';
-import { requestIdOf } from './request-id.ts';
-import type { Row } from './row.ts';
-import { toCharge } from './to-charge.ts';
+import type { Cell, Row } from './row.ts';
+import type { Unsettled } from './settle-parts.ts';
+import { toCharge, type ChargeTemplate } from './to-charge.ts';
 
-/** Either a request, or why the row cannot be sent. */
-export interface ConvertedRow {
-  readonly request?: CreateChargeRequest;
-  readonly rejection?: Rejection;
+/** How rows become requests. The same for the plan, the check before sending, and the import. */
+export interface Conversion {
+  readonly rules: ColumnRules;
+  readonly template: ChargeTemplate;
+  /** Of an event on several lines, the number of the row that counts, by its id. */
+  readonly counted?: NumberTable | undefined;
 }
+
+/** A request, why the row cannot be sent, or neither: the row is left out because it is no usage of its own. */
+export type ConvertedRow =
+  | { readonly request: CreateChargeRequest; readonly unsettled: readonly Unsettled[] }
+  | { readonly rejection: Rejection }
+  | { readonly leftOut: true };
 
 /** The service refuses larger items and ends the whole stream for one, so they are not sent. */
 const REQUEST_BYTES_MAX = 1_048_576;
@@ -24,70 +32,92 @@ const MEASURED_CHARS_MIN = 65_536;
 /** The plans of so many different sets of keys are kept. */
 const PLANS_MAX = 256;
 
-/** Converts one row after the other. `warn` is told of columns that the first row did not have. */
-export class RowConverter {
-  readonly #options: ImportOptions;
-  readonly #plan: ImportPlan;
-  readonly #fileId: string;
-  readonly #warn: (text: string) => void;
-  readonly #plans = new Map<string, ColumnPlan>();
-  readonly #namedUnknown: Set<string>;
-  readonly #missing: Set<string>;
-  #lastColumns: readonly string[] | undefined;
-  #lastPlan: ColumnPlan;
+/** The columns of a row as they are planned, and access to its cells by name. */
+export interface PlannedColumns {
+  readonly plan: ColumnPlan;
+  readonly cells: (cells: readonly Cell[]) => Cells;
+}
 
-  constructor(options: ImportOptions, plan: ImportPlan, fileId: string, warn: (text: string) => void) {
-    this.#options = options;
-    this.#plan = plan;
-    this.#fileId = fileId;
-    this.#warn = warn;
-    this.#lastPlan = plan.columns;
-    this.#namedUnknown = new Set(plan.columns.unknown);
-    this.#missing = new Set(plan.columns.missing);
+/** Plans each set of columns once. */
+export class ColumnPlanner {
+  readonly #rules: ColumnRules;
+  readonly #plans = new Map<string, PlannedColumns>();
+  #lastColumns: readonly string[] | undefined;
+  #last: PlannedColumns | undefined;
+
+  constructor(rules: ColumnRules) {
+    this.#rules = rules;
   }
 
-  /** Columns that a flag names and that no row had. */
-  get missingColumns(): readonly string[] {
-    return [...this.#missing];
+  of(columns: readonly string[]): PlannedColumns {
+    if (this.#last && columns === this.#lastColumns) return this.#last;
+    const key = columns.join('\0');
+    let planned = this.#plans.get(key);
+    if (!planned) {
+      planned = { plan: planColumns(columns, this.#rules), cells: cellsOf(columns) };
+      if (this.#plans.size < PLANS_MAX) this.#plans.set(key, planned);
+    }
+    this.#lastColumns = columns;
+    this.#last = planned;
+    return planned;
+  }
+
+  /** Whether the row is usage, as far as the layout says it. */
+  isUsage(row: Row): boolean {
+    const { isUsage } = this.#rules.layout ?? {};
+    return !isUsage || isUsage(this.of(row.columns).cells(row.cells));
+  }
+}
+
+/** Converts one row after the other, from the first one on. */
+export class RowConverter {
+  readonly #conversion: Conversion;
+  readonly #planner: ColumnPlanner;
+  readonly #equalRows = new NumberTable();
+  #rowNumber = 0;
+
+  constructor(conversion: Conversion) {
+    this.#conversion = conversion;
+    this.#planner = new ColumnPlanner(conversion.rules);
+  }
+
+  /** Columns of this row that fill no field. */
+  unknownColumns(row: Row): readonly string[] {
+    return this.#planner.of(row.columns).plan.unknown;
+  }
+
+  /** The reports of two people have the same buckets, and only `--set user_profile` tells them apart. */
+  #withUser(id: string, userProfile: string): string {
+    const isBucket = this.#conversion.rules.idColumns.length > 1;
+    return isBucket ? `import:${hashOf(JSON.stringify([id, userProfile]))}` : id;
   }
 
   convert(row: Row): ConvertedRow {
+    this.#rowNumber += 1;
     const reject = (code: string, reason: string, details: Partial<Rejection> = {}): ConvertedRow => ({
       rejection: { row: row.line, code, reason, violations: [], raw: row.raw, ...details },
     });
     if (row.fault !== undefined) return reject('UNREADABLE_ROW', row.fault);
-    const converted = toCharge(this.#planFor(row.columns).targets, row.cells, this.#plan.template);
+    if (!this.#planner.isUsage(row)) return { leftOut: true };
+    const { template, counted } = this.#conversion;
+    const { plan } = this.#planner.of(row.columns);
+    const id = idInRow(plan, row.cells);
+    if (id !== undefined && counted && counted.get(id) !== this.#rowNumber) return { leftOut: true };
+    const converted = toCharge(plan, row.cells, template);
     if ('violations' in converted) {
       const { violations } = converted;
       return reject('INVALID_VALUE', describeViolations(violations), { violations });
     }
-    const { requestIdColumn } = this.#options;
+    const { charge, facts, unsettled } = converted;
     const requestId =
-      requestIdColumn === undefined ? requestIdOf(this.#fileId, row.line) : converted.requestId;
-    if (requestId === undefined)
-      return reject('INVALID_VALUE', `column ${requestIdColumn} has no request id`);
-    const request = { charge: converted.charge, requestId };
-    if (row.raw.length < MEASURED_CHARS_MIN) return { request };
+      id === undefined
+        ? requestIdOf(facts, this.#equalRows.count(facts))
+        : this.#withUser(id, charge.userProfile);
+    const request = { charge, requestId };
+    if (row.raw.length < MEASURED_CHARS_MIN) return { request, unsettled };
     const size = CreateChargeRequest.encode(request).finish().length;
-    if (size + WRAPPER_BYTES <= REQUEST_BYTES_MAX) return { request };
+    if (size + WRAPPER_BYTES <= REQUEST_BYTES_MAX) return { request, unsettled };
     const reason = `the request would have ${size} bytes, and the service accepts ${REQUEST_BYTES_MAX}`;
     return reject('ROW_TOO_LARGE', reason, { requestId });
-  }
-
-  #planFor(columns: readonly string[]): ColumnPlan {
-    if (columns === this.#lastColumns) return this.#lastPlan;
-    const key = columns.join('\0');
-    let plan = this.#plans.get(key);
-    if (!plan) {
-      plan = planColumns(columns, this.#options);
-      if (this.#plans.size < PLANS_MAX) this.#plans.set(key, plan);
-      for (const column of columns) this.#missing.delete(column);
-      const unknown = plan.unknown.filter((column) => !this.#namedUnknown.has(column));
-      for (const column of unknown) this.#namedUnknown.add(column);
-      for (const warning of unknownColumnWarnings(unknown)) this.#warn(warning);
-    }
-    this.#lastColumns = columns;
-    this.#lastPlan = plan;
-    return plan;
   }
 }

@@ -1,7 +1,7 @@
 /** The fields of a charge that a file can fill, and how each one reads the text of a cell. */
 
 import { Provider, TokenDetails, type Charge } from '../../../generated/charge/v1/charge.ts';
-import { parseTimestamp } from './timestamp.ts';
+import { explainTime, parseTimestamp } from './timestamp.ts';
 import { parseChargeType, parseCount, parseProvider, quote } from './values.ts';
 
 /** A charge in the making. */
@@ -9,56 +9,64 @@ export interface Draft {
   readonly charge: Charge;
   /** `--other-providers`: a provider that the contract does not name becomes PROVIDER_OTHER of that name. */
   readonly otherProviders: boolean | undefined;
-  /** Token counts that the row has, whether filled or not. */
-  readonly counts: Set<string>;
-  /** Prompt and completion counts whose cell is empty. */
-  readonly emptyCounts: string[];
-  requestId?: string;
+  /** Names of the fields that have a value. */
+  readonly filled: Set<string>;
+  /** Tokens written to a cache whose lifetime the file does not say. They count, but are no token detail. */
+  cacheWriteTokens: bigint;
+  /** Of traces that count their time from 0: the distance to their start. */
+  offsetMs?: number;
 }
 
 /** Reports what is wrong with a cell, as the end of a sentence that begins with the field. */
 export type Fail = (rule: string, description: string) => void;
 
-/** Puts the text of a cell into the draft, or reports why it cannot. */
+/** Puts the text of a cell, which is not empty, into the draft, or reports why it cannot. */
 type Reader = (draft: Draft, text: string, fail: Fail) => void;
 
-/** Where a cell goes: a field of the charge, one of its labels, or the request id. */
+/** Where a cell goes: a field of the charge or one of its labels. */
 export interface Field {
   /** As `--map` and `--set` take it: `prompt_tokens`, `token_details.reasoning_tokens`, `label.team`. */
   readonly name: string;
   /** Path from the request, as the service writes it: `charge.labels["team"]`. */
   readonly path: string;
+  /** A count. Only counts can be added up. */
+  readonly isCount: boolean;
   readonly read: Reader;
 }
 
 type NamesOf<V> = { [K in keyof Charge]: Charge[K] extends V ? K : never }[keyof Charge];
 type TextName = Exclude<NamesOf<string>, 'id'>;
 
-const READERS: Readonly<Record<string, Reader>> = {
-  user_profile: text('userProfile'),
-  session_key: text('sessionKey'),
-  provider: unlessEmpty(readProvider),
-  other_provider: text('otherProvider'),
-  charge_type: unlessEmpty(readChargeType),
-  prompt_tokens: count('prompt_tokens', 'promptTokens'),
-  completion_tokens: count('completion_tokens', 'completionTokens'),
-  total_tokens: count('total_tokens', 'totalTokens'),
+const COUNTS: Readonly<Record<string, (draft: Draft, tokens: bigint) => void>> = {
+  prompt_tokens: ({ charge }, tokens) => (charge.promptTokens = tokens),
+  completion_tokens: ({ charge }, tokens) => (charge.completionTokens = tokens),
+  total_tokens: ({ charge }, tokens) => (charge.totalTokens = tokens),
   'token_details.cache_read_tokens': detail('cacheReadTokens'),
   'token_details.cache_write_5m_tokens': detail('cacheWrite5mTokens'),
   'token_details.cache_write_1h_tokens': detail('cacheWrite1hTokens'),
   'token_details.reasoning_tokens': detail('reasoningTokens'),
   'token_details.audio_input_tokens': detail('audioInputTokens'),
   'token_details.audio_output_tokens': detail('audioOutputTokens'),
+  cache_write_tokens: (draft, tokens) => (draft.cacheWriteTokens = tokens),
+};
+
+const READERS: Readonly<Record<string, Reader>> = {
+  user_profile: text('userProfile'),
+  session_key: text('sessionKey'),
+  provider: readProvider,
+  other_provider: text('otherProvider'),
+  charge_type: readChargeType,
+  ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, readCount(name)])),
   model: text('model'),
   reference: text('reference'),
   usage_time: readTime,
 };
 
+/** Times of traces that count from 0, in milliseconds for each unit. Only layouts fill them. */
+const OFFSETS: Readonly<Record<string, number>> = { 'offset in seconds': 1000, 'offset in milliseconds': 1 };
+
 /** Every name that `--map` and `--set` take, but for labels. */
 export const FIELD_NAMES: readonly string[] = Object.keys(READERS);
-
-/** The request id, which only `--request-id-column` fills. */
-export const REQUEST_ID: Field = { name: 'request_id', path: 'request_id', read: readRequestId };
 
 /**
  * Finds a field by the name that `--map` and `--set` take. Parts of the token details may come
@@ -69,57 +77,54 @@ export function fieldNamed(name: string): Field | undefined {
   if (key !== undefined) return labelField(key);
   const full = [name, `token_details.${name}`].find((candidate) => Object.hasOwn(READERS, candidate));
   const read = READERS[full ?? ''];
-  return full === undefined || !read ? undefined : { name: full, path: `charge.${full}`, read };
+  if (full === undefined || !read) return undefined;
+  return { name: full, path: `charge.${full}`, isCount: Object.hasOwn(COUNTS, full), read };
 }
 
-/** The label with this key. An empty cell makes no label. */
-export function labelField(key: string): Field {
-  const read: Reader = ({ charge }, value) => {
-    if (value !== '') charge.labels.set(key, value);
+/** Field of a layout: one of {@link fieldNamed} or an offset. Throws if the table of layouts has a wrong name. */
+export function layoutField(name: string): Field {
+  const unitMs = OFFSETS[name];
+  const read: Reader = (draft, value, fail) => {
+    if (/^\d{1,12}(\.\d+)?$/.test(value)) draft.offsetMs = Number(value) * (unitMs ?? 0);
+    else fail('import.time', `${quote(value)} is not a number of seconds or milliseconds`);
   };
-  return { name: `label.${key}`, path: `charge.labels[${JSON.stringify(key)}]`, read };
+  const field =
+    unitMs === undefined ? fieldNamed(name) : { name, path: 'charge.usage_time', isCount: false, read };
+  if (!field) throw new Error(`there is no field ${name}`);
+  return field;
+}
+
+/** The label with this key. */
+export function labelField(key: string): Field {
+  const read: Reader = ({ charge }, value) => void charge.labels.set(key, value);
+  return { name: `label.${key}`, path: `charge.labels[${JSON.stringify(key)}]`, isCount: false, read };
 }
 
 function text(name: TextName): Reader {
   return ({ charge }, value) => void (charge[name] = value);
 }
 
-function count(field: string, name: NamesOf<bigint>): Reader {
-  const read = unlessEmpty(({ charge }, value, fail) => (charge[name] = readCount(value, fail)));
-  return (draft, value, fail) => {
-    draft.counts.add(field);
-    // The server adds up an absent total.
-    if (value.trim() === '' && field !== 'total_tokens') draft.emptyCounts.push(field);
-    read(draft, value, fail);
-  };
-}
-
-function detail(name: keyof TokenDetails): Reader {
-  return unlessEmpty(({ charge }, value, fail) => {
+function detail(name: keyof TokenDetails) {
+  return ({ charge }: Draft, tokens: bigint): void => {
     charge.tokenDetails ??= TokenDetails.fromPartial({});
-    charge.tokenDetails[name] = readCount(value, fail);
-  });
-}
-
-function unlessEmpty(read: Reader): Reader {
-  return (draft, value, fail) => {
-    if (value.trim() !== '') read(draft, value.trim(), fail);
+    charge.tokenDetails[name] = tokens;
   };
 }
 
-function readCount(value: string, fail: Fail): bigint {
-  const tokens = parseCount(value);
-  if (typeof tokens === 'bigint') return tokens;
-  fail('import.count', tokens.reason);
-  return 0n;
+function readCount(name: string): Reader {
+  return (draft, value, fail) => {
+    const tokens = parseCount(value.trim());
+    if (typeof tokens === 'bigint') COUNTS[name]?.(draft, tokens);
+    else fail('import.count', tokens.reason);
+  };
 }
 
 function readProvider({ charge, otherProviders }: Draft, value: string, fail: Fail): void {
-  const provider = parseProvider(value);
+  const provider = parseProvider(value.trim());
   if (provider !== undefined) charge.provider = provider;
   else if (otherProviders) {
     charge.provider = Provider.PROVIDER_OTHER;
-    charge.otherProvider = value;
+    charge.otherProvider = value.trim();
   } else {
     const hint = 'is not a provider of the contract; with --other-providers it is recorded as PROVIDER_OTHER';
     fail('import.enum', `${quote(value)} ${hint}`);
@@ -127,7 +132,7 @@ function readProvider({ charge, otherProviders }: Draft, value: string, fail: Fa
 }
 
 function readChargeType({ charge }: Draft, value: string, fail: Fail): void {
-  const type = parseChargeType(value);
+  const type = parseChargeType(value.trim());
   if (type === undefined) fail('import.enum', `${quote(value)} is not completion, plugin or tool`);
   else charge.chargeType = type;
 }
@@ -135,13 +140,5 @@ function readChargeType({ charge }: Draft, value: string, fail: Fail): void {
 function readTime({ charge }: Draft, value: string, fail: Fail): void {
   const time = parseTimestamp(value.trim());
   if (time) charge.usageTime = time;
-  // Without a time the server would record the moment of the import, when no usage happened.
-  else if (value.trim() === '') fail('import.time', 'is empty');
-  else fail('import.time', `${quote(value.trim())} is not a time that the importer reads (see --help)`);
-}
-
-function readRequestId(draft: Draft, value: string, fail: Fail): void {
-  // Checked here because the server's violation would not name the column.
-  if (/^[ -~]{1,128}$/.test(value)) draft.requestId = value;
-  else fail('import.request_id', `${quote(value)} is not 1 to 128 printable ASCII characters`);
+  else fail('import.time', explainTime(value.trim()));
 }

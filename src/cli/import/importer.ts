@@ -4,12 +4,11 @@ import { Outcome, type ChargeResult } from '../../../generated/charge/v1/charge_
 import { startProgress, type Progress } from '../progress.ts';
 import { Recorder } from '../recorder.ts';
 import { describe, toServerError } from '../server-error.ts';
-import { RowConverter } from './convert-rows.ts';
+import { RowConverter, type Conversion } from './convert-rows.ts';
 import type { ImportOptions } from './options.ts';
-import type { ImportPlan } from './plan.ts';
-import { describeViolations, RejectFile, type Rejection } from './rejects.ts';
+import { describeViolations, type RejectFile, type Rejection } from './rejects.ts';
 import type { Row } from './row.ts';
-import { SHOWN_REJECTIONS_MAX, Totals } from './totals.ts';
+import { SHOWN_REJECTIONS_MAX, type Totals } from './totals.ts';
 
 /** A row without an answer. */
 interface Pending {
@@ -26,19 +25,30 @@ const WARNINGS_MAX = 100;
 
 /** Converts rows, sends them, and counts each one once, in the order of the file. */
 export class Importer {
-  readonly totals = new Totals();
-  readonly warnings: string[];
+  readonly totals: Totals;
+  /** What is told about rows after the first ones. */
+  readonly warnings: string[] = [];
   readonly rejects: RejectFile;
   readonly #progress: Progress;
   readonly #converter: RowConverter;
   readonly #recorder: Recorder<Pending>;
+  readonly #knownColumns: Set<string>;
+  #lastColumns: readonly string[] | undefined;
 
-  /** `totalBytes` is the size of the file, if it is known. */
-  constructor(options: ImportOptions, plan: ImportPlan, fileId: string, totalBytes: number | undefined) {
-    this.warnings = [...plan.warnings];
-    this.rejects = new RejectFile(options.rejectsPath, fileId);
+  /** `knownColumns`: those that the plan has named. `totalBytes` is the size of the file. */
+  constructor(
+    options: ImportOptions,
+    conversion: Conversion,
+    rejects: RejectFile,
+    knownColumns: readonly string[],
+    totalBytes: number,
+    totals: Totals,
+  ) {
+    this.totals = totals;
+    this.rejects = rejects;
     this.#progress = startProgress(process.stderr, totalBytes, this.totals);
-    this.#converter = new RowConverter(options, plan, fileId, (text) => this.#warn(text));
+    this.#converter = new RowConverter(conversion);
+    this.#knownColumns = new Set(knownColumns);
     this.#recorder = new Recorder<Pending>({
       ...options,
       onAnswer: (pending, result, attempts) => this.#onAnswer(pending, result, attempts),
@@ -66,12 +76,8 @@ export class Importer {
       // After Ctrl-C, or after a failure, which drain() rejects with.
       if (!(error instanceof Error && error.name === 'AbortError')) throw error;
     }
-    if (!(await this.#recorder.drain(interrupt))) {
+    if (!(await this.#recorder.drain(interrupt)))
       await this.#recorder.drain(AbortSignal.timeout(INTERRUPT_TIMEOUT_MS));
-    } else if (!interrupt.aborted) {
-      for (const column of this.#converter.missingColumns)
-        this.#warn(`no row has the column ${column} that a flag names`);
-    }
   }
 
   /** Ends the connection and the progress display. */
@@ -82,7 +88,14 @@ export class Importer {
 
   /** Resolves to false if it is interrupted before there was room for the row. */
   #put(row: Row, interrupt: AbortSignal): Promise<boolean> {
-    const { request, rejection } = this.#converter.convert(row);
+    this.#warnOfColumns(row);
+    const converted = this.#converter.convert(row);
+    if ('leftOut' in converted) {
+      this.totals.leftOut += 1;
+      return Promise.resolve(!interrupt.aborted);
+    }
+    const request = 'request' in converted ? converted.request : undefined;
+    const rejection = 'rejection' in converted ? converted.rejection : undefined;
     const pending = { row, rejection, requestId: request?.requestId };
     return this.#recorder.put(pending, request, row.raw.length, interrupt);
   }
@@ -115,8 +128,15 @@ export class Importer {
     }
   }
 
-  #warn(text: string): void {
+  /** Later objects of NDJSON may have columns that the plan does not know. */
+  #warnOfColumns(row: Row): void {
+    if (row.columns === this.#lastColumns || row.fault !== undefined) return;
+    this.#lastColumns = row.columns;
+    const unknown = this.#converter.unknownColumns(row).filter((column) => !this.#knownColumns.has(column));
+    if (unknown.length === 0) return;
+    for (const column of unknown) this.#knownColumns.add(column);
     if (this.warnings.length >= WARNINGS_MAX) return;
+    const text = `columns that the first rows did not have, and that are not recorded: ${unknown.join(', ')}`;
     this.warnings.push(text);
     this.#progress.notice(`warning: ${text}`);
   }

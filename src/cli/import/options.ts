@@ -4,23 +4,19 @@ import { basename, dirname, extname } from 'node:path';
 import type { Command } from 'commander';
 import { addressOption, readAddress, readNumber, UsageError } from '../command.ts';
 import { FIELD_NAMES, fieldNamed, type Field } from './fields.ts';
-
 import { isWritable } from './rejects.ts';
-import { FILE_ID } from './request-id.ts';
 import type { Format } from './row.ts';
 
 /** What commander reads as it is. */
 interface Flags {
-  /** Name of the file that replaces its content as its identity. */
-  readonly sourceName?: string;
-  /** Identity that an earlier import printed. */
-  readonly fileId?: string;
   readonly requestIdColumn?: string;
-  /** Columns that fill no field become labels. */
-  readonly labels?: boolean;
   /** A provider that the contract does not name becomes PROVIDER_OTHER of that name. */
   readonly otherProviders?: boolean;
   readonly json?: boolean;
+  /** Send without asking. */
+  readonly yes?: boolean;
+  /** Send nothing, and tell what would happen. */
+  readonly dryRun?: boolean;
 }
 
 /** What commander reads and {@link readOptions} judges. */
@@ -31,6 +27,7 @@ interface RawFlags
     Partial<Record<'format' | 'delimiter' | 'rejects', string>> {
   readonly map?: string[];
   readonly set?: string[];
+  readonly labels?: string | true;
 }
 
 /** What one import is to do. */
@@ -38,12 +35,16 @@ export interface ImportOptions extends Flags {
   /** Path of the file; `-`: standard input. */
   readonly file: string;
   readonly address: string;
-  readonly format: Format;
-  readonly delimiter: string;
-  /** `--map`: fields, each with the name of its column. */
+  /** By the flag or the extension. Undefined: the content of the file tells. */
+  readonly format: Format | undefined;
+  /** Undefined: the content of the file tells. */
+  readonly delimiter: string | undefined;
+  /** `--map`: fields, each with the name of its column, or of columns with `+` between them. */
   readonly map: readonly (readonly [Field, string])[];
-  /** `--set`: fields, each with its text. */
+  /** `--set`: fields, each with its text, for rows without a value of their own. */
   readonly constants: readonly (readonly [Field, string])[];
+  /** Columns that become labels; true: all that fill no field. */
+  readonly labels: true | readonly string[] | undefined;
   readonly rejectsPath: string;
   readonly streams: number;
   readonly windowRows: number;
@@ -55,6 +56,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
   '.tsv': 'tsv',
   '.ndjson': 'ndjson',
   '.jsonl': 'ndjson',
+  '.json': 'json',
 };
 
 /** Declares the flags, in the order and the groups of `--help`. */
@@ -63,22 +65,28 @@ export function addFlags(command: Command): void {
   command
     .addOption(addressOption())
     .optionsGroup('The file:')
-    .option('--format <name>', 'csv, tsv or ndjson (default: by the extension; needed with -)')
-    .option('--delimiter <char>', 'the character between the cells of a CSV file (default: a comma)')
-    .option('--source-name <name>', 'your own name for the file (needed with -), see "Request ids"')
-    .option('--file-id <id>', 'the 16 digits that an earlier import printed, see "Request ids"')
+    .option('--format <name>', 'csv, tsv, ndjson or json (default: by the extension or the content)')
+    .option('--delimiter <char>', 'the character between the cells of a CSV file (default: by the content)')
     .optionsGroup('Columns:')
-    .option('--map <field=column>', 'this column fills this field; can be repeated', collect)
-    .option('--set <field=value>', 'each row has this value; can be repeated', collect)
     .option(
-      '--labels',
-      'columns that fill no field become labels; without it they are named and not recorded',
+      '--map <field=column>',
+      'this column fills this field; A+B adds columns up; can be repeated',
+      collect,
     )
+    .option(
+      '--set <field=value>',
+      'rows without a value for this field get this one; can be repeated',
+      collect,
+    )
+    .option('--labels [columns]', 'these columns (A,B) become labels; without names, all that fill no field')
     .option(
       '--other-providers',
       'a provider that the contract does not name becomes PROVIDER_OTHER of that name',
     )
     .option('--request-id-column <name>', 'the file has its own request ids, in this column')
+    .optionsGroup('Before sending:')
+    .option('--dry-run', 'read the whole file, send nothing, and tell what would happen')
+    .option('--yes', 'send without asking, also if the plan has doubts')
     .optionsGroup('Result:')
     .option('--rejects <path>', 'the file for rejected rows (default: FILE.rejects.ndjson, made if needed)')
     .option('--json', 'print one JSON object on standard output instead of the summary')
@@ -92,17 +100,13 @@ export function addFlags(command: Command): void {
 export function readOptions(command: Command): ImportOptions {
   const flags = command.opts<RawFlags>();
   const faults: string[] = [];
-  const file = readFile(command.args, flags, faults);
+  const file = readFile(command.args, faults);
   const format = readFormat(flags.format, file, faults);
   if (flags.delimiter !== undefined && !/^[^"\r\n]$/u.test(flags.delimiter)) {
     faults.push('--delimiter: expected one character that is no quote and no line end');
   }
   const map = readPairs('--map', flags.map, faults);
   const constants = readPairs('--set', flags.set, faults);
-  for (const [{ name }] of constants) {
-    if (map.some(([field]) => field.name === name))
-      faults.push(`${name}: both --map and --set give it a value`);
-  }
   const addressSource = command.getOptionValueSource('address') === 'cli' ? '--address' : 'LISTEN';
   const options: ImportOptions = {
     ...flags,
@@ -110,8 +114,9 @@ export function readOptions(command: Command): ImportOptions {
     format,
     map,
     constants,
+    labels: readLabels(flags.labels, faults),
     address: readAddress(flags.address, addressSource, faults),
-    delimiter: flags.delimiter ?? (format === 'tsv' ? '\t' : ','),
+    delimiter: flags.delimiter,
     rejectsPath: flags.rejects ?? defaultRejectsPath(file),
     streams: readNumber('--streams', flags.streams, 16, faults),
     windowRows: readNumber('--window', flags.window, 100_000, faults),
@@ -127,26 +132,25 @@ function defaultRejectsPath(file: string): string {
   return isWritable(dirname(path)) ? path : basename(path);
 }
 
-function readFile(args: readonly string[], { sourceName, fileId }: Flags, faults: string[]): string {
+function readFile(args: readonly string[], faults: string[]): string {
   const [file = ''] = args;
-  if (args.length !== 1) faults.push(`one FILE is needed, ${args.length} are given`);
-  if (file === '-' && sourceName === undefined) faults.push('standard input needs --source-name NAME');
-  if (sourceName === '') faults.push('--source-name: the name is empty');
-  if (fileId !== undefined && !FILE_ID.test(fileId))
-    faults.push('--file-id: expected 16 digits from 0–9 and a–f');
-  if (fileId !== undefined && sourceName !== undefined) {
-    faults.push('--file-id and --source-name both name the file: give only one of them');
-  }
+  if (args.length !== 1) faults.push(`one FILE is needed, ${args.length} are given; it goes before --labels`);
   return file;
 }
 
-function readFormat(format: string | undefined, file: string, faults: string[]): Format {
-  const known = FORMATS[format === undefined ? extname(file).toLowerCase() : `.${format}`];
-  if (known) return known;
-  if (format !== undefined) faults.push(`--format: ${format} is not csv, tsv or ndjson`);
-  else if (file !== '')
-    faults.push(`${basename(file)}: the extension does not tell the format; give --format csv|tsv|ndjson`);
-  return 'csv';
+function readLabels(labels: string | true | undefined, faults: string[]): true | string[] | undefined {
+  if (labels === undefined || labels === true) return labels;
+  const columns = labels.split(',').map((column) => column.trim());
+  if (columns.includes('')) faults.push(`--labels: expected columns with commas between them, not ${labels}`);
+  return [...new Set(columns)];
+}
+
+function readFormat(format: string | undefined, file: string, faults: string[]): Format | undefined {
+  // What is in usage.csv.gz is CSV.
+  const name = file.replace(/\.(?:gz|zst)$/i, '');
+  const known = FORMATS[format === undefined ? extname(name).toLowerCase() : `.${format}`];
+  if (!known && format !== undefined) faults.push(`--format: ${format} is not csv, tsv, ndjson or json`);
+  return known;
 }
 
 /** Reads the values of a repeated flag. Each field may be given once. */

@@ -1,125 +1,94 @@
-/** Everything that an import decides, from the flags and the first row, before it sends anything. */
+/** Everything that an import decides before it sends anything. */
 
-import {
-  ChargeType,
-  chargeTypeToJSON,
-  Provider,
-  providerToJSON,
-} from '../../../generated/charge/v1/charge.ts';
 import { UsageError } from '../command.ts';
-import { cautionAbout, planColumns, type ColumnPlan } from './columns.ts';
+import { chooseIds } from './choose-ids.ts';
+import { layoutOf, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
+import type { Conversion } from './convert-rows.ts';
+import { doubtsAbout, faultsOf } from './doubts.ts';
+import { layoutField, type Field } from './fields.ts';
+import { LAYOUTS } from './layouts.ts';
+import type { Layout } from './layouts/layout.ts';
 import type { ImportOptions } from './options.ts';
-import { NO_COUNTS, toCharge, type ChargeTemplate, type Defaults } from './to-charge.ts';
+import { previewOf, type Preview } from './preview.ts';
+import { readSample, withCarried, type Sample } from './sample.ts';
+import type { Source } from './source.ts';
+import { parseChargeType, parseProvider } from './values.ts';
 
 /** What was decided. */
 export interface ImportPlan {
+  readonly layout: Layout | undefined;
+  readonly sample: Sample;
   readonly columns: ColumnPlan;
-  readonly template: ChargeTemplate;
-  /** Lines for people, printed before the first row is sent. */
-  readonly announcement: readonly string[];
-  readonly warnings: readonly string[];
+  readonly conversion: Conversion;
+  readonly preview: Preview;
+  /** Where the request ids come from. */
+  readonly identity: string;
+  readonly notes: readonly string[];
+  /** What a person has to agree to. Empty: the plan can mean only one thing. */
+  readonly doubts: readonly string[];
 }
 
 /**
- * Plans an import from the columns of the header (CSV, TSV) or of the first object (NDJSON). Throws
- * a {@link UsageError} with every fault that can be seen before a row is sent.
+ * Plans an import. It reads the whole file if a column may hold the ids of events. Rejects with a
+ * {@link UsageError} with every fault that can be seen before a row is sent.
  */
-export function planImport(names: readonly string[], options: ImportOptions): ImportPlan {
-  const columns = planColumns(names, options);
-  const constants = options.constants.map(([{ name }]) => name);
-  const isKnown = (field: string): boolean => columns.fields.has(field) || constants.includes(field);
-  const template = { ...options, defaults: defaultsFor(isKnown) };
-  const faults = [
-    ...constantFaults(template),
-    ...(options.format === 'ndjson' ? [] : headerFaults(names, columns, isKnown, template)),
-  ];
+export async function planImport(source: Source, signal: AbortSignal): Promise<ImportPlan> {
+  const { options } = source;
+  const read = await readSample(source, signal);
+  const layout = layoutOf(read.columns, LAYOUTS);
+  const sample = await withCarried(read, layout);
+  const guessed: ColumnRules = { map: options.map, labels: options.labels, layout, idColumns: [] };
+  const notGuessed = unfitGuesses(sample, guessed, options);
+  const base = { ...guessed, notGuessed };
+  const ids = await chooseIds(source, sample, base, signal);
+  const rules = { ...base, idColumns: ids.columns };
+  const columns = planColumns(sample.columns, rules);
+  const constants = withLayout(options.constants, layout);
+  const isKnown = (field: string): boolean =>
+    columns.fields.has(field) || constants.some(([{ name }]) => name === field);
+  const takesImportTime = !isKnown('usage_time');
+  const template = { constants, otherProviders: options.otherProviders, takesImportTime, takesInside: true };
+  const faults = faultsOf({ sample, columns, rules, template, isKnown });
   if (faults.length > 0) throw new UsageError(faults);
-  const announcement = announce(names, columns, template);
-  return { columns, template, announcement, warnings: warn(columns, isKnown, options) };
-}
-
-function defaultsFor(isKnown: (field: string) => boolean): Defaults {
+  const preview = previewOf(sample.rows, { rules, template, counted: ids.survey?.counted });
+  const takesInside = preview.unsettled.size > 0;
+  const conversion = { rules, template: { ...template, takesInside }, counted: ids.survey?.counted };
+  const { doubts, notes } = doubtsAbout({ sample, columns, rules, preview, isKnown, options });
   return {
-    ...(isKnown('user_profile') ? {} : { user_profile: 'import' }),
-    ...(isKnown('provider') ? {} : { provider: Provider.PROVIDER_OTHER }),
-    ...(isKnown('provider') || isKnown('other_provider') ? {} : { other_provider: 'unknown' }),
-    ...(isKnown('charge_type') ? {} : { charge_type: ChargeType.CHARGE_TYPE_COMPLETION }),
-    ...(isKnown('model') ? {} : { model: 'unknown' }),
+    layout,
+    sample,
+    columns,
+    conversion,
+    preview,
+    identity: ids.text,
+    notes: [...sample.notes, ...notes, ...ids.notes],
+    doubts: [...doubts, ...ids.doubts],
   };
 }
 
-/** What is wrong with a row that has no cells is wrong with the constants. */
-function violationsOfTemplate(template: ChargeTemplate) {
-  const result = toCharge([], [], template);
-  return 'violations' in result ? result.violations : [];
+/** What a flag says goes before what the layout says. */
+function withLayout(constants: ImportOptions['constants'], layout: Layout | undefined) {
+  const added = Object.entries(layout?.set ?? {}).map(([name, value]): [Field, string] => [
+    layoutField(name),
+    value,
+  ]);
+  return [...constants, ...added.filter(([{ name }]) => !constants.some(([field]) => field.name === name))];
 }
 
-function constantFaults(template: ChargeTemplate): string[] {
-  return violationsOfTemplate(template)
-    .filter((violation) => violation !== NO_COUNTS)
-    .map(({ field, description }) => `--set: ${field.replace(/^charge\./, '')} ${description}`);
-}
-
-/** Not for NDJSON: another object may have what the first one lacks. */
-function headerFaults(
-  names: readonly string[],
-  columns: ColumnPlan,
-  isKnown: (field: string) => boolean,
-  template: ChargeTemplate,
-): string[] {
-  const list = names.length === 0 ? 'the file has none' : `the columns are ${names.join(', ')}`;
-  const faults = columns.missing.map((column) => `there is no column ${column}; ${list}`);
-  const hasCounts = ['prompt_tokens', 'completion_tokens', 'total_tokens'].some(isKnown);
-  if (!hasCounts && violationsOfTemplate(template).includes(NO_COUNTS))
-    faults.push(`no column holds token counts: name one with --map prompt_tokens=COLUMN; ${list}`);
-  return faults;
-}
-
-function announce(
-  names: readonly string[],
-  plan: ColumnPlan,
-  { constants, defaults }: ChargeTemplate,
-): string[] {
-  const columns = names.flatMap((column, index) =>
-    (plan.targets[index] ?? []).map(({ name }) => (column === name ? name : `${column} → ${name}`)),
-  );
-  const shown: Readonly<Record<string, string | undefined>> = {
-    ...(defaults as Record<string, string>),
-    ...(defaults.provider && { provider: providerToJSON(defaults.provider) }),
-    ...(defaults.charge_type && { charge_type: chargeTypeToJSON(defaults.charge_type) }),
-  };
-  const values = [
-    ...constants.map(([{ name }, value]) => `${name}=${value}`),
-    ...Object.entries(shown).map(([field, value]) => `${field}=${value} (default)`),
-  ];
-  const leftOut = `  left out:  ${plan.serverSet.join(', ')} (the service sets its own)`;
-  return [
-    `  columns:   ${columns.join(', ') || 'none'}`,
-    `  constants: ${values.join(', ') || 'none'}`,
-    ...(plan.serverSet.length > 0 ? [leftOut] : []),
-  ];
-}
-
-function warn(plan: ColumnPlan, isKnown: (field: string) => boolean, options: ImportOptions): string[] {
-  const warnings = unknownColumnWarnings(plan.unknown);
-  if (!isKnown('usage_time')) {
-    warnings.push('no column holds the time of usage: the service will record the time of this import');
+/** Enum fields whose guessed column has no value that fits. A column with the field's own name is no guess. */
+function unfitGuesses(sample: Sample, rules: ColumnRules, options: ImportOptions): ReadonlySet<string> {
+  const parsers = { provider: parseProvider, charge_type: parseChargeType } as const;
+  const unfit = new Set<string>();
+  for (const [name, parse] of Object.entries(parsers)) {
+    const { assignments } = planColumns(sample.columns, rules);
+    const index = assignments.find(({ field }) => field.name === name)?.choices[0]?.[0] ?? -1;
+    const column = sample.columns[index];
+    const isSaid = rules.map.some(([field]) => field.name === name) || name in (rules.layout?.fields ?? {});
+    if (column === undefined || isSaid || column === name) continue;
+    const values = sample.rows.map(({ columns, cells }) => cells[columns.indexOf(column)]);
+    const texts = values.filter((value) => typeof value === 'string' && value.trim() !== '') as string[];
+    if (name === 'provider' && options.otherProviders) continue;
+    if (!texts.some((text) => parse(text) !== undefined)) unfit.add(name);
   }
-  const isNamed = options.sourceName ?? options.fileId ?? options.requestIdColumn;
-  if (isNamed === undefined && !plan.fields.has('usage_time') && !plan.fields.has('reference')) {
-    warnings.push(
-      'rows have neither a time nor a reference: another file with the same header and first row would be ' +
-        'taken for this one; --source-name NAME tells them apart',
-    );
-  }
-  return warnings;
-}
-
-/** Warnings about columns that are not recorded, each named. */
-export function unknownColumnWarnings(unknown: readonly string[]): string[] {
-  if (unknown.length === 0) return [];
-  return [
-    `columns that fill no field and are not recorded: ${unknown.join(', ')}; record them with --map FIELD=COLUMN or --labels`,
-    ...unknown.map(cautionAbout).filter((caution) => caution !== undefined),
-  ];
+  return unfit;
 }

@@ -1,107 +1,122 @@
 /** Reads CSV and TSV, and goes on after broken rows. */
 
-import { parse } from 'csv-parse/sync';
-import { LINE_BYTES_MAX, type Line } from './read-lines.ts';
-import type { Row, RowSource } from './row.ts';
+import { chain } from './head.ts';
+import { findHeader } from './header.ts';
+import { readRecords, type CsvRecord, type Width } from './csv-records.ts';
+import type { Line } from './read-lines.ts';
+import type { FileHints, Row, RowSource } from './row.ts';
+import { findSeparator, nameOfSeparator, separatorLine } from './separator.ts';
+import { SummaryRows } from './summary.ts';
 
-/** A row over more lines than this counts as a quote that was opened by mistake. */
-const ROW_LINES_MAX = 1000;
+/** The separator and the header are found in so many lines. */
+const HEAD_LINES = 50;
+/** Repeated headers are noted one by one, up to so many. */
+const NOTED_REPEATS_MAX = 10;
 
-type CsvRecord = Omit<Row, 'columns'>;
+/**
+ * Finds the separator, unless `delimiter` is given, and the header, and adds what was noticed to `notes`. The rows
+ * are read when they are asked for. Rejects with an Error if the header is unusable.
+ */
+export async function openCsv(
+  lines: AsyncIterable<Line>,
+  { delimiter, format }: FileHints,
+  notes: string[],
+): Promise<RowSource> {
+  const rest = lines[Symbol.asyncIterator]();
+  const head: Line[] = [];
+  while (head.length < HEAD_LINES) {
+    const line = await rest.next();
+    if (line.done) break;
+    head.push(line.value);
+  }
+  const hint = separatorLine(head[0]?.text ?? '');
+  if (hint !== undefined) {
+    head.shift();
+    notes.push('the first line says which separator the file has, and is left out');
+  }
+  const separator =
+    delimiter ??
+    hint ??
+    findSeparator(head.map(({ text }) => text).join('\n'), format === 'tsv' ? '\t' : undefined);
+  if (separator !== ',') notes.push(`separated by ${nameOfSeparator(separator)}`);
+  const { header, skipped, end } = await locateHeader(head, separator);
+  if (!header) return { format: 'csv', columns: [], rows: noRows(), notes };
+  if (skipped > 0) notes.push(`the header is in line ${header.line}; what is above it is left out`);
+  const columns = columnsOf(header);
+  const body = chain(head.slice(end), rest);
+  const rows = readBody(readRecords(body, separator, widthOf(header, columns)), columns, notes);
+  return { format: 'csv', columns, rows, notes };
+}
 
-/** Reads the header. The rows are read when they are asked for. Rejects with an Error if the header is unusable. */
-export async function openCsv(lines: AsyncIterable<Line>, delimiter: string): Promise<RowSource> {
-  const records = readRecords(lines, delimiter);
-  const { value: header } = (await records.next()) as IteratorResult<CsvRecord, undefined>;
-  if (header?.fault !== undefined)
-    throw new Error(`the header in line ${header.line} cannot be read: ${header.fault}`);
-  const columns = ((header?.cells ?? []) as string[]).map((name) => name.trim());
+/** The header record, how many filled records are above it, and the index of the line after it. */
+async function locateHeader(
+  head: readonly Line[],
+  separator: string,
+): Promise<{ header: CsvRecord | undefined; skipped: number; end: number }> {
+  const records: CsvRecord[] = [];
+  for await (const record of readRecords(chain(head, noLines()), separator)) records.push(record);
+  const filled = records.filter(({ cells, fault }) => fault !== undefined || !isEmpty(cells));
+  const [first] = filled;
+  if (!first) return { header: undefined, skipped: 0, end: 0 };
+  if (first.fault !== undefined)
+    throw new Error(`the header in line ${first.line} cannot be read: ${first.fault}`);
+  const found = findHeader(filled.map(({ cells }) => cells));
+  if ('reason' in found) throw new Error(found.reason);
+  const header = filled[found.index];
+  const end = head.findIndex(({ endOffset }) => endOffset === header?.endOffset) + 1;
+  return { header, skipped: found.index, end };
+}
+
+function columnsOf(header: CsvRecord): string[] {
+  const columns = header.cells.map((name) => name.trim());
+  while (columns.length > 1 && columns.at(-1) === '') columns.pop();
   const twice = columns.filter((name, index) => name !== '' && columns.indexOf(name) !== index);
   if (twice.length > 0)
     throw new Error(`the header has columns of the same name: ${[...new Set(twice)].join(', ')}`);
-  return { header: header?.raw ?? '', columns, rows: withColumns(records, columns) };
+  return columns;
 }
 
-async function* withColumns(
+/** Columns at the end without a name need no cells. Cells after the last column do no harm if they are empty. */
+function widthOf(header: CsvRecord, columns: readonly string[]): Width {
+  return {
+    width: columns.length,
+    fits: (cells) => cells.length >= columns.length && isEmpty(cells.slice(header.cells.length)),
+  };
+}
+
+/** The rows without those that are no data, and with a fault if they are no usage. */
+async function* readBody(
   records: AsyncIterable<CsvRecord>,
   columns: readonly string[],
+  notes: string[],
 ): AsyncGenerator<Row> {
-  for await (const record of records) yield { ...record, columns };
-}
-
-/**
- * Yields the records of a file in order, the header first, without the blank lines.
- *
- * csv-parse reads what a record contains. Which lines belong to a record is decided here, because a
- * quote that is opened by mistake would otherwise take in the rest of the file. If the lines after a
- * quote do not make a record (no closing quote in {@link ROW_LINES_MAX} lines or 1 MiB, or not as
- * many cells as the header has), only the first line is faulty, and reading goes on with the second.
- */
-async function* readRecords(lines: AsyncIterable<Line>, delimiter: string): AsyncGenerator<CsvRecord> {
-  let width: number | undefined;
-  const waiting: Line[] = [];
-  const next = (atEnd: boolean): CsvRecord | undefined => {
-    const record = takeRecord(waiting, delimiter, width, atEnd);
-    if (record && record.fault === undefined) width ??= record.cells.length;
-    return record;
-  };
-  for await (const line of lines) {
-    waiting.push(line);
-    for (let record = next(false); record; record = next(false)) yield record;
-  }
-  for (let record = next(true); record; record = next(true)) yield record;
-}
-
-/** Takes the next record out of `lines`. Undefined: it needs more of them. */
-function takeRecord(
-  lines: Line[],
-  delimiter: string,
-  width: number | undefined,
-  atEnd: boolean,
-): CsvRecord | undefined {
-  while (lines[0] && isBlank(lines[0])) lines.shift();
-  let raw = '';
-  let isOpen = false;
-  for (const [index, line] of lines.entries()) {
-    if (line.fault !== undefined) return takeFaulty(lines, index === 0 ? line.fault : NOT_CLOSED);
-    raw = index === 0 ? line.text : `${raw}\n${line.text}`;
-    if (hasOddQuotes(line.text)) isOpen = !isOpen;
-    if (isOpen) continue;
-    const cells = cellsOf(raw, delimiter);
-    if (typeof cells === 'string') return takeFaulty(lines, cells);
-    const hasWidth = width === undefined || cells.length === width;
-    const wrong = `the row has ${cells.length} cells, the header has ${width}`;
-    if (!hasWidth)
-      return takeFaulty(lines, index === 0 ? wrong : `${NOT_CLOSED}; read up to its closing quote, ${wrong}`);
-    const [first = line] = lines.splice(0, index + 1);
-    return { line: first.number, raw, endOffset: line.endOffset, cells };
-  }
-  const isStuck = atEnd || lines.length > ROW_LINES_MAX || raw.length > LINE_BYTES_MAX;
-  return isStuck ? takeFaulty(lines, NOT_CLOSED) : undefined;
-}
-
-const NOT_CLOSED = 'a quote is opened and not closed';
-
-function takeFaulty(lines: Line[], fault: string): CsvRecord | undefined {
-  const line = lines.shift();
-  return line && { line: line.number, raw: line.text, endOffset: line.endOffset, cells: [], fault };
-}
-
-/** The cells of one record, or why they cannot be read. */
-function cellsOf(raw: string, delimiter: string): string[] | string {
-  if (!raw.includes('"')) return raw.split(delimiter);
-  try {
-    return parse(raw, { delimiter, relax_column_count: true, record_delimiter: ['\0'] })[0] ?? [];
-  } catch (error) {
-    return `broken quotes: ${(error as Error).message.replace(/ at line \d+/, '')}`;
+  const summaries = new SummaryRows(true);
+  let repeats = 0;
+  for await (const record of records) {
+    if (record.fault !== undefined) {
+      yield { ...record, columns };
+      continue;
+    }
+    if (isEmpty(record.cells)) continue;
+    if (columns.every((name, index) => record.cells[index]?.trim() === name)) {
+      repeats += 1;
+      if (repeats <= NOTED_REPEATS_MAX) notes.push(`line ${record.line} repeats the header and is left out`);
+      continue;
+    }
+    const cells = record.cells.length > columns.length ? record.cells.slice(0, columns.length) : record.cells;
+    const fault = summaries.reasonFor(columns, cells);
+    yield fault === undefined ? { ...record, columns, cells } : { ...record, columns, cells: [], fault };
   }
 }
 
-/** Blank means no cells. A line of tabs is a TSV row with empty cells. */
-function isBlank(line: Line): boolean {
-  return line.fault === undefined && /^ *$/.test(line.text);
+function isEmpty(cells: readonly string[]): boolean {
+  return cells.every((cell) => cell.trim() === '');
 }
 
-function hasOddQuotes(text: string): boolean {
-  return text.split('"').length % 2 === 0;
+function noLines(): AsyncIterator<Line> {
+  return { next: () => Promise.resolve({ done: true, value: undefined }) };
+}
+
+async function* noRows(): AsyncGenerator<Row> {
+  // An empty file.
 }

@@ -7,6 +7,7 @@ export const LINE_BYTES_MAX = 1_048_576;
 
 /** Bytes of a line that is too long which go into the reject file. */
 const KEPT_BYTES_MAX = 4096;
+const NEW_LINE = 10;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** One line of a file, without its line end. */
@@ -21,11 +22,12 @@ export interface Line {
 }
 
 /**
- * Yields every line, also the blank ones. `\n` and `\r\n` end a line; the last one needs no end. A
- * byte order mark is left out. A line that is not UTF-8 or that is longer than {@link LINE_BYTES_MAX}
- * gets a fault. It is neither changed nor collected in memory. Errors of `source` pass through.
+ * Yields every line, also the blank ones. `\n` and `\r\n` end a line, or `lineEnd` alone; the last one needs
+ * no end. Byte order marks are left out, also where files were put together. A line that is not UTF-8, has
+ * a NUL or is longer than {@link LINE_BYTES_MAX} gets a fault. It is neither changed nor collected in
+ * memory. Errors of `source` pass through.
  */
-export async function* readLines(source: AsyncIterable<Buffer>): AsyncGenerator<Line> {
+export async function* readLines(source: AsyncIterable<Buffer>, lineEnd = NEW_LINE): AsyncGenerator<Line> {
   let number = 0;
   let offset = 0;
   let parts: Buffer[] = [];
@@ -46,7 +48,7 @@ export async function* readLines(source: AsyncIterable<Buffer>): AsyncGenerator<
   };
   for await (const chunk of source) {
     let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+    for (let end = chunk.indexOf(lineEnd); end >= 0; end = chunk.indexOf(lineEnd, start)) {
       keep(chunk.subarray(start, end));
       start = end + 1;
       yield take(1);
@@ -57,12 +59,20 @@ export async function* readLines(source: AsyncIterable<Buffer>): AsyncGenerator<
 }
 
 function toLine(bytes: Buffer, number: number, endOffset: number, isCut: boolean): Line {
-  const start = number === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0;
+  let start = 0;
+  while (bytes.subarray(start, start + 3).equals(BYTE_ORDER_MARK)) start += 3;
   const content = bytes.subarray(start, bytes.at(-1) === 13 ? -1 : undefined);
   if (isCut || content.length > LINE_BYTES_MAX) {
     const text = content.toString('utf8', 0, KEPT_BYTES_MAX);
     return { number, text, endOffset, fault: `the line is longer than ${LINE_BYTES_MAX} bytes` };
   }
   const line = { number, text: content.toString('utf8'), endOffset };
-  return isUtf8(content) ? line : { ...line, fault: 'the line is not valid UTF-8' };
+  const fault = faultOf(content);
+  return fault === undefined ? line : { ...line, fault };
+}
+
+/** Why bytes cannot be stored as text. Undefined: they can. */
+export function faultOf(content: Buffer): string | undefined {
+  if (content.includes(0)) return 'the line has a NUL character (U+0000), which no text can have';
+  return isUtf8(content) ? undefined : 'the line is not valid UTF-8';
 }

@@ -11,6 +11,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { FieldViolation } from '../../errors/failure.ts';
 
@@ -53,6 +54,14 @@ export function checkRejects(path: string, input: string, faults: string[]): voi
     faults.push(`--rejects: ${path} is the file to import`);
   else if (ownerOf(path) === undefined)
     faults.push(`--rejects: ${path} exists and is not the reject file of an import`);
+}
+
+/** Tells files apart, by their columns and their first row: 16 hexadecimal digits. Only reject files need it. */
+export function fileIdOf(columns: readonly string[], firstRow: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([columns, firstRow]))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** Writes rejections at once, so that they need no memory. The file is made for the first one. */

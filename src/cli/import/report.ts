@@ -1,17 +1,21 @@
 /** The end of an import, for people and for programs. */
 
 import { group } from '../progress.ts';
-import type { OpenFile } from './open-file.ts';
 import type { ImportOptions } from './options.ts';
+import type { ImportPlan } from './plan.ts';
+import { planToJson } from './plan-text.ts';
 import type { Totals } from './totals.ts';
 
-/** How an import ended. `stored`: every row is stored; `rejected`: every row is answered, and some are rejected. */
-export type Ending = 'stored' | 'rejected' | 'aborted' | 'interrupted';
+/**
+ * How an import ended. `stored`: every row is stored; `rejected`: every row is answered, and some are
+ * rejected; `dry_run`: nothing was sent, and the counts are what would happen.
+ */
+export type Ending = 'stored' | 'rejected' | 'aborted' | 'interrupted' | 'dry_run';
 
 /** Everything that the summary tells. */
 export interface Report {
   readonly options: ImportOptions;
-  readonly file: Pick<OpenFile, 'fileId' | 'first'>;
+  readonly plan: ImportPlan;
   readonly ending: Ending;
   readonly totals: Totals;
   /** Undefined: no row was rejected. */
@@ -28,6 +32,7 @@ const VERBS: Readonly<Record<Ending, string>> = {
   rejected: 'Imported in part',
   aborted: 'Gave up on',
   interrupted: 'Stopped',
+  dry_run: 'Dry run, nothing was sent:',
 };
 
 /** The summary as lines of text. */
@@ -39,6 +44,9 @@ export function toText(report: Report): string {
     ['created', totals.created],
     ['replayed', totals.replayed, totals.replayed > 0 ? replayNote(totals) : ''],
     ['rejected', totals.rejected, report.rejectsPath ? `see ${report.rejectsPath}` : ''],
+    ...(totals.leftOut > 0
+      ? [['left out', totals.leftOut, 'no usage of their own'] as [string, number, string]]
+      : []),
     ...(unanswered > 0 ? [['not answered', unanswered] as [string, number]] : []),
     ['prompt tokens', totals.promptTokens, 'of created and replayed rows'],
     ['completion tokens', totals.completionTokens],
@@ -59,12 +67,14 @@ export function toJson(report: Report): string {
     status: report.ending,
     file: report.options.file,
     address: report.options.address,
-    file_id: report.file.fileId || null,
+    plan: planToJson(report.plan),
     rows: totals.read,
     created: totals.created,
     replayed: totals.replayed,
     replayed_after_resend: totals.replayedAfterResend,
     rejected: totals.rejected,
+    conflicts: totals.conflicts,
+    left_out: totals.leftOut,
     unanswered: totals.read - totals.answered,
     prompt_tokens: String(totals.promptTokens),
     completion_tokens: String(totals.completionTokens),
@@ -83,7 +93,7 @@ function replayNote({ replayedAfterResend }: Totals): string {
 }
 
 /** What to do next. */
-function hints({ ending, totals, file, earlierRejectsPath }: Report): string[] {
+function hints({ ending, totals, earlierRejectsPath }: Report): string[] {
   const result: string[] = [];
   if (ending === 'aborted' || ending === 'interrupted') {
     result.push(
@@ -95,18 +105,9 @@ function hints({ ending, totals, file, earlierRejectsPath }: Report): string[] {
   }
   if (totals.conflicts > 0) {
     result.push(
-      `${group(totals.conflicts)} rows have the request id of a stored row with other content: the file or the flags ` +
-        'changed since its import, or another file begins with the same header and first row. ' +
-        'If it is another file, import it with --source-name NAME.',
-    );
-  }
-  const isFirstRejected = totals.firstRejections.some(
-    ({ row, code }) => row === file.first?.line && code !== 'REQUEST_ID_REUSED',
-  );
-  if (isFirstRejected) {
-    result.push(
-      `The first row, line ${file.first?.line}, was rejected. The file id is made from it: after you correct it, ` +
-        `import with --file-id ${file.fileId}. Otherwise the stored rows are charged again.`,
+      `${group(totals.conflicts)} rows have the request id of a stored charge with other content. The stored charges stay as they are, ` +
+        'and these rows are not charged. If you changed flags since an earlier import of these rows, import them ' +
+        'with the flags of that import; if the file changed, each reason names the first field that differs.',
     );
   }
   return result;

@@ -1,7 +1,15 @@
 /** The rows of a file, whatever its format. */
 
-/** Formats by name, as `--format` takes them. */
-export type Format = 'csv' | 'tsv' | 'ndjson';
+/** Formats by name, as `--format` takes them. `ndjson` and `json` are read alike. */
+export type Format = 'csv' | 'tsv' | 'ndjson' | 'json';
+
+/** What is known about a file before it is read. */
+export interface FileHints {
+  /** By the name of the file, or by a flag. Undefined: the content tells. */
+  readonly format?: Format | undefined;
+  /** Undefined: the content tells. */
+  readonly delimiter?: string | undefined;
+}
 
 /** A cell that holds no single value, such as a JSON array. */
 export class Unusable {
@@ -31,9 +39,11 @@ export interface Row {
 
 /** The header of a file and its rows. */
 export interface RowSource {
-  /** Text of the header; empty for NDJSON and for an empty file. */
-  readonly header: string;
-  /** Columns of the header; empty for NDJSON. */
+  /** `csv` whatever its separator, or `ndjson` for every shape of JSON. */
+  readonly format: Format;
+  /** Columns of the header; empty for JSON. */
   readonly columns: readonly string[];
   readonly rows: AsyncIterable<Row>;
+  /** What was noticed, for people: the encoding, the separator, lines that are left out. Grows while rows are read. */
+  readonly notes: readonly string[];
 }

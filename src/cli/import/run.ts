@@ -2,81 +2,153 @@
 
 import { ServiceUnavailable } from '../client.ts';
 import { EXIT, UsageError } from '../command.ts';
+import { confirm, type Terminal } from './confirm.ts';
+import { dryRun } from './dry-run.ts';
 import { Importer } from './importer.ts';
-import { openFile, sizeOf, type OpenFile } from './open-file.ts';
+import { Lookup } from './lookup.ts';
 import type { ImportOptions } from './options.ts';
 import { planImport, type ImportPlan } from './plan.ts';
-import { checkRejects } from './rejects.ts';
+import { planToJson, planToText } from './plan-text.ts';
+import { checkRejects, fileIdOf, RejectFile } from './rejects.ts';
 import { toJson, toText, type Ending, type Report } from './report.ts';
-import type { Totals } from './totals.ts';
+import { openRowsOf, openSource, type Source } from './source.ts';
+import { Totals } from './totals.ts';
+
+const CONNECT_TIMEOUT_MS = 5000;
 
 /**
- * Runs an import, prints its summary and returns the exit status. After `interrupt` it reads no
- * further row and waits for the answers to what was sent. Rejects with a {@link UsageError} before
+ * Runs an import, prints its plan and its summary, and returns the exit status. After `interrupt` it reads
+ * no further row and waits for the answers to what was sent. Rejects with a {@link UsageError} before
  * anything was sent.
  */
 export async function runImport(options: ImportOptions, interrupt: AbortSignal): Promise<number> {
   const faults: string[] = [];
-  const totalBytes = sizeOf(options.file, faults);
   checkRejects(options.rejectsPath, options.file, faults);
   if (faults.length > 0) throw new UsageError(faults);
-  // Reading stops after Ctrl-C, and when the service is given up while a pipe has nothing to read.
+  // Reading stops after Ctrl-C, and when the service is given up.
   const reading = new AbortController();
-  const file = await openFile(options, AbortSignal.any([interrupt, reading.signal]));
+  const signal = AbortSignal.any([interrupt, reading.signal]);
+  let source: Source | undefined;
+  let plan: ImportPlan | undefined;
   try {
-    const plan = planImport(file.columns, options);
-    process.stderr.write(announcement(options, plan, file));
-    const importer = new Importer(options, plan, file.fileId, totalBytes);
-    importer.failed.addEventListener('abort', () => reading.abort());
-    return await importRows(importer, options, file, interrupt);
+    source = await openSource(options, signal);
+    plan = await planImport(source, signal);
+    process.stderr.write(planToText(plan, options));
+    return await runPlan({ options, source, plan, interrupt, reading });
+  } catch (error) {
+    if (options.json && error instanceof UsageError) {
+      const refusal = {
+        status: 'refused',
+        file: options.file,
+        faults: error.faults,
+        plan: plan && planToJson(plan),
+      };
+      process.stdout.write(`${JSON.stringify(refusal)}\n`);
+    }
+    throw error;
   } finally {
-    // Standard input that stays open would keep the process until its writer closes it.
-    file.input.destroy();
+    source?.close();
   }
 }
 
-/** Imports the rows of an open file, prints the summary and returns the exit status. */
-async function importRows(
-  importer: Importer,
-  options: ImportOptions,
-  file: OpenFile,
-  interrupt: AbortSignal,
-): Promise<number> {
-  const { totals, rejects, warnings } = importer;
+interface Run {
+  readonly options: ImportOptions;
+  readonly source: Source;
+  readonly plan: ImportPlan;
+  readonly interrupt: AbortSignal;
+  readonly reading: AbortController;
+}
+
+/** Asks if that is needed, imports the rows, prints the summary and returns the exit status. */
+async function runPlan(run: Run): Promise<number> {
+  const { options, plan, interrupt } = run;
+  const rejects = new RejectFile(
+    options.rejectsPath,
+    fileIdOf(plan.sample.columns, plan.sample.rows[0]?.raw ?? ''),
+  );
+  let totals = new Totals();
+  let warnings: readonly string[] = [];
   let error: string | undefined;
+  const lookup = new Lookup(options.address);
   try {
-    if (file.first) await importer.run(file.rows, interrupt);
+    if (plan.sample.rows.length > 0) {
+      await lookup.connect(CONNECT_TIMEOUT_MS);
+      const alike = await alikeDoubt(lookup, plan);
+      if (alike !== undefined) process.stderr.write(`warning: ${alike}\n`);
+      const doubts = [...plan.doubts, ...(alike === undefined ? [] : [alike])];
+      warnings = doubts;
+      if (options.dryRun) totals = await inspect(run, lookup);
+      else {
+        await confirm(doubts, options, terminalOf(options), interrupt);
+        const importer = await importRows(run, rejects, totals);
+        warnings = [...warnings, ...importer.warnings];
+      }
+    }
   } catch (cause) {
-    error = explain(cause, totals);
+    if (!interrupt.aborted) error = explain(cause, totals);
   } finally {
-    importer.close();
+    lookup.close();
   }
   const ending = endingOf(error, interrupt.aborted, totals);
-  const report = { options, file, ending, error, totals, warnings };
+  const shown = options.dryRun && ending !== 'aborted' && ending !== 'interrupted' ? 'dry_run' : ending;
+  const report = { options, plan, ending: shown, error, totals, warnings };
   const summary: Report = { ...report, ...rejects.finish(ending === 'stored' || ending === 'rejected') };
   process.stdout.write(`${options.json ? toJson(summary) : toText(summary)}\n`);
   if (ending === 'stored') return EXIT.ok;
   return ending === 'rejected' ? EXIT.rejected : EXIT.failed;
 }
 
-function announcement(options: ImportOptions, plan: ImportPlan, file: OpenFile): string {
-  const ids = file.first ? `import:${file.fileId}:LINE` : 'none, there are no rows';
-  const lines = [
-    `Importing ${options.file} (${options.format}) into ${options.address}`,
-    ...plan.announcement,
-    `  request ids: ${options.requestIdColumn === undefined ? ids : `column ${options.requestIdColumn}`}`,
-    ...plan.warnings.map((warning) => `warning: ${warning}`),
-  ];
-  return `${lines.join('\n')}\n`;
+async function importRows(run: Run, rejects: RejectFile, totals: Totals): Promise<Importer> {
+  const { options, source, plan, interrupt, reading } = run;
+  const importer = new Importer(
+    options,
+    plan.conversion,
+    rejects,
+    plan.sample.columns,
+    source.totalBytes,
+    totals,
+  );
+  totals.start();
+  importer.failed.addEventListener('abort', () => reading.abort());
+  try {
+    const file = await openRowsOf(source, AbortSignal.any([interrupt, reading.signal]), plan.layout);
+    await importer.run(file.rows, interrupt).finally(() => file.close());
+    return importer;
+  } finally {
+    importer.close();
+  }
 }
 
-/** What to say about an error that ended the import. An internal error is thrown on. */
+async function inspect({ source, plan, interrupt }: Run, lookup: Lookup): Promise<Totals> {
+  const file = await openRowsOf(source, interrupt, plan.layout);
+  return dryRun(file.rows, plan.conversion, lookup, source.totalBytes, interrupt).finally(() => file.close());
+}
+
+/** Rows that are stored already under other ids would be charged again. */
+async function alikeDoubt(lookup: Lookup, { preview }: ImportPlan): Promise<string | undefined> {
+  const { asked, alike } = await lookup.lookAlikes(preview.requests);
+  if (alike === 0 || alike * 2 < asked) return undefined;
+  return (
+    `of ${asked} rows whose request ids are new, ${alike} look like charges that are stored already, with the same time, ` +
+    'model and counts: an import with other flags, or the program itself, may have recorded them under other request ids, ' +
+    'and they would be charged again'
+  );
+}
+
+/** Where a person can be asked; undefined: nowhere. */
+function terminalOf({ file }: ImportOptions): Terminal | undefined {
+  const { stdin: input, stderr: output } = process;
+  return file !== '-' && input.isTTY && output.isTTY ? { input, output } : undefined;
+}
+
+/** What to say about an error that ended the import. Any other error is thrown on. */
 function explain(cause: unknown, totals: Totals): string {
   if (cause instanceof ServiceUnavailable) {
     const hint =
       'Is the service running there? "npm start" starts it; --address HOST:PORT names another one.';
     return totals.answered > 0 ? cause.message : `${cause.message}. ${hint}`;
   }
+  if (cause instanceof RangeError) return cause.message;
   if (cause instanceof Error && 'code' in cause) return `reading stopped: ${cause.message}`;
   throw cause;
 }

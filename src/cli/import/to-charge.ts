@@ -1,83 +1,147 @@
 /** Makes a charge from the cells of one row, or says everything that is wrong with them. */
 
-import { Charge, ChargeType, type Provider } from '../../../generated/charge/v1/charge.ts';
+import { Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import type { FieldViolation } from '../../errors/failure.ts';
+import type { ColumnPlan } from './columns.ts';
 import type { Draft, Fail, Field } from './fields.ts';
+import { factsOf } from './identity.ts';
 import type { ImportOptions } from './options.ts';
 import { Unusable, type Cell } from './row.ts';
+import { settleParts, type Unsettled } from './settle-parts.ts';
+import { parseCount } from './values.ts';
 
-/** Values for fields that the file does not fill. Undefined: a column or a constant fills the field. */
-export interface Defaults {
-  readonly user_profile?: string;
-  readonly provider?: Provider;
-  /** Fills `other_provider` if `provider` is PROVIDER_OTHER by default. */
-  readonly other_provider?: string;
-  readonly charge_type?: ChargeType;
-  /** Only for completions: other charges need no model. */
-  readonly model?: string;
+/** The part of every charge that does not come from its row. */
+export interface ChargeTemplate {
+  readonly otherProviders: ImportOptions['otherProviders'] | undefined;
+  /** Values for fields that a row leaves empty: `--set`, and then what the layout says. */
+  readonly constants: readonly (readonly [Field, string])[];
+  /** Whether a charge may have no time; the service then records the moment of the import. */
+  readonly takesImportTime: boolean;
+  /** Whether parts of which nothing says where they are may be taken to be inside the counts. */
+  readonly takesInside: boolean;
 }
 
-/** The part of every charge that does not come from its row. The constants are read before its cells. */
-export interface ChargeTemplate extends Pick<ImportOptions, 'constants' | 'otherProviders'> {
-  readonly defaults: Defaults;
-}
-
-/** The charge of a row and, with `--request-id-column`, its request id; or the violations, at least one. */
+/** The charge of a row, with what identifies it; or the violations, at least one. */
 export type Converted =
-  | { readonly charge: Charge; readonly requestId: string | undefined }
+  | {
+      readonly charge: Charge;
+      /** See {@link factsOf}. */
+      readonly facts: string;
+      readonly unsettled: readonly Unsettled[];
+    }
   | { readonly violations: readonly FieldViolation[] };
 
-/** The violation of a completion without any token count. */
-export const NO_COUNTS: FieldViolation = {
-  field: 'charge.prompt_tokens',
-  description: 'the row has no token count at all',
-  rule: 'import.count',
-};
+/** What a charge has if neither the file nor a flag says it. */
+export const DEFAULTS = {
+  user_profile: 'import',
+  provider: 'PROVIDER_OTHER',
+  other_provider: 'unknown',
+} as const;
 
 /**
- * Converts one row; `targets` and `cells` correspond by index. It checks only what the contract's
- * message cannot carry (digits, times, enum names, missing counts). Lengths and the rules between
- * fields are checked by the server. Never throws.
+ * Converts one row. It checks what the contract's message cannot carry (digits, times, enum names) and
+ * that nothing has to be invented (counts, the model, the time). Lengths and the rules between fields are
+ * checked by the server. Never throws.
  */
 export function toCharge(
-  targets: readonly (readonly Field[])[],
+  { assignments, places }: Pick<ColumnPlan, 'assignments' | 'places'>,
   cells: readonly Cell[],
-  { constants, defaults, otherProviders }: ChargeTemplate,
+  { constants, otherProviders, takesImportTime, takesInside }: ChargeTemplate,
 ): Converted {
   const charge = Charge.fromPartial({});
-  const draft: Draft = { charge, otherProviders, counts: new Set(), emptyCounts: [] };
+  const draft: Draft = { charge, otherProviders, filled: new Set(), cacheWriteTokens: 0n };
   const violations: FieldViolation[] = [];
   const read = (field: Field, cell: string | Unusable): void => {
     const fail: Fail = (rule, description) => violations.push({ field: field.path, description, rule });
+    draft.filled.add(field.name);
     if (cell instanceof Unusable) fail('import.type', `is ${cell.what}, not a single value`);
     else if (!cell.isWellFormed()) fail('import.text', 'is not well-formed Unicode');
     else field.read(draft, cell, fail);
   };
-  for (const [field, value] of constants) read(field, value);
-  targets.forEach((fields, index) => {
-    const cell = cells[index];
-    if (cell !== undefined) for (const field of fields) read(field, cell);
-  });
-  fillDefaults(charge, defaults);
-  if (charge.chargeType === ChargeType.CHARGE_TYPE_COMPLETION) violations.push(...missingCounts(draft));
-  return violations.length > 0 ? { violations } : { charge, requestId: draft.requestId };
+  for (const { field, choices } of assignments) {
+    const sum = choices.find(([first = -1]) => hasValue(cells[first]));
+    if (sum) read(field, addUp(sum.map((index) => cells[index])));
+  }
+  const facts = factsOf(draft);
+  for (const [field, value] of constants) if (!draft.filled.has(field.name)) read(field, value);
+  if (draft.offsetMs !== undefined) addOffset(charge, draft.offsetMs);
+  fillDefaults(draft);
+  const unsettled = settleParts(draft, places);
+  violations.push(...missing(draft, takesImportTime));
+  if (!takesInside) violations.push(...unsettled.map((part) => UNSETTLED[part]));
+  return violations.length > 0 ? { violations } : { charge, facts, unsettled };
 }
 
-function fillDefaults(charge: Charge, defaults: Defaults): void {
-  if (charge.userProfile === '') charge.userProfile = defaults.user_profile ?? '';
-  if (charge.chargeType === 0) charge.chargeType = defaults.charge_type ?? 0;
-  if (charge.provider === 0 && defaults.provider !== undefined) {
-    charge.provider = defaults.provider;
-    if (charge.otherProvider === '') charge.otherProvider = defaults.other_provider ?? '';
+/** Whether a cell says anything. */
+export function hasValue(cell: Cell): cell is string | Unusable {
+  return cell !== undefined && (typeof cell !== 'string' || cell.trim() !== '');
+}
+
+/** The sum of counts as text. The first cell has a value; an empty one after it adds nothing. */
+function addUp(cells: readonly Cell[]): string | Unusable {
+  const [first = '', ...others] = cells.filter(hasValue);
+  let text = first;
+  for (const other of others) {
+    if (text instanceof Unusable) return text;
+    if (other instanceof Unusable) return other;
+    const [left, right] = [parseCount(text.trim()), parseCount(other.trim())];
+    // The text that is no count is refused with its reason when the field reads it.
+    if (typeof left !== 'bigint') return text;
+    if (typeof right !== 'bigint') return other;
+    text = String(left + right);
   }
-  if (charge.model === '' && charge.chargeType === ChargeType.CHARGE_TYPE_COMPLETION) {
-    charge.model = defaults.model ?? '';
+  return text;
+}
+
+function addOffset(charge: Charge, offsetMs: number): void {
+  if (!charge.usageTime) return;
+  const nanos = BigInt(charge.usageTime.nanos) + BigInt(Math.round(offsetMs * 1e6));
+  charge.usageTime = {
+    seconds: charge.usageTime.seconds + nanos / 1_000_000_000n,
+    nanos: Number(nanos % 1_000_000_000n),
+  };
+}
+
+function fillDefaults({ charge, filled }: Draft): void {
+  if (charge.userProfile === '') charge.userProfile = DEFAULTS.user_profile;
+  if (!filled.has('charge_type')) charge.chargeType = ChargeType.CHARGE_TYPE_COMPLETION;
+  if (charge.provider === 0) {
+    charge.provider = Provider.PROVIDER_OTHER;
+    if (charge.otherProvider === '') charge.otherProvider = DEFAULTS.other_provider;
   }
 }
 
-/** A completion whose tokens nobody wrote down must not become a completion that used none. */
-function missingCounts({ counts, emptyCounts }: Draft): FieldViolation[] {
-  if (counts.size === 0) return [NO_COUNTS];
-  const description = 'is empty: write 0 for a completion that used none';
-  return emptyCounts.map((name) => ({ field: `charge.${name}`, description, rule: 'import.count' }));
+/** What must not be invented: the counts and the model of a completion, and the time of any charge. */
+function missing({ charge, filled, offsetMs }: Draft, takesImportTime: boolean): FieldViolation[] {
+  const violations: FieldViolation[] = [];
+  const add = (name: string, rule: string, description: string): void => {
+    if (!filled.has(name)) violations.push({ field: `charge.${name}`, description, rule });
+  };
+  if (charge.chargeType === ChargeType.CHARGE_TYPE_COMPLETION) {
+    for (const name of ['prompt_tokens', 'completion_tokens'])
+      add(name, 'import.count', `is missing in this row; if that means 0, --set ${name}=0 says so`);
+    add(
+      'model',
+      'import.model',
+      'is missing in this row; --set model=NAME gives rows without one this model',
+    );
+  }
+  if (!takesImportTime || offsetMs !== undefined)
+    add('usage_time', 'import.time', 'is empty; --set usage_time=TIME gives rows without one this time');
+  return violations;
 }
+
+const UNSETTLED: Readonly<Record<Unsettled, FieldViolation>> = {
+  cache: {
+    field: 'charge.prompt_tokens',
+    description:
+      'may include the cached tokens of this row or not: no total_tokens tells, so say it with --map prompt_tokens=…',
+    rule: 'import.cache',
+  },
+  reasoning: {
+    field: 'charge.completion_tokens',
+    description:
+      'may include the reasoning tokens of this row or not: no total_tokens tells, so say it with --map completion_tokens=…',
+    rule: 'import.reasoning',
+  },
+};

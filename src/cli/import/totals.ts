@@ -1,6 +1,10 @@
 /** The counts of one import. */
 
-import { Outcome, type ChargeResult } from '../../../generated/charge/v1/charge_service.ts';
+import {
+  Outcome,
+  type ChargeResult,
+  type CreateChargeRequest,
+} from '../../../generated/charge/v1/charge_service.ts';
 import { group } from '../progress.ts';
 import type { Rejection } from './rejects.ts';
 
@@ -16,15 +20,22 @@ export class Totals {
   /** Of the replayed: rows that were sent again after a broken stream. This import may have created them. */
   replayedAfterResend = 0;
   rejected = 0;
+  /** Rows that are no usage of their own, such as spans without tokens. They are not sent. */
+  leftOut = 0;
   /** Of the rejected: rows whose request id belongs to a charge with other content. */
   conflicts = 0;
   promptTokens = 0n;
   completionTokens = 0n;
   readonly firstRejections: Rejection[] = [];
-  readonly #startedAt = Date.now();
+  #startedAt = Date.now();
+
+  /** From now on the time counts: a person may have thought about the plan for long. */
+  start(): void {
+    this.#startedAt = Date.now();
+  }
 
   get answered(): number {
-    return this.created + this.replayed + this.rejected;
+    return this.created + this.replayed + this.rejected + this.leftOut;
   }
 
   get elapsedMs(): number {
@@ -45,6 +56,14 @@ export class Totals {
     }
     this.promptTokens += result.charge?.promptTokens ?? 0n;
     this.completionTokens += result.charge?.completionTokens ?? 0n;
+  }
+
+  /** Counts a row that a dry run expects to be stored. */
+  addExpected({ charge }: CreateChargeRequest, isStored: boolean): void {
+    if (isStored) this.replayed += 1;
+    else this.created += 1;
+    this.promptTokens += charge?.promptTokens ?? 0n;
+    this.completionTokens += charge?.completionTokens ?? 0n;
   }
 
   addRejected(rejection: Rejection): void {

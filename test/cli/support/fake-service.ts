@@ -1,12 +1,23 @@
-/** RecordCharges in memory, on a real port, with the faults that an import must survive. */
+/** RecordCharges and the reads of charges in memory, on a real port, with the faults that an import must survive. */
 
 import { EventEmitter, once } from 'node:events';
-import { Server, ServerCredentials, status as codes, type ServerDuplexStream } from '@grpc/grpc-js';
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  status as codes,
+} from '@grpc/grpc-js';
 import { type Charge } from '../../../generated/charge/v1/charge.ts';
 import {
   type ChargeResult,
   ChargeServiceService,
   type CreateChargeRequest,
+  type GetChargeRequest,
+  type GetChargeResponse,
+  type ListChargesRequest,
+  type ListChargesResponse,
   Outcome,
   type RecordChargesRequest,
   type RecordChargesResponse,
@@ -55,8 +66,24 @@ export class FakeService {
       recordCharges: (call: Call) => void this.#serve(call),
       createCharge: unimplemented,
       batchCreateCharges: unimplemented,
-      getCharge: unimplemented,
-      listCharges: unimplemented,
+      getCharge: (
+        { request }: ServerUnaryCall<GetChargeRequest, GetChargeResponse>,
+        done: sendUnaryData<GetChargeResponse>,
+      ) => {
+        const charge = request.key?.$case === 'requestId' ? this.charges.get(request.key.value) : undefined;
+        if (charge) done(null, { charge });
+        else done({ code: codes.NOT_FOUND, details: 'no such charge' });
+      },
+      listCharges: (
+        { request: { filter } }: ServerUnaryCall<ListChargesRequest, ListChargesResponse>,
+        done: sendUnaryData<ListChargesResponse>,
+      ) => {
+        const isThere = ({ usageTime, model }: Charge): boolean =>
+          model === filter?.model &&
+          microsOf(usageTime) >= microsOf(filter.startTime) &&
+          microsOf(usageTime) < microsOf(filter.endTime);
+        done(null, { charges: [...this.charges.values()].filter(isThere), nextPageToken: '' });
+      },
       watchCharges: unimplemented,
     });
     this.port = await new Promise<number>((resolve, reject) => {
@@ -149,7 +176,11 @@ export class FakeService {
   }
 
   /** Stores a request by those rules of the contract that the tests need. */
-  record({ charge, requestId }: CreateChargeRequest): ChargeResult {
+  record({ charge: sent, requestId }: CreateChargeRequest): ChargeResult {
+    const charge = sent && {
+      ...sent,
+      totalTokens: sent.totalTokens || sent.promptTokens + sent.completionTokens,
+    };
     const long = charge && [...charge.userProfile].length > 255;
     if (!charge || charge.userProfile === '' || long || !/^[ -~]{1,128}$/.test(requestId)) {
       return rejected(codes.INVALID_ARGUMENT, 'VALIDATION_FAILED', 'the request breaks 1 rule', {
@@ -180,6 +211,10 @@ export class FakeService {
       metadata,
     });
   }
+}
+
+function microsOf(time: Charge['usageTime']): bigint {
+  return time ? time.seconds * 1_000_000n + BigInt(Math.trunc(time.nanos / 1000)) : 0n;
 }
 
 function unimplemented(): never {

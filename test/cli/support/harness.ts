@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { waitFor } from '../../support/wait-for.ts';
 import { FakeService } from './fake-service.ts';
+import { runInProcess } from './in-process.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../../..');
 const HEADER = 'usage_time,user_profile,prompt_tokens,completion_tokens,model';
@@ -64,6 +65,19 @@ export class Harness {
   /** Imports with --json and waits for the end. */
   async run(...args: string[]) {
     const { code, stdout, stderr } = await this.start(...args, '--json').done;
+    const json = (stdout === '' ? {} : JSON.parse(stdout)) as Record<string, unknown>;
+    return { code, stderr, json };
+  }
+
+  /** Imports in this process, with --json: for tests that need neither signals nor a standard input. */
+  async import(...args: string[]) {
+    const { code, stdout, stderr } = await runInProcess(
+      'import',
+      ...args,
+      '--json',
+      '--address',
+      this.service.address,
+    );
     const json = (stdout === '' ? {} : JSON.parse(stdout)) as Record<string, unknown>;
     return { code, stderr, json };
   }

@@ -1,0 +1,102 @@
+/** Coding agents, and reports about them. */
+
+import type { Layout } from './layout.ts';
+
+export const AGENTS: readonly Layout[] = [
+  {
+    name: 'Claude Code session',
+    has: ['sessionId', 'message.id', 'message.usage.input_tokens', 'message.usage.output_tokens'],
+    fields: {
+      session_key: 'sessionId',
+      usage_time: 'timestamp',
+      model: 'message.model',
+      prompt_tokens: 'message.usage.input_tokens',
+      completion_tokens: 'message.usage.output_tokens',
+      'token_details.cache_read_tokens': 'message.usage.cache_read_input_tokens',
+      cache_write_tokens: 'message.usage.cache_creation_input_tokens',
+      'token_details.cache_write_5m_tokens': 'message.usage.cache_creation.ephemeral_5m_input_tokens',
+      'token_details.cache_write_1h_tokens': 'message.usage.cache_creation.ephemeral_1h_input_tokens',
+      reference: 'requestId',
+    },
+    set: { provider: 'anthropic' },
+    cache: 'beside',
+    reasoning: 'inside',
+    id: ['message.id'],
+    // While a message streams in, each block of it is a line with the counts so far.
+    repeated: 'last',
+    isUsage: (cells) =>
+      cells('type') === 'assistant' && cells('message.id') !== '' && cells('message.model') !== '<synthetic>',
+  },
+  {
+    name: 'Codex session',
+    has: ['payload.type', 'payload.info.last_token_usage.input_tokens'],
+    fields: {
+      session_key: 'session_meta.payload.id',
+      usage_time: 'timestamp',
+      model: 'turn_context.payload.model',
+      prompt_tokens: 'payload.info.last_token_usage.input_tokens',
+      completion_tokens: 'payload.info.last_token_usage.output_tokens',
+      total_tokens: 'payload.info.last_token_usage.total_tokens',
+      'token_details.cache_read_tokens': 'payload.info.last_token_usage.cached_input_tokens',
+      'token_details.reasoning_tokens': 'payload.info.last_token_usage.reasoning_output_tokens',
+    },
+    set: { provider: 'openai' },
+    cache: 'inside',
+    reasoning: 'inside',
+    // The counts of the session so far tell one call from the next. A line may be written again without a call.
+    id: [
+      'session_meta.payload.id',
+      'payload.info.total_token_usage.input_tokens',
+      'payload.info.total_token_usage.output_tokens',
+      'payload.info.total_token_usage.total_tokens',
+    ],
+    repeated: 'first',
+    isUsage: (cells) =>
+      cells('payload.type') === 'token_count' && cells('payload.info.last_token_usage.input_tokens') !== '',
+    carried: [
+      { type: 'session_meta', column: 'payload.id' },
+      { type: 'turn_context', column: 'payload.model' },
+    ],
+  },
+  {
+    name: 'Cursor usage events',
+    has: [
+      'Date',
+      'Model',
+      'Input (w/ Cache Write)',
+      'Input (w/o Cache Write)',
+      'Cache Read',
+      'Output Tokens',
+    ],
+    fields: {
+      usage_time: 'Date',
+      user_profile: 'User',
+      prompt_tokens: 'Input (w/o Cache Write)',
+      completion_tokens: 'Output Tokens',
+      total_tokens: 'Total Tokens',
+      'token_details.cache_read_tokens': 'Cache Read',
+      cache_write_tokens: 'Input (w/ Cache Write)',
+    },
+    set: { charge_type: 'completion' },
+    // In spite of their names the three input columns have no token in common.
+    cache: 'beside',
+    reasoning: 'inside',
+  },
+  {
+    name: 'ccusage report',
+    has: ['modelName', 'inputTokens', 'outputTokens', 'cacheCreationTokens', 'cacheReadTokens'],
+    fields: {
+      usage_time: 'date | period | lastActivity | startTime',
+      session_key: 'sessionId',
+      model: 'modelName',
+      prompt_tokens: 'inputTokens',
+      completion_tokens: 'outputTokens',
+      'token_details.cache_read_tokens': 'cacheReadTokens',
+      cache_write_tokens: 'cacheCreationTokens',
+    },
+    set: { charge_type: 'completion' },
+    cache: 'beside',
+    reasoning: 'inside',
+    id: ['date | period | sessionId | startTime', 'agent', 'modelName'],
+  },
+];

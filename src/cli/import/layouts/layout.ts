@@ -1,0 +1,32 @@
+/**
+ * What an entry of the table of layouts says. docs/import.md tells how to add one. Column names are compared without case and marks, and a nested value of JSON is a column like
+ * `usage.input_tokens`. Attributes of a span are found with and without `attributes.` before them.
+ */
+
+import type { Place } from '../settle-parts.ts';
+
+/** The text of a cell of the row, empty if there is none. */
+export type Cells = (column: string) => string;
+
+/** What the importer knows about one kind of file. */
+export interface Layout {
+  /** As the plan shows it. */
+  readonly name: string;
+  /** Columns by which it is recognised. All must be there; `a | b` is one of the two. */
+  readonly has: readonly string[];
+  /** Per field the columns that fill it, best first: `a | b`. `a + b` adds up; `b` may be missing or empty. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Values for what no column fills, as `--set` takes them. */
+  readonly set?: Readonly<Record<string, string>>;
+  /** Whether cached tokens are counted in the prompt, and reasoning in the completion. */
+  readonly cache?: Place;
+  readonly reasoning?: Place;
+  /** Columns that together are the id of one event, or of one bucket of a report. */
+  readonly id?: readonly string[];
+  /** An event may stand on several lines; this one counts. */
+  readonly repeated?: 'first' | 'last';
+  /** Whether a row is usage. Others are left out. Absent: every row is. */
+  readonly isUsage?: (cells: Cells) => boolean;
+  /** Columns that lines of a `type` give to all later lines, under the name `TYPE.COLUMN`. */
+  readonly carried?: readonly { readonly type: string; readonly column: string }[];
+}
