@@ -138,10 +138,7 @@ test('keeps little of a page of large charges for a reader that stands still', a
   expect(read).toBeLessThan(500 + 2 * 600);
 });
 
-const PASSING = [
-  databaseUnavailable(1, 'maybe'),
-  overloaded('read_connections', '8 reads that wait', 1),
-];
+const PASSING = [databaseUnavailable(1, 'maybe'), overloaded('read_connections', '8 reads that wait', 1)];
 
 test('outlives what passes for a moment, and not for long', async () => {
   await record(1, 2);
