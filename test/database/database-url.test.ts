@@ -101,7 +101,7 @@ describe('DATABASE_URL', () => {
     ],
     ['mysql://svc:secret@127.0.0.1/book', /starts with mysql:\/\//],
     ['secret', /must start with postgresql:\/\//],
-    [`"${SERVER}"`, /without quotes/],
+    [`"${SERVER}"`, /quotes/],
     [`${SERVER}?schema=billing`, /the parameter schema, .* options=-c%20search_path%3Dname/],
     [`${SERVER}?pgbouncer=true`, /the parameter pgbouncer, which is not supported: leave it out/],
     [
