@@ -25,6 +25,12 @@ const BUILD_TIMEOUT_MS = 300_000;
 const document = readFileSync(join(ROOT, 'docs/clients.md'), 'utf8');
 const wanted = process.env['TEST_CLIENT_EXAMPLES'] !== undefined;
 
+const WAIT_FOR_LOCK = `
+CREATE FUNCTION wait_for_lock() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+CREATE TRIGGER wait_for_lock AFTER INSERT ON charge
+  FOR EACH ROW WHEN (NEW.user_profile = 'alice') EXECUTE FUNCTION wait_for_lock()`;
+
 /** The lines after `$` in the section of a language. The last one records the charge. */
 function commandsOf(language: string): string[] {
   const section = document.split(/^## /m).find((text) => text.startsWith(`${language}\n`)) ?? '';
@@ -68,9 +74,11 @@ for (const { name, program } of LANGUAGES) {
         const rows = async (): Promise<{ id: string }[]> =>
           (await pool.query<{ id: string }>('SELECT id FROM charge')).rows;
 
-        // The write waits for this lock, so the connection can be cut between commit and answer.
+        // The write of this charge waits for a lock, so the connection can be cut between commit and answer. The
+        // service's own probes of the write path do not wait.
         const lock = await pool.connect();
-        await lock.query('BEGIN; LOCK TABLE journal IN SHARE MODE');
+        await lock.query('SELECT pg_advisory_lock(1)');
+        await pool.query(WAIT_FOR_LOCK);
         const client = startTool(
           'sh',
           ['-c', command.replace('127.0.0.1:50051', `127.0.0.1:${proxy.port}`)],
@@ -81,13 +89,13 @@ for (const { name, program } of LANGUAGES) {
           async () => {
             const waiting =
               'SELECT FROM pg_stat_activity WHERE datname = current_database() AND ' +
-              "wait_event_type = 'Lock'";
+              "wait_event = 'advisory'";
             return (await pool.query(waiting)).rowCount === 1;
           },
           { timeoutMs: BUILD_TIMEOUT_MS / 2 },
         );
         proxy.blackhole();
-        await lock.query('COMMIT');
+        await lock.query('SELECT pg_advisory_unlock(1)');
         lock.release();
         await waitFor('the commit', async () => (await rows()).length === 1);
         proxy.heal();
