@@ -137,7 +137,7 @@ test('no reject file is made when nothing was rejected', async () => {
   expect(existsSync(`${file}.rejects.ndjson.partial`)).toBe(false);
 });
 
-test('NDJSON has columns and keeps large integers; charges in proto3 JSON may leave out what is 0', async () => {
+test('NDJSON has columns and keeps large integers; only charges in proto3 JSON may leave out what is 0', async () => {
   const lines = [
     '{"userProfile":"a","provider":"PROVIDER_OPENAI","chargeType":"CHARGE_TYPE_COMPLETION","promptTokens":"9007199254740993","model":"m","labels":{"team":"x"},"tokenDetails":{"cacheReadTokens":"5"},"usageTime":"2024-01-01T00:00:00.123456789Z","id":"c1"}',
   ];
@@ -153,9 +153,9 @@ test('NDJSON has columns and keeps large integers; charges in proto3 JSON may le
   expect(first).toMatchObject({ tokenDetails: { cacheReadTokens: 5n }, usageTime: { nanos: 123_456_789 } });
   expect([...(first?.labels ?? [])]).toEqual([['team', 'x']]);
   expect((await harness.import(harness.write('usage.ndjson', plain))).json).toMatchObject({
-    created: 2,
-    rejected: 1,
-    prompt_tokens: '9007199254741993',
+    created: 1,
+    rejected: 2,
+    prompt_tokens: '9007199254740993',
   });
 });
 

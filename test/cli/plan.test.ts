@@ -218,6 +218,15 @@ test.each([
   expect(counts()).toEqual(['1+1', right]);
 });
 
+test('columns with the names of the contract are no proto3 JSON: an empty count is not 0', async () => {
+  const file = harness.write('usage.csv', [
+    'user_profile,provider,charge_type,model,prompt_tokens,completion_tokens,usage_time',
+    'alice,openai,completion,m,1,2,2026-09-01',
+    'alice,openai,completion,m,,5,2026-09-01',
+  ]);
+  expect((await harness.import(file)).json).toMatchObject({ created: 1, rejected: 1 });
+});
+
 test('the plan tells layout, columns, ids, charges and sums before anything is sent, and needs no --yes without doubts', async () => {
   const file = harness.write('usage.csv', usage(1200));
   const { code, stderr, json } = await harness.import(file);

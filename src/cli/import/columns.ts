@@ -81,7 +81,13 @@ class Finder {
 /** The layout of a file with these columns; undefined: it is not known. */
 export function layoutOf(columns: readonly string[], layouts: readonly Layout[]): Layout | undefined {
   const finder = new Finder(columns);
-  return layouts.find(({ has }) => has.every((column) => finder.choices(column).length > 0));
+  return layouts.find(({ has, hasExactly }) =>
+    has.every((names) =>
+      hasExactly
+        ? names.split(' | ').some((name) => columns.includes(name))
+        : finder.choices(names).length > 0,
+    ),
+  );
 }
 
 /** Access to the cells of rows with these columns by name. */

@@ -9,6 +9,8 @@ import { PROVIDERS } from './layouts/providers.ts';
 const OWN: Layout = {
   name: 'Charge Service, charges in proto3 JSON',
   has: ['userProfile', 'chargeType', 'model | promptTokens | completionTokens', 'provider'],
+  // Columns such as `prompt_tokens` are no proto3 JSON: an empty cell there is not known to be 0.
+  hasExactly: true,
   fields: {},
   // Proto3 JSON leaves out what is 0.
   set: { prompt_tokens: '0', completion_tokens: '0' },

@@ -1,6 +1,7 @@
 /**
- * What an entry of the table of layouts says. docs/import.md tells how to add one. Column names are compared without case and marks, and a nested value of JSON is a column like
- * `usage.input_tokens`. Attributes of a span are found with and without `attributes.` before them.
+ * What an entry of the table of layouts says. docs/import.md tells how to add one. Column names are compared without
+ * case and marks, and a nested value of JSON is a column like `usage.input_tokens`. Attributes of a span are found
+ * with and without `attributes.` before them.
  */
 
 import type { Place } from '../settle-parts.ts';
@@ -14,6 +15,8 @@ export interface Layout {
   readonly name: string;
   /** Columns by which it is recognised. All must be there; `a | b` is one of the two. */
   readonly has: readonly string[];
+  /** Whether the names in `has` count only as they are spelled. */
+  readonly hasExactly?: boolean;
   /** Per field the columns that fill it, best first: `a | b`. `a + b` adds up; `b` may be missing or empty. */
   readonly fields: Readonly<Record<string, string>>;
   /** Values for what no column fills, as `--set` takes them. */
