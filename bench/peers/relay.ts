@@ -19,21 +19,21 @@ async function run(): Promise<JobResult> {
     connectTimeoutMs: 5_000,
     applicationName: 'bench relay',
   });
-  const leads = Promise.withResolvers<void>();
+  const publishes = Promise.withResolvers<void>();
   let published = 0;
   let failed = 0;
   const startedAtMs = performance.now();
   const relay = createRelay(CONFIG, database.em, natsUrl, {
     connected: () => undefined,
-    publishing: () => undefined,
+    publishing: (state) => state.publishing && publishes.resolve(),
     streamWarning: (warning) => console.error('relay:', warning),
-    leading: (leading) => leading && leads.resolve(),
+    leading: () => undefined,
     published: (events) => (published += events),
     deadLetter: () => failed++,
     failed: (error) => console.error('relay:', error),
   });
   relay.start();
-  await leads.promise;
+  await publishes.promise;
   if (!(await relay.drain(DRAIN_TIMEOUT_MS))) failed++;
   const seconds = (performance.now() - startedAtMs) / 1000;
   await relay.stop();
