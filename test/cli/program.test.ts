@@ -28,6 +28,15 @@ test('an unknown subcommand is refused with exit status 2, and the one that was 
   expect(stderr).toMatch(/improt[^]*import\?/);
 });
 
+test('an import goes on when nobody reads its output any more', async () => {
+  const file = harness.write('usage.csv', usage(3));
+  const started = harness.start(file, '--yes');
+  started.child.stdout.destroy();
+  started.child.stderr.destroy();
+  expect((await started.done).code).toBe(0);
+  expect(harness.service.charges.size).toBe(3);
+});
+
 test.each([
   ['npx', '--offline', 'charge', 'import'],
   ['npm', 'run', '--silent', 'import', '--'],
