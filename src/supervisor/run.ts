@@ -42,7 +42,10 @@ export async function runSupervisor(config: Config): Promise<boolean> {
   try {
     service = await startService(config, logger, onFatal, stopping.signal);
   } catch (error) {
-    if (stopping.signal.aborted) return true;
+    if (stopping.signal.aborted) {
+      logger.info('stopped before it was ready');
+      return true;
+    }
     const details = error instanceof StartError ? {} : { error: describeError(error) };
     logger.fatal(details, `the service did not start: ${errorText(error)}`);
     return false;

@@ -68,6 +68,17 @@ test.each([
   60_000,
 );
 
+test('Ctrl-C while it waits for PostgreSQL: an ordered stop, and the log says so', async () => {
+  npmStart({ ...external(), DATABASE_URL: 'postgresql://svc@127.0.0.1:1/book' });
+  await waitFor('the service to wait', () =>
+    service.lines.some(({ msg }) => msg.startsWith('cannot use PostgreSQL yet')),
+  );
+  signalGroup('SIGINT');
+  expect(await service.exited()).toBe(0);
+  expect(service.lines.at(-1)?.msg).toBe('stopped before it was ready');
+  expect(isGroupGone()).toBe(true);
+}, 60_000);
+
 test('a crash is no stop for npm either', async () => {
   await npmStart(external()).ready();
   const [started] = childrenOf(service.pid);
