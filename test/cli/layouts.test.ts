@@ -26,6 +26,25 @@ test('reports of two people have the same days and models: their users tell them
   expect(await run('ann')).toMatchObject({ created: 0, replayed: 2 });
 });
 
+test('reports by week and by month: an equal row of another month is another charge', async () => {
+  harness.service.charges.clear();
+  const run = async (kind: 'week' | 'month', names: readonly string[], ...flags: string[]) => {
+    const usage = { inputTokens: 10, outputTokens: 2, cacheCreationTokens: 20, cacheReadTokens: 50 };
+    const rows = names.map((name) => ({
+      [kind]: name,
+      ...usage,
+      modelBreakdowns: [{ modelName: 'claude-opus-5-5', ...usage }],
+    }));
+    const file = harness.write('ccusage.json', JSON.stringify({ [`${kind}ly`]: rows, totals: usage }));
+    return (await harness.import(file, ...flags)).json;
+  };
+  expect(await run('week', ['2026-05-03', '2026-05-10'])).toMatchObject({ created: 2 });
+  // A month is no moment, so its time is asked.
+  expect(await run('month', ['2026-05'])).toMatchObject({ status: 'refused' });
+  expect(await run('month', ['2026-05'], '--yes')).toMatchObject({ created: 1 });
+  expect(await run('month', ['2026-05', '2026-06'], '--yes')).toMatchObject({ created: 1, replayed: 1 });
+});
+
 test.each(EXAMPLES.map((example) => [`${example.layout}, ${example.name}`, example] as const))(
   '%s',
   async (_, example) => {

@@ -82,7 +82,7 @@ function decide(
         `${name}: ${clashes} rows, the first in line ${firstClash}, have the id of an earlier row and other content, ` +
         'so the content of each row identifies it';
       // Buckets of a report, and a column that most rows share, are no ids that somebody would miss.
-      const isNoId = found.length > 1 || clashes * 2 > rows;
+      const isNoId = columns.length > 1 || clashes * 2 > rows;
       return isNoId
         ? { ...CONTENT, notes: [text] }
         : { ...CONTENT, doubts: [`${text}; ${flag} uses the ids and rejects these rows`] };
