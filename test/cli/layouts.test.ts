@@ -26,6 +26,48 @@ test('reports of two people have the same days and models: their users tell them
   expect(await run('ann')).toMatchObject({ created: 0, replayed: 2 });
 });
 
+test('reports by week and by month: an equal row of another month is another charge', async () => {
+  harness.service.charges.clear();
+  const run = async (kind: 'week' | 'month', names: readonly string[], ...flags: string[]) => {
+    const usage = { inputTokens: 10, outputTokens: 2, cacheCreationTokens: 20, cacheReadTokens: 50 };
+    const rows = names.map((name) => ({
+      [kind]: name,
+      ...usage,
+      modelBreakdowns: [{ modelName: 'claude-opus-5-5', ...usage }],
+    }));
+    const file = harness.write('ccusage.json', JSON.stringify({ [`${kind}ly`]: rows, totals: usage }));
+    return (await harness.import(file, ...flags)).json;
+  };
+  expect(await run('week', ['2026-05-03', '2026-05-10'])).toMatchObject({ created: 2 });
+  // A month is no moment, so its time is asked.
+  expect(await run('month', ['2026-05'])).toMatchObject({ status: 'refused' });
+  expect(await run('month', ['2026-05'], '--yes')).toMatchObject({ created: 1 });
+  expect(await run('month', ['2026-05', '2026-06'], '--yes')).toMatchObject({ created: 1, replayed: 1 });
+});
+
+test('of the parts of a streamed Gemini response the last one has all counts', async () => {
+  harness.service.charges.clear();
+  const part = (candidatesTokenCount: number) => ({
+    usageMetadata: { promptTokenCount: 10, candidatesTokenCount, totalTokenCount: 10 + candidatesTokenCount },
+    modelVersion: 'gemini-3.5-pro',
+    responseId: 'g1',
+    createTime: '2026-09-01T10:00:00Z',
+  });
+  const { json } = await harness.import(harness.write('gemini.json', JSON.stringify([part(1), part(9)])));
+  expect(json).toMatchObject({ created: 1, left_out: 1, prompt_tokens: '10', completion_tokens: '9' });
+});
+
+test('a bucket of OpenAI with 0 requests and no counts is left out', async () => {
+  harness.service.charges.clear();
+  const file = harness.write('usage.csv', [
+    'start_time,end_time,num_model_requests,model,input_tokens,output_tokens',
+    '1788220800,1788307200,1,gpt-5.2,10,2',
+    '1788307200,1788393600,0,,,',
+  ]);
+  const { code, json } = await harness.import(file);
+  expect({ code, ...json }).toMatchObject({ code: 0, created: 1, rejected: 0, left_out: 1 });
+});
+
 test.each(EXAMPLES.map((example) => [`${example.layout}, ${example.name}`, example] as const))(
   '%s',
   async (_, example) => {

@@ -247,6 +247,24 @@ test('the plan tells layout, columns, ids, charges and sums before anything is s
   });
 });
 
+test('the advice on token columns that are not recorded says which flag fits which meaning', async () => {
+  harness.service.charges.clear();
+  const usage = { input_tokens: 11, cache_read_input_tokens: 90, output_tokens: 5 };
+  const file = harness.write('batch.jsonl', [
+    JSON.stringify({ time: '2026-09-01', result: { message: { model: 'm', usage } } }),
+  ]);
+  const at = 'result.message.usage';
+  const flags = ['--map', `completion_tokens=${at}.output_tokens`, '--map', 'model=result.message.model'];
+  const { code, stderr } = await harness.import(file, ...flags, '--map', `prompt_tokens=${at}.input_tokens`);
+  expect(code).toBe(2);
+  expect(stderr).toContain('if a count does not include one, --map prompt_tokens=A+B adds it; if it does,');
+  const sum = `prompt_tokens=${at}.input_tokens+${at}.cache_read_input_tokens`;
+  expect(await harness.import(file, ...flags, '--map', sum)).toMatchObject({
+    code: 0,
+    json: { created: 1, prompt_tokens: '101' },
+  });
+});
+
 test('rows that are stored under other ids are noticed, because they would be charged again', async () => {
   const rows = ['2026-09-01 10:00:00,m,1,2', '2026-09-01 10:00:01,m,3,4'];
   const plain = harness.write('plain.csv', [`${T},prompt_tokens,completion_tokens`, ...rows]);

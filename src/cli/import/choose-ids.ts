@@ -80,9 +80,10 @@ function decide(
     if (clashes > 0) {
       const text =
         `${name}: ${clashes} rows, the first in line ${firstClash}, have the id of an earlier row and other content, ` +
-        'so the content of each row identifies it';
+        'so the content of each row identifies it' +
+        (repeated > 0 ? `, and ${repeated} rows that repeat an earlier row are charged as often` : '');
       // Buckets of a report, and a column that most rows share, are no ids that somebody would miss.
-      const isNoId = found.length > 1 || clashes * 2 > rows;
+      const isNoId = columns.length > 1 || clashes * 2 > rows;
       return isNoId
         ? { ...CONTENT, notes: [text] }
         : { ...CONTENT, doubts: [`${text}; ${flag} uses the ids and rejects these rows`] };

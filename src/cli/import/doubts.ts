@@ -95,7 +95,7 @@ export function doubtsAbout(plan: Previewed): { doubts: string[]; notes: string[
   if (tokens.length > 0 && !rules.layout && !totalsConfirm(preview))
     doubts.push(
       `columns that look like token counts and are not recorded: ${tokens.join(', ')}; ` +
-        '--map FIELD=COLUMN records one, --map prompt_tokens=A+B adds it to a count',
+        'if a count does not include one, --map prompt_tokens=A+B adds it; if it does, --map FIELD=COLUMN records it as a part',
     );
   const others = [...unknown.keys()].filter((column) => !tokens.includes(column));
   if (others.length > 0)

@@ -86,7 +86,7 @@ export const AGENTS: readonly Layout[] = [
     name: 'ccusage report',
     has: ['modelName', 'inputTokens', 'outputTokens', 'cacheCreationTokens', 'cacheReadTokens'],
     fields: {
-      usage_time: 'date | period | lastActivity | startTime',
+      usage_time: 'date | week | period | lastActivity | startTime',
       session_key: 'sessionId',
       model: 'modelName',
       prompt_tokens: 'inputTokens',
@@ -97,6 +97,7 @@ export const AGENTS: readonly Layout[] = [
     set: { charge_type: 'completion' },
     cache: 'beside',
     reasoning: 'inside',
-    id: ['date | period | sessionId | startTime', 'agent', 'modelName'],
+    // A month is no moment, but it tells one row from the others.
+    id: ['date | week | month | period | sessionId | startTime', 'agent', 'modelName'],
   },
 ];

@@ -75,9 +75,9 @@ export const PROVIDERS: readonly Layout[] = [
     cache: 'inside',
     reasoning: 'inside',
     id: ['start_time', 'end_time', 'model', 'project_id', 'user_id', 'api_key_id', 'batch', 'service_tier'],
-    // A bucket without usage is a row with nothing but its times.
+    // A bucket without usage is a row with nothing but its times, and perhaps 0 requests.
     isUsage: (cells) =>
-      `${cells('input_tokens')}${cells('output_tokens')}${cells('num_model_requests')}` !== '',
+      !/^0?$/.test(`${cells('input_tokens')}${cells('output_tokens')}${cells('num_model_requests')}`),
   },
   {
     name: 'OpenAI usage export until 2024',
@@ -144,5 +144,7 @@ export const PROVIDERS: readonly Layout[] = [
     cache: 'inside',
     reasoning: 'beside',
     id: ['responseId'],
+    // The parts of a streamed response have the counts so far.
+    repeated: 'last',
   },
 ];
