@@ -8,7 +8,7 @@ import type { ImportOptions } from './options.ts';
 import type { Preview } from './preview.ts';
 import type { Row } from './row.ts';
 import type { Sample } from './sample.ts';
-import { hasValue, toCharge, type ChargeTemplate } from './to-charge.ts';
+import { toCharge, type ChargeTemplate } from './to-charge.ts';
 import { parseChargeType } from './values.ts';
 
 /** What the faults are found in. */
@@ -165,9 +165,7 @@ function isLikeTokens(column: string, rows: readonly Row[]): boolean {
   if (!/token|cache|reasoning|thinking/i.test(column)) return false;
   return rows.some(({ columns, cells }) => {
     const cell = cells[columns.indexOf(column)];
-    return (
-      hasValue(cell) && typeof cell === 'string' && /[1-9]/.test(cell) && /^[\d.,' ]+$/.test(cell.trim())
-    );
+    return typeof cell === 'string' && /[1-9]/.test(cell) && /^[\d.,' ]+$/.test(cell.trim());
   });
 }
 

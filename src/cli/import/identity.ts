@@ -76,8 +76,8 @@ export function numberOf(text: string): number {
   return createHash('sha256').update(text).digest().readUIntBE(0, 6);
 }
 
-/** Then a table has 512 MB. Larger files have to be split. */
-export const KEYS_MAX = 16_000_000;
+/** At this size a table takes 512 MB. Larger files have to be split. */
+const KEYS_MAX = 16_000_000;
 
 /**
  * Numbers by the hash of a text, in 32 to 64 bytes a key: files have millions of rows, and a Map of strings
