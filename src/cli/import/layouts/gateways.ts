@@ -89,7 +89,7 @@ export const GATEWAYS: readonly Layout[] = [
   {
     name: 'OpenRouter activity by day',
     has: ['date', 'model_permaslug', 'endpoint_id', 'requests', 'prompt_tokens', 'completion_tokens'],
-    fields: { usage_time: 'date', model: 'model_permaslug', provider: 'provider_name' },
+    fields: { usage_time: 'date', provider: 'provider_name' },
     set: { charge_type: 'completion' },
     cache: 'inside',
     reasoning: 'inside',
