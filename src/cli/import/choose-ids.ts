@@ -1,7 +1,7 @@
 /** Decides where the request ids of an import come from. */
 
 import { UsageError } from '../command.ts';
-import { planColumns, type ColumnRules } from './columns.ts';
+import { namedColumns, planColumns, type ColumnRules } from './columns.ts';
 import { idCandidate, surveyIds, type IdSurvey } from './event-ids.ts';
 import type { Sample } from './sample.ts';
 import { openRowsOf, type Source } from './source.ts';
@@ -34,7 +34,10 @@ export async function chooseIds(
   signal: AbortSignal,
 ): Promise<ChosenIds> {
   const { requestIdColumn } = source.options;
-  const columns = requestIdColumn === undefined ? await idCandidate(sample, rules) : [requestIdColumn];
+  const columns =
+    requestIdColumn === undefined
+      ? await idCandidate(sample, rules)
+      : namedColumns(requestIdColumn, sample.columns);
   const withIds = { ...rules, idColumns: columns };
   const { id } = planColumns(sample.columns, withIds);
   if (sample.rows.length === 0 || id.flat().length === 0)

@@ -83,8 +83,30 @@ export const AGENTS: readonly Layout[] = [
     reasoning: 'inside',
   },
   {
+    name: 'Cursor usage events, JSON',
+    has: ['timestamp', 'model', 'tokenUsage.inputTokens', 'tokenUsage.outputTokens'],
+    fields: {
+      usage_time: 'timestamp',
+      user_profile: 'userEmail',
+      prompt_tokens: 'tokenUsage.inputTokens',
+      completion_tokens: 'tokenUsage.outputTokens',
+      'token_details.cache_read_tokens': 'tokenUsage.cacheReadTokens',
+      cache_write_tokens: 'tokenUsage.cacheWriteTokens',
+    },
+    set: { charge_type: 'completion' },
+    cache: 'beside',
+    reasoning: 'inside',
+  },
+  {
     name: 'ccusage report',
-    has: ['modelName', 'inputTokens', 'outputTokens', 'cacheCreationTokens', 'cacheReadTokens'],
+    // Without a breakdown, the models of a day are a list.
+    has: [
+      'modelName | modelsUsed | models',
+      'inputTokens',
+      'outputTokens',
+      'cacheCreationTokens',
+      'cacheReadTokens',
+    ],
     fields: {
       usage_time: 'date | week | period | lastActivity | startTime',
       session_key: 'sessionId',

@@ -61,7 +61,8 @@ export const PROVIDERS: readonly Layout[] = [
   },
   {
     name: 'OpenAI usage export',
-    has: ['start_time', 'end_time', 'num_model_requests', 'input_tokens', 'output_tokens'],
+    // Embeddings have no output_tokens.
+    has: ['start_time', 'end_time', 'num_model_requests', 'input_tokens'],
     fields: {
       usage_time: 'start_time',
       user_profile: 'user_id',
@@ -110,7 +111,8 @@ export const PROVIDERS: readonly Layout[] = [
   },
   {
     name: 'AWS Bedrock invocation log',
-    has: ['schemaType', 'modelId', 'requestId', 'input.inputTokenCount', 'output.outputTokenCount'],
+    // Embeddings have no output.outputTokenCount.
+    has: ['schemaType', 'modelId', 'requestId', 'input.inputTokenCount'],
     fields: {
       usage_time: 'timestamp',
       user_profile: 'identity.arn',
