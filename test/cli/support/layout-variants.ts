@@ -66,7 +66,7 @@ export const VARIANTS: readonly Example[] = [
       0n,
       25n,
       provider,
-      'openai/gpt-5.2-2026',
+      'openai/gpt-5.2',
       'import',
       '',
       day,
