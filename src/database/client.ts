@@ -2,6 +2,7 @@
 
 import { Client, type ClientConfig } from 'pg';
 
+import { withChannelBinding } from './channel-binding.ts';
 import type { DatabaseAddress } from './database-url.ts';
 import { sqlState } from './sql-errors.ts';
 import { tlsOptions } from './tls.ts';
@@ -52,7 +53,7 @@ export function clientFor(address: DatabaseAddress): new (settings: ConnectionSe
       for (const [index, target] of targets.entries()) {
         if (index > 0) this.#startAgain(target, (deadline - performance.now()) / (targets.length - index));
         try {
-          await super.connect();
+          await this.#connectOnce();
           if (await isSuitable(this, address)) return;
           await this.end();
           throw unsuitable(address);
@@ -62,6 +63,12 @@ export function clientFor(address: DatabaseAddress): new (settings: ConnectionSe
         }
       }
       throw failures.findLast((error) => !isAboutTls(error)) ?? failures.at(-1);
+    }
+
+    async #connectOnce(): Promise<void> {
+      if (address.channelBinding === 'require')
+        await withChannelBinding(this.connection, () => super.connect());
+      else await super.connect();
     }
 
     /** pg's client can connect only once. So this one takes over every field of one that has not connected yet. */
@@ -104,6 +111,7 @@ function configOf(address: DatabaseAddress, settings: ConnectionSettings, target
     password: password ?? missingPassword,
     ssl: target.tls && tlsOptions(address.tls, target.host),
     sslnegotiation: 'postgres',
+    enableChannelBinding: address.channelBinding === 'require',
     client_encoding: 'utf8',
     options,
   };

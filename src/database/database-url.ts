@@ -3,11 +3,13 @@
  * library: `pg` reads some of them differently, and changes that between versions.
  */
 
+import { isIPv6 } from 'node:net';
 import { userInfo } from 'node:os';
 
-import { SSL_MODES, type SslMode, tlsFaults, type TlsSettings } from './tls.ts';
+import { SSL_MODES, tlsFaults, type TlsSettings } from './tls.ts';
 
 const SESSION_ATTRIBUTES = ['any', 'read-write', 'primary'] as const;
+const CHANNEL_BINDINGS = ['disable', 'prefer', 'require'] as const;
 
 /** Where PostgreSQL is, and how to connect to it. */
 export interface DatabaseAddress {
@@ -18,6 +20,8 @@ export interface DatabaseAddress {
   readonly password: string | undefined;
   readonly database: string;
   readonly tls: TlsSettings;
+  /** `require`: only a server that proves over TLS that it knows the password. The others change nothing. */
+  readonly channelBinding: (typeof CHANNEL_BINDINGS)[number];
   /** What the server must be: anything, not read-only, or no standby. */
   readonly targetSessionAttrs: (typeof SESSION_ATTRIBUTES)[number];
   /** Command-line options for the session, such as `-c search_path=billing`. */
@@ -40,7 +44,7 @@ export class DatabaseUrlError extends Error {
 
 /** `hosts/database`, for people; without user and password. */
 export function addressText({ hosts, database }: Pick<DatabaseAddress, 'hosts' | 'database'>): string {
-  return `${hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(',')}/${database}`;
+  return `${hosts.map(({ host, port }) => `${isIPv6(host) ? `[${host}]` : host}:${port}`).join(',')}/${database}`;
 }
 
 /**
@@ -59,11 +63,14 @@ export function parseDatabaseUrl(databaseUrl: string): DatabaseAddress {
     password: given.get('password') || undefined,
     database: given.get('dbname') ?? '',
     tls: tlsOf(given, faults),
+    channelBinding: oneOf(given, 'channel_binding', CHANNEL_BINDINGS, 'prefer', faults),
     targetSessionAttrs: oneOf(given, 'target_session_attrs', SESSION_ATTRIBUTES, 'any', faults),
     options: given.get('options') || undefined,
     applicationName: given.get('application_name') || undefined,
     connectTimeoutMs: secondsOf(given, faults),
   };
+  if (address.channelBinding === 'require' && address.tls.mode === 'disable')
+    faults.push('must have another sslmode than disable with channel_binding=require');
   if (address.user === '') faults.push(`has no user: write ${FORM}`);
   if (address.database === '') faults.push(`has no name of a database: write ${FORM}`);
   if (faults.length > 0) throw new DatabaseUrlError(faults);
@@ -77,7 +84,6 @@ const ENCODE =
 
 /** What a parameter that changes nothing may say. */
 const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
-  channel_binding: ['prefer', 'disable'],
   client_encoding: ['UTF8', 'utf8', 'UTF-8', 'utf-8'],
   gssencmode: ['disable', 'prefer'],
   // What pg calls the meaning that the modes of TLS have here.
@@ -85,15 +91,16 @@ const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
 };
 const PARAMETERS: readonly string[] = [
   ...['host', 'port', 'user', 'password', 'dbname', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'],
-  ...['target_session_attrs', 'options', 'application_name', 'connect_timeout'],
+  ...['channel_binding', 'target_session_attrs', 'options', 'application_name', 'connect_timeout'],
 ];
 /** What other programs call something that exists here. */
-const INSTEAD: Readonly<Record<string, string>> = Object.fromEntries(
-  ['schema', 'currentSchema', 'search_path'].map((name) => [
-    name,
-    'write options=-c%20search_path%3Dname to use another schema',
-  ]),
-);
+const ANOTHER_SCHEMA = 'write options=-c%20search_path%3Dname to use another schema';
+const INSTEAD: Readonly<Record<string, string>> = {
+  schema: ANOTHER_SCHEMA,
+  currentSchema: ANOTHER_SCHEMA,
+  search_path: ANOTHER_SCHEMA,
+  ssl: `write ssl=true, or sslmode with one of ${SSL_MODES.join(', ')}`,
+};
 
 type Given = ReadonlyMap<string, string>;
 
@@ -160,6 +167,8 @@ function setParameter(
 ): string | undefined {
   const allowed = WITHOUT_EFFECT[name];
   if (name === 'ssl' && value === 'true') given.set('sslmode', given.get('sslmode') ?? 'require');
+  // An empty value is none, as in libpq.
+  else if (PARAMETERS.includes(name) && value === '') given.delete(name);
   else if (PARAMETERS.includes(name)) given.set(name, value);
   else if (allowed === undefined) {
     const shown = showsNames ? `the parameter ${name}` : 'a parameter';
@@ -195,7 +204,7 @@ function tlsOf(given: Given, faults: string[]): TlsSettings {
   return settings;
 }
 
-function oneOf<T extends SslMode | DatabaseAddress['targetSessionAttrs']>(
+function oneOf<T extends string>(
   given: Given,
   name: string,
   choices: readonly T[],

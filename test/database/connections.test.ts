@@ -107,6 +107,8 @@ describe('sslmode', () => {
     'with TLS only': 'hostssl all svc 127.0.0.1/32 scram-sha-256',
     'without TLS only': 'hostnossl all svc 127.0.0.1/32 scram-sha-256',
     'by the certificate of the client': 'hostssl all svc 127.0.0.1/32 cert',
+    'with a password in clear text': 'hostssl all svc 127.0.0.1/32 password',
+    'without a password': 'hostssl all svc 127.0.0.1/32 trust',
   };
   const authority = () => `sslrootcert=${certificate('authority.crt')}`;
   const stranger = () => `sslrootcert=${certificate('stranger.crt')}`;
@@ -127,6 +129,16 @@ describe('sslmode', () => {
     ],
     ['with TLS only', 'verify-full', () => `sslmode=verify-full&${authority()}`, true],
     ['with TLS only', 'verify-full without the authority', () => 'sslmode=verify-full', /certificate/],
+    ['with TLS only', 'channel binding', () => 'sslmode=require&channel_binding=require', true],
+    ['without TLS only', 'channel binding', () => 'channel_binding=require', /channel_binding=require/],
+    ['with a password in clear text', 'nothing', () => '', true],
+    [
+      'with a password in clear text',
+      'channel binding',
+      () => 'channel_binding=require',
+      /channel_binding=require/,
+    ],
+    ['without a password', 'channel binding', () => 'channel_binding=require', /channel_binding=require/],
     ['without TLS only', 'nothing', () => '', false],
     ['without TLS only', 'require', () => 'sslmode=require', /pg_hba.conf/],
     [

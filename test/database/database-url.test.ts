@@ -58,6 +58,21 @@ describe('DATABASE_URL', () => {
       'postgresql://svc@localhost:1/book?host=/srv/pg&port=6543&dbname=other',
       { hosts: [{ host: '/srv/pg', port: 6543 }], database: 'other' },
     ],
+    // As hosters print them.
+    [
+      'postgresql://neon:npg_x@ep-1-pooler.eu.aws.neon.tech/neondb?sslmode=require&channel_binding=require',
+      { tls: { mode: 'require' }, channelBinding: 'require' },
+    ],
+    [
+      'postgresql://postgres.ref:pw@aws-0-eu.pooler.supabase.com:6543/postgres',
+      { user: 'postgres.ref', hosts: [{ host: 'aws-0-eu.pooler.supabase.com', port: 6543 }] },
+    ],
+    [
+      'postgresql://svc:pw@/book?host=/cloudsql/project:region:instance',
+      { hosts: [{ host: '/cloudsql/project:region:instance', port: 5432 }], database: 'book' },
+    ],
+    ['postgres://svc%40server:pw@server.postgres.database.azure.com/book', { user: 'svc@server' }],
+    [`${SERVER}?sslmode=require&sslrootcert=&sslcert=&sslkey=`, { tls: { rootCert: undefined } }],
     [`${SERVER}?ssl=true`, { tls: { mode: 'require' } }],
     [`${SERVER}?sslrootcert=system`, { tls: { mode: 'verify-full', rootCert: 'system' } }],
     [
@@ -65,7 +80,7 @@ describe('DATABASE_URL', () => {
       { tls: { mode: 'verify-ca', cert: file('client.crt') } },
     ],
     [
-      `${SERVER}?sslmode=require&channel_binding=prefer&gssencmode=disable&uselibpqcompat=true`,
+      `${SERVER}?sslmode=require&channel_binding=disable&gssencmode=disable&uselibpqcompat=true`,
       { tls: { mode: 'require' } },
     ],
     [
@@ -117,7 +132,9 @@ describe('DATABASE_URL', () => {
       /sslcert and sslkey .* mismatch/,
     ],
     [`${SERVER}?target_session_attrs=standby`, /any, read-write, primary as target_session_attrs/],
-    [`${SERVER}?channel_binding=require`, /prefer or disable as channel_binding/],
+    [`${SERVER}?channel_binding=on`, /one of disable, prefer, require as channel_binding/],
+    [`${SERVER}?sslmode=disable&channel_binding=require`, /another sslmode than disable/],
+    [`${SERVER}?ssl=no-verify`, /the parameter ssl, .* write ssl=true, or sslmode with one of disable, /],
     [`${SERVER}?connect_timeout=0`, /seconds from 1 to 300/],
     ['postgresql://svc:secret@a:1,b:2,c/book?port=1,2', /one port for each host/],
     ['postgresql://svc:secret@127.0.0.1:65536/book', /1 to 65535 as port/],
