@@ -76,7 +76,7 @@ export function configFromEnv(env: Readonly<Record<string, string | undefined>>)
     listen: reader.address('LISTEN', DEFAULT_LISTEN),
     metricsListen: reader.address('METRICS_LISTEN', '127.0.0.1:9464'),
     databaseUrl: reader.databaseUrl('DATABASE_URL'),
-    natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:'], 16),
+    natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:']),
     dataDir: reader.text('DATA_DIR') ?? '.data',
     // Not POSTGRES_PORT and NATS_PORT: Kubernetes sets those in every pod beside a Service of that name.
     embeddedPostgresPort: reader.integer('EMBEDDED_POSTGRES_PORT', 0, 0, PORT_MAX),
@@ -121,7 +121,7 @@ class Reader {
     this.#env = env;
   }
 
-  /** The one place where a value is read. It never appears in a fault: it may hold a password. */
+  /** The one place where a value is read. Its fault does not show the value, which may hold a password. */
   text(name: string): string | undefined {
     const text = this.#env[name]?.trim();
     if (/^(["']).*\1$/s.test(text ?? '')) {
@@ -167,17 +167,13 @@ class Reader {
     return text;
   }
 
-  /** At most `countMax` URLs, separated by commas. They may hold a password and are never shown. */
-  urls(name: string, protocols: readonly string[], countMax: number): string | undefined {
+  /** URLs, separated by commas. They may hold a password and are never shown. */
+  urls(name: string, protocols: readonly string[]): string | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    const parts = text.split(',', countMax + 1);
-    const valid = parts.every((part, index) => {
+    const valid = text.split(',').every((part) => {
       const url = URL.parse(part.trim());
-      const host = url?.hostname ?? '';
-      return (
-        index < countMax && protocols.includes(url?.protocol ?? '') && host !== '' && !host.includes(',')
-      );
+      return url !== null && protocols.includes(url.protocol) && url.hostname !== '';
     });
     if (!valid) {
       this.faults.push(

@@ -51,6 +51,9 @@ describe('is refused by its name', () => {
     ['DATA_DIR', '".data"\r', quotes],
     ['DATABASE_URL', '"postgresql://u:secret@h/d"', quotes],
     ['NATS_URL', "'nats://u:secret@h'", quotes],
+    ['NATS_URL', 'nats://u:secret@', 'must be a URL that starts with nats:// or tls://'],
+    ['NATS_URL', 'nats://a,http://u:secret@b', 'must be a URL that starts with nats:// or tls://'],
+    ['NATS_URL', 'nats://a,', 'must be a URL that starts with nats:// or tls://'],
     ['PROCESSES', '"2"', quotes],
     ['PROCESSES', 'auto', 'must be a whole number from 1 to 64; it is "auto"'],
     [

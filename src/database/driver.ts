@@ -76,9 +76,11 @@ export class BoundDriver extends PostgreSqlDriver {
 }
 
 /**
- * The statement failed alone, but the session would fail every later one too: it only reads, and another host may be
- * the primary now, or the database can be written again, which sessions learn at their start (25006), or a pooler has given us the session of another client, which lacks our
- * prepared statement or has it already (26000, 42P05).
+ * Errors of a statement after which its session would fail later statements too.
+ * - 25006: the session only reads. Another host may be the primary now. Or the database can be written again, which
+ *   only a new session learns.
+ * - 26000, 42P05: a pooler has given us the session of another client. It lacks our prepared statement, or already has
+ *   one of that name.
  */
 const USELESS_SESSION: ReadonlySet<string> = new Set(['25006', '26000', '42P05']);
 

@@ -36,9 +36,10 @@ export interface MigrateOptions {
 /**
  * Applies what is missing, in order, each migration in a transaction. Replicas wait for each other
  * on an advisory lock. Returns the names of what this call applied. Throws if the database cannot be
- * reached or used (see {@link checkServer}), a lock does not become free in time, or a migration fails; a later start tries again. After
- * `options.signal` is aborted, it throws the signal's reason within some seconds: as soon as PostgreSQL
- * has ended every statement of this call, or if PostgreSQL does not answer or has no connection left.
+ * reached or used (see {@link checkServer}), a lock does not become free in time, or a migration fails. A
+ * later start tries again. After `options.signal` is aborted, it throws the signal's reason within some
+ * seconds: as soon as PostgreSQL has ended every statement of this call. It does not wait for a PostgreSQL
+ * that does not answer or has no connection left.
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions): Promise<string[]> {
   const { signal, ...bounds } = options;

@@ -1,4 +1,4 @@
-/** MikroORM with the settings of this service. Every connection to PostgreSQL is opened here. */
+/** MikroORM with the settings of this service. */
 
 import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';

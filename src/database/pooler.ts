@@ -15,8 +15,8 @@ const ORDER = [0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0] as const;
 /**
  * Throws if DATABASE_URL leads to a pooler that lends a session for one transaction or statement only. There, a
  * prepared statement or a lock of this service would be lost, and its settings would reach other clients. Throws also
- * if PostgreSQL cannot be reached. Leaves nothing behind in any session. Resolves to
- * the host and database that it reached, for people.
+ * if PostgreSQL cannot be reached. Leaves nothing behind in any session. Resolves to the host and database that it
+ * reached, for people.
  */
 export async function requireOwnSession(databaseUrl: string): Promise<string> {
   const address = parseDatabaseUrl(databaseUrl);

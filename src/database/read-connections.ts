@@ -5,7 +5,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { databaseUnavailable, deadlineExceeded, overloaded, ServiceError } from '../errors/failure.ts';
 import { withTimeout } from './driver.ts';
 import type { Database } from './orm.ts';
-import { classifySqlError, isPoolTimeout, sqlState } from './sql-errors.ts';
+import { classifySqlError, isPoolTimeout, isRefusal } from './sql-errors.ts';
 
 /** Reads on the connections of one database that it does not own; one object for each database. */
 export class ReadConnections {
@@ -57,7 +57,7 @@ export class ReadConnections {
       case 'data':
         return error;
       case 'other':
-        if (sqlState(error) === undefined) return error;
+        if (!isRefusal(error)) return error;
         this.#refused(error);
         return new ServiceError(databaseUnavailable(retryAfterMs, 'nothing'), { cause: error });
     }

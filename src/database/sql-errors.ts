@@ -41,6 +41,14 @@ export function classifySqlError(error: unknown): SqlErrorKind {
   return DATA_CLASSES.has(category) ? 'data' : 'other';
 }
 
+/**
+ * Whether PostgreSQL refuses what neither another attempt nor other values would change, such as a statement without
+ * its table or privilege. An operator can repair that.
+ */
+export function isRefusal(error: unknown): boolean {
+  return sqlState(error) !== undefined && classifySqlError(error) === 'other';
+}
+
 /** What PostgreSQL says of a statement that ran into its time limit, for one whose time was over before it was sent. */
 export function statementTimeout(): Error {
   const message = 'canceling statement due to statement timeout: its time was over before it was sent';

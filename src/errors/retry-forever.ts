@@ -1,4 +1,4 @@
-/** p-retry for what a supervisor never gives up. */
+/** p-retry for what is tried until it succeeds or the service stops. */
 
 import pRetry, { type Options } from 'p-retry';
 

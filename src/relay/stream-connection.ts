@@ -7,7 +7,7 @@ import type { StreamCondition } from './stream-condition.ts';
 /** What the connection reports. */
 export interface StreamConnectionEvents {
   connected(connected: boolean): void;
-  /** The stream stores events, but does not keep them well. Again only after it has not held for a while. */
+  /** The stream stores events, but may lose them. Reported again only if a check in between did not find it. */
   streamWarning(warning: string): void;
 }
 

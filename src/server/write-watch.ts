@@ -1,7 +1,7 @@
 /** Whether charges can be recorded: what health and readiness are made of. */
 
 import { type DatabaseFault, databaseFault } from '../database/database-fault.ts';
-import { classifySqlError, sqlState } from '../database/sql-errors.ts';
+import { classifySqlError, isRefusal } from '../database/sql-errors.ts';
 
 /** Tries out the write path. Both reject with the error that a charge would meet. */
 export interface Probe {
@@ -75,7 +75,7 @@ export class WriteWatch {
   /** A write failed that began `seconds` ago. A value that PostgreSQL refuses says nothing about the next one. */
   failed(error: unknown, seconds: number): void {
     const kind = classifySqlError(error);
-    if (kind === 'data' || (kind === 'other' && sqlState(error) === undefined)) return;
+    if (kind !== 'retry' && kind !== 'timeout' && !isRefusal(error)) return;
     this.#fail(error, performance.now() - seconds * 1000);
   }
 

@@ -88,7 +88,7 @@ export function watchUnpublished(
   count: () => Promise<Unpublished>,
 ): UnpublishedWatch {
   let latest: Unpublished | undefined;
-  let reading: Promise<void> | undefined;
+  let isReading = false;
   const show = (answer: Unpublished | undefined): void => {
     latest = answer;
     backlog.remove();
@@ -99,8 +99,11 @@ export function watchUnpublished(
   };
   const read = () => count().catch(() => undefined);
   const poll = (): void => {
-    reading ??= read().then((answer) => {
-      reading = undefined;
+    // No answer for a whole period: the last one may be wrong by now.
+    if (isReading) return show(undefined);
+    isReading = true;
+    void read().then((answer) => {
+      isReading = false;
       show(answer);
     });
   };

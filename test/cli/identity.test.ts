@@ -37,6 +37,19 @@ test('one column is taken as it is; several columns, and text that the service r
   for (const hash of hashes) expect(hash).toMatch(/^import:[\w-]{22}$/);
 });
 
+test('a bucket keeps its id if a spreadsheet writes its time or a truth value in another form', () => {
+  const idOf = (...cells: string[]) => idInRow({ id: cells.map((_, index) => [index]) }, cells);
+  const id = idOf('2026-09-01', 'False', 'gpt-5.2');
+  expect(idOf('2026-09-01 00:00:00', 'FALSE', 'gpt-5.2')).toBe(id);
+  expect(idOf('2026-09-01T00:00:00Z', 'false', 'gpt-5.2')).toBe(id);
+  const others = [
+    idOf('2026-09-02', 'False', 'gpt-5.2'),
+    idOf('2026-09-01', 'True', 'gpt-5.2'),
+    idOf('2026-09-01', 'False', 'GPT-5.2'),
+  ];
+  expect(new Set([id, ...others]).size).toBe(4);
+});
+
 test('the table of numbers is a Map, also while it grows', () => {
   const table = new NumberTable();
   for (let round = 1; round <= 2; round += 1)

@@ -187,6 +187,21 @@ test('--request-id-column uses the request ids of the file, in the order of the 
   ]);
 });
 
+test('if some ids are used twice, the warning says that repeated rows are charged as often', async () => {
+  const file = harness.write('twice.csv', [
+    'request_id,usage_time,prompt_tokens,completion_tokens,model',
+    'a,2026-09-01,1,1,m',
+    'a,2026-09-01,1,1,m',
+    'b,2026-09-01,2,1,m',
+    'b,2026-09-01,3,1,m',
+  ]);
+  const { code, stderr } = await harness.import(file);
+  expect(code).toBe(2);
+  expect(stderr).toContain('1 rows that repeat an earlier row are charged as often');
+  const { json } = await harness.import(file, '--request-id-column', 'request_id');
+  expect(json).toMatchObject({ created: 2, replayed: 1, rejected: 1 });
+});
+
 test('the generated example needs no flags', async () => {
   const { stdout } = await harness.spawn('examples/generate-usage.mjs', '200').done;
   const { code, json } = await harness.import(harness.write('usage.csv', stdout));

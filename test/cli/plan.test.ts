@@ -114,6 +114,20 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     stored: counts,
     right: ['115+20'],
   },
+  'a total that says more than the counts': {
+    text: [`${T},prompt_tokens,completion_tokens,total_tokens,image`, '2026-09-01,m,10,1,511,500'],
+    advice: /total that is larger than their counts.*?(--map prompt_tokens=A\+B)/,
+    fill: { A: 'prompt_tokens', B: 'image' },
+    stored: counts,
+    right: ['510+1'],
+  },
+  'sums of calls without an id': {
+    text: [`${T},input_tokens,output_tokens,Requests`, '2026-09-01,m,10,1,3', '2026-09-01,n,10,1,1'],
+    advice: /column Requests counts calls.*?(--request-id-column A\+B)/,
+    fill: { A: 'time', B: 'model' },
+    stored: counts,
+    right: ['10+1', '10+1'],
+  },
   'too many labels': {
     text: [
       `${T},input_tokens,output_tokens,${Array.from({ length: 17 }, (_, index) => `c${index}`).join(',')}`,
@@ -247,6 +261,24 @@ test('the plan tells layout, columns, ids, charges and sums before anything is s
   });
 });
 
+test('the advice on token columns that are not recorded says which flag fits which meaning', async () => {
+  harness.service.charges.clear();
+  const usage = { input_tokens: 11, cache_read_input_tokens: 90, output_tokens: 5 };
+  const file = harness.write('batch.jsonl', [
+    JSON.stringify({ time: '2026-09-01', result: { message: { model: 'm', usage } } }),
+  ]);
+  const at = 'result.message.usage';
+  const flags = ['--map', `completion_tokens=${at}.output_tokens`, '--map', 'model=result.message.model'];
+  const { code, stderr } = await harness.import(file, ...flags, '--map', `prompt_tokens=${at}.input_tokens`);
+  expect(code).toBe(2);
+  expect(stderr).toContain('if a count does not include one, --map prompt_tokens=A+B adds it; if it does,');
+  const sum = `prompt_tokens=${at}.input_tokens+${at}.cache_read_input_tokens`;
+  expect(await harness.import(file, ...flags, '--map', sum)).toMatchObject({
+    code: 0,
+    json: { created: 1, prompt_tokens: '101' },
+  });
+});
+
 test('rows that are stored under other ids are noticed, because they would be charged again', async () => {
   const rows = ['2026-09-01 10:00:00,m,1,2', '2026-09-01 10:00:01,m,3,4'];
   const plain = harness.write('plain.csv', [`${T},prompt_tokens,completion_tokens`, ...rows]);
@@ -282,6 +314,31 @@ test('short numbers are no ids by default, and the note says how they become ids
   const [, flag = '', value = ''] = /(--request-id-column) (\w+)/.exec(stderr) ?? [];
   await harness.import(file, flag, value);
   expect([...harness.service.charges.keys()]).toEqual(['1', '2']);
+});
+
+test('a sum of calls that grew is not charged again after the advice', async () => {
+  const report = (tokens: number) => [
+    `${T},input_tokens,output_tokens,requests`,
+    `2026-09-01,m,${tokens},1,3`,
+  ];
+  const flags = ['--request-id-column', 'time+model'];
+  await harness.import(harness.write('a.csv', report(100)), ...flags);
+  const grown = await harness.import(harness.write('b.csv', report(700)), ...flags);
+  expect(grown).toMatchObject({ code: 1, json: { created: 0, conflicts: 1 } });
+  expect(counts()).toEqual(['100+1']);
+});
+
+test('if no row can be read, the reason is told and no columns are missed', async () => {
+  const { code, stderr } = await harness.import(harness.write('usage.jsonl', ["{'model': 'm'}"]));
+  expect(code).toBe(2);
+  expect(stderr).toContain('no row can be read; the first is in line 1: not JSON');
+  expect(stderr).not.toContain('no column holds');
+});
+
+test('counts that a known layout leaves out stand in the plan', async () => {
+  const text = ['TIMESTAMP,ContextTokens,GeneratedTokens,cached_tokens_seen', '2026-09-01,1,2,9'];
+  const { stderr } = await harness.import(harness.write('usage.csv', text), '--set', 'model=m');
+  expect(stderr).toContain('columns that are not recorded: cached_tokens_seen');
 });
 
 test('a guess of provider or charge type whose column has no value that fits is dropped', async () => {

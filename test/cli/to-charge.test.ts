@@ -291,3 +291,10 @@ test('no text makes the conversion throw', () => {
     }),
   );
 });
+
+test.each(['Total', 'All models', 'all', 'Summe:'])('a model called %j is a sum of others', (model) => {
+  const row = { model, prompt_tokens: '30', completion_tokens: '11', usage_time: '2026-09-01' };
+  expect(violationsOf(row)).toEqual([
+    `charge.model ${JSON.stringify(model)} is no model but a sum of others: it is not charged`,
+  ]);
+});

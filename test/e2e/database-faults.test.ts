@@ -109,6 +109,35 @@ test('a database that only reads is told by its cause from the start on, and hea
   }
 }, 90_000);
 
+test('a standby only reads, and records charges once it is promoted', async () => {
+  const options = { dataDir: freshDirectory(), logger: recordingLogger() };
+  let postgres = await startEmbeddedPostgres(options);
+  try {
+    await migrate(postgres.url, { lockTimeoutMs: 30_000 });
+    await postgres.stop();
+    // With this file PostgreSQL recovers without end, and accepts reads meanwhile.
+    await writeFile(join(options.dataDir, 'postgres', 'standby.signal'), '');
+    postgres = await startEmbeddedPostgres(options);
+    const http = `127.0.0.1:${await freePort()}`;
+    service = new Service({ DATABASE_URL: postgres.url, NATS_URL: nats.url, METRICS_LISTEN: http });
+    await waitFor('the first verdict', async () => {
+      const answer = await readyz(http).catch(() => undefined);
+      return answer !== undefined && answer.postgresql !== 'unknown';
+    });
+    expect(await readyz(http)).toEqual({
+      status: 503,
+      postgresql: expect.stringMatching(/^read-only: .* \(25006\)$/),
+    });
+    await query(postgres.url, 'SELECT pg_promote()');
+    const client = await service.client();
+    await create(client, 'after');
+    expect(await readyz(http)).toEqual({ status: 200, postgresql: 'ok' });
+  } finally {
+    await service?.cleanUp();
+    await postgres.stop();
+  }
+}, 90_000);
+
 test('an import and single calls lose nothing and count nothing twice while PostgreSQL restarts', async () => {
   const ROWS = 2_500;
   const dataDir = freshDirectory();

@@ -64,7 +64,7 @@ const CHUNKS_MAX = 4;
 const ITEM_OVERHEAD_BYTES = 256;
 const REJECTION_BYTES = 4096;
 
-/** Nothing of this chunk may be stored, but something of those after it. */
+/** Chunks after this one may have been stored, even if nothing of this one was. */
 function amongOthers(error: unknown): unknown {
   const failure = error instanceof ServiceError ? error.failure : undefined;
   if (failure?.reason !== 'DATABASE_UNAVAILABLE') return error;

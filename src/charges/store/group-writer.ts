@@ -6,7 +6,7 @@
 
 import type { Database } from '../../database/orm.ts';
 import { retryWhileAway } from '../../database/retry.ts';
-import { classifySqlError, sqlState } from '../../database/sql-errors.ts';
+import { classifySqlError, isRefusal } from '../../database/sql-errors.ts';
 import {
   cancelled,
   databaseUnavailable,
@@ -162,7 +162,7 @@ export class GroupWriter implements ChargeRecorder {
 
   async #write(group: readonly Submission[]): Promise<void> {
     let waiting = group;
-    // By any of the attempts: each of them has all that are waiting.
+    // After all attempts so far: each of them writes every submission that still waits.
     let stored: Stored = 'nothing';
     try {
       await retryWhileAway(
@@ -179,9 +179,8 @@ export class GroupWriter implements ChargeRecorder {
         for (const submission of waiting) await this.#write([submission]);
         return;
       }
-      // Tables or privileges are missing, for example. That is no fault of the service, and it can be repaired.
-      const refused = classifySqlError(error) === 'other' && sqlState(error) !== undefined;
-      for (const submission of waiting) submission.reject(refused ? this.#unavailable(stored, error) : error);
+      const failure = isRefusal(error) ? this.#unavailable(stored, error) : error;
+      for (const submission of waiting) submission.reject(failure);
     }
   }
 

@@ -2,7 +2,7 @@
 
 /**
  * Common names of each field in usage exports, best first, in the form that {@link simplify} gives.
- * Names that mean different things in different programs are in `layouts.ts`.
+ * Names that mean different things in different programs are in `layouts/`.
  */
 export const ALIASES: Readonly<Record<string, readonly string[]>> = {
   user_profile: words('user userid username userprofileid useremail enduser enduserid customer customerid'),

@@ -1,7 +1,7 @@
 /** Decides where the request ids of an import come from. */
 
 import { UsageError } from '../command.ts';
-import { planColumns, type ColumnRules } from './columns.ts';
+import { namedColumns, planColumns, type ColumnRules } from './columns.ts';
 import { idCandidate, surveyIds, type IdSurvey } from './event-ids.ts';
 import type { Sample } from './sample.ts';
 import { openRowsOf, type Source } from './source.ts';
@@ -34,7 +34,10 @@ export async function chooseIds(
   signal: AbortSignal,
 ): Promise<ChosenIds> {
   const { requestIdColumn } = source.options;
-  const columns = requestIdColumn === undefined ? await idCandidate(sample, rules) : [requestIdColumn];
+  const columns =
+    requestIdColumn === undefined
+      ? await idCandidate(sample, rules)
+      : namedColumns(requestIdColumn, sample.columns);
   const withIds = { ...rules, idColumns: columns };
   const { id } = planColumns(sample.columns, withIds);
   if (sample.rows.length === 0 || id.flat().length === 0)
@@ -80,9 +83,10 @@ function decide(
     if (clashes > 0) {
       const text =
         `${name}: ${clashes} rows, the first in line ${firstClash}, have the id of an earlier row and other content, ` +
-        'so the content of each row identifies it';
+        'so the content of each row identifies it' +
+        (repeated > 0 ? `, and ${repeated} rows that repeat an earlier row are charged as often` : '');
       // Buckets of a report, and a column that most rows share, are no ids that somebody would miss.
-      const isNoId = found.length > 1 || clashes * 2 > rows;
+      const isNoId = columns.length > 1 || clashes * 2 > rows;
       return isNoId
         ? { ...CONTENT, notes: [text] }
         : { ...CONTENT, doubts: [`${text}; ${flag} uses the ids and rejects these rows`] };

@@ -140,11 +140,14 @@ export function planColumns(columns: readonly string[], rules: ColumnRules): Col
   return { assignments, id, fields, places: placesOf(columns, assignments, rules), missing, ...rest };
 }
 
-/** The columns of `--map FIELD=A+B`, unless one column is called so. */
+/** The columns of `A+B` in a flag, unless one column is called so. */
+export function namedColumns(text: string, columns: readonly string[]): string[] {
+  return columns.includes(text) ? [text] : text.split('+').map((part) => part.trim());
+}
+
+/** The columns of `--map FIELD=A+B`. */
 function mapped(text: string, columns: readonly string[], missing: string[]): Sum[] {
-  const whole = columns.indexOf(text);
-  if (whole >= 0) return [[whole]];
-  const parts = text.split('+').map((part) => part.trim());
+  const parts = namedColumns(text, columns);
   const indexes = parts.map((part) => columns.indexOf(part));
   missing.push(...parts.filter((_, index) => (indexes[index] ?? -1) < 0));
   const [first = -1, ...others] = indexes;

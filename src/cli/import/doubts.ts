@@ -8,7 +8,8 @@ import type { ImportOptions } from './options.ts';
 import type { Preview } from './preview.ts';
 import type { Row } from './row.ts';
 import type { Sample } from './sample.ts';
-import { hasValue, toCharge, type ChargeTemplate } from './to-charge.ts';
+import { largerTotals, sumsWithoutId } from './sum-doubts.ts';
+import { toCharge, type ChargeTemplate } from './to-charge.ts';
 import { parseChargeType } from './values.ts';
 
 /** What the faults are found in. */
@@ -30,7 +31,10 @@ export function faultsOf(decided: Decided): string[] {
     ...columns.missing.map((column) => `there is no column ${column}; ${list}`),
     ...labelFaults(sample, decided.rules),
   ];
-  const isEmpty = sample.rows.length === 0 && sample.columns.length === 0;
+  const [first] = sample.rows;
+  if (first?.fault !== undefined && sample.columns.length === 0)
+    return [...faults, `no row can be read; the first is in line ${first.line}: ${first.fault}`];
+  const isEmpty = !first && sample.columns.length === 0;
   return isEmpty ? faults : [...faults, ...missingFields(decided, list)];
 }
 
@@ -92,12 +96,14 @@ export function doubtsAbout(plan: Previewed): { doubts: string[]; notes: string[
   const tokens = [...unknown]
     .filter(([column, rows]) => isLikeTokens(column, rows))
     .map(([column]) => column);
-  if (tokens.length > 0 && !rules.layout && !totalsConfirm(preview))
+  const isDoubtful = tokens.length > 0 && !rules.layout && !totalsConfirm(preview);
+  if (isDoubtful)
     doubts.push(
       `columns that look like token counts and are not recorded: ${tokens.join(', ')}; ` +
-        '--map FIELD=COLUMN records one, --map prompt_tokens=A+B adds it to a count',
+        'if a count does not include one, --map prompt_tokens=A+B adds it; if it does, --map FIELD=COLUMN records it as a part',
     );
-  const others = [...unknown.keys()].filter((column) => !tokens.includes(column));
+  doubts.push(...largerTotals(preview), ...sumsWithoutId(unknown, rules));
+  const others = [...unknown.keys()].filter((column) => !isDoubtful || !tokens.includes(column));
   if (others.length > 0)
     notes.push(
       `columns that are not recorded: ${others.join(', ')}; --map FIELD=COLUMN or --labels A,B records them`,
@@ -165,9 +171,7 @@ function isLikeTokens(column: string, rows: readonly Row[]): boolean {
   if (!/token|cache|reasoning|thinking/i.test(column)) return false;
   return rows.some(({ columns, cells }) => {
     const cell = cells[columns.indexOf(column)];
-    return (
-      hasValue(cell) && typeof cell === 'string' && /[1-9]/.test(cell) && /^[\d.,' ]+$/.test(cell.trim())
-    );
+    return typeof cell === 'string' && /[1-9]/.test(cell) && /^[\d.,' ]+$/.test(cell.trim());
   });
 }
 

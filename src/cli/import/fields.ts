@@ -1,6 +1,7 @@
 /** The fields of a charge that a file can fill, and how each one reads the text of a cell. */
 
 import { Provider, TokenDetails, type Charge } from '../../../generated/charge/v1/charge.ts';
+import { isSummaryWord } from './summary.ts';
 import { explainTime, parseTimestamp } from './timestamp.ts';
 import { parseChargeType, parseCount, parseProvider, quote } from './values.ts';
 
@@ -57,7 +58,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   other_provider: text('otherProvider'),
   charge_type: readChargeType,
   ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, readCount(name)])),
-  model: text('model'),
+  model: readModel,
   reference: text('reference'),
   usage_time: readTime,
 };
@@ -135,6 +136,13 @@ function readChargeType({ charge }: Draft, value: string, fail: Fail): void {
   const type = parseChargeType(value.trim());
   if (type === undefined) fail('import.enum', `${quote(value)} is not completion, plugin or tool`);
   else charge.chargeType = type;
+}
+
+/** A report may sum up the models of each day, in a row that has its time. */
+function readModel({ charge }: Draft, value: string, fail: Fail): void {
+  if (/^all$/i.test(value.trim()) || isSummaryWord(value))
+    fail('import.sum', `${quote(value)} is no model but a sum of others: it is not charged`);
+  else charge.model = value;
 }
 
 function readTime({ charge }: Draft, value: string, fail: Fail): void {

@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import type { ColumnPlan } from './columns.ts';
 import type { Draft } from './fields.ts';
 import type { Cell } from './row.ts';
+import { parseTimestamp } from './timestamp.ts';
 
 /**
  * What a row itself says about its event: time, user, model and counts, as they are read. Constants of flags,
@@ -39,7 +40,15 @@ export function idInRow({ id }: Pick<ColumnPlan, 'id'>, cells: readonly Cell[]):
   const [first] = values;
   if (values.every((value) => value === undefined)) return undefined;
   if (values.length === 1 && first !== undefined && /^[ -~]{1,128}$/.test(first)) return first;
-  return `import:${hashOf(JSON.stringify(values.map((value) => value ?? null)))}`;
+  return `import:${hashOf(JSON.stringify(values.map(plainValue)))}`;
+}
+
+/** A part of a bucket's id as it was before a spreadsheet wrote `FALSE` or another form of its time. */
+function plainValue(value: string | undefined): string | null {
+  if (value === undefined || /^\d+$/.test(value)) return value ?? null;
+  if (/^(?:true|false)$/i.test(value)) return value.toLowerCase();
+  const time = parseTimestamp(value);
+  return time ? `${time.seconds}.${time.nanos}` : value;
 }
 
 function valueOf(cell: Cell): string | undefined {
@@ -67,8 +76,8 @@ export function numberOf(text: string): number {
   return createHash('sha256').update(text).digest().readUIntBE(0, 6);
 }
 
-/** Then a table has 512 MB. Larger files have to be split. */
-export const KEYS_MAX = 16_000_000;
+/** At this size a table takes 512 MB. Larger files have to be split. */
+const KEYS_MAX = 16_000_000;
 
 /**
  * Numbers by the hash of a text, in 32 to 64 bytes a key: files have millions of rows, and a Map of strings

@@ -53,6 +53,18 @@ export function jsonRows(text: string): readonly JsonRow[] | string {
   }));
 }
 
+/** The values of a JSON object that stands in a cell, as columns below the name of its column. Empty: it is none. */
+export function nestedCells(column: string, text: string): ReadonlyMap<string, Cell> {
+  const cells = new Map<string, Cell>();
+  try {
+    const value: unknown = JSON.parse(text, revive);
+    if (isObject(value)) flatten(value, `${column}.`, 2, cells, new Map());
+  } catch {
+    // A text that only begins like JSON.
+  }
+  return cells;
+}
+
 interface Unfolded {
   readonly cells: ReadonlyMap<string, Cell>;
   readonly raw: JsonObject;

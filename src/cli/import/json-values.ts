@@ -2,8 +2,8 @@
 
 import { faultOf } from './read-lines.ts';
 
-/** Most bytes of one value. A longer one is named and not collected in memory. */
-export const VALUE_BYTES_MAX = 67_108_864;
+/** Most bytes of one value. A longer one gets a fault, and its other bytes do not stay in memory. */
+const VALUE_BYTES_MAX = 67_108_864;
 
 /** Bytes of a value that is too long which go into the reject file. */
 const KEPT_BYTES_MAX = 4096;

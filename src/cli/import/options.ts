@@ -83,7 +83,10 @@ export function addFlags(command: Command): void {
       '--other-providers',
       'a provider that the contract does not name becomes PROVIDER_OTHER of that name',
     )
-    .option('--request-id-column <name>', 'the file has its own request ids, in this column')
+    .option(
+      '--request-id-column <name>',
+      'the file has its own request ids, in this column; A+B: in several together',
+    )
     .optionsGroup('Before sending:')
     .option('--dry-run', 'read the whole file, send nothing, and tell what would happen')
     .option('--yes', 'send without asking, also if the plan has doubts')

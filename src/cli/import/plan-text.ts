@@ -4,7 +4,6 @@ import { Charge } from '../../../generated/charge/v1/charge.ts';
 import { group } from '../progress.ts';
 import type { ImportOptions } from './options.ts';
 import type { ImportPlan } from './plan.ts';
-import { describeViolations } from './rejects.ts';
 import { DEFAULTS } from './to-charge.ts';
 
 /** So many charges are shown as they would be recorded. */
@@ -33,11 +32,7 @@ export function planToText(plan: ImportPlan, options: ImportOptions): string {
     `  request ids: ${plan.identity}`,
     `  first ${group(preview.rows)} rows: ${counts.join(', ')}; ${sums}`,
     ...chargesOf(plan).map((charge) => `    ${charge}`),
-    ...(rejection
-      ? [
-          `    row ${rejection.row} would be rejected: ${rejection.violations.length > 0 ? describeViolations(rejection.violations) : rejection.reason}`,
-        ]
-      : []),
+    ...(rejection ? [`    row ${rejection.row} would be rejected: ${rejection.reason}`] : []),
     ...plan.notes.map((note) => `  note: ${note}`),
     ...plan.doubts.map((doubt) => `warning: ${doubt}`),
   ];

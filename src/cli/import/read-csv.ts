@@ -3,6 +3,7 @@
 import { chain } from './head.ts';
 import { findHeader } from './header.ts';
 import { readRecords, type CsvRecord, type Width } from './csv-records.ts';
+import { nestedCells } from './json-rows.ts';
 import type { Line } from './read-lines.ts';
 import type { FileHints, Row, RowSource } from './row.ts';
 import { findSeparator, nameOfSeparator, separatorLine } from './separator.ts';
@@ -105,8 +106,26 @@ async function* readBody(
     }
     const cells = record.cells.length > columns.length ? record.cells.slice(0, columns.length) : record.cells;
     const fault = summaries.reasonFor(columns, cells);
-    yield fault === undefined ? { ...record, columns, cells } : { ...record, columns, cells: [], fault };
+    yield fault === undefined
+      ? { ...record, ...withNested(columns, cells) }
+      : { ...record, columns, cells: [], fault };
   }
+}
+
+/** Columns in which exporters such as Langfuse and ClickHouse put an object with the counts, as JSON. */
+const NESTED = /usage|attributes/i;
+
+/** Adds the values of such objects as columns, as in a JSON file. */
+function withNested(columns: readonly string[], cells: readonly string[]): Pick<Row, 'columns' | 'cells'> {
+  const nested = columns.flatMap((column, index) => {
+    const cell = cells[index] ?? '';
+    return cell.startsWith('{') && NESTED.test(column) ? [...nestedCells(column, cell)] : [];
+  });
+  if (nested.length === 0) return { columns, cells };
+  return {
+    columns: [...columns, ...nested.map(([column]) => column)],
+    cells: [...cells, ...nested.map(([, cell]) => cell)],
+  };
 }
 
 function isEmpty(cells: readonly string[]): boolean {

@@ -24,7 +24,7 @@ export interface Line {
 /**
  * Yields every line, also the blank ones. `\n` and `\r\n` end a line, or `lineEnd` alone; the last one needs
  * no end. Byte order marks are left out, also where files were put together. A line that is not UTF-8, has
- * a NUL or is longer than {@link LINE_BYTES_MAX} gets a fault. It is neither changed nor collected in
+ * a NUL or is longer than {@link LINE_BYTES_MAX} gets a fault. A line that is too long is not collected in
  * memory. Errors of `source` pass through.
  */
 export async function* readLines(source: AsyncIterable<Buffer>, lineEnd = NEW_LINE): AsyncGenerator<Line> {

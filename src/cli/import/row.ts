@@ -31,7 +31,7 @@ export interface Row {
   readonly raw: string;
   /** Bytes of the file up to the end of this row. */
   readonly endOffset: number;
-  /** Names of the columns; the same array for every row of a CSV file. */
+  /** Names of the columns; mostly the same array for every row of a CSV file. */
   readonly columns: readonly string[];
   readonly cells: readonly Cell[];
   readonly fault?: string;

@@ -46,7 +46,7 @@ export async function openSource(options: ImportOptions, signal: AbortSignal): P
   }
 }
 
-/** A file from its first row on. Whoever reads it to the end or not, `input.destroy()` closes it. */
+/** A file from its first row on. Call `close()` even if the rows were read to the end. */
 export interface OpenRows extends Pick<OpenFile, 'columns' | 'notes'> {
   readonly rows: AsyncIterable<Row>;
   close(): void;

@@ -18,7 +18,7 @@ const LEARNT_ROWS_MAX = 100;
 
 /**
  * Tells summary rows from others, in the order of the file. A row sums up others if one of its cells says so
- * ("Total") and it has no time, or lacks a text that every row before had. A model or user of that name
+ * ("Total") and it has no time, or lacks a text that every row before had. A user of that name
  * has both. A row without any of the texts that every row before had is a sum, too.
  */
 export class SummaryRows {
@@ -52,7 +52,8 @@ export class SummaryRows {
   }
 }
 
-function isSummaryWord(cell: Cell): cell is string {
+/** Whether a text says "sum of these". No model is called so. */
+export function isSummaryWord(cell: Cell): cell is string {
   if (typeof cell !== 'string' || cell.length > WORD_LENGTH_MAX || /^[\d\s]/.test(cell)) return false;
   return WORDS.has(
     cell

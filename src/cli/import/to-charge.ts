@@ -73,7 +73,7 @@ export function toCharge(
 }
 
 /** Whether a cell says anything. */
-export function hasValue(cell: Cell): cell is string | Unusable {
+function hasValue(cell: Cell): cell is string | Unusable {
   return cell !== undefined && (typeof cell !== 'string' || cell.trim() !== '');
 }
 

@@ -83,10 +83,32 @@ export const AGENTS: readonly Layout[] = [
     reasoning: 'inside',
   },
   {
-    name: 'ccusage report',
-    has: ['modelName', 'inputTokens', 'outputTokens', 'cacheCreationTokens', 'cacheReadTokens'],
+    name: 'Cursor usage events, JSON',
+    has: ['timestamp', 'model', 'tokenUsage.inputTokens', 'tokenUsage.outputTokens'],
     fields: {
-      usage_time: 'date | period | lastActivity | startTime',
+      usage_time: 'timestamp',
+      user_profile: 'userEmail',
+      prompt_tokens: 'tokenUsage.inputTokens',
+      completion_tokens: 'tokenUsage.outputTokens',
+      'token_details.cache_read_tokens': 'tokenUsage.cacheReadTokens',
+      cache_write_tokens: 'tokenUsage.cacheWriteTokens',
+    },
+    set: { charge_type: 'completion' },
+    cache: 'beside',
+    reasoning: 'inside',
+  },
+  {
+    name: 'ccusage report',
+    // Without a breakdown, the models of a day are a list.
+    has: [
+      'modelName | modelsUsed | models',
+      'inputTokens',
+      'outputTokens',
+      'cacheCreationTokens',
+      'cacheReadTokens',
+    ],
+    fields: {
+      usage_time: 'date | week | period | lastActivity | startTime',
       session_key: 'sessionId',
       model: 'modelName',
       prompt_tokens: 'inputTokens',
@@ -97,6 +119,7 @@ export const AGENTS: readonly Layout[] = [
     set: { charge_type: 'completion' },
     cache: 'beside',
     reasoning: 'inside',
-    id: ['date | period | sessionId | startTime', 'agent', 'modelName'],
+    // A month is no moment, but it tells one row from the others.
+    id: ['date | week | month | period | sessionId | startTime', 'agent', 'modelName'],
   },
 ];

@@ -87,6 +87,15 @@ export const GATEWAYS: readonly Layout[] = [
     id: ['generation_id'],
   },
   {
+    name: 'OpenRouter activity by day',
+    has: ['date', 'model_permaslug', 'endpoint_id', 'requests', 'prompt_tokens', 'completion_tokens'],
+    fields: { usage_time: 'date', provider: 'provider_name' },
+    set: { charge_type: 'completion' },
+    cache: 'inside',
+    reasoning: 'inside',
+    id: ['date', 'model_permaslug', 'endpoint_id', 'provider_name'],
+  },
+  {
     name: 'OpenTelemetry GenAI',
     has: ['gen_ai.usage.input_tokens | gen_ai.usage.prompt_tokens'],
     fields: {

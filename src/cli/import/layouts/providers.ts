@@ -61,7 +61,8 @@ export const PROVIDERS: readonly Layout[] = [
   },
   {
     name: 'OpenAI usage export',
-    has: ['start_time', 'end_time', 'num_model_requests', 'input_tokens', 'output_tokens'],
+    // Embeddings have no output_tokens.
+    has: ['start_time', 'end_time', 'num_model_requests', 'input_tokens'],
     fields: {
       usage_time: 'start_time',
       user_profile: 'user_id',
@@ -75,9 +76,9 @@ export const PROVIDERS: readonly Layout[] = [
     cache: 'inside',
     reasoning: 'inside',
     id: ['start_time', 'end_time', 'model', 'project_id', 'user_id', 'api_key_id', 'batch', 'service_tier'],
-    // A bucket without usage is a row with nothing but its times.
+    // A bucket without usage is a row with nothing but its times, and perhaps 0 requests.
     isUsage: (cells) =>
-      `${cells('input_tokens')}${cells('output_tokens')}${cells('num_model_requests')}` !== '',
+      !/^0?$/.test(`${cells('input_tokens')}${cells('output_tokens')}${cells('num_model_requests')}`),
   },
   {
     name: 'OpenAI usage export until 2024',
@@ -110,7 +111,8 @@ export const PROVIDERS: readonly Layout[] = [
   },
   {
     name: 'AWS Bedrock invocation log',
-    has: ['schemaType', 'modelId', 'requestId', 'input.inputTokenCount', 'output.outputTokenCount'],
+    // Embeddings have no output.outputTokenCount.
+    has: ['schemaType', 'modelId', 'requestId', 'input.inputTokenCount'],
     fields: {
       usage_time: 'timestamp',
       user_profile: 'identity.arn',
@@ -144,5 +146,7 @@ export const PROVIDERS: readonly Layout[] = [
     cache: 'inside',
     reasoning: 'beside',
     id: ['responseId'],
+    // The parts of a streamed response have the counts so far.
+    repeated: 'last',
   },
 ];
