@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { afterEach, expect, jest, test } from '@jest/globals';
 
-import { childrenOf, isAlive, type Logger } from '../../src/embedded/process.ts';
+import { childrenOf, isAlive, type Logger, signalProcess } from '../../src/embedded/process.ts';
 import { startEmbeddedNats } from '../../src/embedded/nats-server.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import type { ManagedServer, ProcessExit } from '../../src/embedded/server-process.ts';
@@ -136,8 +136,10 @@ test.each<[string, (dataDir: string, port: number, logger: Logger) => Promise<Ma
     const supervised = await superviseProcess(name, start, logger, NEVER, PROBES);
     try {
       const { pid, port } = supervised.first;
+      // It makes no more children then. One of those that it has may end before its signal.
+      signalProcess(pid, 'SIGSTOP');
       const children = childrenOf(pid);
-      for (const each of [pid, ...children]) process.kill(each, 'SIGSTOP');
+      for (const child of children) signalProcess(child, 'SIGSTOP');
       await waitFor('another server', () => servers.length === 2, { timeoutMs: 30_000 });
       expect(servers[1]?.port).toBe(port);
       expect(await servers[1]?.answers(5_000)).toBe(true);
