@@ -4,7 +4,14 @@
  */
 const KITS = ['errors', 'observability', 'database', 'grpc', 'http', 'embedded'];
 /** Each feature, and the features that it stands on. */
-const FEATURES = { journal: [], charges: ['journal'], relay: ['charges', 'journal'] };
+const FEATURES = {
+  journal: [],
+  prices: ['journal'],
+  charges: ['journal', 'prices'],
+  relay: ['charges', 'journal'],
+};
+/** The files of prices that know neither messages nor the database. */
+const PRICE_RULES = '^src/prices/(money|currency|price|price-[a-z]+|cost|ports)\\.ts$';
 const ROOTS = ['server', 'supervisor', 'cli'];
 
 const features = Object.keys(FEATURES);
@@ -41,8 +48,13 @@ module.exports = {
       { path: '^src/charges/(charge|charge-[a-z]+|canonical-content|ports)\\.ts$' },
       {
         path: '^(src|generated)/',
-        pathNot: '^src/charges/(charge|charge-[a-z]+|canonical-content|ports)\\.ts$',
+        pathNot: '^src/(charges/(charge|charge-[a-z]+|canonical-content|ports)|prices/index)\\.ts$',
       },
+    ),
+    forbid(
+      'prices-are-computed-from-nothing-else',
+      { path: PRICE_RULES },
+      { path: '^(src|generated)/', pathNot: PRICE_RULES },
     ),
     forbid(
       'messages-are-for-those-who-translate-them',

@@ -4,13 +4,19 @@ CREATE TABLE charge (
   prompt_tokens bigint NOT NULL,
   completion_tokens bigint NOT NULL,
   total_tokens bigint NOT NULL,
+  cost_nanos bigint,
   usage_time timestamp(6) with time zone NOT NULL,
   create_time timestamp(6) with time zone NOT NULL,
   id uuid NOT NULL,
   request_key uuid NOT NULL,
   content_hash uuid NOT NULL,
+  price_version integer,
+  unpriced_kinds integer,
   provider smallint NOT NULL,
   charge_type smallint NOT NULL,
+  service_tier smallint,
+  call_outcome smallint,
+  unpriced_reason smallint,
   tenant text COLLATE "C" NOT NULL,
   user_profile text COLLATE "C" NOT NULL,
   session_key text COLLATE "C",
@@ -18,16 +24,59 @@ CREATE TABLE charge (
   request_id text COLLATE "C",
   reference text COLLATE "C",
   other_provider text COLLATE "C",
+  region text COLLATE "C",
+  cost_currency text COLLATE "C",
   labels jsonb,
+  quantities jsonb,
   cache_read_tokens bigint,
   cache_write_5m_tokens bigint,
   cache_write_1h_tokens bigint,
   reasoning_tokens bigint,
   audio_input_tokens bigint,
   audio_output_tokens bigint,
+  image_input_tokens bigint,
+  image_output_tokens bigint,
+  reported_cost_nanos bigint,
+  reported_cost_currency text COLLATE "C",
+  amends uuid,
+  import_id uuid,
   traceparent text COLLATE "C",
   CONSTRAINT charge_pkey PRIMARY KEY (tenant, id),
   CONSTRAINT charge_request_key UNIQUE (tenant, request_key)
+);
+
+CREATE TABLE correction (
+  sequence bigint NOT NULL,
+  create_time timestamp(6) with time zone NOT NULL,
+  charge_id uuid NOT NULL,
+  id uuid NOT NULL,
+  replacement_id uuid,
+  state smallint NOT NULL,
+  closed_period boolean NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  reason text COLLATE "C" NOT NULL,
+  request_id text COLLATE "C",
+  traceparent text COLLATE "C",
+  CONSTRAINT correction_pkey PRIMARY KEY (tenant, charge_id),
+  CONSTRAINT correction_id_key UNIQUE (tenant, id),
+  CONSTRAINT correction_request_id_key UNIQUE (tenant, request_id)
+);
+
+CREATE TABLE cost_revision (
+  sequence bigint NOT NULL,
+  create_time timestamp(6) with time zone NOT NULL,
+  cost_nanos bigint,
+  charge_id uuid NOT NULL,
+  id uuid NOT NULL,
+  run integer NOT NULL,
+  revision integer NOT NULL,
+  price_version integer,
+  unpriced_kinds integer,
+  unpriced_reason smallint,
+  tenant text COLLATE "C" NOT NULL,
+  cost_currency text COLLATE "C",
+  CONSTRAINT cost_revision_pkey PRIMARY KEY (tenant, charge_id, revision),
+  CONSTRAINT cost_revision_id_key UNIQUE (tenant, id)
 );
 
 CREATE TABLE dead_letter (
@@ -41,13 +90,15 @@ CREATE TABLE dead_letter (
 CREATE TABLE journal (
   tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
-  charge_ids uuid[] STORAGE EXTERNAL NOT NULL,
+  kind smallint NOT NULL,
+  event_ids uuid[] STORAGE EXTERNAL NOT NULL,
   CONSTRAINT journal_pkey PRIMARY KEY (tenant, last_sequence)
 );
 
 CREATE TABLE journal_head (
   tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
+  price_version integer NOT NULL DEFAULT 0,
   CONSTRAINT journal_head_pkey PRIMARY KEY (tenant)
 ) WITH (fillfactor=10);
 
@@ -56,6 +107,37 @@ CREATE TABLE migration (
   name character varying(255) NOT NULL,
   executed_at timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   CONSTRAINT migration_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE period_close (
+  end_time timestamp(6) with time zone NOT NULL,
+  create_time timestamp(6) with time zone NOT NULL,
+  sequence bigint NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  CONSTRAINT period_close_pkey PRIMARY KEY (tenant, end_time)
+);
+
+CREATE TABLE price (
+  effective_time timestamp(6) with time zone NOT NULL,
+  create_time timestamp(6) with time zone NOT NULL,
+  version integer NOT NULL,
+  provider smallint NOT NULL,
+  charge_type smallint NOT NULL,
+  model_match smallint NOT NULL,
+  service_tier smallint NOT NULL,
+  basis smallint NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  other_provider text COLLATE "C",
+  model text COLLATE "C",
+  region text COLLATE "C",
+  currency_code text COLLATE "C",
+  alias_model text COLLATE "C",
+  rates jsonb,
+  source text COLLATE "C",
+  note text COLLATE "C",
+  request_id text COLLATE "C" NOT NULL,
+  CONSTRAINT price_pkey PRIMARY KEY (tenant, version),
+  CONSTRAINT price_request_id_key UNIQUE (tenant, request_id)
 );
 
 CREATE TABLE relay_cursor (
@@ -72,6 +154,24 @@ CREATE TABLE relay_lease (
   CONSTRAINT relay_lease_pkey PRIMARY KEY (name)
 ) WITH (fillfactor=10);
 
+CREATE TABLE reprice_run (
+  create_time timestamp(6) with time zone NOT NULL,
+  run integer NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  run_id text COLLATE "C" NOT NULL,
+  reason text COLLATE "C" NOT NULL,
+  filter jsonb NOT NULL,
+  CONSTRAINT reprice_run_pkey PRIMARY KEY (tenant, run),
+  CONSTRAINT reprice_run_run_id_key UNIQUE (tenant, run_id)
+);
+
+CREATE TABLE tenant_lock (
+  tenant text COLLATE "C" NOT NULL,
+  CONSTRAINT tenant_lock_pkey PRIMARY KEY (tenant)
+);
+
+CREATE INDEX charge_import_id_idx ON public.charge USING btree (tenant, import_id, usage_time, create_time) WHERE (import_id IS NOT NULL);
+
 CREATE INDEX charge_reference_idx ON public.charge USING btree (tenant, reference, usage_time, create_time) WHERE (reference IS NOT NULL);
 
 CREATE INDEX charge_session_key_idx ON public.charge USING btree (tenant, session_key, usage_time, create_time) WHERE (session_key IS NOT NULL);
@@ -86,16 +186,66 @@ CREATE OR REPLACE FUNCTION public.charge_append_only_fn()
 AS $function$ begin RAISE EXCEPTION 'charge is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.correction_append_only_fn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ begin RAISE EXCEPTION 'correction is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+;
+
+CREATE OR REPLACE FUNCTION public.cost_revision_append_only_fn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ begin RAISE EXCEPTION 'cost_revision is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+;
+
 CREATE OR REPLACE FUNCTION public.journal_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$ begin RAISE EXCEPTION 'journal is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.period_close_append_only_fn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ begin RAISE EXCEPTION 'period_close is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+;
+
+CREATE OR REPLACE FUNCTION public.price_append_only_fn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ begin RAISE EXCEPTION 'price is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+;
+
+CREATE OR REPLACE FUNCTION public.reprice_run_append_only_fn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ begin RAISE EXCEPTION 'reprice_run is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+;
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION charge_append_only_fn();
 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION charge_append_only_fn();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.correction FOR EACH STATEMENT EXECUTE FUNCTION correction_append_only_fn();
+
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.correction FOR EACH STATEMENT EXECUTE FUNCTION correction_append_only_fn();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.cost_revision FOR EACH STATEMENT EXECUTE FUNCTION cost_revision_append_only_fn();
+
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.cost_revision FOR EACH STATEMENT EXECUTE FUNCTION cost_revision_append_only_fn();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION journal_append_only_fn();
 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION journal_append_only_fn();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION period_close_append_only_fn();
+
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION period_close_append_only_fn();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION price_append_only_fn();
+
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION price_append_only_fn();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.reprice_run FOR EACH STATEMENT EXECUTE FUNCTION reprice_run_append_only_fn();
+
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.reprice_run FOR EACH STATEMENT EXECUTE FUNCTION reprice_run_append_only_fn();

@@ -27,7 +27,7 @@ export function countJournal(databaseUrl: string): Promise<Counts> {
   return count(
     databaseUrl,
     `SELECT (SELECT count(*) FROM charge) AS charges,
-            coalesce(sum(cardinality(charge_ids)), 0) AS journal,
+            coalesce(sum(cardinality(event_ids)), 0) AS journal,
             coalesce(max(last_sequence), 0) AS last_sequence
      FROM journal`,
   );

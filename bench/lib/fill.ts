@@ -27,8 +27,8 @@ export function fillCharges(databaseUrl: string, count: number, published: boole
       await client.query(FILL, [first, Math.min(first + BATCH - 1, count), count]);
     }
     await client.query(`
-      INSERT INTO journal (tenant, last_sequence, charge_ids)
-      SELECT tenant, max(sequence), array_agg(id ORDER BY id)
+      INSERT INTO journal (tenant, last_sequence, kind, event_ids)
+      SELECT tenant, max(sequence), 1, array_agg(id ORDER BY id)
       FROM (SELECT tenant, id, row_number() OVER (ORDER BY id) AS sequence FROM charge) AS numbered
       GROUP BY tenant, (sequence - 1) / ${GROUP}`);
     await client.query('UPDATE journal_head SET last_sequence = $1', [count]);

@@ -6,6 +6,7 @@ import { contentHash } from '../../src/charges/canonical-content.ts';
 import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
 import { timeOfChargeId } from '../../src/charges/charge-id.ts';
 import type { ChargeRow } from '../../src/charges/entity.ts';
+import { NOT_PRICED } from '../../src/prices/index.ts';
 import { isHashedKey, requestKey } from '../../src/charges/store/request-key.ts';
 import { RequestIds } from './request-ids.ts';
 import { toContent, workloadRows } from './workload.ts';
@@ -40,6 +41,9 @@ export function newChargeSource(): ChargeSource {
       contentHash: row.contentHash,
       usageTimeMicros: row.content.usageTimeMicros ?? createTimeMicros,
       createTimeMicros,
+      ...NOT_PRICED,
+      amends: '',
+      importId: '',
       traceparent: '',
     };
   };

@@ -66,6 +66,7 @@ export function toCreateRequest(row: WorkloadRow, requestId: string): CreateChar
   const { labels, promptTokens, completionTokens, provider, chargeType, ...texts } = row;
   return {
     requestId,
+    importId: '',
     charge: Charge.fromPartial({
       ...texts,
       provider: provider as Charge['provider'],
@@ -93,6 +94,11 @@ export function toContent(row: WorkloadRow): ChargeContent {
     reference: '',
     labels: new Map(Object.entries(row.labels)),
     usageTimeMicros: undefined,
+    serviceTier: 1,
+    region: '',
+    quantities: new Map(),
+    reportedCost: undefined,
+    callOutcome: 0,
   };
 }
 

@@ -36,7 +36,10 @@ export async function runCallAndRow(job: CallAndRowJob): Promise<JobResult> {
       const charges = next(1);
       const callStartedAtMs = performance.now();
       const status = await emptyCall();
-      const { lastSequence } = await INSERT.run(client, DEFAULT_TENANT, charges, 'expectNew');
+      const { lastSequence } = await INSERT.run(client, DEFAULT_TENANT, charges, {
+        mode: 'expectNew',
+        priceVersion: 0,
+      });
       latencies.add(performance.now() - callStartedAtMs);
       if (status === 0 && lastSequence !== undefined) ok++;
       else failed++;

@@ -2,6 +2,7 @@
 
 import { hash } from 'node:crypto';
 
+import type { Money } from '../prices/index.ts';
 import type { Charge, ChargeContent, TokenDetails } from './charge.ts';
 
 /** Half a SHA-256, which still makes an accidental match impossible in practice. */
@@ -24,7 +25,8 @@ function canonicalContent(content: ChargeContent): string {
     `${text(content.otherProvider)}${content.chargeType};${content.promptTokens};` +
     `${content.completionTokens};${content.totalTokens};${details ? tokenDetails(details) : '-;'}` +
     `${text(content.model)}${text(content.reference)}${labels(content.labels)}` +
-    `${content.usageTimeMicros ?? '-'}`
+    `${content.usageTimeMicros ?? '-'};${content.serviceTier};${text(content.region)}` +
+    `${quantities(content.quantities)}${reportedCost(content.reportedCost)}${content.callOutcome}`
   );
 }
 
@@ -35,7 +37,8 @@ function text(value: string): string {
 function tokenDetails(details: TokenDetails): string {
   return (
     `${details.cacheReadTokens},${details.cacheWrite5mTokens},${details.cacheWrite1hTokens},` +
-    `${details.reasoningTokens},${details.audioInputTokens},${details.audioOutputTokens};`
+    `${details.reasoningTokens},${details.audioInputTokens},${details.audioOutputTokens},` +
+    `${details.imageInputTokens},${details.imageOutputTokens};`
   );
 }
 
@@ -43,6 +46,16 @@ function labels(map: ReadonlyMap<string, string>): string {
   if (map.size === 0) return '0;';
   const keys = [...map.keys()].sort();
   return `${map.size};${keys.map((key) => text(key) + text(map.get(key) ?? '')).join('')}`;
+}
+
+function quantities(map: ReadonlyMap<number, bigint>): string {
+  if (map.size === 0) return '0;';
+  const sorted = [...map].sort(([a], [b]) => a - b);
+  return `${map.size};${sorted.map(([kind, amount]) => `${kind}:${amount};`).join('')}`;
+}
+
+function reportedCost(money: Money | undefined): string {
+  return money === undefined ? '-;' : `${money.currencyCode}${money.nanos};`;
 }
 
 const SCALARS = [
@@ -63,12 +76,14 @@ const DETAILS = [
   ['reasoningTokens', 'reasoning_tokens'],
   ['audioInputTokens', 'audio_input_tokens'],
   ['audioOutputTokens', 'audio_output_tokens'],
+  ['imageInputTokens', 'image_input_tokens'],
+  ['imageOutputTokens', 'image_output_tokens'],
 ] as const;
 
 /**
- * The first field, in the contract's order, in which a request differs from the charge that its request id
- * made, as a path in proto spelling. For contents whose hashes differ: if every other field is equal, it is
- * `usage_time`, which one of the two gave and the other left to the server.
+ * The first field in which a request differs from the charge that its request id made, as a path in proto spelling.
+ * Fields are compared in the contract's order, but `usage_time` last: if every other field of contents whose hashes
+ * differ is equal, one of the two gave it and the other left it to the server.
  */
 export function firstDifference(stored: Charge, requested: ChargeContent): string {
   for (const [member, field] of SCALARS) {
@@ -78,7 +93,13 @@ export function firstDifference(stored: Charge, requested: ChargeContent): strin
   if (detail !== undefined) return detail;
   if (stored.model !== requested.model) return 'model';
   if (stored.reference !== requested.reference) return 'reference';
-  return differingLabel(stored.labels, requested.labels) ?? 'usage_time';
+  const label = differingLabel(stored.labels, requested.labels);
+  if (label !== undefined) return label;
+  if (stored.serviceTier !== requested.serviceTier) return 'service_tier';
+  if (stored.region !== requested.region) return 'region';
+  if (quantities(stored.quantities) !== quantities(requested.quantities)) return 'quantities';
+  if (reportedCost(stored.reportedCost) !== reportedCost(requested.reportedCost)) return 'reported_cost';
+  return stored.callOutcome === requested.callOutcome ? 'usage_time' : 'call_outcome';
 }
 
 function differingDetail(a: TokenDetails | undefined, b: TokenDetails | undefined): string | undefined {

@@ -11,6 +11,7 @@ export function matches(filter: ChargeFilter, charge: Charge): boolean {
     (!filter.chargeType || filter.chargeType === charge.chargeType) &&
     (!filter.model || filter.model === charge.model) &&
     (!filter.reference || filter.reference === charge.reference) &&
+    (!filter.importId || filter.importId === charge.importId) &&
     (filter.startTimeMicros === undefined || charge.usageTimeMicros >= filter.startTimeMicros) &&
     (filter.endTimeMicros === undefined || charge.usageTimeMicros < filter.endTimeMicros) &&
     (filter.labels === undefined || hasLabels(charge.labels, filter.labels))

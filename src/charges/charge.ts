@@ -5,9 +5,15 @@
  * passes through a float.
  */
 
-/** Numbers of `charge.v1.Provider` and `charge.v1.ChargeType` that rules depend on. */
+import type { Cost, Money } from '../prices/index.ts';
+
+/** Numbers of the contract's enums that rules depend on. */
 export const PROVIDER_OTHER = 100;
 export const CHARGE_TYPE_COMPLETION = 1;
+export const SERVICE_TIER_STANDARD = 1;
+
+/** Numbers of `charge.v1.ChargeState`. */
+export const CHARGE_STATE = { active: 1, voided: 2, amended: 3 } as const;
 
 /** The tenant that every row belongs to until credentials exist. */
 export const DEFAULT_TENANT = 'default';
@@ -20,6 +26,8 @@ export interface TokenDetails {
   readonly reasoningTokens: bigint;
   readonly audioInputTokens: bigint;
   readonly audioOutputTokens: bigint;
+  readonly imageInputTokens: bigint;
+  readonly imageOutputTokens: bigint;
 }
 
 /** What the caller says about a charge. An empty text means that the caller left the field out. */
@@ -39,20 +47,47 @@ export interface ChargeContent {
   readonly labels: ReadonlyMap<string, string>;
   /** When the usage happened; undefined: the caller left it to the server. */
   readonly usageTimeMicros: bigint | undefined;
+  /** A number of `charge.v1.ServiceTier`; never unspecified. */
+  readonly serviceTier: number;
+  readonly region: string;
+  /** Amounts by the number of their `charge.v1.UsageKind`. */
+  readonly quantities: ReadonlyMap<number, bigint>;
+  readonly reportedCost: Money | undefined;
+  /** A number of `charge.v1.CallOutcome`; 0: unknown. */
+  readonly callOutcome: number;
 }
 
-/** A stored charge. */
-export interface Charge extends Omit<ChargeContent, 'usageTimeMicros'> {
+/** What became of a charge after it was recorded. */
+export interface ChargeStatus {
+  /** One of {@link CHARGE_STATE}. */
+  readonly state: number;
+  /** The id of the charge that took its place; empty: none. */
+  readonly replacedBy: string;
+  /** How often it was repriced. */
+  readonly revision: number;
+  readonly updateTimeMicros: bigint;
+}
+
+/** A stored charge, with the cost that it was recorded with or, if it has a status, with its latest cost. */
+export interface Charge extends Omit<ChargeContent, 'usageTimeMicros'>, Cost {
   /** UUIDv7 in its 36-character text form. */
   readonly id: string;
   readonly usageTimeMicros: bigint;
   readonly createTimeMicros: bigint;
+  /** The id of the charge that it replaces; empty: none. */
+  readonly amends: string;
+  /** The import that recorded it; empty: none. */
+  readonly importId: string;
+  /** Undefined: nothing has happened to it since it was recorded, or that is of no interest. */
+  readonly status?: ChargeStatus | undefined;
 }
 
 /** A request to record a charge, valid by the contract's rules. */
 export interface ChargeRequest {
   readonly requestId: string;
   readonly content: ChargeContent;
+  /** The import that it is part of; empty: none. Not part of the content. */
+  readonly importId?: string | undefined;
   /** W3C trace context of the caller, passed on with the event; not part of the content. */
   readonly traceparent?: string | undefined;
 }
@@ -88,6 +123,7 @@ export interface ChargeFilter {
   readonly chargeType?: number | undefined;
   readonly model?: string | undefined;
   readonly reference?: string | undefined;
+  readonly importId?: string | undefined;
   readonly labels?: ReadonlyMap<string, string> | undefined;
   readonly startTimeMicros?: bigint | undefined;
   readonly endTimeMicros?: bigint | undefined;

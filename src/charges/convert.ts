@@ -1,7 +1,9 @@
 /** Converts between messages of `charge.v1` and the domain's charges. Nothing else does. */
 
 import {
+  type CallOutcome,
   type Charge as ProtoCharge,
+  type ChargeState,
   type ChargeType,
   Provider,
   type TokenDetails as ProtoTokenDetails,
@@ -12,31 +14,35 @@ import {
   ListChargesOrder,
 } from '../../generated/charge/v1/charge_service.ts';
 import type { ChargeCreated } from '../../generated/charge/v1/event.ts';
+import type { ServiceTier, UsageKind } from '../../generated/charge/v1/money.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../grpc/timestamp.ts';
-import type {
-  Charge,
-  ChargeContent,
-  ChargeFilter,
-  ChargeRequest,
-  ChargeEvent,
-  TokenDetails,
+import { toProtoCost } from '../prices/index.ts';
+import {
+  type Charge,
+  CHARGE_STATE,
+  type ChargeContent,
+  type ChargeFilter,
+  type ChargeRequest,
+  type ChargeEvent,
+  SERVICE_TIER_STANDARD,
+  type TokenDetails,
 } from './charge.ts';
 import type { ListQuery } from './ports.ts';
 
 /** A request that satisfies the contract's rules, with the trace that it belongs to. */
 export function fromProtoCreateChargeRequest(
-  { charge, requestId }: CreateChargeRequest,
+  { charge, requestId, importId }: CreateChargeRequest,
   traceparent: string | undefined,
 ): ChargeRequest {
   if (charge === undefined) throw new TypeError('a request without a charge passed validation');
-  return { requestId, content: fromProtoCharge(charge), traceparent };
+  return { requestId, content: fromProtoCharge(charge), importId: importId.toLowerCase(), traceparent };
 }
 
 /**
  * What a caller says about a charge, from a message that satisfies the contract's rules. Fields that the
- * server sets are ignored, and an absent total becomes the sum of its parts.
+ * server sets are ignored, an absent total becomes the sum of its parts, and an unspecified tier is the standard one.
  */
-function fromProtoCharge(charge: ProtoCharge): ChargeContent {
+export function fromProtoCharge(charge: ProtoCharge): ChargeContent {
   return {
     userProfile: charge.userProfile,
     sessionKey: charge.sessionKey,
@@ -52,12 +58,24 @@ function fromProtoCharge(charge: ProtoCharge): ChargeContent {
     reference: charge.reference,
     labels: charge.labels,
     usageTimeMicros: charge.usageTime && fromProtoTimestamp(charge.usageTime),
+    serviceTier: charge.serviceTier || SERVICE_TIER_STANDARD,
+    region: charge.region,
+    quantities: quantities(charge.quantities),
+    reportedCost: charge.reportedCost,
+    callOutcome: charge.callOutcome,
   };
 }
 
-/** The message of a stored charge. A charge never changes: its update time is its create time. */
+const NO_QUANTITIES: ReadonlyMap<number, bigint> = new Map();
+
+function quantities(list: ProtoCharge['quantities']): ReadonlyMap<number, bigint> {
+  return list.length === 0 ? NO_QUANTITIES : new Map(list.map(({ kind, amount }) => [kind, amount]));
+}
+
+/** The message of a stored charge. */
 export function toProtoCharge(charge: Charge): ProtoCharge {
   const createTime = toProtoTimestamp(charge.createTimeMicros);
+  const { status } = charge;
   return {
     id: charge.id,
     userProfile: charge.userProfile,
@@ -76,7 +94,17 @@ export function toProtoCharge(charge: Charge): ProtoCharge {
     labels: charge.labels as Map<string, string>,
     usageTime: toProtoTimestamp(charge.usageTimeMicros),
     createTime,
-    updateTime: createTime,
+    updateTime: status === undefined ? createTime : toProtoTimestamp(status.updateTimeMicros),
+    serviceTier: charge.serviceTier as ServiceTier,
+    region: charge.region,
+    quantities: [...charge.quantities].map(([kind, amount]) => ({ kind: kind as UsageKind, amount })),
+    reportedCost: charge.reportedCost,
+    cost: toProtoCost(charge, status?.revision ?? 0),
+    state: (status?.state ?? CHARGE_STATE.active) as ChargeState,
+    amends: charge.amends,
+    replacedBy: status?.replacedBy ?? '',
+    callOutcome: charge.callOutcome as CallOutcome,
+    importId: charge.importId,
   };
 }
 
@@ -89,6 +117,8 @@ function tokenDetails(details: ProtoTokenDetails | TokenDetails): ProtoTokenDeta
     reasoningTokens: details.reasoningTokens,
     audioInputTokens: details.audioInputTokens,
     audioOutputTokens: details.audioOutputTokens,
+    imageInputTokens: details.imageInputTokens,
+    imageOutputTokens: details.imageOutputTokens,
   };
 }
 
@@ -109,6 +139,7 @@ export function fromProtoChargeFilter(filter: ProtoChargeFilter | undefined): Ch
     chargeType: filter.chargeType || undefined,
     model: filter.model || undefined,
     reference: filter.reference || undefined,
+    importId: filter.importId.toLowerCase() || undefined,
     labels: filter.labels.size > 0 ? filter.labels : undefined,
     startTimeMicros: filter.startTime && fromProtoTimestamp(filter.startTime),
     endTimeMicros: filter.endTime && fromProtoTimestamp(filter.endTime),

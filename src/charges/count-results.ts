@@ -2,6 +2,7 @@
 
 import type { ChargeMetrics } from '../observability/charge-metrics.ts';
 import type { Charge, RecordResult } from './charge.ts';
+import { unpricedReasonLabel } from '../prices/index.ts';
 import { providerLabel } from './convert.ts';
 
 /** Counts results once each: in the hot path of every charge. */
@@ -9,6 +10,8 @@ export function countResults(metrics: ChargeMetrics, results: readonly RecordRes
   for (const result of results) {
     if (result.outcome === 'created') {
       metrics.created();
+      const { unpricedReason } = result.charge;
+      if (unpricedReason !== 0) metrics.unpriced(unpricedReasonLabel(unpricedReason));
       metrics.tokens(providerLabel(result.charge.provider), result.charge.model, tokensOf(result.charge));
     } else if (result.outcome === 'replayed') metrics.replayed();
     else metrics.rejected('REQUEST_ID_REUSED');

@@ -8,9 +8,13 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import { appendOnly, text } from '../database/entity-parts.ts';
 import { hex } from '../database/types/hex.ts';
 import { micros } from '../database/types/micros.ts';
-import { optionalText } from '../database/types/optional-text.ts';
+import { optionalSmallint, optionalText, optionalUuid } from '../database/types/optional.ts';
+import { quantities } from '../database/types/quantities.ts';
 import { textMap } from '../database/types/text-map.ts';
-import type { TokenDetails as Details } from './charge.ts';
+import type { Money } from '../prices/index.ts';
+import { costColumns } from './cost-columns.ts';
+import { correctionEntities } from './correction-entities.ts';
+import { type ChargeStatus, SERVICE_TIER_STANDARD, type TokenDetails as Details } from './charge.ts';
 
 const TokenDetails = defineEntity({
   name: 'TokenDetails',
@@ -22,10 +26,22 @@ const TokenDetails = defineEntity({
     reasoningTokens: p.bigint(),
     audioInputTokens: p.bigint(),
     audioOutputTokens: p.bigint(),
+    imageInputTokens: p.bigint(),
+    imageOutputTokens: p.bigint(),
+  },
+});
+
+const ReportedCost = defineEntity({
+  name: 'ReportedCost',
+  embeddable: true,
+  properties: {
+    nanos: p.bigint().fieldName('reported_cost_nanos'),
+    currencyCode: text().fieldName('reported_cost_currency'),
   },
 });
 
 const tokenDetails = () => p.embedded(TokenDetails).prefix(false).$type<Details | undefined>();
+const reportedCost = () => p.embedded(ReportedCost).prefix(false).$type<Money | undefined>();
 
 /**
  * One row per charge; never updated, never deleted. It has the properties of the domain's `Charge`, so a
@@ -52,7 +68,7 @@ export const ChargeEntity = defineEntity({
     promptTokens: p.bigint(),
     completionTokens: p.bigint(),
     totalTokens: p.bigint(),
-    /** All six parts are set or all are NULL. */
+    /** All eight parts are set or all are NULL. */
     tokenDetails: tokenDetails().nullable() as unknown as ReturnType<typeof tokenDetails>,
     model: optionalText(),
     reference: optionalText(),
@@ -60,6 +76,16 @@ export const ChargeEntity = defineEntity({
     usageTimeMicros: micros().fieldName('usage_time'),
     /** The time in the id (`charge-id.ts`), so that it orders charges as their ids do. */
     createTimeMicros: micros().fieldName('create_time'),
+    serviceTier: optionalSmallint(SERVICE_TIER_STANDARD),
+    region: optionalText(),
+    quantities: quantities(),
+    reportedCost: reportedCost().nullable() as unknown as ReturnType<typeof reportedCost>,
+    callOutcome: optionalSmallint(),
+    ...costColumns(),
+    /** The charge that this one replaces; empty: none. */
+    amends: optionalUuid(),
+    /** The import that recorded it; empty: none. */
+    importId: optionalUuid(),
     /** W3C trace context of the call that made the charge; empty: it came without one. */
     traceparent: optionalText(),
   },
@@ -81,10 +107,15 @@ export const ChargeEntity = defineEntity({
       properties: ['tenant', 'reference', 'usageTimeMicros', 'createTimeMicros'],
       where: 'reference IS NOT NULL',
     },
+    {
+      name: 'charge_import_id_idx',
+      properties: ['tenant', 'importId', 'usageTimeMicros', 'createTimeMicros'],
+      where: 'import_id IS NOT NULL',
+    },
   ],
 });
 
-export const chargeEntities = [ChargeEntity, TokenDetails];
+export const chargeEntities = [ChargeEntity, TokenDetails, ReportedCost, ...correctionEntities];
 
-/** A row of the table. */
-export type ChargeRow = InferEntity<typeof ChargeEntity>;
+/** A row of the table. Its cost is set when the group that it belongs to is written. */
+export type ChargeRow = InferEntity<typeof ChargeEntity> & { status?: ChargeStatus };

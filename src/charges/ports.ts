@@ -44,13 +44,15 @@ export interface RecordOptions {
 export interface ListQuery {
   readonly filter: ChargeFilter;
   readonly order: 'newest_first' | 'oldest_first';
+  /** Also charges that were voided or amended. */
+  readonly includeCorrected: boolean;
   /** 1–1001: a page of at most 1000, and one more that tells whether others follow. */
   readonly limit: number;
   /** Start after this place; undefined: at the start. */
   readonly after: ListPosition | undefined;
 }
 
-/** Reads charges. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`, `overloaded`. */
+/** Reads charges as they are now. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`, `overloaded`. */
 export interface ChargeReader {
   /** The charge with this id (UUID text), or undefined. */
   findById(tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined>;

@@ -39,7 +39,7 @@ const WINDOW_BYTES_MAX = 16 * 1_048_576;
 const CHECK_INTERVAL_MS = 250;
 /** Two streams that are refused in turn must not fill the screen. */
 const NOTICE_INTERVAL_MS = 3000;
-const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
+const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '', importId: '' };
 
 /** See {@link RecorderOptions}. For one producer, which awaits each `put` before the next one. */
 export class Recorder<T> {

@@ -4,7 +4,7 @@
  */
 
 /** Object ids of the element types, from pg_type.dat; they never change. */
-const OID = { int8: 20, int2: 21, text: 25, timestamptz: 1184, uuid: 2950, jsonb: 3802 } as const;
+const OID = { int8: 20, int2: 21, int4: 23, text: 25, timestamptz: 1184, uuid: 2950, jsonb: 3802 } as const;
 
 /** Microseconds between PostgreSQL's epoch (2000-01-01) and Unix's. */
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000n;
@@ -48,6 +48,12 @@ export class BinaryArray {
     this.#start(2);
     this.#view.setInt16(this.#position, value);
     this.#position += 2;
+  }
+
+  int4(value: number): void {
+    this.#start(4);
+    this.#view.setInt32(this.#position, value);
+    this.#position += 4;
   }
 
   int8(value: bigint): void {

@@ -6,6 +6,7 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 
 import { BinaryArray } from './binary-array.ts';
+import type { HasNullValue } from './map-rows.ts';
 
 interface ArrayType {
   readonly name: ConstructorParameters<typeof BinaryArray>[0];
@@ -14,15 +15,16 @@ interface ArrayType {
   readonly sample: string;
 }
 
-/** By the type of the column. An empty text and an empty map are NULL, as they are for MikroORM. */
+/** By the type of the column. An empty map is NULL, as it is for MikroORM. */
 const ARRAY_TYPES: Readonly<Record<string, ArrayType>> = {
   uuid: { name: 'uuid', append: (array, value: string) => array.uuid(value), sample: 'gen_random_uuid()' },
   text: {
     name: 'text',
-    append: (array, value: string) => (value === '' ? array.null() : array.text(value)),
+    append: (array, value: string) => array.text(value),
     sample: "''",
   },
   smallint: { name: 'int2', append: (array, value: number) => array.int2(value), sample: '0' },
+  int: { name: 'int4', append: (array, value: number) => array.int4(value), sample: '0' },
   bigint: { name: 'int8', append: (array, value: bigint) => array.int8(value), sample: '0' },
   'timestamptz(6)': {
     name: 'timestamptz',
@@ -31,15 +33,23 @@ const ARRAY_TYPES: Readonly<Record<string, ArrayType>> = {
   },
   jsonb: {
     name: 'jsonb',
-    append: (array, map: ReadonlyMap<string, string>) =>
-      map.size === 0 ? array.null() : array.jsonb(JSON.stringify(Object.fromEntries(map))),
+    append: (array, map: ReadonlyMap<string | number, string | bigint>) =>
+      map.size === 0 ? array.null() : array.jsonb(jsonOf(map)),
     sample: "'{}'",
   },
 };
 
+/** Amounts are texts in the JSON, as `types/quantities.ts` reads them. */
+function jsonOf(map: ReadonlyMap<string | number, string | bigint>): string {
+  const entries = [...map].map(([key, value]) => [key, String(value)] as const);
+  return JSON.stringify(Object.fromEntries(entries));
+}
+
 interface Column<Row> {
   readonly name: string;
   readonly type: ArrayType;
+  /** The value that stands for NULL, apart from undefined. */
+  readonly nullValue: unknown;
   readonly valueOf: (row: Row) => unknown;
 }
 
@@ -75,11 +85,11 @@ export class ColumnArrays<Row extends object> {
 
   /** One binary array per column, in the order of `names`. */
   parameters(rows: readonly Row[]): (Buffer | null)[] {
-    return this.#columns.map(({ type, valueOf }) => {
+    return this.#columns.map(({ type, nullValue, valueOf }) => {
       const array = new BinaryArray(type.name, rows.length * 24 + 64);
       for (const row of rows) {
         const value = valueOf(row);
-        if (value === undefined || value === null) array.null();
+        if (value === undefined || value === nullValue) array.null();
         else type.append(array, value as never);
       }
       return array.parameter();
@@ -93,6 +103,13 @@ function columnOf<Row extends object>(prop: EntityProperty<Row>): Column<Row> {
   if (type === undefined) throw new TypeError(`no arrays of ${columnType}, the type of ${name}`);
   const [outer = prop.name, inner] = (prop.embedded ?? []) as string[];
   const member = outer as keyof Row;
-  if (inner === undefined) return { name, type, valueOf: (row) => row[member] };
-  return { name, type, valueOf: (row) => (row[member] as Record<string, unknown> | undefined)?.[inner] };
+  const customType = prop.customType as unknown;
+  const nullValue = (customType as Partial<HasNullValue> | undefined)?.nullValue;
+  if (inner === undefined) return { name, type, nullValue, valueOf: (row) => row[member] };
+  return {
+    name,
+    type,
+    nullValue,
+    valueOf: (row) => (row[member] as Record<string, unknown> | undefined)?.[inner],
+  };
 }

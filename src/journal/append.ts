@@ -1,24 +1,40 @@
 /** How a statement of another feature adds its charges to the journal. */
 
+import type { DatabaseError } from 'pg';
+
+import { JOURNAL_KIND } from './entity.ts';
+
 /**
- * Common table expressions that number the rows of `inserted`, which must have a column `id`, and append
+ * Common table expressions that number the rows of `inserted`, new charges with a column `id`, and append
  * them to the journal of the tenant `$1`. They come after `inserted` in the WITH list; `total` (columns `n`
- * and `ids`) and `head` (column `last_sequence`) can be read.
+ * and `ids`) and `head` (column `last_sequence`) can be read. `priceVersion` is SQL of the last price version
+ * that the charges were priced with.
  *
  * - `head` locks the tenant's one row after the charges are inserted. So the lock lasts for the journal
  *   entry and the commit only, and numbers follow the order of commits, without a gap.
- * - If the row of `journal_head` is missing, the entry's number is NULL, which the journal's key refuses.
- *   An error is better than a charge without an event.
+ * - If the tenant has got another price version meanwhile, or the row of `journal_head` is missing, the
+ *   entry's number is NULL, which the journal's key refuses ({@link isHeadMismatch}). So every charge is
+ *   priced with the versions that come before it, and there is no charge without an event.
  * - Ids are UUIDv7 of one process, so they sort by arrival.
  */
-export const APPEND_TO_JOURNAL = `
+export function appendToJournal(priceVersion: string): string {
+  return `
 total AS (
   SELECT count(*) AS n, array_agg(id ORDER BY id) AS ids FROM inserted
 ), head AS (
   UPDATE journal_head SET last_sequence = last_sequence + total.n FROM total
-  WHERE tenant = $1::text AND total.n > 0
+  WHERE tenant = $1::text AND total.n > 0 AND price_version = ${priceVersion}
   RETURNING last_sequence
 ), entry AS (
-  INSERT INTO journal (tenant, last_sequence, charge_ids)
-  SELECT $1::text, (SELECT last_sequence FROM head), ids FROM total WHERE n > 0
+  INSERT INTO journal (tenant, last_sequence, kind, event_ids)
+  SELECT $1::text, (SELECT last_sequence FROM head), ${JOURNAL_KIND.created}, ids FROM total WHERE n > 0
 )`;
+}
+
+/** Whether the entry had no number: another price version was added meanwhile, or the tenant has no journal. */
+export function isHeadMismatch(error: unknown): boolean {
+  const { code, table, column } = error as Partial<DatabaseError>;
+  return code === NOT_NULL_VIOLATION && table === 'journal' && column === 'last_sequence';
+}
+
+const NOT_NULL_VIOLATION = '23502';

@@ -4,9 +4,24 @@ import { defineEntity, p } from '@mikro-orm/core';
 
 import { appendOnly, text } from '../database/entity-parts.ts';
 
+/** What the events of an entry are about, and whose ids `eventIds` are. */
+export const JOURNAL_KIND = {
+  /** Charges were recorded; ids of charges. */
+  created: 1,
+  /** Charges were voided; ids of corrections. */
+  voided: 2,
+  /** Charges were amended; ids of corrections. */
+  amended: 3,
+  /** Charges have another cost; ids of cost revisions. */
+  repriced: 4,
+} as const;
+
+/** One of {@link JOURNAL_KIND}. */
+export type JournalKind = (typeof JOURNAL_KIND)[keyof typeof JOURNAL_KIND];
+
 /**
- * The numbered journal of each tenant, in commit order. One row per group of charges that was committed
- * together: the last charge of the array has the number `lastSequence`, the one before it one less, and
+ * The numbered journal of each tenant, in commit order. One row per group of events that was committed
+ * together: the last event of the array has the number `lastSequence`, the one before it one less, and
  * so on. Append-only.
  */
 const Journal = defineEntity({
@@ -15,19 +30,36 @@ const Journal = defineEntity({
   properties: {
     tenant: text().primary(),
     lastSequence: p.bigint().primary(),
-    chargeIds: p.array().columnType('uuid[]'),
+    kind: p.smallint(),
+    eventIds: p.array().columnType('uuid[]'),
   },
   triggers: [appendOnly('journal')],
 });
 
-/** The last number of each tenant's journal. Every write locks the row late, so that it holds it shortly. */
+/**
+ * The last number of each tenant's journal and of its price versions. Every write locks the row late, so that it
+ * holds it shortly.
+ */
 export const JournalHead = defineEntity({
   name: 'JournalHead',
   tableName: 'journal_head',
   properties: {
     tenant: text().primary(),
     lastSequence: p.bigint(),
+    priceVersion: p.integer().default(0),
   },
 });
 
-export const journalEntities = [Journal, JournalHead];
+/**
+ * One row per tenant. A transaction that adds price versions, corrects charges, gives them new costs or closes a
+ * period locks it first, so these happen one after the other. New charges do not wait for it.
+ */
+export const TenantLock = defineEntity({
+  name: 'TenantLock',
+  tableName: 'tenant_lock',
+  properties: {
+    tenant: text().primary(),
+  },
+});
+
+export const journalEntities = [Journal, JournalHead, TenantLock];

@@ -1,6 +1,7 @@
 /** What other features and the process roots may use of the journal. */
 
-export { APPEND_TO_JOURNAL } from './append.ts';
-export { journalEntities } from './entity.ts';
+export { appendToJournal, isHeadMismatch } from './append.ts';
+export { JOURNAL_KIND, JournalHead, type JournalKind, journalEntities, TenantLock } from './entity.ts';
 export { JournalFollower } from './follower.ts';
-export { lastSequence, readJournal } from './read.ts';
+export { lockTenant } from './lock.ts';
+export { type JournalEntry, lastSequence, readJournal } from './read.ts';

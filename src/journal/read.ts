@@ -2,13 +2,15 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import { JournalHead } from './entity.ts';
+import { JournalHead, type JournalKind } from './entity.ts';
 
-/** A number of the journal and the charge that has it. */
+/** A number of the journal and the event that has it. */
 export interface JournalEntry {
   /** 1, 2, 3 … per tenant without a gap, in commit order. */
   readonly sequence: bigint;
-  readonly chargeId: string;
+  readonly kind: JournalKind;
+  /** The id of a charge, a correction or a cost revision: `kind` tells. */
+  readonly eventId: string;
 }
 
 /**
@@ -16,9 +18,9 @@ export interface JournalEntry {
  * page costs the groups that it touches and no others.
  */
 const READ_JOURNAL = `
-SELECT sequence, id FROM (
-  SELECT last_sequence - cardinality(charge_ids) + place AS sequence, id
-  FROM journal CROSS JOIN LATERAL unnest(charge_ids) WITH ORDINALITY AS entry (id, place)
+SELECT sequence, kind, id FROM (
+  SELECT last_sequence - cardinality(event_ids) + place AS sequence, kind, id
+  FROM journal CROSS JOIN LATERAL unnest(event_ids) WITH ORDINALITY AS entry (id, place)
   WHERE tenant = :tenant AND last_sequence > :after AND last_sequence <= coalesce(
     (SELECT min(last_sequence) FROM journal WHERE tenant = :tenant AND last_sequence >= :end), :end)
 ) AS touched
@@ -36,12 +38,12 @@ export async function readJournal(
   limit: number,
 ): Promise<JournalEntry[]> {
   const end = afterSequence + BigInt(limit);
-  const rows = await em.execute<{ sequence: string; id: string }[]>(
+  const rows = await em.execute<{ sequence: string; kind: JournalKind; id: string }[]>(
     READ_JOURNAL,
     { tenant, after: afterSequence, end },
     { loggerContext: em.getLoggerContext() },
   );
-  return rows.map(({ sequence, id }) => ({ sequence: BigInt(sequence), chargeId: id }));
+  return rows.map(({ sequence, kind, id }) => ({ sequence: BigInt(sequence), kind, eventId: id }));
 }
 
 /** The number of the last committed entry; 0 if the journal is empty or unknown. */

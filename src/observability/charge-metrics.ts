@@ -6,6 +6,8 @@ import { type Tally, tallyCounter } from './tally.ts';
 export interface ChargeMetrics {
   created(): void;
   replayed(): void;
+  /** A created charge has no cost, for this reason: a name of `charge.v1.UnpricedReason` in lower case. */
+  unpriced(reason: string): void;
   /** The charge itself was refused: a reason of `charge.v1.ErrorReason`. */
   rejected(reason: string): void;
   /** The tokens of a charge that was created. */
@@ -29,6 +31,12 @@ export function createChargeMetrics(): ChargeMetrics {
   const created = charges({ outcome: 'created' });
   const replayed = charges({ outcome: 'replayed' });
   const rejected = new Map<string, Tally>();
+  const unpricedCharges = tallyCounter({
+    name: 'charge_charges_unpriced_total',
+    help: 'Created charges without a cost, by reason of charge.v1.UnpricedReason.',
+    labelNames: ['reason'],
+  });
+  const unpriced = new Map<string, Tally>();
   const tokens = new TokenTallies();
   return {
     created: () => created.add(),
@@ -36,6 +44,11 @@ export function createChargeMetrics(): ChargeMetrics {
     rejected: (reason) => {
       let tally = rejected.get(reason);
       if (tally === undefined) rejected.set(reason, (tally = charges({ outcome: 'rejected', reason })));
+      tally.add();
+    },
+    unpriced: (reason) => {
+      let tally = unpriced.get(reason);
+      if (tally === undefined) unpriced.set(reason, (tally = unpricedCharges({ reason })));
       tally.add();
     },
     tokens: (provider, model, counts) => tokens.add(provider, model, counts),

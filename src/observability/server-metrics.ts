@@ -19,6 +19,8 @@ export interface ServerMetrics {
   readonly rpc: RpcMetrics;
   readonly charges: ChargeMetrics;
   readonly writeAttempted: WriteAttempted;
+  /** Price versions were loaded, up to this one. */
+  pricesLoaded(version: number): void;
   /** Shows these as gauges. */
   watchLoad(load: RpcLoad, sources: LoadSources): void;
 }
@@ -40,6 +42,7 @@ export function createServerMetrics(): ServerMetrics {
     rpc: createRpcMetrics(),
     charges: createChargeMetrics(),
     writeAttempted: writeMetrics(),
+    pricesLoaded: priceMetrics(),
     watchLoad,
   };
 }
@@ -64,6 +67,22 @@ function writeMetrics(): WriteAttempted {
     if (error !== undefined) return failures.inc({ kind: classifySqlError(error) });
     groupSize.observe(charges);
     duration.observe(seconds);
+  };
+}
+
+function priceMetrics(): (version: number) => void {
+  const version = new Gauge({
+    name: 'charge_price_version',
+    help: 'The last price version that the process knows.',
+    aggregator: 'max',
+  });
+  const loads = new Counter({
+    name: 'charge_price_loads_total',
+    help: 'How often price versions were loaded: once at the first charge, and after others were added.',
+  });
+  return (loaded) => {
+    version.set(loaded);
+    loads.inc();
   };
 }
 

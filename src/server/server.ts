@@ -22,6 +22,7 @@ import { createRpcServer } from '../grpc/server.ts';
 import { ContractRules } from '../grpc/validation.ts';
 import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
+import { PriceBooks, priceEntities } from '../prices/index.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { WriteWatch } from './write-watch.ts';
 
@@ -120,7 +121,7 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   const { retryAfterMs } = DEFAULT_RPC_LIMITS;
   const connection = {
     databaseUrl: options.databaseUrl,
-    entities: [...chargeEntities, ...journalEntities],
+    entities: [...chargeEntities, ...journalEntities, ...priceEntities],
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',
@@ -133,8 +134,10 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
+  const prices = new PriceBooks(database.em, (_, version) => options.metrics.pricesLoaded(version));
   const recorder = new GroupWriter(
     writes,
+    prices,
     { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: 5_000, retryAfterMs },
     {
       committed: (events) => {

@@ -102,7 +102,7 @@ async function newCharges(): Promise<Charge[]> {
   let pageToken = '';
   do {
     const order = ListChargesOrder.LIST_CHARGES_ORDER_UNSPECIFIED;
-    const request = { pageSize: 1000, pageToken, filter: undefined, order };
+    const request = { pageSize: 1000, pageToken, filter: undefined, order, includeCorrected: false };
     const page = await call<ListChargesResponse>((done) => server.client.listCharges(request, done));
     fresh.push(...page.charges.filter(({ id }) => !seen.has(id)));
     pageToken = page.nextPageToken;

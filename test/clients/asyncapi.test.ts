@@ -60,6 +60,8 @@ const FULL: Partial<ChargeContent> = {
     reasoningTokens: 4n,
     audioInputTokens: 5n,
     audioOutputTokens: 6n,
+    imageInputTokens: 6n,
+    imageOutputTokens: 6n,
   },
   reference: 'inv-1',
   labels: new Map([['team', 'a']]),

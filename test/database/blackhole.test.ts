@@ -11,6 +11,7 @@ import { migrate } from '../../src/database/migrate.ts';
 import { migrations } from '../../src/database/migrations/index.ts';
 import { type DatabaseOptions, openDatabase } from '../../src/database/orm.ts';
 import { ReadConnections } from '../../src/database/read-connections.ts';
+import { PriceBooks } from '../../src/prices/store/price-books.ts';
 import { openProxy, type Proxy } from '../support/proxy.ts';
 import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -41,6 +42,7 @@ test.concurrent(
       const attempts: unknown[] = [];
       const writer = new GroupWriter(
         writes,
+        new PriceBooks(writes.em, () => undefined),
         { writers: 1, groupSizeMax: 10, queueSizeMax: 10, retryForMs: 20_000, retryAfterMs: 100 },
         {
           committed: () => undefined,
@@ -79,6 +81,7 @@ test.concurrent(
       const groups: number[] = [];
       const writer = new GroupWriter(
         writes,
+        new PriceBooks(writes.em, () => undefined),
         { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 6_000, retryAfterMs: 100 },
         {
           committed: () => undefined,
@@ -131,7 +134,13 @@ test.concurrent(
     const [result] = await store.writer.record('default', [chargeRequest('read')]);
     if (result?.outcome !== 'created') throw new Error(`unexpected ${String(result?.outcome)}`);
     const { id } = result.charge;
-    const query = { filter: {}, order: 'newest_first', limit: 1, after: undefined } as const;
+    const query = {
+      filter: {},
+      order: 'newest_first',
+      includeCorrected: false,
+      limit: 1,
+      after: undefined,
+    } as const;
     // A connection for each of the reads below.
     const { proxy, connection } = await openSilencable({
       poolSizeMax: 5,

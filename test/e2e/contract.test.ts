@@ -66,6 +66,8 @@ const NO_DETAILS: TokenDetails = {
   reasoningTokens: 0n,
   audioInputTokens: 0n,
   audioOutputTokens: 0n,
+  imageInputTokens: 0n,
+  imageOutputTokens: 0n,
 };
 
 describe('CreateCharge', () => {
@@ -106,7 +108,7 @@ describe('CreateCharge', () => {
   });
 
   test.each<[string, CreateChargeRequest, [string, string][]]>([
-    ['no charge', { charge: undefined, requestId: 'v' }, [['charge', 'required']]],
+    ['no charge', { charge: undefined, requestId: 'v', importId: '' }, [['charge', 'required']]],
     ['no request id', createRequest(''), [['request_id', 'string.min_len']]],
     ['a request id of 129 characters', createRequest('x'.repeat(129)), [['request_id', 'string.max_len']]],
     ['a line break in the request id', createRequest('a\nb'), [['request_id', 'string.pattern']]],
@@ -210,7 +212,7 @@ describe('BatchCreateCharges', () => {
       createRequest('batch-replayed'),
       createRequest('batch-1'),
       createRequest('batch-1', { model: 'other' }),
-      { charge: undefined, requestId: '' },
+      { charge: undefined, requestId: '', importId: '' },
       createRequest('batch-2'),
     ]);
     expect(results.map(({ outcome }) => outcome)).toEqual([

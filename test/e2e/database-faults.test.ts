@@ -87,7 +87,10 @@ test('a database that only reads is told by its cause from the start on, and hea
     await unready();
     expect(await readyz(http)).toEqual(readOnly);
     const page = await call<ListChargesResponse>((callback) =>
-      client.listCharges({ filter: undefined, order: 0, pageSize: 0, pageToken: '' }, callback),
+      client.listCharges(
+        { filter: undefined, order: 0, pageSize: 0, pageToken: '', includeCorrected: false },
+        callback,
+      ),
     );
     expect(page.charges).toHaveLength(1);
 

@@ -33,7 +33,7 @@ function chargeIds(results: readonly RecordResult[]): string[] {
 
 async function sizesOfGroups(): Promise<number[]> {
   const { rows } = await store.database.pool.query<{ size: number }>(
-    'SELECT cardinality(charge_ids) AS size FROM journal ORDER BY last_sequence',
+    'SELECT cardinality(event_ids) AS size FROM journal ORDER BY last_sequence',
   );
   return rows.map(({ size }) => size);
 }
@@ -64,7 +64,7 @@ describe('a page of the journal', () => {
     const written = chargeIds(await store.writer.record('descending', requests));
     const order = [3, 0, 4, 2, 1].map((i) => written[i] ?? '');
     await pool.query('ALTER TABLE journal DISABLE TRIGGER append_only');
-    await pool.query(`UPDATE journal SET charge_ids = $1::uuid[] WHERE tenant = 'descending'`, [order]);
+    await pool.query(`UPDATE journal SET event_ids = $1::uuid[] WHERE tenant = 'descending'`, [order]);
     await pool.query('ALTER TABLE journal ENABLE TRIGGER append_only');
     for (let after = 0; after < order.length; after++) {
       const entries = await store.journal.read('descending', BigInt(after), 3);
@@ -107,7 +107,10 @@ describe('a write that inserts nothing', () => {
     const client = await store.writes.pool.connect();
     try {
       const charges = mode === 'skipExisting' ? [existing] : [];
-      const outcome = await new InsertCharges(store.writes.orm).run(client, TENANT, charges, mode);
+      const outcome = await new InsertCharges(store.writes.orm).run(client, TENANT, charges, {
+        mode,
+        priceVersion: 0,
+      });
       expect(outcome.lastSequence).toBe(0n);
       expect(outcome.insertedIds?.size ?? 0).toBe(0);
     } finally {
@@ -122,7 +125,10 @@ describe('a write that inserts nothing', () => {
     const client = await store.writes.pool.connect();
     try {
       const before = await store.journal.lastSequence(TENANT);
-      const outcome = await new InsertCharges(store.writes.orm).run(client, TENANT, charges, 'skipExisting');
+      const outcome = await new InsertCharges(store.writes.orm).run(client, TENANT, charges, {
+        mode: 'skipExisting',
+        priceVersion: 0,
+      });
       expect(outcome.lastSequence).toBe(before + 2n);
       const entries = await store.journal.read(TENANT, before, 10);
       expect(entries.map(({ charge }) => charge.id)).toEqual([...(outcome.insertedIds ?? [])]);

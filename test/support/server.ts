@@ -24,10 +24,12 @@ const NO_METRICS: ServerMetrics = {
   charges: {
     created: () => undefined,
     replayed: () => undefined,
+    unpriced: () => undefined,
     rejected: () => undefined,
     tokens: () => undefined,
   },
   writeAttempted: () => undefined,
+  pricesLoaded: () => undefined,
   watchLoad: () => undefined,
 };
 
@@ -96,6 +98,7 @@ export function openClient(address: string): ChargeServiceClient {
 export function createRequest(requestId: string, charge: Partial<Charge> = {}): CreateChargeRequest {
   return {
     requestId,
+    importId: '',
     charge: Charge.fromPartial({
       userProfile: 'alice',
       provider: Provider.PROVIDER_OPENAI,

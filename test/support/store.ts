@@ -15,6 +15,8 @@ import { type Database, type DatabaseOptions, openDatabase } from '../../src/dat
 import { ReadConnections } from '../../src/database/read-connections.ts';
 import { journalEntities } from '../../src/journal/entity.ts';
 import { JournalFollower } from '../../src/journal/follower.ts';
+import { priceEntities } from '../../src/prices/entity.ts';
+import { PriceBooks } from '../../src/prices/store/price-books.ts';
 import { relayEntities } from '../../src/relay/entity.ts';
 import { createTestDatabase } from './database.ts';
 
@@ -43,7 +45,7 @@ export function connectionTo(url: string, bounds: Partial<DatabaseOptions> = {})
     databaseUrl: url,
     poolSizeMax: 6,
     pipelining: true,
-    entities: [...chargeEntities, ...journalEntities, ...relayEntities],
+    entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...relayEntities],
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
     applicationName: 'test',
@@ -64,9 +66,11 @@ export async function openTestStore(): Promise<TestStore> {
   const writes = await openTestDatabase(testDatabase.url, { poolSizeMax: 4, pipelining: false });
   const reads = new ReadConnections(database, 100);
   const follower = new JournalFollower(writes, { pollMs: 50 });
+  const prices = new PriceBooks(database.em, () => undefined);
   const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
     new GroupWriter(
       writes,
+      prices,
       {
         writers: 2,
         groupSizeMax: 1000,
@@ -115,6 +119,11 @@ export function chargeRequest(requestId: string, content: Partial<ChargeContent>
       reference: '',
       labels: new Map(),
       usageTimeMicros: undefined,
+      serviceTier: 1,
+      region: '',
+      quantities: new Map(),
+      reportedCost: undefined,
+      callOutcome: 0,
       ...tokens,
     },
   };

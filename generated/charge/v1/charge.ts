@@ -7,53 +7,190 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Cost, Money, Quantity, ServiceTier, serviceTierFromJSON, serviceTierToJSON } from "./money.ts";
 
 export const protobufPackage = "charge.v1";
 
 export const protobufFileName = "charge/v1/charge.proto";
 
+/** Whether a charge counts. */
+export const ChargeState = {
+  /** CHARGE_STATE_UNSPECIFIED - Never sent. */
+  CHARGE_STATE_UNSPECIFIED: 0,
+  /** CHARGE_STATE_ACTIVE - It counts. */
+  CHARGE_STATE_ACTIVE: 1,
+  /** CHARGE_STATE_VOIDED - It was voided: it stays in the journal and counts in no total. */
+  CHARGE_STATE_VOIDED: 2,
+  /** CHARGE_STATE_AMENDED - Another charge took its place: it stays in the journal and counts in no total. */
+  CHARGE_STATE_AMENDED: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ChargeState = typeof ChargeState[keyof typeof ChargeState];
+
+export namespace ChargeState {
+  export type CHARGE_STATE_UNSPECIFIED = typeof ChargeState.CHARGE_STATE_UNSPECIFIED;
+  export type CHARGE_STATE_ACTIVE = typeof ChargeState.CHARGE_STATE_ACTIVE;
+  export type CHARGE_STATE_VOIDED = typeof ChargeState.CHARGE_STATE_VOIDED;
+  export type CHARGE_STATE_AMENDED = typeof ChargeState.CHARGE_STATE_AMENDED;
+  export type UNRECOGNIZED = typeof ChargeState.UNRECOGNIZED;
+}
+
+export function chargeStateFromJSON(object: any): ChargeState {
+  switch (object) {
+    case 0:
+    case "CHARGE_STATE_UNSPECIFIED":
+      return ChargeState.CHARGE_STATE_UNSPECIFIED;
+    case 1:
+    case "CHARGE_STATE_ACTIVE":
+      return ChargeState.CHARGE_STATE_ACTIVE;
+    case 2:
+    case "CHARGE_STATE_VOIDED":
+      return ChargeState.CHARGE_STATE_VOIDED;
+    case 3:
+    case "CHARGE_STATE_AMENDED":
+      return ChargeState.CHARGE_STATE_AMENDED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ChargeState.UNRECOGNIZED;
+  }
+}
+
+export function chargeStateToJSON(object: ChargeState): string {
+  switch (object) {
+    case ChargeState.CHARGE_STATE_UNSPECIFIED:
+      return "CHARGE_STATE_UNSPECIFIED";
+    case ChargeState.CHARGE_STATE_ACTIVE:
+      return "CHARGE_STATE_ACTIVE";
+    case ChargeState.CHARGE_STATE_VOIDED:
+      return "CHARGE_STATE_VOIDED";
+    case ChargeState.CHARGE_STATE_AMENDED:
+      return "CHARGE_STATE_AMENDED";
+    case ChargeState.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** How a call to a provider ended. Tokens are charged in each case. */
+export const CallOutcome = {
+  /** CALL_OUTCOME_UNSPECIFIED - Unknown. */
+  CALL_OUTCOME_UNSPECIFIED: 0,
+  /** CALL_OUTCOME_SUCCEEDED - The provider answered completely. */
+  CALL_OUTCOME_SUCCEEDED: 1,
+  /**
+   * CALL_OUTCOME_INTERRUPTED - The caller or the network ended the call early. The counts are what was used
+   * until then.
+   */
+  CALL_OUTCOME_INTERRUPTED: 2,
+  /** CALL_OUTCOME_FAILED - The provider ended the call with an error and counted tokens all the same. */
+  CALL_OUTCOME_FAILED: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type CallOutcome = typeof CallOutcome[keyof typeof CallOutcome];
+
+export namespace CallOutcome {
+  export type CALL_OUTCOME_UNSPECIFIED = typeof CallOutcome.CALL_OUTCOME_UNSPECIFIED;
+  export type CALL_OUTCOME_SUCCEEDED = typeof CallOutcome.CALL_OUTCOME_SUCCEEDED;
+  export type CALL_OUTCOME_INTERRUPTED = typeof CallOutcome.CALL_OUTCOME_INTERRUPTED;
+  export type CALL_OUTCOME_FAILED = typeof CallOutcome.CALL_OUTCOME_FAILED;
+  export type UNRECOGNIZED = typeof CallOutcome.UNRECOGNIZED;
+}
+
+export function callOutcomeFromJSON(object: any): CallOutcome {
+  switch (object) {
+    case 0:
+    case "CALL_OUTCOME_UNSPECIFIED":
+      return CallOutcome.CALL_OUTCOME_UNSPECIFIED;
+    case 1:
+    case "CALL_OUTCOME_SUCCEEDED":
+      return CallOutcome.CALL_OUTCOME_SUCCEEDED;
+    case 2:
+    case "CALL_OUTCOME_INTERRUPTED":
+      return CallOutcome.CALL_OUTCOME_INTERRUPTED;
+    case 3:
+    case "CALL_OUTCOME_FAILED":
+      return CallOutcome.CALL_OUTCOME_FAILED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return CallOutcome.UNRECOGNIZED;
+  }
+}
+
+export function callOutcomeToJSON(object: CallOutcome): string {
+  switch (object) {
+    case CallOutcome.CALL_OUTCOME_UNSPECIFIED:
+      return "CALL_OUTCOME_UNSPECIFIED";
+    case CallOutcome.CALL_OUTCOME_SUCCEEDED:
+      return "CALL_OUTCOME_SUCCEEDED";
+    case CallOutcome.CALL_OUTCOME_INTERRUPTED:
+      return "CALL_OUTCOME_INTERRUPTED";
+    case CallOutcome.CALL_OUTCOME_FAILED:
+      return "CALL_OUTCOME_FAILED";
+    case CallOutcome.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /**
  * Who provided the model or the tool. After the first three, the well-known
  * values of `gen_ai.provider.name` in OpenTelemetry's semantic conventions for
- * generative AI, in their order. The label is the name for people.
+ * generative AI, in their order; `gen_ai_provider_name` has the value. The label is
+ * the name for people.
  */
 export const Provider = {
   /** PROVIDER_UNSPECIFIED - Never stored: a request without a provider is refused. */
   PROVIDER_UNSPECIFIED: 0,
-  /** PROVIDER_OPENAI - OpenAI's own API (`openai`). */
+  /** PROVIDER_OPENAI - OpenAI's own API. */
   PROVIDER_OPENAI: 1,
-  /** PROVIDER_META_AI - Meta AI's Llama API. */
+  /** PROVIDER_META_AI - Meta AI's Llama API. OpenTelemetry's conventions list no value for it. */
   PROVIDER_META_AI: 2,
-  /** PROVIDER_GOOGLE_AI - Google AI, if the caller does not tell its endpoints apart. */
+  /**
+   * PROVIDER_GOOGLE_AI - Google AI, for callers that record no more than that. If the endpoint is
+   * known, use GCP_GEMINI, GCP_VERTEX_AI or GCP_GEN_AI, because prices differ.
+   * OpenTelemetry's conventions list no value for it.
+   */
   PROVIDER_GOOGLE_AI: 3,
-  /** PROVIDER_ANTHROPIC - Anthropic's own API (`anthropic`). */
+  /** PROVIDER_ANTHROPIC - Anthropic's own API. */
   PROVIDER_ANTHROPIC: 4,
-  /** PROVIDER_AWS_BEDROCK - Amazon Bedrock (`aws.bedrock`). */
+  /** PROVIDER_AWS_BEDROCK - Amazon Bedrock. */
   PROVIDER_AWS_BEDROCK: 5,
-  /** PROVIDER_AZURE_AI_INFERENCE - Azure AI Inference (`azure.ai.inference`). */
+  /** PROVIDER_AZURE_AI_INFERENCE - Azure AI Inference. */
   PROVIDER_AZURE_AI_INFERENCE: 6,
-  /** PROVIDER_AZURE_AI_OPENAI - Azure OpenAI (`azure.ai.openai`). */
+  /** PROVIDER_AZURE_AI_OPENAI - Azure OpenAI. */
   PROVIDER_AZURE_AI_OPENAI: 7,
-  /** PROVIDER_COHERE - Cohere (`cohere`). */
+  /** PROVIDER_COHERE - Cohere. */
   PROVIDER_COHERE: 8,
-  /** PROVIDER_DEEPSEEK - DeepSeek (`deepseek`). */
+  /** PROVIDER_DEEPSEEK - DeepSeek. */
   PROVIDER_DEEPSEEK: 9,
-  /** PROVIDER_GCP_GEMINI - Gemini through Google's AI Studio API (`gcp.gemini`). */
+  /**
+   * PROVIDER_GCP_GEMINI - Gemini through the API of Google's AI Studio
+   * (`generativelanguage.googleapis.com`).
+   */
   PROVIDER_GCP_GEMINI: 10,
-  /** PROVIDER_GCP_GEN_AI - Any Google generative AI endpoint (`gcp.gen_ai`). */
+  /**
+   * PROVIDER_GCP_GEN_AI - A Google endpoint for generative AI, if an instrumentation does not tell which
+   * one.
+   */
   PROVIDER_GCP_GEN_AI: 11,
-  /** PROVIDER_GCP_VERTEX_AI - Vertex AI (`gcp.vertex_ai`). */
+  /** PROVIDER_GCP_VERTEX_AI - Vertex AI (`aiplatform.googleapis.com`). */
   PROVIDER_GCP_VERTEX_AI: 12,
-  /** PROVIDER_GROQ - Groq (`groq`). */
+  /** PROVIDER_GROQ - Groq. */
   PROVIDER_GROQ: 13,
-  /** PROVIDER_IBM_WATSONX_AI - IBM watsonx.ai (`ibm.watsonx.ai`). */
+  /** PROVIDER_IBM_WATSONX_AI - IBM watsonx.ai. */
   PROVIDER_IBM_WATSONX_AI: 14,
-  /** PROVIDER_MISTRAL_AI - Mistral AI (`mistral_ai`). */
+  /** PROVIDER_MISTRAL_AI - Mistral AI. */
   PROVIDER_MISTRAL_AI: 15,
-  /** PROVIDER_PERPLEXITY - Perplexity (`perplexity`). */
+  /** PROVIDER_PERPLEXITY - Perplexity. */
   PROVIDER_PERPLEXITY: 16,
-  /** PROVIDER_X_AI - xAI (`x_ai`). */
+  /** PROVIDER_X_AI - xAI. */
   PROVIDER_X_AI: 17,
+  /** PROVIDER_MOONSHOT_AI - Moonshot AI. */
+  PROVIDER_MOONSHOT_AI: 18,
   /**
    * PROVIDER_OTHER - Any other provider: `Charge.other_provider` names it. The number leaves room
    * for providers that are added later.
@@ -83,6 +220,7 @@ export namespace Provider {
   export type PROVIDER_MISTRAL_AI = typeof Provider.PROVIDER_MISTRAL_AI;
   export type PROVIDER_PERPLEXITY = typeof Provider.PROVIDER_PERPLEXITY;
   export type PROVIDER_X_AI = typeof Provider.PROVIDER_X_AI;
+  export type PROVIDER_MOONSHOT_AI = typeof Provider.PROVIDER_MOONSHOT_AI;
   export type PROVIDER_OTHER = typeof Provider.PROVIDER_OTHER;
   export type UNRECOGNIZED = typeof Provider.UNRECOGNIZED;
 }
@@ -143,6 +281,9 @@ export function providerFromJSON(object: any): Provider {
     case 17:
     case "PROVIDER_X_AI":
       return Provider.PROVIDER_X_AI;
+    case 18:
+    case "PROVIDER_MOONSHOT_AI":
+      return Provider.PROVIDER_MOONSHOT_AI;
     case 100:
     case "PROVIDER_OTHER":
       return Provider.PROVIDER_OTHER;
@@ -191,6 +332,8 @@ export function providerToJSON(object: Provider): string {
       return "PROVIDER_PERPLEXITY";
     case Provider.PROVIDER_X_AI:
       return "PROVIDER_X_AI";
+    case Provider.PROVIDER_MOONSHOT_AI:
+      return "PROVIDER_MOONSHOT_AI";
     case Provider.PROVIDER_OTHER:
       return "PROVIDER_OTHER";
     case Provider.UNRECOGNIZED:
@@ -347,10 +490,63 @@ export interface Charge {
     | Timestamp
     | undefined;
   /**
-   * When the charge last changed. A charge never changes, so this equals
-   * `create_time`. Set by the server; ignored in requests.
+   * When something was last recorded about the charge: its correction, or its
+   * latest cost. Equal to `create_time` if there was neither. Set by the server;
+   * ignored in requests.
    */
-  updateTime: Timestamp | undefined;
+  updateTime:
+    | Timestamp
+    | undefined;
+  /**
+   * The terms on which the provider served the request. Set by the caller;
+   * unspecified: standard. Each tier has prices of its own.
+   */
+  serviceTier: ServiceTier;
+  /**
+   * Where the model ran, as the provider spells it ("eu", "us-west-2"): some
+   * prices are for one region. At most 63 characters; set by the caller; empty:
+   * unknown.
+   */
+  region: string;
+  /**
+   * What was used that is not counted in tokens. At most 8, each kind once; set by
+   * the caller.
+   */
+  quantities: Quantity[];
+  /**
+   * What the provider or a router said that it costs; at least 0. Set by the
+   * caller and kept as it is, apart from `cost`, which the prices of this service
+   * make. It becomes the cost only if a price says so (`Price.reported`).
+   */
+  reportedCost:
+    | Money
+    | undefined;
+  /**
+   * What it costs. Set by the server; ignored in requests. Not part of the content
+   * by which a repeated request is compared.
+   */
+  cost:
+    | Cost
+    | undefined;
+  /** Whether it still counts. Set by the server; ignored in requests. */
+  state: ChargeState;
+  /**
+   * The id of the charge that this one replaces (AmendCharge); empty: none. Set by
+   * the server; ignored in requests.
+   */
+  amends: string;
+  /**
+   * The id of the charge that replaces this one, if AMENDED. Set by the server;
+   * ignored in requests.
+   */
+  replacedBy: string;
+  /** How the call to the provider ended. Set by the caller; unspecified: unknown. */
+  callOutcome: CallOutcome;
+  /**
+   * The import that recorded it (`CreateChargeRequest.import_id`); empty: none.
+   * Set by the server; ignored in requests.
+   */
+  importId: string;
 }
 
 export interface Charge_LabelsEntry {
@@ -365,7 +561,11 @@ export interface Charge_LabelsEntry {
 export interface TokenDetails {
   /** Prompt tokens that were read from the provider's cache. */
   cacheReadTokens: bigint;
-  /** Prompt tokens that were written to a cache that lives 5 minutes. */
+  /**
+   * Prompt tokens that were written to a cache with the provider's default
+   * lifetime, which is 5 minutes at Anthropic. Sources that give one number for
+   * all cache writes use this field.
+   */
   cacheWrite5mTokens: bigint;
   /** Prompt tokens that were written to a cache that lives 1 hour. */
   cacheWrite1hTokens: bigint;
@@ -375,6 +575,10 @@ export interface TokenDetails {
   audioInputTokens: bigint;
   /** Completion tokens that stand for audio. */
   audioOutputTokens: bigint;
+  /** Prompt tokens that stand for images. */
+  imageInputTokens: bigint;
+  /** Completion tokens that stand for images. */
+  imageOutputTokens: bigint;
 }
 
 function createBaseCharge(): Charge {
@@ -395,6 +599,16 @@ function createBaseCharge(): Charge {
     usageTime: undefined,
     createTime: undefined,
     updateTime: undefined,
+    serviceTier: 0,
+    region: "",
+    quantities: [],
+    reportedCost: undefined,
+    cost: undefined,
+    state: 0,
+    amends: "",
+    replacedBy: "",
+    callOutcome: 0,
+    importId: "",
   };
 }
 
@@ -456,6 +670,36 @@ export const Charge: MessageFns<Charge> = {
     }
     if (message.updateTime !== undefined) {
       Timestamp.encode(message.updateTime, writer.uint32(130).fork()).join();
+    }
+    if (message.serviceTier !== 0) {
+      writer.uint32(136).int32(message.serviceTier);
+    }
+    if (message.region !== "") {
+      writer.uint32(146).string(message.region);
+    }
+    for (const v of message.quantities) {
+      Quantity.encode(v!, writer.uint32(154).fork()).join();
+    }
+    if (message.reportedCost !== undefined) {
+      Money.encode(message.reportedCost, writer.uint32(162).fork()).join();
+    }
+    if (message.cost !== undefined) {
+      Cost.encode(message.cost, writer.uint32(170).fork()).join();
+    }
+    if (message.state !== 0) {
+      writer.uint32(176).int32(message.state);
+    }
+    if (message.amends !== "") {
+      writer.uint32(186).string(message.amends);
+    }
+    if (message.replacedBy !== "") {
+      writer.uint32(194).string(message.replacedBy);
+    }
+    if (message.callOutcome !== 0) {
+      writer.uint32(200).int32(message.callOutcome);
+    }
+    if (message.importId !== "") {
+      writer.uint32(210).string(message.importId);
     }
     return writer;
   },
@@ -604,6 +848,86 @@ export const Charge: MessageFns<Charge> = {
             message.updateTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.serviceTier = reader.int32() as any;
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.quantities.push(Quantity.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.reportedCost = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.cost = Cost.decode(reader, reader.uint32());
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.amends = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.replacedBy = reader.string();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.callOutcome = reader.int32() as any;
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.importId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -686,6 +1010,38 @@ export const Charge: MessageFns<Charge> = {
         : isSet(object.update_time)
         ? fromJsonTimestamp(object.update_time)
         : undefined,
+      serviceTier: isSet(object.serviceTier)
+        ? serviceTierFromJSON(object.serviceTier)
+        : isSet(object.service_tier)
+        ? serviceTierFromJSON(object.service_tier)
+        : 0,
+      region: isSet(object.region) ? globalThis.String(object.region) : "",
+      quantities: globalThis.Array.isArray(object?.quantities)
+        ? object.quantities.map((e: any) => Quantity.fromJSON(e))
+        : [],
+      reportedCost: isSet(object.reportedCost)
+        ? Money.fromJSON(object.reportedCost)
+        : isSet(object.reported_cost)
+        ? Money.fromJSON(object.reported_cost)
+        : undefined,
+      cost: isSet(object.cost) ? Cost.fromJSON(object.cost) : undefined,
+      state: isSet(object.state) ? chargeStateFromJSON(object.state) : 0,
+      amends: isSet(object.amends) ? globalThis.String(object.amends) : "",
+      replacedBy: isSet(object.replacedBy)
+        ? globalThis.String(object.replacedBy)
+        : isSet(object.replaced_by)
+        ? globalThis.String(object.replaced_by)
+        : "",
+      callOutcome: isSet(object.callOutcome)
+        ? callOutcomeFromJSON(object.callOutcome)
+        : isSet(object.call_outcome)
+        ? callOutcomeFromJSON(object.call_outcome)
+        : 0,
+      importId: isSet(object.importId)
+        ? globalThis.String(object.importId)
+        : isSet(object.import_id)
+        ? globalThis.String(object.import_id)
+        : "",
     };
   },
 
@@ -742,6 +1098,36 @@ export const Charge: MessageFns<Charge> = {
     if (message.updateTime !== undefined) {
       obj.updateTime = fromTimestamp(message.updateTime).toISOString();
     }
+    if (message.serviceTier !== 0) {
+      obj.serviceTier = serviceTierToJSON(message.serviceTier);
+    }
+    if (message.region !== "") {
+      obj.region = message.region;
+    }
+    if (message.quantities?.length) {
+      obj.quantities = message.quantities.map((e) => Quantity.toJSON(e));
+    }
+    if (message.reportedCost !== undefined) {
+      obj.reportedCost = Money.toJSON(message.reportedCost);
+    }
+    if (message.cost !== undefined) {
+      obj.cost = Cost.toJSON(message.cost);
+    }
+    if (message.state !== 0) {
+      obj.state = chargeStateToJSON(message.state);
+    }
+    if (message.amends !== "") {
+      obj.amends = message.amends;
+    }
+    if (message.replacedBy !== "") {
+      obj.replacedBy = message.replacedBy;
+    }
+    if (message.callOutcome !== 0) {
+      obj.callOutcome = callOutcomeToJSON(message.callOutcome);
+    }
+    if (message.importId !== "") {
+      obj.importId = message.importId;
+    }
     return obj;
   },
 
@@ -788,6 +1174,18 @@ export const Charge: MessageFns<Charge> = {
     message.updateTime = (object.updateTime !== undefined && object.updateTime !== null)
       ? Timestamp.fromPartial(object.updateTime)
       : undefined;
+    message.serviceTier = object.serviceTier ?? 0;
+    message.region = object.region ?? "";
+    message.quantities = object.quantities?.map((e) => Quantity.fromPartial(e)) || [];
+    message.reportedCost = (object.reportedCost !== undefined && object.reportedCost !== null)
+      ? Money.fromPartial(object.reportedCost)
+      : undefined;
+    message.cost = (object.cost !== undefined && object.cost !== null) ? Cost.fromPartial(object.cost) : undefined;
+    message.state = object.state ?? 0;
+    message.amends = object.amends ?? "";
+    message.replacedBy = object.replacedBy ?? "";
+    message.callOutcome = object.callOutcome ?? 0;
+    message.importId = object.importId ?? "";
     return message;
   },
 };
@@ -885,6 +1283,8 @@ function createBaseTokenDetails(): TokenDetails {
     reasoningTokens: 0n,
     audioInputTokens: 0n,
     audioOutputTokens: 0n,
+    imageInputTokens: 0n,
+    imageOutputTokens: 0n,
   };
 }
 
@@ -925,6 +1325,18 @@ export const TokenDetails: MessageFns<TokenDetails> = {
         throw new globalThis.Error("value provided for field message.audioOutputTokens of type int64 too large");
       }
       writer.uint32(48).int64(message.audioOutputTokens);
+    }
+    if (message.imageInputTokens !== 0n) {
+      if (BigInt.asIntN(64, message.imageInputTokens) !== message.imageInputTokens) {
+        throw new globalThis.Error("value provided for field message.imageInputTokens of type int64 too large");
+      }
+      writer.uint32(56).int64(message.imageInputTokens);
+    }
+    if (message.imageOutputTokens !== 0n) {
+      if (BigInt.asIntN(64, message.imageOutputTokens) !== message.imageOutputTokens) {
+        throw new globalThis.Error("value provided for field message.imageOutputTokens of type int64 too large");
+      }
+      writer.uint32(64).int64(message.imageOutputTokens);
     }
     return writer;
   },
@@ -990,6 +1402,22 @@ export const TokenDetails: MessageFns<TokenDetails> = {
             message.audioOutputTokens = reader.int64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.imageInputTokens = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.imageOutputTokens = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1034,6 +1462,16 @@ export const TokenDetails: MessageFns<TokenDetails> = {
         : isSet(object.audio_output_tokens)
         ? BigInt(object.audio_output_tokens)
         : 0n,
+      imageInputTokens: isSet(object.imageInputTokens)
+        ? BigInt(object.imageInputTokens)
+        : isSet(object.image_input_tokens)
+        ? BigInt(object.image_input_tokens)
+        : 0n,
+      imageOutputTokens: isSet(object.imageOutputTokens)
+        ? BigInt(object.imageOutputTokens)
+        : isSet(object.image_output_tokens)
+        ? BigInt(object.image_output_tokens)
+        : 0n,
     };
   },
 
@@ -1056,6 +1494,12 @@ export const TokenDetails: MessageFns<TokenDetails> = {
     }
     if (message.audioOutputTokens !== 0n) {
       obj.audioOutputTokens = message.audioOutputTokens.toString();
+    }
+    if (message.imageInputTokens !== 0n) {
+      obj.imageInputTokens = message.imageInputTokens.toString();
+    }
+    if (message.imageOutputTokens !== 0n) {
+      obj.imageOutputTokens = message.imageOutputTokens.toString();
     }
     return obj;
   },
@@ -1082,6 +1526,12 @@ export const TokenDetails: MessageFns<TokenDetails> = {
       : 0n;
     message.audioOutputTokens = (object.audioOutputTokens !== undefined && object.audioOutputTokens !== null)
       ? BigInt(object.audioOutputTokens)
+      : 0n;
+    message.imageInputTokens = (object.imageInputTokens !== undefined && object.imageInputTokens !== null)
+      ? BigInt(object.imageInputTokens)
+      : 0n;
+    message.imageOutputTokens = (object.imageOutputTokens !== undefined && object.imageOutputTokens !== null)
+      ? BigInt(object.imageOutputTokens)
       : 0n;
     return message;
   },

@@ -33,7 +33,8 @@ import {
   providerFromJSON,
   providerToJSON,
 } from "./charge.ts";
-import { ChargeCreated } from "./event.ts";
+import { ChargeAmended, ChargeCreated, ChargeRepriced, ChargeVoided, Correction } from "./event.ts";
+import { Cost } from "./money.ts";
 
 export const protobufPackage = "charge.v1";
 
@@ -156,7 +157,7 @@ export function listChargesOrderToJSON(object: ListChargesOrder): string {
 
 /** One charge to record. */
 export interface CreateChargeRequest {
-  /** The charge. Required. `id`, `create_time` and `update_time` are ignored. */
+  /** The charge. Required. Fields that the server sets are ignored. */
   charge:
     | Charge
     | undefined;
@@ -167,6 +168,13 @@ export interface CreateChargeRequest {
    * provider's response id.
    */
   requestId: string;
+  /**
+   * Names the import that the charge is part of, so that all charges of one import
+   * can be listed and voided together: a UUID in its 36-character text form.
+   * Optional. It is stored with the charge, but is not part of the content by which
+   * a repeated request is compared. (Number 3 is kept for reservations of a budget.)
+   */
+  importId: string;
 }
 
 /** The charge that the request id stands for. */
@@ -270,7 +278,11 @@ export interface ChargeFilter {
     | Timestamp
     | undefined;
   /** Usage before this moment. */
-  endTime: Timestamp | undefined;
+  endTime:
+    | Timestamp
+    | undefined;
+  /** Charges that this import recorded. */
+  importId: string;
 }
 
 export interface ChargeFilter_LabelsEntry {
@@ -297,6 +309,11 @@ export interface ListChargesRequest {
     | undefined;
   /** The order; unspecified: newest usage first. */
   order: ListChargesOrder;
+  /**
+   * Also charges that were voided or amended. By default a list has the charges
+   * that count, so that its sum is the total.
+   */
+  includeCorrected: boolean;
 }
 
 /** A page of charges. */
@@ -328,11 +345,174 @@ export interface WatchChargesResponse {
     | //
     /** A charge was created. */
     { $case: "chargeCreated"; value: ChargeCreated }
+    | //
+    /** A charge was voided. */
+    { $case: "chargeVoided"; value: ChargeVoided }
+    | //
+    /** A charge was replaced by another one. */
+    { $case: "chargeAmended"; value: ChargeAmended }
+    | //
+    /** A charge has another cost. */
+    { $case: "chargeRepriced"; value: ChargeRepriced }
     | undefined;
 }
 
+/** Which charge to void, and why. */
+export interface VoidChargeRequest {
+  /** The charge. Required. */
+  key:
+    | //
+    /** The charge's id: a UUID in its 36-character text form. */
+    { $case: "id"; value: string }
+    | //
+    /** The request id that made the charge: 1 to 128 printable ASCII characters. */
+    { $case: "chargeRequestId"; value: string }
+    | undefined;
+  /**
+   * Makes the request repeatable. Required, as in CreateChargeRequest. Request ids
+   * of voids and of charges do not collide: the two may be equal.
+   */
+  requestId: string;
+  /** Why, for the record. Required, 1 to 255 characters. */
+  reason: string;
+  /** Also void the charge if its usage time lies in a closed period. */
+  allowClosedPeriod: boolean;
+}
+
+/** The charge that was voided. */
+export interface VoidChargeResponse {
+  /** The charge as it is now. */
+  charge:
+    | Charge
+    | undefined;
+  /** The correction. */
+  correction:
+    | Correction
+    | undefined;
+  /** Whether an earlier request with this id had voided it. */
+  replayed: boolean;
+}
+
+/** Which charge to replace, by what, and why. */
+export interface AmendChargeRequest {
+  /** The charge. Required. */
+  key:
+    | //
+    /** The charge's id: a UUID in its 36-character text form. */
+    { $case: "id"; value: string }
+    | //
+    /** The request id that made the charge: 1 to 128 printable ASCII characters. */
+    { $case: "chargeRequestId"; value: string }
+    | undefined;
+  /**
+   * The whole charge as it should have been. Required. An absent `usage_time` is
+   * the original's. Fields that the server sets are ignored.
+   */
+  charge:
+    | Charge
+    | undefined;
+  /**
+   * Becomes the request id of the replacement, so it must be new among the request
+   * ids of charges. Required, as in CreateChargeRequest.
+   */
+  requestId: string;
+  /** Why, for the record. Required, 1 to 255 characters. */
+  reason: string;
+  /**
+   * Also amend the charge if the usage time of the original or of the replacement
+   * lies in a closed period.
+   */
+  allowClosedPeriod: boolean;
+}
+
+/** The charge and its replacement. */
+export interface AmendChargeResponse {
+  /** The replacement. */
+  charge:
+    | Charge
+    | undefined;
+  /** The original as it is now. */
+  original:
+    | Charge
+    | undefined;
+  /** The correction. */
+  correction:
+    | Correction
+    | undefined;
+  /** Whether an earlier request with this id had amended it. */
+  replayed: boolean;
+}
+
+/** Which charge's history to return. */
+export interface GetChargeHistoryRequest {
+  /** The charge. Required. */
+  key:
+    | //
+    /** The charge's id: a UUID in its 36-character text form. */
+    { $case: "id"; value: string }
+    | //
+    /** The request id that made the charge: 1 to 128 printable ASCII characters. */
+    { $case: "requestId"; value: string }
+    | undefined;
+}
+
+/** What happened to a charge. */
+export interface GetChargeHistoryResponse {
+  /** The charge as it is now. */
+  charge:
+    | Charge
+    | undefined;
+  /** Every cost that it had, the oldest first, with lines. At most the last 1000. */
+  costs: CostRevision[];
+  /** Its correction; absent: it counts. */
+  correction: Correction | undefined;
+}
+
+/** A cost that a charge had. */
+export interface CostRevision {
+  /** The cost. */
+  cost:
+    | Cost
+    | undefined;
+  /** When it was recorded. */
+  createTime:
+    | Timestamp
+    | undefined;
+  /** The run of RepriceCharges that made it; empty: the recording of the charge. */
+  runId: string;
+  /** The reason of the run; empty: the recording of the charge. */
+  reason: string;
+  /**
+   * The sequence of its event in the journal: of `charge.repriced`, or, for the
+   * first cost, 0.
+   */
+  sequence: bigint;
+}
+
+/** What to close. */
+export interface ClosePeriodRequest {
+  /**
+   * The end of the period: every usage time before it belongs to it. Required, not
+   * in the future.
+   */
+  endTime: Timestamp | undefined;
+}
+
+/** The closed period. */
+export interface ClosePeriodResponse {
+  /** The end of the period, kept to the microsecond. */
+  endTime:
+    | Timestamp
+    | undefined;
+  /**
+   * The last sequence of the journal when the period was closed. An invoice for the
+   * period can name it: a total as of this sequence never changes.
+   */
+  sequence: bigint;
+}
+
 function createBaseCreateChargeRequest(): CreateChargeRequest {
-  return { charge: undefined, requestId: "" };
+  return { charge: undefined, requestId: "", importId: "" };
 }
 
 export const CreateChargeRequest: MessageFns<CreateChargeRequest> = {
@@ -342,6 +522,9 @@ export const CreateChargeRequest: MessageFns<CreateChargeRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(18).string(message.requestId);
+    }
+    if (message.importId !== "") {
+      writer.uint32(34).string(message.importId);
     }
     return writer;
   },
@@ -375,6 +558,14 @@ export const CreateChargeRequest: MessageFns<CreateChargeRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.importId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -395,6 +586,11 @@ export const CreateChargeRequest: MessageFns<CreateChargeRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      importId: isSet(object.importId)
+        ? globalThis.String(object.importId)
+        : isSet(object.import_id)
+        ? globalThis.String(object.import_id)
+        : "",
     };
   },
 
@@ -405,6 +601,9 @@ export const CreateChargeRequest: MessageFns<CreateChargeRequest> = {
     }
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
+    }
+    if (message.importId !== "") {
+      obj.importId = message.importId;
     }
     return obj;
   },
@@ -418,6 +617,7 @@ export const CreateChargeRequest: MessageFns<CreateChargeRequest> = {
       ? Charge.fromPartial(object.charge)
       : undefined;
     message.requestId = object.requestId ?? "";
+    message.importId = object.importId ?? "";
     return message;
   },
 };
@@ -1077,6 +1277,7 @@ function createBaseChargeFilter(): ChargeFilter {
     labels: new Map(),
     startTime: undefined,
     endTime: undefined,
+    importId: "",
   };
 }
 
@@ -1108,6 +1309,9 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
     }
     if (message.endTime !== undefined) {
       Timestamp.encode(message.endTime, writer.uint32(74).fork()).join();
+    }
+    if (message.importId !== "") {
+      writer.uint32(82).string(message.importId);
     }
     return writer;
   },
@@ -1200,6 +1404,14 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
             message.endTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.importId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1251,6 +1463,11 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
         : isSet(object.end_time)
         ? fromJsonTimestamp(object.end_time)
         : undefined,
+      importId: isSet(object.importId)
+        ? globalThis.String(object.importId)
+        : isSet(object.import_id)
+        ? globalThis.String(object.import_id)
+        : "",
     };
   },
 
@@ -1286,6 +1503,9 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
     if (message.endTime !== undefined) {
       obj.endTime = fromTimestamp(message.endTime).toISOString();
     }
+    if (message.importId !== "") {
+      obj.importId = message.importId;
+    }
     return obj;
   },
 
@@ -1315,6 +1535,7 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
     message.endTime = (object.endTime !== undefined && object.endTime !== null)
       ? Timestamp.fromPartial(object.endTime)
       : undefined;
+    message.importId = object.importId ?? "";
     return message;
   },
 };
@@ -1405,7 +1626,7 @@ export const ChargeFilter_LabelsEntry: MessageFns<ChargeFilter_LabelsEntry> = {
 };
 
 function createBaseListChargesRequest(): ListChargesRequest {
-  return { pageSize: 0, pageToken: "", filter: undefined, order: 0 };
+  return { pageSize: 0, pageToken: "", filter: undefined, order: 0, includeCorrected: false };
 }
 
 export const ListChargesRequest: MessageFns<ListChargesRequest> = {
@@ -1421,6 +1642,9 @@ export const ListChargesRequest: MessageFns<ListChargesRequest> = {
     }
     if (message.order !== 0) {
       writer.uint32(32).int32(message.order);
+    }
+    if (message.includeCorrected !== false) {
+      writer.uint32(40).bool(message.includeCorrected);
     }
     return writer;
   },
@@ -1470,6 +1694,14 @@ export const ListChargesRequest: MessageFns<ListChargesRequest> = {
             message.order = reader.int32() as any;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.includeCorrected = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1496,6 +1728,11 @@ export const ListChargesRequest: MessageFns<ListChargesRequest> = {
         : "",
       filter: isSet(object.filter) ? ChargeFilter.fromJSON(object.filter) : undefined,
       order: isSet(object.order) ? listChargesOrderFromJSON(object.order) : 0,
+      includeCorrected: isSet(object.includeCorrected)
+        ? globalThis.Boolean(object.includeCorrected)
+        : isSet(object.include_corrected)
+        ? globalThis.Boolean(object.include_corrected)
+        : false,
     };
   },
 
@@ -1513,6 +1750,9 @@ export const ListChargesRequest: MessageFns<ListChargesRequest> = {
     if (message.order !== 0) {
       obj.order = listChargesOrderToJSON(message.order);
     }
+    if (message.includeCorrected !== false) {
+      obj.includeCorrected = message.includeCorrected;
+    }
     return obj;
   },
 
@@ -1527,6 +1767,7 @@ export const ListChargesRequest: MessageFns<ListChargesRequest> = {
       ? ChargeFilter.fromPartial(object.filter)
       : undefined;
     message.order = object.order ?? 0;
+    message.includeCorrected = object.includeCorrected ?? false;
     return message;
   },
 };
@@ -1726,6 +1967,15 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
       case "chargeCreated":
         ChargeCreated.encode(message.event.value, writer.uint32(10).fork()).join();
         break;
+      case "chargeVoided":
+        ChargeVoided.encode(message.event.value, writer.uint32(18).fork()).join();
+        break;
+      case "chargeAmended":
+        ChargeAmended.encode(message.event.value, writer.uint32(26).fork()).join();
+        break;
+      case "chargeRepriced":
+        ChargeRepriced.encode(message.event.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1751,6 +2001,30 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
             message.event = { $case: "chargeCreated", value: ChargeCreated.decode(reader, reader.uint32()) };
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = { $case: "chargeVoided", value: ChargeVoided.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = { $case: "chargeAmended", value: ChargeAmended.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.event = { $case: "chargeRepriced", value: ChargeRepriced.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1769,6 +2043,18 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
         ? { $case: "chargeCreated", value: ChargeCreated.fromJSON(object.chargeCreated) }
         : isSet(object.charge_created)
         ? { $case: "chargeCreated", value: ChargeCreated.fromJSON(object.charge_created) }
+        : isSet(object.chargeVoided)
+        ? { $case: "chargeVoided", value: ChargeVoided.fromJSON(object.chargeVoided) }
+        : isSet(object.charge_voided)
+        ? { $case: "chargeVoided", value: ChargeVoided.fromJSON(object.charge_voided) }
+        : isSet(object.chargeAmended)
+        ? { $case: "chargeAmended", value: ChargeAmended.fromJSON(object.chargeAmended) }
+        : isSet(object.charge_amended)
+        ? { $case: "chargeAmended", value: ChargeAmended.fromJSON(object.charge_amended) }
+        : isSet(object.chargeRepriced)
+        ? { $case: "chargeRepriced", value: ChargeRepriced.fromJSON(object.chargeRepriced) }
+        : isSet(object.charge_repriced)
+        ? { $case: "chargeRepriced", value: ChargeRepriced.fromJSON(object.charge_repriced) }
         : undefined,
     };
   },
@@ -1777,6 +2063,12 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
     const obj: any = {};
     if (message.event?.$case === "chargeCreated") {
       obj.chargeCreated = ChargeCreated.toJSON(message.event.value);
+    } else if (message.event?.$case === "chargeVoided") {
+      obj.chargeVoided = ChargeVoided.toJSON(message.event.value);
+    } else if (message.event?.$case === "chargeAmended") {
+      obj.chargeAmended = ChargeAmended.toJSON(message.event.value);
+    } else if (message.event?.$case === "chargeRepriced") {
+      obj.chargeRepriced = ChargeRepriced.toJSON(message.event.value);
     }
     return obj;
   },
@@ -1793,7 +2085,1112 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
         }
         break;
       }
+      case "chargeVoided": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "chargeVoided", value: ChargeVoided.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "chargeAmended": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "chargeAmended", value: ChargeAmended.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "chargeRepriced": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "chargeRepriced", value: ChargeRepriced.fromPartial(object.event.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseVoidChargeRequest(): VoidChargeRequest {
+  return { key: undefined, requestId: "", reason: "", allowClosedPeriod: false };
+}
+
+export const VoidChargeRequest: MessageFns<VoidChargeRequest> = {
+  encode(message: VoidChargeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.key?.$case) {
+      case "id":
+        writer.uint32(10).string(message.key.value);
+        break;
+      case "chargeRequestId":
+        writer.uint32(18).string(message.key.value);
+        break;
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.allowClosedPeriod !== false) {
+      writer.uint32(40).bool(message.allowClosedPeriod);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VoidChargeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVoidChargeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = { $case: "id", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = { $case: "chargeRequestId", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.allowClosedPeriod = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VoidChargeRequest {
+    return {
+      key: isSet(object.id)
+        ? { $case: "id", value: globalThis.String(object.id) }
+        : isSet(object.chargeRequestId)
+        ? { $case: "chargeRequestId", value: globalThis.String(object.chargeRequestId) }
+        : isSet(object.charge_request_id)
+        ? { $case: "chargeRequestId", value: globalThis.String(object.charge_request_id) }
+        : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      allowClosedPeriod: isSet(object.allowClosedPeriod)
+        ? globalThis.Boolean(object.allowClosedPeriod)
+        : isSet(object.allow_closed_period)
+        ? globalThis.Boolean(object.allow_closed_period)
+        : false,
+    };
+  },
+
+  toJSON(message: VoidChargeRequest): unknown {
+    const obj: any = {};
+    if (message.key?.$case === "id") {
+      obj.id = message.key.value;
+    } else if (message.key?.$case === "chargeRequestId") {
+      obj.chargeRequestId = message.key.value;
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.allowClosedPeriod !== false) {
+      obj.allowClosedPeriod = message.allowClosedPeriod;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<VoidChargeRequest>, I>>(base?: I): VoidChargeRequest {
+    return VoidChargeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VoidChargeRequest>, I>>(object: I): VoidChargeRequest {
+    const message = createBaseVoidChargeRequest();
+    switch (object.key?.$case) {
+      case "id": {
+        if (object.key?.value !== undefined && object.key?.value !== null) {
+          message.key = { $case: "id", value: object.key.value };
+        }
+        break;
+      }
+      case "chargeRequestId": {
+        if (object.key?.value !== undefined && object.key?.value !== null) {
+          message.key = { $case: "chargeRequestId", value: object.key.value };
+        }
+        break;
+      }
+    }
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.allowClosedPeriod = object.allowClosedPeriod ?? false;
+    return message;
+  },
+};
+
+function createBaseVoidChargeResponse(): VoidChargeResponse {
+  return { charge: undefined, correction: undefined, replayed: false };
+}
+
+export const VoidChargeResponse: MessageFns<VoidChargeResponse> = {
+  encode(message: VoidChargeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.charge !== undefined) {
+      Charge.encode(message.charge, writer.uint32(10).fork()).join();
+    }
+    if (message.correction !== undefined) {
+      Correction.encode(message.correction, writer.uint32(18).fork()).join();
+    }
+    if (message.replayed !== false) {
+      writer.uint32(24).bool(message.replayed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VoidChargeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVoidChargeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.charge = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.correction = Correction.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.replayed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VoidChargeResponse {
+    return {
+      charge: isSet(object.charge) ? Charge.fromJSON(object.charge) : undefined,
+      correction: isSet(object.correction) ? Correction.fromJSON(object.correction) : undefined,
+      replayed: isSet(object.replayed) ? globalThis.Boolean(object.replayed) : false,
+    };
+  },
+
+  toJSON(message: VoidChargeResponse): unknown {
+    const obj: any = {};
+    if (message.charge !== undefined) {
+      obj.charge = Charge.toJSON(message.charge);
+    }
+    if (message.correction !== undefined) {
+      obj.correction = Correction.toJSON(message.correction);
+    }
+    if (message.replayed !== false) {
+      obj.replayed = message.replayed;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<VoidChargeResponse>, I>>(base?: I): VoidChargeResponse {
+    return VoidChargeResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VoidChargeResponse>, I>>(object: I): VoidChargeResponse {
+    const message = createBaseVoidChargeResponse();
+    message.charge = (object.charge !== undefined && object.charge !== null)
+      ? Charge.fromPartial(object.charge)
+      : undefined;
+    message.correction = (object.correction !== undefined && object.correction !== null)
+      ? Correction.fromPartial(object.correction)
+      : undefined;
+    message.replayed = object.replayed ?? false;
+    return message;
+  },
+};
+
+function createBaseAmendChargeRequest(): AmendChargeRequest {
+  return { key: undefined, charge: undefined, requestId: "", reason: "", allowClosedPeriod: false };
+}
+
+export const AmendChargeRequest: MessageFns<AmendChargeRequest> = {
+  encode(message: AmendChargeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.key?.$case) {
+      case "id":
+        writer.uint32(10).string(message.key.value);
+        break;
+      case "chargeRequestId":
+        writer.uint32(18).string(message.key.value);
+        break;
+    }
+    if (message.charge !== undefined) {
+      Charge.encode(message.charge, writer.uint32(26).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.allowClosedPeriod !== false) {
+      writer.uint32(48).bool(message.allowClosedPeriod);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AmendChargeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAmendChargeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = { $case: "id", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = { $case: "chargeRequestId", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.charge = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.allowClosedPeriod = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AmendChargeRequest {
+    return {
+      key: isSet(object.id)
+        ? { $case: "id", value: globalThis.String(object.id) }
+        : isSet(object.chargeRequestId)
+        ? { $case: "chargeRequestId", value: globalThis.String(object.chargeRequestId) }
+        : isSet(object.charge_request_id)
+        ? { $case: "chargeRequestId", value: globalThis.String(object.charge_request_id) }
+        : undefined,
+      charge: isSet(object.charge) ? Charge.fromJSON(object.charge) : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      allowClosedPeriod: isSet(object.allowClosedPeriod)
+        ? globalThis.Boolean(object.allowClosedPeriod)
+        : isSet(object.allow_closed_period)
+        ? globalThis.Boolean(object.allow_closed_period)
+        : false,
+    };
+  },
+
+  toJSON(message: AmendChargeRequest): unknown {
+    const obj: any = {};
+    if (message.key?.$case === "id") {
+      obj.id = message.key.value;
+    } else if (message.key?.$case === "chargeRequestId") {
+      obj.chargeRequestId = message.key.value;
+    }
+    if (message.charge !== undefined) {
+      obj.charge = Charge.toJSON(message.charge);
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.allowClosedPeriod !== false) {
+      obj.allowClosedPeriod = message.allowClosedPeriod;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AmendChargeRequest>, I>>(base?: I): AmendChargeRequest {
+    return AmendChargeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AmendChargeRequest>, I>>(object: I): AmendChargeRequest {
+    const message = createBaseAmendChargeRequest();
+    switch (object.key?.$case) {
+      case "id": {
+        if (object.key?.value !== undefined && object.key?.value !== null) {
+          message.key = { $case: "id", value: object.key.value };
+        }
+        break;
+      }
+      case "chargeRequestId": {
+        if (object.key?.value !== undefined && object.key?.value !== null) {
+          message.key = { $case: "chargeRequestId", value: object.key.value };
+        }
+        break;
+      }
+    }
+    message.charge = (object.charge !== undefined && object.charge !== null)
+      ? Charge.fromPartial(object.charge)
+      : undefined;
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.allowClosedPeriod = object.allowClosedPeriod ?? false;
+    return message;
+  },
+};
+
+function createBaseAmendChargeResponse(): AmendChargeResponse {
+  return { charge: undefined, original: undefined, correction: undefined, replayed: false };
+}
+
+export const AmendChargeResponse: MessageFns<AmendChargeResponse> = {
+  encode(message: AmendChargeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.charge !== undefined) {
+      Charge.encode(message.charge, writer.uint32(10).fork()).join();
+    }
+    if (message.original !== undefined) {
+      Charge.encode(message.original, writer.uint32(18).fork()).join();
+    }
+    if (message.correction !== undefined) {
+      Correction.encode(message.correction, writer.uint32(26).fork()).join();
+    }
+    if (message.replayed !== false) {
+      writer.uint32(32).bool(message.replayed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AmendChargeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAmendChargeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.charge = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.original = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.correction = Correction.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.replayed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AmendChargeResponse {
+    return {
+      charge: isSet(object.charge) ? Charge.fromJSON(object.charge) : undefined,
+      original: isSet(object.original) ? Charge.fromJSON(object.original) : undefined,
+      correction: isSet(object.correction) ? Correction.fromJSON(object.correction) : undefined,
+      replayed: isSet(object.replayed) ? globalThis.Boolean(object.replayed) : false,
+    };
+  },
+
+  toJSON(message: AmendChargeResponse): unknown {
+    const obj: any = {};
+    if (message.charge !== undefined) {
+      obj.charge = Charge.toJSON(message.charge);
+    }
+    if (message.original !== undefined) {
+      obj.original = Charge.toJSON(message.original);
+    }
+    if (message.correction !== undefined) {
+      obj.correction = Correction.toJSON(message.correction);
+    }
+    if (message.replayed !== false) {
+      obj.replayed = message.replayed;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AmendChargeResponse>, I>>(base?: I): AmendChargeResponse {
+    return AmendChargeResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AmendChargeResponse>, I>>(object: I): AmendChargeResponse {
+    const message = createBaseAmendChargeResponse();
+    message.charge = (object.charge !== undefined && object.charge !== null)
+      ? Charge.fromPartial(object.charge)
+      : undefined;
+    message.original = (object.original !== undefined && object.original !== null)
+      ? Charge.fromPartial(object.original)
+      : undefined;
+    message.correction = (object.correction !== undefined && object.correction !== null)
+      ? Correction.fromPartial(object.correction)
+      : undefined;
+    message.replayed = object.replayed ?? false;
+    return message;
+  },
+};
+
+function createBaseGetChargeHistoryRequest(): GetChargeHistoryRequest {
+  return { key: undefined };
+}
+
+export const GetChargeHistoryRequest: MessageFns<GetChargeHistoryRequest> = {
+  encode(message: GetChargeHistoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.key?.$case) {
+      case "id":
+        writer.uint32(10).string(message.key.value);
+        break;
+      case "requestId":
+        writer.uint32(18).string(message.key.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetChargeHistoryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetChargeHistoryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = { $case: "id", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = { $case: "requestId", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetChargeHistoryRequest {
+    return {
+      key: isSet(object.id)
+        ? { $case: "id", value: globalThis.String(object.id) }
+        : isSet(object.requestId)
+        ? { $case: "requestId", value: globalThis.String(object.requestId) }
+        : isSet(object.request_id)
+        ? { $case: "requestId", value: globalThis.String(object.request_id) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: GetChargeHistoryRequest): unknown {
+    const obj: any = {};
+    if (message.key?.$case === "id") {
+      obj.id = message.key.value;
+    } else if (message.key?.$case === "requestId") {
+      obj.requestId = message.key.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetChargeHistoryRequest>, I>>(base?: I): GetChargeHistoryRequest {
+    return GetChargeHistoryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetChargeHistoryRequest>, I>>(object: I): GetChargeHistoryRequest {
+    const message = createBaseGetChargeHistoryRequest();
+    switch (object.key?.$case) {
+      case "id": {
+        if (object.key?.value !== undefined && object.key?.value !== null) {
+          message.key = { $case: "id", value: object.key.value };
+        }
+        break;
+      }
+      case "requestId": {
+        if (object.key?.value !== undefined && object.key?.value !== null) {
+          message.key = { $case: "requestId", value: object.key.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseGetChargeHistoryResponse(): GetChargeHistoryResponse {
+  return { charge: undefined, costs: [], correction: undefined };
+}
+
+export const GetChargeHistoryResponse: MessageFns<GetChargeHistoryResponse> = {
+  encode(message: GetChargeHistoryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.charge !== undefined) {
+      Charge.encode(message.charge, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.costs) {
+      CostRevision.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.correction !== undefined) {
+      Correction.encode(message.correction, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetChargeHistoryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetChargeHistoryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.charge = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.costs.push(CostRevision.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.correction = Correction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetChargeHistoryResponse {
+    return {
+      charge: isSet(object.charge) ? Charge.fromJSON(object.charge) : undefined,
+      costs: globalThis.Array.isArray(object?.costs) ? object.costs.map((e: any) => CostRevision.fromJSON(e)) : [],
+      correction: isSet(object.correction) ? Correction.fromJSON(object.correction) : undefined,
+    };
+  },
+
+  toJSON(message: GetChargeHistoryResponse): unknown {
+    const obj: any = {};
+    if (message.charge !== undefined) {
+      obj.charge = Charge.toJSON(message.charge);
+    }
+    if (message.costs?.length) {
+      obj.costs = message.costs.map((e) => CostRevision.toJSON(e));
+    }
+    if (message.correction !== undefined) {
+      obj.correction = Correction.toJSON(message.correction);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetChargeHistoryResponse>, I>>(base?: I): GetChargeHistoryResponse {
+    return GetChargeHistoryResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetChargeHistoryResponse>, I>>(object: I): GetChargeHistoryResponse {
+    const message = createBaseGetChargeHistoryResponse();
+    message.charge = (object.charge !== undefined && object.charge !== null)
+      ? Charge.fromPartial(object.charge)
+      : undefined;
+    message.costs = object.costs?.map((e) => CostRevision.fromPartial(e)) || [];
+    message.correction = (object.correction !== undefined && object.correction !== null)
+      ? Correction.fromPartial(object.correction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCostRevision(): CostRevision {
+  return { cost: undefined, createTime: undefined, runId: "", reason: "", sequence: 0n };
+}
+
+export const CostRevision: MessageFns<CostRevision> = {
+  encode(message: CostRevision, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cost !== undefined) {
+      Cost.encode(message.cost, writer.uint32(10).fork()).join();
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(message.createTime, writer.uint32(18).fork()).join();
+    }
+    if (message.runId !== "") {
+      writer.uint32(26).string(message.runId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
+      }
+      writer.uint32(40).int64(message.sequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CostRevision {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCostRevision();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cost = Cost.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.createTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.sequence = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CostRevision {
+    return {
+      cost: isSet(object.cost) ? Cost.fromJSON(object.cost) : undefined,
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
+      runId: isSet(object.runId)
+        ? globalThis.String(object.runId)
+        : isSet(object.run_id)
+        ? globalThis.String(object.run_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+    };
+  },
+
+  toJSON(message: CostRevision): unknown {
+    const obj: any = {};
+    if (message.cost !== undefined) {
+      obj.cost = Cost.toJSON(message.cost);
+    }
+    if (message.createTime !== undefined) {
+      obj.createTime = fromTimestamp(message.createTime).toISOString();
+    }
+    if (message.runId !== "") {
+      obj.runId = message.runId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CostRevision>, I>>(base?: I): CostRevision {
+    return CostRevision.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CostRevision>, I>>(object: I): CostRevision {
+    const message = createBaseCostRevision();
+    message.cost = (object.cost !== undefined && object.cost !== null) ? Cost.fromPartial(object.cost) : undefined;
+    message.createTime = (object.createTime !== undefined && object.createTime !== null)
+      ? Timestamp.fromPartial(object.createTime)
+      : undefined;
+    message.runId = object.runId ?? "";
+    message.reason = object.reason ?? "";
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    return message;
+  },
+};
+
+function createBaseClosePeriodRequest(): ClosePeriodRequest {
+  return { endTime: undefined };
+}
+
+export const ClosePeriodRequest: MessageFns<ClosePeriodRequest> = {
+  encode(message: ClosePeriodRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endTime !== undefined) {
+      Timestamp.encode(message.endTime, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClosePeriodRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClosePeriodRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClosePeriodRequest {
+    return {
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ClosePeriodRequest): unknown {
+    const obj: any = {};
+    if (message.endTime !== undefined) {
+      obj.endTime = fromTimestamp(message.endTime).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClosePeriodRequest>, I>>(base?: I): ClosePeriodRequest {
+    return ClosePeriodRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClosePeriodRequest>, I>>(object: I): ClosePeriodRequest {
+    const message = createBaseClosePeriodRequest();
+    message.endTime = (object.endTime !== undefined && object.endTime !== null)
+      ? Timestamp.fromPartial(object.endTime)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseClosePeriodResponse(): ClosePeriodResponse {
+  return { endTime: undefined, sequence: 0n };
+}
+
+export const ClosePeriodResponse: MessageFns<ClosePeriodResponse> = {
+  encode(message: ClosePeriodResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endTime !== undefined) {
+      Timestamp.encode(message.endTime, writer.uint32(10).fork()).join();
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
+      }
+      writer.uint32(16).int64(message.sequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClosePeriodResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClosePeriodResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sequence = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClosePeriodResponse {
+    return {
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+    };
+  },
+
+  toJSON(message: ClosePeriodResponse): unknown {
+    const obj: any = {};
+    if (message.endTime !== undefined) {
+      obj.endTime = fromTimestamp(message.endTime).toISOString();
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClosePeriodResponse>, I>>(base?: I): ClosePeriodResponse {
+    return ClosePeriodResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClosePeriodResponse>, I>>(object: I): ClosePeriodResponse {
+    const message = createBaseClosePeriodResponse();
+    message.endTime = (object.endTime !== undefined && object.endTime !== null)
+      ? Timestamp.fromPartial(object.endTime)
+      : undefined;
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
     return message;
   },
 };
@@ -1953,6 +3350,86 @@ export const ChargeServiceService = {
       Buffer.from(WatchChargesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchChargesResponse => WatchChargesResponse.decode(value),
   },
+  /**
+   * Takes a charge out of all totals. It stays in the journal as VOIDED and keeps
+   * its request id; `charge.voided` announces it. To record the usage again, record
+   * a new charge.
+   *
+   * The same request id with the same content returns the same correction with
+   * `replayed` set. A charge is corrected once: another request id for a charge
+   * that is voided or amended ends with CHARGE_ALREADY_CORRECTED.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
+   * (CHARGE_NOT_FOUND), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
+   * (CHARGE_ALREADY_CORRECTED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
+   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   */
+  voidCharge: {
+    path: "/charge.v1.ChargeService/VoidCharge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: VoidChargeRequest): Buffer => Buffer.from(VoidChargeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VoidChargeRequest => VoidChargeRequest.decode(value),
+    responseSerialize: (value: VoidChargeResponse): Buffer => Buffer.from(VoidChargeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): VoidChargeResponse => VoidChargeResponse.decode(value),
+  },
+  /**
+   * Replaces a charge by another one, in one transaction and with one event,
+   * `charge.amended`. The replacement has its own id, may have another user
+   * profile, and may be voided or amended in turn.
+   *
+   * If provider, type, model, tier, region and usage time stay the same, the
+   * replacement is priced with the version that priced the original. Otherwise,
+   * and if the original is UNPRICED, it is priced like a new charge.
+   *
+   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED).
+   */
+  amendCharge: {
+    path: "/charge.v1.ChargeService/AmendCharge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AmendChargeRequest): Buffer => Buffer.from(AmendChargeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AmendChargeRequest => AmendChargeRequest.decode(value),
+    responseSerialize: (value: AmendChargeResponse): Buffer => Buffer.from(AmendChargeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AmendChargeResponse => AmendChargeResponse.decode(value),
+  },
+  /**
+   * Everything that happened to a charge: how it was recorded, each cost that it
+   * had, and its correction.
+   *
+   * Errors: those of GetCharge.
+   */
+  getChargeHistory: {
+    path: "/charge.v1.ChargeService/GetChargeHistory" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetChargeHistoryRequest): Buffer =>
+      Buffer.from(GetChargeHistoryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetChargeHistoryRequest => GetChargeHistoryRequest.decode(value),
+    responseSerialize: (value: GetChargeHistoryResponse): Buffer =>
+      Buffer.from(GetChargeHistoryResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetChargeHistoryResponse => GetChargeHistoryResponse.decode(value),
+  },
+  /**
+   * Closes the time before a moment. From then on, corrections and new costs of
+   * charges with an earlier usage time need `allow_closed_period`. Late charges are
+   * still accepted: usage is never refused. The response names the last sequence of
+   * the journal at that time; a total as of that sequence never changes.
+   *
+   * Closing the same time again returns the same response.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * FAILED_PRECONDITION (PERIOD_CLOSED for a moment before the last one).
+   */
+  closePeriod: {
+    path: "/charge.v1.ChargeService/ClosePeriod" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClosePeriodRequest): Buffer => Buffer.from(ClosePeriodRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClosePeriodRequest => ClosePeriodRequest.decode(value),
+    responseSerialize: (value: ClosePeriodResponse): Buffer => Buffer.from(ClosePeriodResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClosePeriodResponse => ClosePeriodResponse.decode(value),
+  },
 } as const;
 
 export interface ChargeServiceServer extends UntypedServiceImplementation {
@@ -2041,6 +3518,52 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * for a request over 64 KiB).
    */
   watchCharges: handleServerStreamingCall<WatchChargesRequest, WatchChargesResponse>;
+  /**
+   * Takes a charge out of all totals. It stays in the journal as VOIDED and keeps
+   * its request id; `charge.voided` announces it. To record the usage again, record
+   * a new charge.
+   *
+   * The same request id with the same content returns the same correction with
+   * `replayed` set. A charge is corrected once: another request id for a charge
+   * that is voided or amended ends with CHARGE_ALREADY_CORRECTED.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
+   * (CHARGE_NOT_FOUND), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
+   * (CHARGE_ALREADY_CORRECTED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
+   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   */
+  voidCharge: handleUnaryCall<VoidChargeRequest, VoidChargeResponse>;
+  /**
+   * Replaces a charge by another one, in one transaction and with one event,
+   * `charge.amended`. The replacement has its own id, may have another user
+   * profile, and may be voided or amended in turn.
+   *
+   * If provider, type, model, tier, region and usage time stay the same, the
+   * replacement is priced with the version that priced the original. Otherwise,
+   * and if the original is UNPRICED, it is priced like a new charge.
+   *
+   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED).
+   */
+  amendCharge: handleUnaryCall<AmendChargeRequest, AmendChargeResponse>;
+  /**
+   * Everything that happened to a charge: how it was recorded, each cost that it
+   * had, and its correction.
+   *
+   * Errors: those of GetCharge.
+   */
+  getChargeHistory: handleUnaryCall<GetChargeHistoryRequest, GetChargeHistoryResponse>;
+  /**
+   * Closes the time before a moment. From then on, corrections and new costs of
+   * charges with an earlier usage time need `allow_closed_period`. Late charges are
+   * still accepted: usage is never refused. The response names the last sequence of
+   * the journal at that time; a total as of that sequence never changes.
+   *
+   * Closing the same time again returns the same response.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * FAILED_PRECONDITION (PERIOD_CLOSED for a moment before the last one).
+   */
+  closePeriod: handleUnaryCall<ClosePeriodRequest, ClosePeriodResponse>;
 }
 
 export interface ChargeServiceClient extends Client {
@@ -2198,6 +3721,108 @@ export interface ChargeServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchChargesResponse>;
+  /**
+   * Takes a charge out of all totals. It stays in the journal as VOIDED and keeps
+   * its request id; `charge.voided` announces it. To record the usage again, record
+   * a new charge.
+   *
+   * The same request id with the same content returns the same correction with
+   * `replayed` set. A charge is corrected once: another request id for a charge
+   * that is voided or amended ends with CHARGE_ALREADY_CORRECTED.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
+   * (CHARGE_NOT_FOUND), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
+   * (CHARGE_ALREADY_CORRECTED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
+   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   */
+  voidCharge(
+    request: VoidChargeRequest,
+    callback: (error: ServiceError | null, response: VoidChargeResponse) => void,
+  ): ClientUnaryCall;
+  voidCharge(
+    request: VoidChargeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: VoidChargeResponse) => void,
+  ): ClientUnaryCall;
+  voidCharge(
+    request: VoidChargeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: VoidChargeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Replaces a charge by another one, in one transaction and with one event,
+   * `charge.amended`. The replacement has its own id, may have another user
+   * profile, and may be voided or amended in turn.
+   *
+   * If provider, type, model, tier, region and usage time stay the same, the
+   * replacement is priced with the version that priced the original. Otherwise,
+   * and if the original is UNPRICED, it is priced like a new charge.
+   *
+   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED).
+   */
+  amendCharge(
+    request: AmendChargeRequest,
+    callback: (error: ServiceError | null, response: AmendChargeResponse) => void,
+  ): ClientUnaryCall;
+  amendCharge(
+    request: AmendChargeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AmendChargeResponse) => void,
+  ): ClientUnaryCall;
+  amendCharge(
+    request: AmendChargeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AmendChargeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Everything that happened to a charge: how it was recorded, each cost that it
+   * had, and its correction.
+   *
+   * Errors: those of GetCharge.
+   */
+  getChargeHistory(
+    request: GetChargeHistoryRequest,
+    callback: (error: ServiceError | null, response: GetChargeHistoryResponse) => void,
+  ): ClientUnaryCall;
+  getChargeHistory(
+    request: GetChargeHistoryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetChargeHistoryResponse) => void,
+  ): ClientUnaryCall;
+  getChargeHistory(
+    request: GetChargeHistoryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetChargeHistoryResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Closes the time before a moment. From then on, corrections and new costs of
+   * charges with an earlier usage time need `allow_closed_period`. Late charges are
+   * still accepted: usage is never refused. The response names the last sequence of
+   * the journal at that time; a total as of that sequence never changes.
+   *
+   * Closing the same time again returns the same response.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * FAILED_PRECONDITION (PERIOD_CLOSED for a moment before the last one).
+   */
+  closePeriod(
+    request: ClosePeriodRequest,
+    callback: (error: ServiceError | null, response: ClosePeriodResponse) => void,
+  ): ClientUnaryCall;
+  closePeriod(
+    request: ClosePeriodRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ClosePeriodResponse) => void,
+  ): ClientUnaryCall;
+  closePeriod(
+    request: ClosePeriodRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ClosePeriodResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const ChargeServiceClient = makeGenericClientConstructor(

@@ -41,8 +41,9 @@ export const ErrorReason = {
   ERROR_REASON_MESSAGE_TOO_LARGE: 3,
   /**
    * ERROR_REASON_REQUEST_ID_REUSED - ALREADY_EXISTS: the request id was used before, with other content. Nothing
-   * was stored. Metadata: `request_id`, `field` (the first field that differs,
-   * as a path from Charge), `charge_id` (the charge that the id made).
+   * was stored. Metadata: `request_id`, `field` (the first field that differs, as a
+   * path from Charge, or from the request of another method), and what the id
+   * made: `charge_id`, `correction_id` or `version` (of a price).
    */
   ERROR_REASON_REQUEST_ID_REUSED: 4,
   /** ERROR_REASON_CHARGE_NOT_FOUND - NOT_FOUND: the tenant has no such charge. Metadata: `id` or `request_id`. */
@@ -103,6 +104,42 @@ export const ErrorReason = {
    * is its name.
    */
   ERROR_REASON_METADATA_INVALID: 15,
+  /** ERROR_REASON_PRICE_NOT_FOUND - NOT_FOUND: the tenant has no such price version. Metadata: `version`. */
+  ERROR_REASON_PRICE_NOT_FOUND: 16,
+  /**
+   * ERROR_REASON_EFFECTIVE_TIME_PAST - FAILED_PRECONDITION: the key has versions already, and the new one would take
+   * effect more than 5 minutes in the past. Metadata: `version` (the one in force),
+   * `effective_time`, `index` (of the request, in a batch). Set `allow_past` if
+   * that is intended.
+   */
+  ERROR_REASON_EFFECTIVE_TIME_PAST: 17,
+  /**
+   * ERROR_REASON_ALIAS_CHAIN - FAILED_PRECONDITION: an alias must name a model with a price, not another
+   * alias. Metadata: `model`, `index` (of the request, in a batch).
+   */
+  ERROR_REASON_ALIAS_CHAIN: 18,
+  /**
+   * ERROR_REASON_CHARGE_ALREADY_CORRECTED - FAILED_PRECONDITION: the charge was voided or amended before, by another
+   * request. Metadata: `charge_id`, `state` (VOIDED or AMENDED), `correction_id`,
+   * `replacement_id` (if AMENDED: correct that charge).
+   */
+  ERROR_REASON_CHARGE_ALREADY_CORRECTED: 19,
+  /**
+   * ERROR_REASON_AMENDMENT_UNCHANGED - FAILED_PRECONDITION: the replacement has the content of the original.
+   * Metadata: `charge_id`.
+   */
+  ERROR_REASON_AMENDMENT_UNCHANGED: 20,
+  /**
+   * ERROR_REASON_PERIOD_CLOSED - FAILED_PRECONDITION: the usage time lies in a closed period, or a period to
+   * close ends before the last one. Metadata: `end_time`, `sequence` (of the last
+   * closed period). Set `allow_closed_period` if a correction is intended.
+   */
+  ERROR_REASON_PERIOD_CLOSED: 21,
+  /**
+   * ERROR_REASON_AMOUNT_OUT_OF_RANGE - OUT_OF_RANGE: a sum is larger than Money can hold. Metadata: `currency_code`.
+   * Ask for less at a time.
+   */
+  ERROR_REASON_AMOUNT_OUT_OF_RANGE: 22,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -125,6 +162,13 @@ export namespace ErrorReason {
   export type ERROR_REASON_INTERNAL = typeof ErrorReason.ERROR_REASON_INTERNAL;
   export type ERROR_REASON_COMPRESSION_UNSUPPORTED = typeof ErrorReason.ERROR_REASON_COMPRESSION_UNSUPPORTED;
   export type ERROR_REASON_METADATA_INVALID = typeof ErrorReason.ERROR_REASON_METADATA_INVALID;
+  export type ERROR_REASON_PRICE_NOT_FOUND = typeof ErrorReason.ERROR_REASON_PRICE_NOT_FOUND;
+  export type ERROR_REASON_EFFECTIVE_TIME_PAST = typeof ErrorReason.ERROR_REASON_EFFECTIVE_TIME_PAST;
+  export type ERROR_REASON_ALIAS_CHAIN = typeof ErrorReason.ERROR_REASON_ALIAS_CHAIN;
+  export type ERROR_REASON_CHARGE_ALREADY_CORRECTED = typeof ErrorReason.ERROR_REASON_CHARGE_ALREADY_CORRECTED;
+  export type ERROR_REASON_AMENDMENT_UNCHANGED = typeof ErrorReason.ERROR_REASON_AMENDMENT_UNCHANGED;
+  export type ERROR_REASON_PERIOD_CLOSED = typeof ErrorReason.ERROR_REASON_PERIOD_CLOSED;
+  export type ERROR_REASON_AMOUNT_OUT_OF_RANGE = typeof ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -178,6 +222,27 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 15:
     case "ERROR_REASON_METADATA_INVALID":
       return ErrorReason.ERROR_REASON_METADATA_INVALID;
+    case 16:
+    case "ERROR_REASON_PRICE_NOT_FOUND":
+      return ErrorReason.ERROR_REASON_PRICE_NOT_FOUND;
+    case 17:
+    case "ERROR_REASON_EFFECTIVE_TIME_PAST":
+      return ErrorReason.ERROR_REASON_EFFECTIVE_TIME_PAST;
+    case 18:
+    case "ERROR_REASON_ALIAS_CHAIN":
+      return ErrorReason.ERROR_REASON_ALIAS_CHAIN;
+    case 19:
+    case "ERROR_REASON_CHARGE_ALREADY_CORRECTED":
+      return ErrorReason.ERROR_REASON_CHARGE_ALREADY_CORRECTED;
+    case 20:
+    case "ERROR_REASON_AMENDMENT_UNCHANGED":
+      return ErrorReason.ERROR_REASON_AMENDMENT_UNCHANGED;
+    case 21:
+    case "ERROR_REASON_PERIOD_CLOSED":
+      return ErrorReason.ERROR_REASON_PERIOD_CLOSED;
+    case 22:
+    case "ERROR_REASON_AMOUNT_OUT_OF_RANGE":
+      return ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -219,6 +284,20 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_COMPRESSION_UNSUPPORTED";
     case ErrorReason.ERROR_REASON_METADATA_INVALID:
       return "ERROR_REASON_METADATA_INVALID";
+    case ErrorReason.ERROR_REASON_PRICE_NOT_FOUND:
+      return "ERROR_REASON_PRICE_NOT_FOUND";
+    case ErrorReason.ERROR_REASON_EFFECTIVE_TIME_PAST:
+      return "ERROR_REASON_EFFECTIVE_TIME_PAST";
+    case ErrorReason.ERROR_REASON_ALIAS_CHAIN:
+      return "ERROR_REASON_ALIAS_CHAIN";
+    case ErrorReason.ERROR_REASON_CHARGE_ALREADY_CORRECTED:
+      return "ERROR_REASON_CHARGE_ALREADY_CORRECTED";
+    case ErrorReason.ERROR_REASON_AMENDMENT_UNCHANGED:
+      return "ERROR_REASON_AMENDMENT_UNCHANGED";
+    case ErrorReason.ERROR_REASON_PERIOD_CLOSED:
+      return "ERROR_REASON_PERIOD_CLOSED";
+    case ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE:
+      return "ERROR_REASON_AMOUNT_OUT_OF_RANGE";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

@@ -6,7 +6,9 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { Charge } from "./charge.ts";
+import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Charge, ChargeState, chargeStateFromJSON, chargeStateToJSON } from "./charge.ts";
+import { Cost } from "./money.ts";
 
 export const protobufPackage = "charge.v1";
 
@@ -19,7 +21,7 @@ export const protobufFileName = "charge/v1/event.proto";
  *
  * A consumer that remembers `event_id` sees each charge's effect once; one that
  * compares `sequence` with the last it saw of the same tenant knows that it
- * missed nothing.
+ * missed nothing. All kinds of events of a tenant share one sequence.
  */
 export interface ChargeCreated {
   /**
@@ -27,13 +29,13 @@ export interface ChargeCreated {
    * `id` of the message: the charge's own id, because a charge is created once.
    */
   eventId: string;
-  /** The charge as stored. */
+  /** The charge as it was recorded, with the cost of that time. */
   charge:
     | Charge
     | undefined;
   /**
    * The number of the entry in the tenant's journal: 1, 2, 3 ... without a gap,
-   * in the order in which the charges were committed.
+   * in the order in which they were committed.
    */
   sequence: bigint;
   /**
@@ -41,6 +43,88 @@ export interface ChargeCreated {
    * "default" until credentials exist.
    */
   tenant: string;
+}
+
+/** Announces that a charge was voided, on `charge.voided`: subtract it. */
+export interface ChargeVoided {
+  /** Identifies the event, as in ChargeCreated: the id of the correction. */
+  eventId: string;
+  /** The charge with the cost that it had: VOIDED. */
+  charge:
+    | Charge
+    | undefined;
+  /** As in ChargeCreated. */
+  sequence: bigint;
+  /** As in ChargeCreated. */
+  tenant: string;
+  /** When and why. */
+  correction: Correction | undefined;
+}
+
+/**
+ * Announces that a charge was replaced, on `charge.amended`: subtract the original
+ * and add the replacement. No `charge.created` announces the replacement.
+ */
+export interface ChargeAmended {
+  /** Identifies the event, as in ChargeCreated: the id of the correction. */
+  eventId: string;
+  /** The replacement as it was recorded. */
+  charge:
+    | Charge
+    | undefined;
+  /** As in ChargeCreated. */
+  sequence: bigint;
+  /** As in ChargeCreated. */
+  tenant: string;
+  /** The original with the cost that it had: AMENDED. */
+  original:
+    | Charge
+    | undefined;
+  /** When and why. */
+  correction: Correction | undefined;
+}
+
+/**
+ * Announces that a charge has another cost, on `charge.repriced`: subtract the
+ * previous cost and add the new one.
+ */
+export interface ChargeRepriced {
+  /** Identifies the event, as in ChargeCreated: the id of the revision. */
+  eventId: string;
+  /** The charge with its new cost. */
+  charge:
+    | Charge
+    | undefined;
+  /** As in ChargeCreated. */
+  sequence: bigint;
+  /** As in ChargeCreated. */
+  tenant: string;
+  /** The cost that it had before. */
+  previousCost:
+    | Cost
+    | undefined;
+  /** The run of RepriceCharges that did it. */
+  runId: string;
+}
+
+/** How a charge was corrected. */
+export interface Correction {
+  /** Identifies the correction and its event: a UUIDv7. */
+  id: string;
+  /** What became of the charge: VOIDED or AMENDED. */
+  state: ChargeState;
+  /** Why, as the caller said. */
+  reason: string;
+  /** When. */
+  createTime:
+    | Timestamp
+    | undefined;
+  /** The id of the charge in its place, if AMENDED. */
+  replacementId: string;
+  /** Whether the usage time lay in a closed period. */
+  closedPeriod: boolean;
+  /** The sequence of its event in the journal. */
+  sequence: bigint;
 }
 
 function createBaseChargeCreated(): ChargeCreated {
@@ -169,6 +253,662 @@ export const ChargeCreated: MessageFns<ChargeCreated> = {
   },
 };
 
+function createBaseChargeVoided(): ChargeVoided {
+  return { eventId: "", charge: undefined, sequence: 0n, tenant: "", correction: undefined };
+}
+
+export const ChargeVoided: MessageFns<ChargeVoided> = {
+  encode(message: ChargeVoided, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId !== "") {
+      writer.uint32(10).string(message.eventId);
+    }
+    if (message.charge !== undefined) {
+      Charge.encode(message.charge, writer.uint32(18).fork()).join();
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
+      }
+      writer.uint32(24).int64(message.sequence);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(34).string(message.tenant);
+    }
+    if (message.correction !== undefined) {
+      Correction.encode(message.correction, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChargeVoided {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChargeVoided();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.charge = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sequence = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.correction = Correction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChargeVoided {
+    return {
+      eventId: isSet(object.eventId)
+        ? globalThis.String(object.eventId)
+        : isSet(object.event_id)
+        ? globalThis.String(object.event_id)
+        : "",
+      charge: isSet(object.charge) ? Charge.fromJSON(object.charge) : undefined,
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      correction: isSet(object.correction) ? Correction.fromJSON(object.correction) : undefined,
+    };
+  },
+
+  toJSON(message: ChargeVoided): unknown {
+    const obj: any = {};
+    if (message.eventId !== "") {
+      obj.eventId = message.eventId;
+    }
+    if (message.charge !== undefined) {
+      obj.charge = Charge.toJSON(message.charge);
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.correction !== undefined) {
+      obj.correction = Correction.toJSON(message.correction);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ChargeVoided>, I>>(base?: I): ChargeVoided {
+    return ChargeVoided.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChargeVoided>, I>>(object: I): ChargeVoided {
+    const message = createBaseChargeVoided();
+    message.eventId = object.eventId ?? "";
+    message.charge = (object.charge !== undefined && object.charge !== null)
+      ? Charge.fromPartial(object.charge)
+      : undefined;
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.tenant = object.tenant ?? "";
+    message.correction = (object.correction !== undefined && object.correction !== null)
+      ? Correction.fromPartial(object.correction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseChargeAmended(): ChargeAmended {
+  return { eventId: "", charge: undefined, sequence: 0n, tenant: "", original: undefined, correction: undefined };
+}
+
+export const ChargeAmended: MessageFns<ChargeAmended> = {
+  encode(message: ChargeAmended, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId !== "") {
+      writer.uint32(10).string(message.eventId);
+    }
+    if (message.charge !== undefined) {
+      Charge.encode(message.charge, writer.uint32(18).fork()).join();
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
+      }
+      writer.uint32(24).int64(message.sequence);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(34).string(message.tenant);
+    }
+    if (message.original !== undefined) {
+      Charge.encode(message.original, writer.uint32(42).fork()).join();
+    }
+    if (message.correction !== undefined) {
+      Correction.encode(message.correction, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChargeAmended {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChargeAmended();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.charge = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sequence = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.original = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.correction = Correction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChargeAmended {
+    return {
+      eventId: isSet(object.eventId)
+        ? globalThis.String(object.eventId)
+        : isSet(object.event_id)
+        ? globalThis.String(object.event_id)
+        : "",
+      charge: isSet(object.charge) ? Charge.fromJSON(object.charge) : undefined,
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      original: isSet(object.original) ? Charge.fromJSON(object.original) : undefined,
+      correction: isSet(object.correction) ? Correction.fromJSON(object.correction) : undefined,
+    };
+  },
+
+  toJSON(message: ChargeAmended): unknown {
+    const obj: any = {};
+    if (message.eventId !== "") {
+      obj.eventId = message.eventId;
+    }
+    if (message.charge !== undefined) {
+      obj.charge = Charge.toJSON(message.charge);
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.original !== undefined) {
+      obj.original = Charge.toJSON(message.original);
+    }
+    if (message.correction !== undefined) {
+      obj.correction = Correction.toJSON(message.correction);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ChargeAmended>, I>>(base?: I): ChargeAmended {
+    return ChargeAmended.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChargeAmended>, I>>(object: I): ChargeAmended {
+    const message = createBaseChargeAmended();
+    message.eventId = object.eventId ?? "";
+    message.charge = (object.charge !== undefined && object.charge !== null)
+      ? Charge.fromPartial(object.charge)
+      : undefined;
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.tenant = object.tenant ?? "";
+    message.original = (object.original !== undefined && object.original !== null)
+      ? Charge.fromPartial(object.original)
+      : undefined;
+    message.correction = (object.correction !== undefined && object.correction !== null)
+      ? Correction.fromPartial(object.correction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseChargeRepriced(): ChargeRepriced {
+  return { eventId: "", charge: undefined, sequence: 0n, tenant: "", previousCost: undefined, runId: "" };
+}
+
+export const ChargeRepriced: MessageFns<ChargeRepriced> = {
+  encode(message: ChargeRepriced, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId !== "") {
+      writer.uint32(10).string(message.eventId);
+    }
+    if (message.charge !== undefined) {
+      Charge.encode(message.charge, writer.uint32(18).fork()).join();
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
+      }
+      writer.uint32(24).int64(message.sequence);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(34).string(message.tenant);
+    }
+    if (message.previousCost !== undefined) {
+      Cost.encode(message.previousCost, writer.uint32(42).fork()).join();
+    }
+    if (message.runId !== "") {
+      writer.uint32(50).string(message.runId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChargeRepriced {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChargeRepriced();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.charge = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sequence = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.previousCost = Cost.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChargeRepriced {
+    return {
+      eventId: isSet(object.eventId)
+        ? globalThis.String(object.eventId)
+        : isSet(object.event_id)
+        ? globalThis.String(object.event_id)
+        : "",
+      charge: isSet(object.charge) ? Charge.fromJSON(object.charge) : undefined,
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      previousCost: isSet(object.previousCost)
+        ? Cost.fromJSON(object.previousCost)
+        : isSet(object.previous_cost)
+        ? Cost.fromJSON(object.previous_cost)
+        : undefined,
+      runId: isSet(object.runId)
+        ? globalThis.String(object.runId)
+        : isSet(object.run_id)
+        ? globalThis.String(object.run_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ChargeRepriced): unknown {
+    const obj: any = {};
+    if (message.eventId !== "") {
+      obj.eventId = message.eventId;
+    }
+    if (message.charge !== undefined) {
+      obj.charge = Charge.toJSON(message.charge);
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.previousCost !== undefined) {
+      obj.previousCost = Cost.toJSON(message.previousCost);
+    }
+    if (message.runId !== "") {
+      obj.runId = message.runId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ChargeRepriced>, I>>(base?: I): ChargeRepriced {
+    return ChargeRepriced.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChargeRepriced>, I>>(object: I): ChargeRepriced {
+    const message = createBaseChargeRepriced();
+    message.eventId = object.eventId ?? "";
+    message.charge = (object.charge !== undefined && object.charge !== null)
+      ? Charge.fromPartial(object.charge)
+      : undefined;
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.tenant = object.tenant ?? "";
+    message.previousCost = (object.previousCost !== undefined && object.previousCost !== null)
+      ? Cost.fromPartial(object.previousCost)
+      : undefined;
+    message.runId = object.runId ?? "";
+    return message;
+  },
+};
+
+function createBaseCorrection(): Correction {
+  return { id: "", state: 0, reason: "", createTime: undefined, replacementId: "", closedPeriod: false, sequence: 0n };
+}
+
+export const Correction: MessageFns<Correction> = {
+  encode(message: Correction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.state !== 0) {
+      writer.uint32(16).int32(message.state);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(message.createTime, writer.uint32(34).fork()).join();
+    }
+    if (message.replacementId !== "") {
+      writer.uint32(42).string(message.replacementId);
+    }
+    if (message.closedPeriod !== false) {
+      writer.uint32(48).bool(message.closedPeriod);
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
+      }
+      writer.uint32(56).int64(message.sequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Correction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCorrection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.createTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.replacementId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.closedPeriod = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.sequence = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Correction {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      state: isSet(object.state) ? chargeStateFromJSON(object.state) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
+      replacementId: isSet(object.replacementId)
+        ? globalThis.String(object.replacementId)
+        : isSet(object.replacement_id)
+        ? globalThis.String(object.replacement_id)
+        : "",
+      closedPeriod: isSet(object.closedPeriod)
+        ? globalThis.Boolean(object.closedPeriod)
+        : isSet(object.closed_period)
+        ? globalThis.Boolean(object.closed_period)
+        : false,
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+    };
+  },
+
+  toJSON(message: Correction): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.state !== 0) {
+      obj.state = chargeStateToJSON(message.state);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.createTime !== undefined) {
+      obj.createTime = fromTimestamp(message.createTime).toISOString();
+    }
+    if (message.replacementId !== "") {
+      obj.replacementId = message.replacementId;
+    }
+    if (message.closedPeriod !== false) {
+      obj.closedPeriod = message.closedPeriod;
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Correction>, I>>(base?: I): Correction {
+    return Correction.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Correction>, I>>(object: I): Correction {
+    const message = createBaseCorrection();
+    message.id = object.id ?? "";
+    message.state = object.state ?? 0;
+    message.reason = object.reason ?? "";
+    message.createTime = (object.createTime !== undefined && object.createTime !== null)
+      ? Timestamp.fromPartial(object.createTime)
+      : undefined;
+    message.replacementId = object.replacementId ?? "";
+    message.closedPeriod = object.closedPeriod ?? false;
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    return message;
+  },
+};
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
 export type DeepPartial<T> = T extends bigint ? string | number | bigint
@@ -181,6 +921,39 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
 type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+const timestampFractionRegex = /:\d{2}\.\d+/;
+
+function fromJsonTimestamp(o: any): Timestamp {
+  if (o instanceof globalThis.Date) {
+    return toTimestamp(o);
+  } else if (typeof o === "string") {
+    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
+    // so parse the fractional seconds ourselves and give Date only the whole seconds
+    const fraction = timestampFractionRegex.exec(o);
+    if (fraction === null) {
+      return toTimestamp(new globalThis.Date(o));
+    }
+    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
+    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
+    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
+    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
+  } else {
+    return Timestamp.fromJSON(o);
+  }
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;

@@ -7,13 +7,14 @@ export interface ChargeTexts {
   readonly otherProvider: string;
   readonly model: string;
   readonly reference: string;
+  readonly region: string;
   readonly labels: ReadonlyMap<string, string>;
 }
 
 /** Tag and length of a charge in a page, or of a label in a charge. */
 export const FRAME_BYTES = 5;
-/** Tags, lengths, ids, counts and times of a charge: everything but its texts. */
-const FIXED_BYTES = 300;
+/** Tags, lengths, ids, counts, times and the cost of a charge: everything but its texts. */
+const FIXED_BYTES = 800;
 /** Most bytes of UTF-8 that a UTF-16 unit becomes. */
 const BYTES_PER_UNIT = 3;
 
@@ -24,7 +25,8 @@ export function encodedBytesAtMost(charge: ChargeTexts): number {
     charge.sessionKey.length +
     charge.otherProvider.length +
     charge.model.length +
-    charge.reference.length;
+    charge.reference.length +
+    charge.region.length;
   for (const [key, value] of charge.labels) units += key.length + value.length + FRAME_BYTES;
   return FIXED_BYTES + BYTES_PER_UNIT * units;
 }

@@ -4,10 +4,18 @@
  * test checks that both give the same verdict.
  */
 
-import type { Charge, ChargeType, Provider, TokenDetails } from '../../../generated/charge/v1/charge.ts';
+import type {
+  CallOutcome,
+  Charge,
+  ChargeType,
+  Provider,
+  TokenDetails,
+} from '../../../generated/charge/v1/charge.ts';
 import type { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
+import type { Money, Quantity, ServiceTier, UsageKind } from '../../../generated/charge/v1/money.ts';
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import { isWellFormedTimestamp } from '../../grpc/timestamp.ts';
+import { CURRENCY_CODES } from '../../prices/index.ts';
 import { CHARGE_TYPE_COMPLETION, PROVIDER_OTHER } from '../charge.ts';
 
 const INT64_MAX = 9_223_372_036_854_775_807n;
@@ -16,13 +24,27 @@ const LABELS_MAX = 16;
 const LABEL_KEY_MAX = 63;
 const REQUEST_ID_MAX = 128;
 const USAGE_AHEAD_MAX_MS = 24 * 60 * 60 * 1000;
-const PROVIDER_LAST_OF_RUN: Provider = 17;
+const REGION_MAX = 63;
+const QUANTITIES_MAX = 8;
+const QUANTITY_MAX = 1_000_000_000_000_000n;
+const QUANTITY_KIND_FIRST: UsageKind = 20;
+const QUANTITY_KIND_LAST: UsageKind = 26;
+const SERVICE_TIER_LAST: ServiceTier = 4;
+const CALL_OUTCOME_LAST: CallOutcome = 3;
+const PROVIDER_LAST_OF_RUN: Provider = 18;
 const CHARGE_TYPE_LAST: ChargeType = 3;
+/** As protovalidate's rule for UUIDs: of any version, in either case. */
+const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
 
 /** Whether the request satisfies every rule of the contract at `nowMs` (Unix time). */
 export function isValidCreateChargeRequest(request: CreateChargeRequest, nowMs: number): boolean {
-  const { charge, requestId } = request;
-  return isRequestId(requestId) && charge !== undefined && isValidCharge(charge, nowMs);
+  const { charge, requestId, importId } = request;
+  return (
+    isRequestId(requestId) &&
+    (importId === '' || UUID.test(importId)) &&
+    charge !== undefined &&
+    isValidCharge(charge, nowMs)
+  );
 }
 
 function isValidCharge(charge: Charge, nowMs: number): boolean {
@@ -41,8 +63,35 @@ function isValidCharge(charge: Charge, nowMs: number): boolean {
     areTotals(charge) &&
     (charge.tokenDetails === undefined || arePartsOf(charge, charge.tokenDetails)) &&
     (charge.labels.size === 0 || areLabels(charge.labels)) &&
-    (charge.usageTime === undefined || isUsageTime(charge.usageTime, nowMs))
+    (charge.usageTime === undefined || isUsageTime(charge.usageTime, nowMs)) &&
+    isOneOf(charge.serviceTier, SERVICE_TIER_LAST) &&
+    isOneOf(charge.callOutcome, CALL_OUTCOME_LAST) &&
+    (charge.region === '' || isText(charge.region, REGION_MAX)) &&
+    (charge.quantities.length === 0 || areQuantities(charge.quantities)) &&
+    (charge.reportedCost === undefined || isReportedCost(charge.reportedCost))
   );
+}
+
+function isOneOf(value: number, last: number): boolean {
+  return value >= 0 && value <= last;
+}
+
+function areQuantities(quantities: readonly Quantity[]): boolean {
+  return (
+    quantities.length <= QUANTITIES_MAX &&
+    quantities.every(
+      ({ kind, amount }, index) =>
+        kind >= QUANTITY_KIND_FIRST &&
+        kind <= QUANTITY_KIND_LAST &&
+        amount >= 1n &&
+        amount <= QUANTITY_MAX &&
+        quantities.findIndex((other) => other.kind === kind) === index,
+    )
+  );
+}
+
+function isReportedCost({ currencyCode, nanos }: Money): boolean {
+  return nanos >= 0n && CURRENCY_CODES.has(currencyCode);
 }
 
 function isProvider(provider: number): boolean {
@@ -58,6 +107,7 @@ function areTotals({ promptTokens, completionTokens, totalTokens }: Charge): boo
 function arePartsOf(charge: Charge, details: TokenDetails): boolean {
   const { cacheReadTokens, cacheWrite5mTokens, cacheWrite1hTokens } = details;
   const { reasoningTokens, audioInputTokens, audioOutputTokens } = details;
+  const { imageInputTokens, imageOutputTokens } = details;
   return (
     cacheReadTokens >= 0n &&
     cacheWrite5mTokens >= 0n &&
@@ -68,7 +118,11 @@ function arePartsOf(charge: Charge, details: TokenDetails): boolean {
     reasoningTokens >= 0n &&
     reasoningTokens <= charge.completionTokens &&
     audioOutputTokens >= 0n &&
-    audioOutputTokens <= charge.completionTokens
+    audioOutputTokens <= charge.completionTokens &&
+    imageInputTokens >= 0n &&
+    imageInputTokens <= charge.promptTokens &&
+    imageOutputTokens >= 0n &&
+    imageOutputTokens <= charge.completionTokens
   );
 }
 

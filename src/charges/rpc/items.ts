@@ -16,7 +16,7 @@ import { requestIdReused } from '../errors.ts';
 export type Item = { readonly rejection: ChargeResult } | { readonly request: ChargeRequest };
 
 /** Stands for an item that holds nothing: it breaks the same rules as an empty one. */
-export const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '' };
+export const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '', importId: '' };
 
 /** Checks an item by the contract's rules for a charge. At most `violationsMax` violations are named. */
 export function checkItem(

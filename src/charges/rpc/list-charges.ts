@@ -38,13 +38,15 @@ export function listCharges(reader: ChargeReader, check: Check<ListChargesReques
     async handle(request, call) {
       const { tenant, timeoutMs, underPressure } = call;
       const filter = fromProtoChargeFilter(request.filter);
-      const list: ListIdentity = { tenant, filter, order: fromProtoListChargesOrder(request.order) };
+      const { includeCorrected } = request;
+      const order = fromProtoListChargesOrder(request.order);
+      const list: ListIdentity = { tenant, filter, order, includeCorrected };
       const after = request.pageToken === '' ? undefined : decodePageToken(list, request.pageToken);
       // A page may always be shorter than asked for.
       const pageSizeMax = underPressure ? PAGE_SIZE_DEFAULT : PAGE_SIZE_MAX;
       const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, pageSizeMax);
       // One more than the page holds tells whether anything follows it.
-      const query = { filter, order: list.order, limit: pageSize + 1, after };
+      const query = { filter, order, includeCorrected, limit: pageSize + 1, after };
       const charges = await reader.list(tenant, query, { timeoutMs });
       // To build the page takes longer than to read it.
       if (call.aborted) throw new ServiceError(cancelled());

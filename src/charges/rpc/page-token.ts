@@ -20,6 +20,7 @@ export interface ListIdentity {
   readonly tenant: string;
   readonly filter: ChargeFilter;
   readonly order: ListQuery['order'];
+  readonly includeCorrected: boolean;
 }
 
 // version 1, usage time 8, id 16, digest 20: a multiple of three, so base64 has no spare bits.
@@ -63,18 +64,20 @@ export function decodePageToken(list: ListIdentity, text: string): ListPosition 
   };
 }
 
-function digest({ tenant, filter, order }: ListIdentity, position: Buffer): Buffer {
+function digest({ tenant, filter, order, includeCorrected }: ListIdentity, position: Buffer): Buffer {
   const { startTimeMicros, endTimeMicros, labels } = filter;
   const identity = JSON.stringify([
     position.toString('base64'),
     tenant,
     order,
+    includeCorrected,
     filter.userProfile ?? '',
     filter.sessionKey ?? '',
     filter.provider ?? 0,
     filter.chargeType ?? 0,
     filter.model ?? '',
     filter.reference ?? '',
+    filter.importId ?? '',
     [...(labels ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)),
     startTimeMicros?.toString() ?? '',
     endTimeMicros?.toString() ?? '',

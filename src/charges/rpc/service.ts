@@ -33,7 +33,7 @@ export function chargeService({
   metrics,
   rules,
   recordWindow,
-}: ChargeServiceDependencies): RpcService<typeof proto.ChargeServiceService> {
+}: ChargeServiceDependencies): RpcService {
   const item = createChargeCheck(rules);
   const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);
   const rejected = (): void => metrics.rejected('VALIDATION_FAILED');

@@ -7,7 +7,7 @@ import type { JournalFollower } from '../../journal/index.ts';
 import { lastSequence, readJournal } from '../../journal/index.ts';
 import type { ChargeEvent } from '../charge.ts';
 import type { JournalReader } from '../ports.ts';
-import { findByKeys } from './find-by-keys.ts';
+import { findRecorded } from './find-by-keys.ts';
 import { chargeEvent } from './charge-row.ts';
 
 /**
@@ -22,13 +22,12 @@ export async function readChargeEvents(
 ): Promise<ChargeEvent[]> {
   const entries = await readJournal(em, tenant, afterSequence, limit);
   if (entries.length === 0) return [];
-  const ids = entries.map(({ chargeId }) => chargeId);
-  const charges = await findByKeys(em, tenant, 'id', ids);
+  const ids = entries.map(({ eventId }) => eventId);
+  const charges = await findRecorded(em, tenant, ids);
   const byId = new Map(charges.map((charge) => [charge.id, charge]));
-  return entries.map(({ sequence, chargeId }) => {
-    const charge = byId.get(chargeId);
-    if (charge === undefined)
-      throw new Error(`the journal numbers a charge that does not exist: ${chargeId}`);
+  return entries.map(({ sequence, eventId }) => {
+    const charge = byId.get(eventId);
+    if (charge === undefined) throw new Error(`the journal numbers a charge that does not exist: ${eventId}`);
     return chargeEvent(charge, sequence);
   });
 }

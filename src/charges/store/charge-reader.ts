@@ -1,14 +1,15 @@
 /** Reads single charges and pages of them. */
 
+import type { InferEntity } from '@mikro-orm/core';
 import type { EntityManager, SelectQueryBuilder } from '@mikro-orm/postgresql';
 
-import { mapRows } from '../../database/map-rows.ts';
 import type { ReadConnections } from '../../database/read-connections.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { ChargeFilter } from '../charge.ts';
 import { timeOfChargeId } from '../charge-id.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 import type { ChargeReader, ListQuery } from '../ports.ts';
+import { CURRENT_COLUMNS, CURRENT_JOINS, mapCurrentCharges } from './current-charges.ts';
 import { findByKey } from './find-by-keys.ts';
 import { requestKey } from './request-key.ts';
 
@@ -33,26 +34,35 @@ export function createChargeReader(reads: ReadConnections): ChargeReader {
 async function readPage(em: EntityManager, tenant: string, query: ListQuery): Promise<ChargeRow[]> {
   const { sql, params } = pageQuery(em, tenant, query).toQuery();
   const direction = query.order === 'newest_first' ? 'DESC' : 'ASC';
+  const order = `usage_time ${direction}, charge.create_time ${direction}, charge.id ${direction}`;
   const rows = await em.execute<object[]>(
-    `SELECT * FROM (${sql} FETCH FIRST ? ROWS WITH TIES) AS page
-     ORDER BY usage_time ${direction}, create_time ${direction}, id ${direction} LIMIT ?`,
+    `SELECT ${CURRENT_COLUMNS} FROM (
+       SELECT * FROM (${sql} FETCH FIRST ? ROWS WITH TIES) AS charge ORDER BY ${order} LIMIT ?
+     ) AS charge ${CURRENT_JOINS} ORDER BY ${order}`,
     [...params, query.limit, query.limit],
     { loggerContext: em.getLoggerContext() },
   );
-  return mapRows(em, ChargeEntity, rows);
+  return mapCurrentCharges(em, rows);
 }
 
 function pageQuery(
   em: EntityManager,
   tenant: string,
-  { filter, order, after }: ListQuery,
-): SelectQueryBuilder<ChargeRow> {
+  { filter, order, after, includeCorrected }: ListQuery,
+): SelectQueryBuilder<InferEntity<typeof ChargeEntity>> {
   const builder = em
-    .createQueryBuilder(ChargeEntity)
+    .createQueryBuilder(ChargeEntity, 'charge')
     .select('*')
     .where({ tenant, ...equalities(filter), ...usageTimeRange(filter) });
   if (filter.labels !== undefined && filter.labels.size > 0) {
     builder.andWhere('labels @> ?::jsonb', [JSON.stringify(Object.fromEntries(filter.labels))]);
+  }
+  // OFFSET 0 makes it a look-up for each row: as a join, it could change the order in which rows are read.
+  if (!includeCorrected) {
+    builder.andWhere(
+      `NOT EXISTS (SELECT FROM correction
+        WHERE correction.tenant = charge.tenant AND correction.charge_id = charge.id OFFSET 0)`,
+    );
   }
   if (after !== undefined) {
     const createTimeMicros = timeOfChargeId(after.id);
@@ -71,8 +81,8 @@ function pageQuery(
 }
 
 function equalities(filter: ChargeFilter): Record<string, string | number> {
-  const { userProfile, sessionKey, provider, chargeType, model, reference } = filter;
-  const members = { userProfile, sessionKey, provider, chargeType, model, reference };
+  const { userProfile, sessionKey, provider, chargeType, model, reference, importId } = filter;
+  const members = { userProfile, sessionKey, provider, chargeType, model, reference, importId };
   return Object.fromEntries(
     Object.entries(members).flatMap(([member, value]) => (value ? [[member, value]] : [])),
   );

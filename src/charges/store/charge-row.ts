@@ -1,5 +1,6 @@
 /** Rows of the table of charges: from requests, and to events. */
 
+import { NOT_PRICED } from '../../prices/index.ts';
 import { contentHash } from '../canonical-content.ts';
 import type { ChargeEvent, ChargeRequest } from '../charge.ts';
 import { newChargeId, timeOfChargeId } from '../charge-id.ts';
@@ -12,7 +13,7 @@ import { isHashedKey, requestKey } from './request-key.ts';
  */
 export function newCharge(
   tenant: string,
-  { requestId, content, traceparent = '' }: ChargeRequest,
+  { requestId, content, importId = '', traceparent = '' }: ChargeRequest,
 ): ChargeRow {
   const id = newChargeId();
   const key = requestKey(requestId);
@@ -26,6 +27,9 @@ export function newCharge(
     contentHash: contentHash(content),
     usageTimeMicros: content.usageTimeMicros ?? createTimeMicros,
     createTimeMicros,
+    ...NOT_PRICED,
+    amends: '',
+    importId,
     traceparent,
   };
 }

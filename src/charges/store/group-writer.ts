@@ -14,6 +14,8 @@ import {
   ServiceError,
   type Stored,
 } from '../../errors/failure.ts';
+import { isHeadMismatch } from '../../journal/index.ts';
+import type { Prices } from '../../prices/index.ts';
 import type { ChargeEvent, ChargeRequest, RecordResult } from '../charge.ts';
 import type { ChargeRow } from '../entity.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
@@ -64,9 +66,13 @@ interface Submission {
  */
 const CONFLICT_BACKOFF_GROUPS = 16;
 
+/** How often a group is priced, at most: an import of prices adds many versions within a short time. */
+const PRICING_ATTEMPTS_MAX = 20;
+
 /** Implements {@link ChargeRecorder} on a database that it does not own. */
 export class GroupWriter implements ChargeRecorder {
   readonly #database: Database;
+  readonly #prices: Prices;
   readonly #insert: InsertCharges;
   readonly #options: GroupWriterOptions;
   readonly #events: GroupWriterEvents;
@@ -77,8 +83,9 @@ export class GroupWriter implements ChargeRecorder {
   /** How many more groups are written without the expectation that their request ids are new. */
   #conflictBackoff = 0;
 
-  constructor(database: Database, options: GroupWriterOptions, events: GroupWriterEvents) {
+  constructor(database: Database, prices: Prices, options: GroupWriterOptions, events: GroupWriterEvents) {
     this.#database = database;
+    this.#prices = prices;
     this.#insert = new InsertCharges(database.orm);
     this.#options = options;
     this.#events = events;
@@ -202,7 +209,7 @@ export class GroupWriter implements ChargeRecorder {
     const tenant = group[0]?.tenant ?? '';
     const charges = group.flatMap((submission) => submission.charges);
     const { results } = await this.#observed(charges.length, () =>
-      this.#writeGroup(tenant, charges, mayBeStored),
+      this.#priceAndWrite(tenant, charges, mayBeStored),
     );
     this.#events.recorded(results);
     let next = 0;
@@ -224,14 +231,35 @@ export class GroupWriter implements ChargeRecorder {
     }
   }
 
-  /** Expects new request ids, unless recent groups met existing ones: an import that is run again. */
-  async #writeGroup(
+  /** Prices the group and writes it; again, if the tenant has got another price version in between. */
+  async #priceAndWrite(
     tenant: string,
     charges: readonly ChargeRow[],
     mayBeStored: () => void,
   ): Promise<GroupOutcome> {
+    for (let attempt = 1; ; attempt++) {
+      const prices = await this.#prices.get(tenant);
+      const priceVersion = prices.version;
+      for (const charge of charges) Object.assign(charge, prices.costOf(charge));
+      try {
+        return await this.#writeGroup(tenant, charges, priceVersion, mayBeStored);
+      } catch (error) {
+        if (!isHeadMismatch(error) || attempt === PRICING_ATTEMPTS_MAX) throw error;
+        const { version } = await this.#prices.reload(tenant);
+        if (version === priceVersion) throw error;
+      }
+    }
+  }
+
+  /** Expects new request ids, unless recent groups met existing ones: an import that is run again. */
+  async #writeGroup(
+    tenant: string,
+    charges: readonly ChargeRow[],
+    priceVersion: number,
+    mayBeStored: () => void,
+  ): Promise<GroupOutcome> {
     const write = (mode: InsertMode) =>
-      writeGroup(this.#database, this.#insert, tenant, charges, mode, mayBeStored);
+      writeGroup(this.#database, this.#insert, tenant, charges, { mode, priceVersion }, mayBeStored);
     if (this.#conflictBackoff === 0) {
       try {
         return await write('expectNew');

@@ -9,7 +9,7 @@ import { type ClientBase, type DatabaseError, escapeLiteral } from 'pg';
 
 import { ColumnArrays } from '../../database/column-arrays.ts';
 import { sqlState } from '../../database/sql-errors.ts';
-import { APPEND_TO_JOURNAL } from '../../journal/index.ts';
+import { appendToJournal } from '../../journal/index.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 
 /**
@@ -18,6 +18,13 @@ import { ChargeEntity, type ChargeRow } from '../entity.ts';
  * (`expectNew`), and once more with it (`skipExisting`) if a key exists already.
  */
 export type InsertMode = 'expectNew' | 'skipExisting';
+
+/** How a group is written. */
+export interface InsertOptions {
+  readonly mode: InsertMode;
+  /** The tenant's last price version that the charges were priced with. */
+  readonly priceVersion: number;
+}
 
 /** What a write did. */
 export interface InsertOutcome {
@@ -47,20 +54,21 @@ export class InsertCharges {
    * Writes the charges whose request ids are new, with their entry in the journal, in one transaction.
    * `skipExisting` leaves the others alone; `expectNew` fails on them ({@link isRequestIdConflict}) and
    * writes nothing. Expects the charges of one tenant, sorted by request key, each key once: two writers
-   * that lock keys in different orders would deadlock. No answer within `timeoutMs` (by default the limit of the
+   * that lock keys in different orders would deadlock. If the tenant has another last price version, it fails
+   * (`isHeadMismatch`) and writes nothing. No answer within `timeoutMs` (by default the limit of the
    * connection) fails, and the connection has to be closed.
    */
   async run(
     client: ClientBase,
     tenant: string,
     charges: readonly ChargeRow[],
-    mode: InsertMode,
+    { mode, priceVersion }: InsertOptions,
     timeoutMs?: number,
   ): Promise<InsertOutcome> {
     const result = await client.query<{ last: string | null; ids: string[] | null }>({
       ...this.#statements[mode],
       ...(timeoutMs !== undefined && { query_timeout: timeoutMs }),
-      values: [tenant, charges.length, ...this.#columns.parameters(charges)],
+      values: [tenant, charges.length, priceVersion, ...this.#columns.parameters(charges)],
     });
     const row = result.rows[0];
     if (row === undefined) throw new Error('insert_charges returned no row');
@@ -76,7 +84,9 @@ export class InsertCharges {
    * `journal_head` locked.
    */
   rehearsal(tenant: string): string {
-    const values = `${escapeLiteral(tenant)}::text, 1, ${this.#columns.sampleArrays()}`;
+    const name = `${escapeLiteral(tenant)}::text`;
+    const priceVersion = `(SELECT price_version FROM journal_head WHERE tenant = ${name})`;
+    const values = `${name}, 1, ${priceVersion}, ${this.#columns.sampleArrays()}`;
     return `
 DO $do$ BEGIN
   EXECUTE $write$ ${this.#statements.expectNew.text} $write$ USING ${values};
@@ -95,10 +105,10 @@ END $do$`;
     return `
 WITH inserted AS (
   INSERT INTO charge (tenant, ${this.#columns.names})
-  SELECT $1::text, ${this.#columns.selectList(3)}
+  SELECT $1::text, ${this.#columns.selectList(4)}
   ${onConflict}
   RETURNING id
-), ${APPEND_TO_JOURNAL}
+), ${appendToJournal('$3::int')}
 SELECT
   (SELECT last_sequence FROM head) AS last,
   CASE WHEN n < $2::int THEN coalesce(ids, '{}')::text[] END AS ids,

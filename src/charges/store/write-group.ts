@@ -7,7 +7,7 @@ import { firstDifference } from '../canonical-content.ts';
 import type { ChargeEvent, RecordResult } from '../charge.ts';
 import type { ChargeRow } from '../entity.ts';
 import { findByKeys } from './find-by-keys.ts';
-import { type InsertCharges, type InsertMode, wasInserted } from './insert-charges.ts';
+import { type InsertCharges, type InsertOptions, wasInserted } from './insert-charges.ts';
 import { chargeEvent, requestIdOf } from './charge-row.ts';
 
 /** What a group did. */
@@ -30,13 +30,13 @@ export async function writeGroup(
   insert: InsertCharges,
   tenant: string,
   charges: readonly ChargeRow[],
-  mode: InsertMode,
+  options: InsertOptions,
   mayBeStored: () => void,
 ): Promise<GroupOutcome> {
   const firsts = firstOfEachRequest(charges);
   const outcome = await withClient(database.pool, async (client) => {
     try {
-      return await insert.run(client, tenant, firsts, mode);
+      return await insert.run(client, tenant, firsts, options);
     } catch (error) {
       if (!isStatementError(error)) mayBeStored();
       throw error;

@@ -29,7 +29,7 @@ export class WriteProbe {
    */
   async check(): Promise<void> {
     await withClient(this.#database.pool, (client) =>
-      this.#insert.run(client, this.#tenant, [], 'expectNew', this.#answerMs),
+      this.#insert.run(client, this.#tenant, [], { mode: 'expectNew', priceVersion: 0 }, this.#answerMs),
     );
     await findByKeys(this.#database.em.fork(), this.#tenant, 'requestKey', []);
   }

@@ -113,7 +113,7 @@ export class RowConverter {
       id === undefined
         ? requestIdOf(facts, this.#equalRows.count(facts))
         : this.#withUser(id, charge.userProfile);
-    const request = { charge, requestId };
+    const request = { charge, requestId, importId: '' };
     if (row.raw.length < MEASURED_CHARS_MIN) return { request, unsettled };
     const size = CreateChargeRequest.encode(request).finish().length;
     if (size + WRAPPER_BYTES <= REQUEST_BYTES_MAX) return { request, unsettled };

@@ -79,7 +79,7 @@ export class Lookup {
     const cut = CUT_MICROS.find((unit) => micros % unit === 0n) ?? 1n;
     const filter = { ...NO_FILTER, model, startTime: timeAt(micros), endTime: timeAt(micros + cut) };
     const order = ListChargesOrder.LIST_CHARGES_ORDER_UNSPECIFIED;
-    const request = { pageSize: LISTED_MAX, pageToken: '', filter, order };
+    const request = { pageSize: LISTED_MAX, pageToken: '', filter, order, includeCorrected: true };
     const response = await this.#call<ListChargesResponse>((done) =>
       this.#client.listCharges(request, new Metadata(), { deadline: Date.now() + CALL_TIMEOUT_MS }, done),
     );
@@ -109,6 +109,7 @@ const NO_FILTER = {
   chargeType: 0,
   model: '',
   reference: '',
+  importId: '',
   labels: new Map<string, string>(),
 } as const;
 

@@ -1,5 +1,9 @@
 /** Every migration, in order. Append-only: a landed migration never changes. */
 
 import { ChargesAndJournal } from './20261123000001-charges-and-journal.ts';
+import { PricesAndCorrections } from './20261127000001-prices-and-corrections.ts';
 
-export const migrations = [{ name: '20261123000001-charges-and-journal', class: ChargesAndJournal }];
+export const migrations = [
+  { name: '20261123000001-charges-and-journal', class: ChargesAndJournal },
+  { name: '20261127000001-prices-and-corrections', class: PricesAndCorrections },
+];

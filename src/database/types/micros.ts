@@ -10,7 +10,7 @@ const TIMESTAMPTZ =
  * Reads a timestamptz of the years 1 to 9999 as PostgreSQL prints it (DateStyle ISO, any time zone) without
  * losing its microseconds. Throws a RangeError for anything else, such as `infinity`.
  */
-function microsFromTimestamptz(text: string): bigint {
+export function microsFromTimestamptz(text: string): bigint {
   const match = TIMESTAMPTZ.exec(text);
   if (!match) throw new RangeError(`not a timestamptz: ${text}`);
   const [, date, time, fraction = '', sign, hours, minutes = 0, seconds = 0] = match;

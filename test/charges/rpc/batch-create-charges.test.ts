@@ -36,7 +36,7 @@ test('bad items are refused alone, with what CreateCharge would say, and the ord
     bad,
     chargeRequest('r-0'),
     chargeRequest('r-0', { userProfile: 'someone else' }),
-    { charge: undefined, requestId: '' },
+    { charge: undefined, requestId: '', importId: '' },
     chargeRequest('r-3'),
   ]);
   expect(results.map(({ outcome }) => outcome)).toEqual([

@@ -33,8 +33,14 @@ test('returns the charge as stored', async () => {
       reasoningTokens: 5n,
       audioInputTokens: 10n,
       audioOutputTokens: 1n,
+      imageInputTokens: 1n,
+      imageOutputTokens: 1n,
     },
     reference: 'invoice-9',
+    region: 'eu',
+    quantities: [{ kind: 20, amount: 3n }],
+    reportedCost: { currencyCode: 'EUR', nanos: 5n },
+    callOutcome: 2,
     labels: new Map([['__proto__', 'é😀']]),
   });
   const { charge, replayed } = await create(request);
@@ -47,6 +53,17 @@ test('returns the charge as stored', async () => {
     usageTime: { seconds: 0n, nanos: 1000 },
     createTime,
     updateTime: createTime,
+    serviceTier: 1,
+    cost: {
+      status: 2,
+      amount: undefined,
+      priceVersion: 0n,
+      revision: 0,
+      unpricedReason: 1,
+      unpricedKinds: [],
+      lines: [],
+    },
+    state: 1,
   });
 });
 

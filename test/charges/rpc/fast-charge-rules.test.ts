@@ -6,8 +6,15 @@ import { createValidator } from '@bufbuild/protovalidate';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { Charge, ChargeType, Provider, TokenDetails } from '../../../generated/charge/v1/charge.ts';
+import type {
+  CallOutcome,
+  Charge,
+  ChargeType,
+  Provider,
+  TokenDetails,
+} from '../../../generated/charge/v1/charge.ts';
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
+import type { ServiceTier, UsageKind } from '../../../generated/charge/v1/money.ts';
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { isWellFormedTimestamp } from '../../../src/grpc/timestamp.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
@@ -37,6 +44,16 @@ const VALID_CHARGE: Charge = {
   usageTime: undefined,
   createTime: undefined,
   updateTime: undefined,
+  serviceTier: 0,
+  region: '',
+  quantities: [],
+  reportedCost: undefined,
+  cost: undefined,
+  state: 0,
+  amends: '',
+  replacedBy: '',
+  callOutcome: 0,
+  importId: '',
 };
 
 /** What protovalidate itself says about the bytes. */
@@ -80,7 +97,7 @@ const number = (values: number[], odd: number[]) =>
     { weight: 9, arbitrary: fc.constantFrom(...values) },
     { weight: 1, arbitrary: fc.constantFrom(...odd) },
   );
-const provider = number([1, 2, 17, 100, 100], [0, -1, 18, 99, 101, 2 ** 31 - 1, -(2 ** 31)]);
+const provider = number([1, 2, 18, 100, 100], [0, -1, 19, 99, 101, 2 ** 31 - 1, -(2 ** 31)]);
 const chargeType = number([1, 2, 3], [0, -1, 4, 2 ** 31 - 1]);
 const tokenDetails: fc.Arbitrary<TokenDetails | undefined> = fc.option(
   fc.record({
@@ -90,6 +107,8 @@ const tokenDetails: fc.Arbitrary<TokenDetails | undefined> = fc.option(
     reasoningTokens: part,
     audioInputTokens: part,
     audioOutputTokens: part,
+    imageInputTokens: part,
+    imageOutputTokens: part,
   }),
   { nil: undefined },
 );
@@ -135,6 +154,18 @@ const usageTime = fc.option(
   { nil: undefined },
 );
 
+const quantity = fc.record({
+  kind: number([20, 23, 26], [0, 9, 11, 19, 27, -1]) as fc.Arbitrary<UsageKind>,
+  amount: fc.constantFrom(1n, 1n, 10n ** 15n, 10n ** 15n + 1n, 0n, -1n),
+});
+/** One of each kind, two of a kind, and more than the kinds that there are. */
+const quantities = fc.oneof(
+  fc.array(quantity, { maxLength: 2 }),
+  fc
+    .constantFrom(7, 8, 9)
+    .map((n) => Array.from({ length: n }, (_, i) => ({ kind: (20 + i) as UsageKind, amount: 1n }))),
+);
+
 const fields = fc.record({
   userProfile: textAround(255),
   sessionKey: text,
@@ -148,6 +179,17 @@ const fields = fc.record({
   model: text,
   reference: text,
   labels,
+  serviceTier: number([0, 1, 4], [-1, 5, 2 ** 31 - 1]) as fc.Arbitrary<ServiceTier>,
+  callOutcome: number([0, 1, 3], [-1, 4, 2 ** 31 - 1]) as fc.Arbitrary<CallOutcome>,
+  region: fc.oneof(fc.constantFrom('', 'eu'), textAround(63)),
+  quantities,
+  reportedCost: fc.option(
+    fc.record({
+      currencyCode: fc.constantFrom('USD', 'EUR', 'usd', 'XXX', '', 'US', 'DEM'),
+      nanos: fc.constantFrom(0n, 1n, INT64_MAX, -1n),
+    }),
+    { nil: undefined },
+  ),
   usageTime: usageTime.map((time) => time && { seconds: time[0], nanos: time[1] }),
 });
 
@@ -169,6 +211,18 @@ const requestId = fc.oneof(
 const request: fc.Arbitrary<CreateChargeRequest> = fc.record({
   charge: fc.option(charge, { nil: undefined, freq: 50 }),
   requestId,
+  importId: fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom('', '0190a0e0-0000-7000-8000-00000000000a') },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        'x',
+        '0190A0E0-0000-7000-8000-00000000000A',
+        '0190a0e000007000800000000000000a',
+        '{0190a0e0-0000-7000-8000-000000000001}',
+      ),
+    },
+  ),
 });
 
 test('fast and contract verdicts agree around every bound', () => {
@@ -190,7 +244,7 @@ test('fast and contract verdicts agree around every bound', () => {
   expect(verdicts.invalid).toBeGreaterThan(1000);
 });
 
-const VALID: CreateChargeRequest = { requestId: 'r-1', charge: VALID_CHARGE };
+const VALID: CreateChargeRequest = { requestId: 'r-1', charge: VALID_CHARGE, importId: '' };
 
 const NO_DETAILS: TokenDetails = {
   cacheReadTokens: 0n,
@@ -199,10 +253,12 @@ const NO_DETAILS: TokenDetails = {
   reasoningTokens: 0n,
   audioInputTokens: 0n,
   audioOutputTokens: 0n,
+  imageInputTokens: 0n,
+  imageOutputTokens: 0n,
 };
 
 test.each<[string, Partial<Charge>, string]>([
-  ['charge.provider', { provider: 18 as Provider }, 'enum.defined_only'],
+  ['charge.provider', { provider: 19 as Provider }, 'enum.defined_only'],
   ['charge.provider', { provider: 0 }, 'enum.not_in'],
   ['charge', { provider: 100 }, 'charge.other_provider_required'],
   ['charge', { otherProvider: 'x' }, 'charge.other_provider_unexpected'],
@@ -235,6 +291,33 @@ test.each<[string, Partial<Charge>, string]>([
     { tokenDetails: { ...NO_DETAILS, reasoningTokens: -1n } },
     'int64.gte',
   ],
+  [
+    'charge',
+    { tokenDetails: { ...NO_DETAILS, imageInputTokens: 11n } },
+    'charge.image_input_tokens_exceed_prompt',
+  ],
+  [
+    'charge',
+    { tokenDetails: { ...NO_DETAILS, imageOutputTokens: 6n } },
+    'charge.image_output_tokens_exceed_completion',
+  ],
+  ['charge.service_tier', { serviceTier: 5 as ServiceTier }, 'enum.defined_only'],
+  ['charge.call_outcome', { callOutcome: 4 as CallOutcome }, 'enum.defined_only'],
+  ['charge.region', { region: 'x'.repeat(64) }, 'string.max_len'],
+  ['charge.quantities[0].kind', { quantities: [{ kind: 1, amount: 1n }] }, 'enum.not_in'],
+  ['charge.quantities[0].amount', { quantities: [{ kind: 20, amount: 0n }] }, 'int64.gte_lte'],
+  [
+    'charge',
+    {
+      quantities: [
+        { kind: 20, amount: 1n },
+        { kind: 20, amount: 2n },
+      ],
+    },
+    'charge.quantities_unique',
+  ],
+  ['charge', { reportedCost: { currencyCode: 'USD', nanos: -1n } }, 'charge.reported_cost_negative'],
+  ['charge.reported_cost.currency_code', { reportedCost: { currencyCode: 'XXX', nanos: 1n } }, 'string.in'],
   ['charge.user_profile', { userProfile: '😀'.repeat(256) }, 'string.max_len'],
   ['charge.reference', { reference: 'a\0' }, 'string.pattern'],
   ['charge.labels', { labels: new Map(Array.from({ length: 17 }, (_, i) => [`${i}`, ''])) }, 'map.max_pairs'],

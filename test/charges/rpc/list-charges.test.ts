@@ -105,6 +105,7 @@ test('the filter and the order reach the store', async () => {
   });
   expect(fixture.journal.queries[0]).toEqual({
     order: 'oldest_first',
+    includeCorrected: false,
     limit: 101,
     after: undefined,
     filter: {
@@ -114,6 +115,7 @@ test('the filter and the order reach the store', async () => {
       chargeType: undefined,
       model: undefined,
       reference: undefined,
+      importId: undefined,
       labels: new Map([['team', 'search']]),
       startTimeMicros: 1_000_001n,
       endTimeMicros: 2_000_000n,
@@ -130,7 +132,7 @@ test.each<[string, Partial<ChargeFilter>, string]>([
   ['filter.end_time', { endTime: { seconds: 253_402_300_800n, nanos: 0 } }, 'timestamp.well_formed'],
   ['filter.start_time', { startTime: { seconds: 0n, nanos: -1 } }, 'timestamp.well_formed'],
   ['filter.model', { model: '\0' }, 'string.pattern'],
-  ['filter.provider', { provider: 18 as never }, 'enum.defined_only'],
+  ['filter.provider', { provider: 19 as never }, 'enum.defined_only'],
 ])('%s is refused if it breaks %j', async (field, filter, rule) => {
   const error = await failureOf(list({ filter }));
   expect(error.violations.map((violation) => [violation.field, violation.reason])).toEqual([[field, rule]]);

@@ -17,6 +17,7 @@ const position = fc.record({
 const list: fc.Arbitrary<ListIdentity> = fc.record({
   tenant: fc.string(),
   order: fc.constantFrom('newest_first', 'oldest_first'),
+  includeCorrected: fc.boolean(),
   filter: fc.record(
     {
       userProfile: fc.string(),
@@ -66,7 +67,7 @@ test('any changed character breaks a token', () => {
 });
 
 test.each(['', '=', 'A', 'x'.repeat(1024), '€'])('%j is no token', (token) => {
-  refused({ tenant: 't', order: 'newest_first', filter: {} }, token);
+  refused({ tenant: 't', order: 'newest_first', includeCorrected: false, filter: {} }, token);
 });
 
 test('a token with a time that no charge can have is broken', () => {
@@ -79,13 +80,13 @@ test('a token with a time that no charge can have is broken', () => {
     }),
     {
       examples: [...int64, TIME_MIN - 1n, TIME_MAX + 1n].map((time) => [
-        { tenant: 't', order: 'newest_first', filter: {} },
+        { tenant: 't', order: 'newest_first', includeCorrected: false, filter: {} },
         time,
       ]),
     },
   );
   for (const usageTimeMicros of [TIME_MIN, TIME_MAX]) {
-    const of: ListIdentity = { tenant: 't', order: 'newest_first', filter: {} };
+    const of: ListIdentity = { tenant: 't', order: 'newest_first', includeCorrected: false, filter: {} };
     expect(decodePageToken(of, encodePageToken(of, { usageTimeMicros, id }))).toEqual({
       usageTimeMicros,
       id,
@@ -114,11 +115,13 @@ test('a token does not fit another filter, order or tenant', () => {
   const of: ListIdentity = {
     tenant: 't',
     order: 'newest_first',
+    includeCorrected: false,
     filter: { userProfile: 'ab', sessionKey: '' },
   };
   const token = encodePageToken(of, { usageTimeMicros: 1n, id: '0190a0e0-0000-7000-8000-000000000001' });
   refused({ ...of, tenant: 'u' }, token);
   refused({ ...of, order: 'oldest_first' }, token);
+  refused({ ...of, includeCorrected: true }, token);
   refused({ ...of, filter: { userProfile: 'a', sessionKey: 'b' } }, token);
   refused({ ...of, filter: { ...of.filter, startTimeMicros: 0n } }, token);
 });
@@ -127,6 +130,7 @@ test('the order of the labels of a filter does not matter', () => {
   const of = (labels: Map<string, string>): ListIdentity => ({
     tenant: 't',
     order: 'newest_first',
+    includeCorrected: false,
     filter: { labels },
   });
   const at = { usageTimeMicros: 1n, id: '0190a0e0-0000-7000-8000-000000000001' };
@@ -163,13 +167,13 @@ test('the order of the labels of a filter does not matter', () => {
 
 /** Empty members do not restrict, so a list without them is the same list. */
 function sameList(a: ListIdentity, b: ListIdentity): boolean {
-  const plain = ({ tenant, order, filter }: ListIdentity) => {
+  const plain = ({ tenant, order, includeCorrected, filter }: ListIdentity) => {
     const labels = [...(filter.labels ?? [])].sort();
     const members = Object.entries({ ...filter, labels: undefined })
       .filter(([key, value]) => value !== undefined && (key.endsWith('Micros') || Boolean(value)))
       .map(([key, value]) => `${key}=${value}`)
       .sort();
-    return JSON.stringify([tenant, order, members, labels]);
+    return JSON.stringify([tenant, order, includeCorrected, members, labels]);
   };
   return plain(a) === plain(b);
 }

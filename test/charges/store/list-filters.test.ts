@@ -53,7 +53,13 @@ test.each(VALUES)('by %j finds the charge that has it, and no other', async (val
     { labels: new Map([[value, value]]) },
   ];
   for (const filter of filters) {
-    const query = { filter, order: 'newest_first', limit: 100, after: undefined } as const;
+    const query = {
+      filter,
+      order: 'newest_first',
+      includeCorrected: false,
+      limit: 100,
+      after: undefined,
+    } as const;
     for (const options of [{}, { timeoutMs: 10_000 }]) {
       const charges = await store.reader.list(TENANT, query, options);
       expect(charges.map(({ id }) => id)).toEqual([found?.id]);

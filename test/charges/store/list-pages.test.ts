@@ -50,7 +50,7 @@ describe.each(['newest_first', 'oldest_first'] as const)('pages of equal usage t
   test.each(FILTERS)('hold every charge once, in the order of their ids: %s', async (_, filter) => {
     const ids: string[] = [];
     for (let after: ListQuery['after']; ;) {
-      const charges = await page({ filter, order, after });
+      const charges = await page({ filter, order, includeCorrected: false, after });
       if (charges.length === 0) break;
       ids.push(...charges.map(({ id }) => id));
       after = lastPlace(charges);
@@ -61,9 +61,12 @@ describe.each(['newest_first', 'oldest_first'] as const)('pages of equal usage t
 
   test.each(FILTERS)('read little more than they hold, also deep in the list: %s', async (_, filter) => {
     let after: ListQuery['after'];
-    for (let depth = 0; depth < 50; depth++) after = lastPlace(await page({ filter, order, after }));
+    for (let depth = 0; depth < 50; depth++)
+      after = lastPlace(await page({ filter, order, includeCorrected: false, after }));
     const { pool } = store.database;
-    const [statement] = await statementsOf(pool, () => page({ filter, order, after }));
+    const [statement] = await statementsOf(pool, () =>
+      page({ filter, order, includeCorrected: false, after }),
+    );
     const nodes = await explain(pool, statement?.sql ?? '', statement?.values);
     const scans = nodes.filter(({ relation }) => relation === 'charge');
     expect(scans.map(({ type }) => type)).toEqual(['Index Scan']);

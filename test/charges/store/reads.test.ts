@@ -44,7 +44,13 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 const NO_CHARGE = '00000000-0000-7000-8000-000000000000';
-const ANY_PAGE: ListQuery = { filter: {}, order: 'newest_first', limit: 1, after: undefined };
+const ANY_PAGE: ListQuery = {
+  filter: {},
+  order: 'newest_first',
+  includeCorrected: false,
+  limit: 1,
+  after: undefined,
+};
 
 /** Nobody can read a charge while `work` runs. */
 async function withLockedCharges(work: () => Promise<void>): Promise<void> {
@@ -72,7 +78,7 @@ async function pages(query: Omit<ListQuery, 'after'>, between?: () => Promise<un
 
 describe('listing', () => {
   test.each(['newest_first', 'oldest_first'] as const)('pages through everything once, %s', async (order) => {
-    const all = await pages({ filter: {}, order, limit: 9 });
+    const all = await pages({ filter: {}, order, includeCorrected: false, limit: 9 });
     expect(new Set(all.map(({ id }) => id)).size).toBe(200);
     const keys = all.map(
       ({ usageTimeMicros, id }) => `${usageTimeMicros.toString().padStart(20, '0')}/${id}`,
@@ -105,20 +111,22 @@ describe('listing', () => {
     ],
     ['everything at once', { userProfile: 'user-0', provider: 1, model: 'model-0' }, (i) => i % 12 === 0],
   ])('filters by %s', async (_, filter, matches) => {
-    const found = await pages({ filter, order: 'oldest_first', limit: 50 });
+    const found = await pages({ filter, order: 'oldest_first', includeCorrected: false, limit: 50 });
     const expected = Array.from({ length: 200 }, (_unused, i) => i).filter(matches);
     expect(found).toHaveLength(expected.length);
   });
 
   test('neither loses nor repeats a charge while others write', async () => {
     let written = 0;
-    const all = await pages({ filter: { userProfile: 'user-2' }, order: 'oldest_first', limit: 4 }, () =>
-      store.writer.record(
-        TENANT,
-        [0n, 10n ** 9n].map((usageTimeMicros) =>
-          chargeRequest(`while-${written++}`, { userProfile: 'user-2', usageTimeMicros }),
+    const all = await pages(
+      { filter: { userProfile: 'user-2' }, order: 'oldest_first', includeCorrected: false, limit: 4 },
+      () =>
+        store.writer.record(
+          TENANT,
+          [0n, 10n ** 9n].map((usageTimeMicros) =>
+            chargeRequest(`while-${written++}`, { userProfile: 'user-2', usageTimeMicros }),
+          ),
         ),
-      ),
     );
     const ids = all.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
@@ -129,7 +137,13 @@ describe('listing', () => {
 
   test('goes on after any place, also one that no charge can have', async () => {
     const list = (order: ListQuery['order'], id: string): Promise<Charge[]> =>
-      store.reader.list(TENANT, { filter: {}, order, limit: 1, after: { usageTimeMicros: 0n, id } });
+      store.reader.list(TENANT, {
+        filter: {},
+        order,
+        includeCorrected: false,
+        limit: 1,
+        after: { usageTimeMicros: 0n, id },
+      });
     const [afterFirst] = await list('oldest_first', 'ffffffff-ffff-ffff-ffff-ffffffffffff');
     expect(afterFirst?.usageTimeMicros).toBe(1_000_000n);
     expect(await list('newest_first', '00000000-0000-0000-0000-000000000000')).toEqual([]);

@@ -28,8 +28,8 @@ function chargeIds(results: readonly RecordResult[]): string[] {
 async function expectJournalToBeComplete(): Promise<void> {
   const { rows } = await store.database.pool.query<Record<string, string>>(`
     WITH entry AS (
-      SELECT last_sequence - cardinality(charge_ids) + place AS sequence, id AS charge_id
-      FROM journal, unnest(charge_ids) WITH ORDINALITY AS numbered (id, place)
+      SELECT last_sequence - cardinality(event_ids) + place AS sequence, id AS charge_id
+      FROM journal, unnest(event_ids) WITH ORDINALITY AS numbered (id, place)
     )
     SELECT (SELECT last_sequence FROM journal_head WHERE tenant = 'default') AS last,
            (SELECT count(DISTINCT sequence) FROM entry) AS entries,
@@ -65,6 +65,8 @@ describe('recording charges', () => {
         reasoningTokens: 4n,
         audioInputTokens: 5n,
         audioOutputTokens: 6n,
+        imageInputTokens: 6n,
+        imageOutputTokens: 6n,
       },
       model: '',
       reference: 'inv-1',
@@ -356,12 +358,10 @@ describe('durability', () => {
         await client.query(`SET synchronous_commit = ${setting}`);
         await client.query('BEGIN');
         const insert = new InsertCharges(store.writes.orm);
-        await insert.run(
-          client,
-          TENANT,
-          [newCharge(TENANT, chargeRequest(`durable-${setting}`))],
-          'expectNew',
-        );
+        await insert.run(client, TENANT, [newCharge(TENANT, chargeRequest(`durable-${setting}`))], {
+          mode: 'expectNew',
+          priceVersion: 0,
+        });
         // What the commit will use. Nothing of it may outlive the transaction.
         expect(await current()).toBe(effective);
         await client.query('COMMIT');

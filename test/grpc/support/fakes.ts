@@ -1,5 +1,6 @@
 /** The three ports in memory, for the rules of the RPCs only: the real store has tests of its own. */
 
+import { NOT_PRICED } from '../../../src/prices/index.ts';
 import type { Charge, ChargeRequest, ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
 import type {
   JournalReader,
@@ -136,6 +137,9 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
     const number = this.entries.length + 1;
     const charge: Charge = {
       ...content,
+      ...NOT_PRICED,
+      amends: '',
+      importId: '',
       id: `0190a0e0-0000-7000-8000-${String(number).padStart(12, '0')}`,
       usageTimeMicros: content.usageTimeMicros ?? BigInt(number),
       createTimeMicros: 1_700_000_000_000_000n + BigInt(number),
