@@ -46,7 +46,7 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   chargeNotFound: fc
     .oneof(fc.record({ id: fc.uuid() }), fc.record({ requestId: id }))
     .map(chargeFailures.chargeNotFound),
-  pageTokenInvalid: fc.constant(0).map(chargeFailures.pageTokenInvalid),
+  pageTokenInvalid: fc.constant(0).map(commonFailures.pageTokenInvalid),
   sequenceOutOfRange: fc
     .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))
     .map((sequences) => chargeFailures.sequenceOutOfRange(...sequences)),
