@@ -1,8 +1,11 @@
 /** BatchCreatePrices: all or none. */
 
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 
-import { BatchCreatePricesRequest } from '../../../generated/charge/v1/price_service.ts';
+import {
+  BatchCreatePricesRequest,
+  type CreatePriceRequest,
+} from '../../../generated/charge/v1/price_service.ts';
 import { errorOf } from '../../support/server.ts';
 import {
   alias,
@@ -17,15 +20,24 @@ import {
 
 let fixture: PriceFixture;
 let client: PriceClient;
-beforeEach(async () => {
+beforeAll(async () => {
   fixture = await openPriceFixture();
   ({ client } = fixture);
 });
-afterEach(() => fixture.close());
+afterAll(() => fixture.close());
 
-const NOTHING = { versions: 0, head: 0 };
+/** Each test has request ids and a region of its own, because prices are never removed. */
+let nth = 0;
+let before = { versions: 0, head: 0 };
+beforeEach(async () => {
+  nth++;
+  before = await fixture.stored();
+});
 const requestOf = (id: string, model: string, options: PriceOptions = {}) =>
-  priceRequest(id, { ...options, key: { model, ...options.key } });
+  priceRequest(id && `${nth}-${id}`, { ...options, key: { model, region: String(nth), ...options.key } });
+/** What is stored after `count` more versions. */
+const more = (count: number) => ({ versions: before.versions + count, head: before.head + count });
+const versionAt = (place: number) => BigInt(before.head + place);
 
 test('versions are numbered in the order of the requests, and a repeated batch adds none', async () => {
   const requests = Array.from({ length: 1000 }, (_, i) =>
@@ -33,12 +45,14 @@ test('versions are numbered in the order of the requests, and a repeated batch a
   );
   const first = await client.createBatch(...requests);
 
-  expect(first.responses.map(({ price }) => price?.version)).toEqual(requests.map((_, i) => BigInt(i + 1)));
+  expect(first.responses.map(({ price }) => price?.version)).toEqual(
+    requests.map((_, i) => versionAt(i + 1)),
+  );
   expect(first.responses.some(({ replayed, unchanged }) => replayed || unchanged)).toBe(false);
-  expect(await fixture.stored()).toEqual({ versions: 1000, head: 1000 });
+  expect(await fixture.stored()).toEqual(more(1000));
   const again = await client.createBatch(...requests);
   expect(again.responses).toEqual(first.responses.map((response) => ({ ...response, replayed: true })));
-  expect(await fixture.stored()).toEqual({ versions: 1000, head: 1000 });
+  expect(await fixture.stored()).toEqual(more(1000));
 });
 
 test('a request sees the ones before it', async () => {
@@ -51,29 +65,40 @@ test('a request sees the ones before it', async () => {
   );
 
   expect(responses.map(({ price, replayed, unchanged }) => [price?.version, replayed, unchanged])).toEqual([
-    [1n, false, false],
-    [1n, true, false],
-    [1n, false, true],
-    [2n, false, false],
-    [2n, false, true],
+    [versionAt(1), false, false],
+    [versionAt(1), true, false],
+    [versionAt(1), false, true],
+    [versionAt(2), false, false],
+    [versionAt(2), false, true],
   ]);
-  expect(await fixture.stored()).toEqual({ versions: 2, head: 2 });
+  expect(await fixture.stored()).toEqual(more(2));
 });
 
-test.each([
-  ['REQUEST_ID_REUSED', requestOf('a', 'm', { note: 'x' }), { field: 'price.note', version: '1' }],
-  ['EFFECTIVE_TIME_PAST', requestOf('z', 'm', { from: at('2020-01-01T00:00:00Z') }), { version: '1' }],
-  ['ALIAS_CHAIN', requestOf('z', 'o', { basis: alias('n') }), { model: 'n' }],
-  ['VALIDATION_FAILED', requestOf('z', 'm', { basis: card({}) }), {}],
+test.each<[string, () => CreatePriceRequest, () => Record<string, string>]>([
+  [
+    'REQUEST_ID_REUSED',
+    () => requestOf('a', 'm', { note: 'x' }),
+    () => ({ field: 'price.note', version: String(versionAt(1)) }),
+  ],
+  [
+    'EFFECTIVE_TIME_PAST',
+    () => requestOf('z', 'm', { from: at('2020-01-01T00:00:00Z') }),
+    () => ({ version: String(versionAt(1)) }),
+  ],
+  ['ALIAS_CHAIN', () => requestOf('z', 'o', { basis: alias('n') }), () => ({ model: 'n' })],
+  ['VALIDATION_FAILED', () => requestOf('z', 'm', { basis: card({}) }), () => ({})],
 ])('%s refuses all, and names the request', async (reason, bad, metadata) => {
   const good = [requestOf('a', 'm'), requestOf('b', 'n', { basis: alias('m') })];
-  const error = await errorOf(client.createBatch(...good, bad, requestOf('y', 'y')));
+  const error = await errorOf(client.createBatch(...good, bad(), requestOf('y', 'y')));
 
-  expect(error).toMatchObject({ reason, metadata: { ...metadata, index: '2' } });
-  expect(await fixture.stored()).toEqual(NOTHING);
+  expect(error).toMatchObject({ reason, metadata: { ...metadata(), index: '2' } });
+  expect(await fixture.stored()).toEqual(before);
   // What was decided before the refusal is forgotten.
   const { responses } = await client.createBatch(...good);
-  expect(responses.map(({ price }) => price?.version)).toEqual([1n, 2n]);
+  expect(responses.map(({ price, replayed }) => [price?.version, replayed])).toEqual([
+    [versionAt(1), false],
+    [versionAt(2), false],
+  ]);
 });
 
 test('violated rules are named by the place of the request', async () => {
@@ -96,7 +121,7 @@ test.each([
 
   expect(error.reason).toBe('VALIDATION_FAILED');
   expect(error.violations).toEqual([{ field: 'requests', rule }]);
-  expect(await fixture.stored()).toEqual(NOTHING);
+  expect(await fixture.stored()).toEqual(before);
 });
 
 test('a batch may have 4 MiB, and no more', async () => {
