@@ -92,16 +92,6 @@ export interface ChargeRequest {
   readonly traceparent?: string | undefined;
 }
 
-/** A charge with its number in its tenant's journal. */
-export interface ChargeEvent {
-  readonly tenant: string;
-  /** 1, 2, 3 … per tenant without a gap, in commit order. */
-  readonly sequence: bigint;
-  readonly charge: Charge;
-  /** W3C trace context of the call that made the charge, if it had one. */
-  readonly traceparent: string | undefined;
-}
-
 /** What became of one request. Rejections for invalid content happen before the domain. */
 export type RecordResult =
   | { readonly outcome: 'created'; readonly charge: Charge }

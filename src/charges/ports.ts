@@ -1,13 +1,7 @@
 /** What the RPCs need from the store. Implemented in `store/`, called from `rpc/`. */
 
-import type {
-  Charge,
-  ChargeEvent,
-  ChargeFilter,
-  ChargeRequest,
-  ListPosition,
-  RecordResult,
-} from './charge.ts';
+import type { Charge, ChargeFilter, ChargeRequest, ListPosition, RecordResult } from './charge.ts';
+import type { ChargeEvent } from './charge-event.ts';
 
 /** Records charges durably. The one write path of the service. */
 export interface ChargeRecorder {

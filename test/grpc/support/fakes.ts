@@ -1,7 +1,8 @@
 /** The three ports in memory, for the rules of the RPCs only: the real store has tests of its own. */
 
 import { NOT_PRICED } from '../../../src/prices/index.ts';
-import type { Charge, ChargeRequest, ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
+import type { Charge, ChargeRequest, RecordResult } from '../../../src/charges/charge.ts';
+import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import type {
   JournalReader,
   ChargeReader,
@@ -145,7 +146,15 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
       createTimeMicros: 1_700_000_000_000_000n + BigInt(number),
     };
     this.#byRequestId.set(requestId, { ...request, charge });
-    this.entries.push({ tenant, sequence: BigInt(number), charge, traceparent: request.traceparent });
+    const { traceparent } = request;
+    this.entries.push({
+      kind: 'created',
+      id: charge.id,
+      tenant,
+      sequence: BigInt(number),
+      charge,
+      traceparent,
+    });
     return { outcome: 'created', charge };
   }
 }
