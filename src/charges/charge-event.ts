@@ -1,7 +1,7 @@
 /** What the entries of a tenant's journal say about charges. */
 
 import type { Cost } from '../prices/index.ts';
-import type { Charge } from './charge.ts';
+import type { Charge, Correction } from './charge.ts';
 
 /** What every event has. */
 interface EventBase {
@@ -51,24 +51,6 @@ export interface RepricedEvent extends EventBase {
 
 /** An entry of the journal: an event and its number. */
 export type ChargeEvent = CreatedEvent | VoidedEvent | AmendedEvent | RepricedEvent;
-
-/** How a charge was corrected. */
-export interface Correction {
-  /** UUIDv7; also the id of the event. */
-  readonly id: string;
-  /** The number of the event. */
-  readonly sequence: bigint;
-  /** The charge that was corrected. */
-  readonly chargeId: string;
-  /** VOIDED or AMENDED, of `CHARGE_STATE`. */
-  readonly state: number;
-  readonly reason: string;
-  readonly createTimeMicros: bigint;
-  /** The charge that took its place; empty: it was voided. */
-  readonly replacementId: string;
-  /** Whether the usage time lay in a closed period. */
-  readonly closedPeriod: boolean;
-}
 
 /** The charge that the event happened to: the original, if it was replaced. */
 export function chargeConcerned(event: ChargeEvent): Charge {

@@ -11,6 +11,7 @@ import {
 import {
   type ChargeFilter as ProtoChargeFilter,
   type CreateChargeRequest,
+  type GetChargeHistoryResponse,
   ListChargesOrder,
 } from '../../generated/charge/v1/charge_service.ts';
 import type {
@@ -22,18 +23,19 @@ import type {
 } from '../../generated/charge/v1/event.ts';
 import type { ServiceTier, UsageKind } from '../../generated/charge/v1/money.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../grpc/timestamp.ts';
-import { toProtoCost } from '../prices/index.ts';
+import { type CostLine, toProtoCost } from '../prices/index.ts';
 import {
   type Charge,
   CHARGE_STATE,
   type ChargeContent,
   type ChargeFilter,
   type ChargeRequest,
+  type Correction,
   SERVICE_TIER_STANDARD,
   type TokenDetails,
 } from './charge.ts';
-import type { ChargeEvent, Correction } from './charge-event.ts';
-import type { ListQuery } from './ports.ts';
+import type { ChargeEvent } from './charge-event.ts';
+import type { ChargeHistory, ListQuery } from './ports.ts';
 
 /** A request that satisfies the contract's rules, with the trace that it belongs to. */
 export function fromProtoCreateChargeRequest(
@@ -78,8 +80,8 @@ function quantities(list: ProtoCharge['quantities']): ReadonlyMap<number, bigint
   return list.length === 0 ? NO_QUANTITIES : new Map(list.map(({ kind, amount }) => [kind, amount]));
 }
 
-/** The message of a stored charge. */
-export function toProtoCharge(charge: Charge): ProtoCharge {
+/** The message of a stored charge. `lines` explain its cost. */
+export function toProtoCharge(charge: Charge, lines?: readonly CostLine[]): ProtoCharge {
   const createTime = toProtoTimestamp(charge.createTimeMicros);
   const { status } = charge;
   return {
@@ -107,7 +109,7 @@ export function toProtoCharge(charge: Charge): ProtoCharge {
       amount,
     })),
     reportedCost: charge.reportedCost,
-    cost: toProtoCost(charge, revisionOf(charge)),
+    cost: toProtoCost(charge, revisionOf(charge), lines),
     state: (status?.state ?? CHARGE_STATE.active) as ChargeState,
     amends: charge.amends,
     replacedBy: status?.replacedBy ?? '',
@@ -178,6 +180,21 @@ export function toProtoCorrection(correction: Correction): ProtoCorrection {
     replacementId: correction.replacementId,
     closedPeriod: correction.closedPeriod,
     sequence: correction.sequence,
+  };
+}
+
+/** The message of a history. */
+export function toProtoChargeHistory({ charge, costs, correction }: ChargeHistory): GetChargeHistoryResponse {
+  return {
+    charge: toProtoCharge(charge),
+    costs: costs.map(({ cost, lines, revision, createTimeMicros, runId, reason, sequence }) => ({
+      cost: toProtoCost(cost, revision, lines),
+      createTime: toProtoTimestamp(createTimeMicros),
+      runId,
+      reason,
+      sequence,
+    })),
+    correction: correction && toProtoCorrection(correction),
   };
 }
 

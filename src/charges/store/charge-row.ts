@@ -8,14 +8,14 @@ import type { ChargeRow } from '../entity.ts';
 import { isHashedKey, requestKey } from './request-key.ts';
 
 /**
- * Gives a request its id, its hash and its time of creation. Called once per request, in order of arrival.
- * The row is also the charge that the caller sees after COMMIT.
+ * Gives a request its hash, its time of creation and, unless it has one, its id. Called once per request, in order of
+ * arrival. The row is also the charge that the caller sees after COMMIT.
  */
 export function newCharge(
   tenant: string,
   { requestId, content, importId = '', traceparent = '' }: ChargeRequest,
+  id = newChargeId(),
 ): ChargeRow {
-  const id = newChargeId();
   const key = requestKey(requestId);
   const createTimeMicros = timeOfChargeId(id);
   return {

@@ -3,9 +3,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 
 import { mapRows } from '../../database/map-rows.ts';
+import type { ChargeKey } from '../charge.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 import { CURRENT_COLUMNS, CURRENT_JOINS, mapCurrentCharges } from './current-charges.ts';
 import { lookUp } from './look-up.ts';
+import { requestKey } from './request-key.ts';
 
 /** The column of a unique key. */
 type Key = 'id' | 'requestKey';
@@ -19,6 +21,17 @@ export async function findByKey(
 ): Promise<ChargeRow | undefined> {
   const [charge] = await findByKeys(em, tenant, key, [value]);
   return charge;
+}
+
+/** The charge of the tenant that a caller names, as it is now; or undefined. */
+export function findCharge(
+  em: EntityManager,
+  tenant: string,
+  key: ChargeKey,
+): Promise<ChargeRow | undefined> {
+  return 'id' in key
+    ? findByKey(em, tenant, 'id', key.id)
+    : findByKey(em, tenant, 'requestKey', requestKey(key.requestId));
 }
 
 /** The charges of the tenant that have one of these keys, as they are now, in any order. */

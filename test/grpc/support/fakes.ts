@@ -4,6 +4,7 @@ import { NOT_PRICED } from '../../../src/prices/index.ts';
 import type { Charge, ChargeRequest, RecordResult } from '../../../src/charges/charge.ts';
 import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import type {
+  ChargeCorrector,
   JournalReader,
   ChargeReader,
   ChargeRecorder,
@@ -11,6 +12,13 @@ import type {
   ReadOptions,
   RecordOptions,
 } from '../../../src/charges/ports.ts';
+
+/** Corrects nothing: the rules of corrections are tested on a real store. */
+export const NO_CORRECTOR: ChargeCorrector = {
+  voidCharge: () => Promise.reject(new Error('no corrector')),
+  amendCharge: () => Promise.reject(new Error('no corrector')),
+  closePeriod: () => Promise.reject(new Error('no corrector')),
+};
 
 /** A journal in memory. `hold()` keeps recorded groups from being answered until `release()`. */
 export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader {
@@ -92,6 +100,14 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
         return charges.slice(start, start + query.limit);
       }),
     );
+  }
+
+  history(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  linesOf(): Promise<[]> {
+    return Promise.resolve([]);
   }
 
   lastSequence(): Promise<bigint> {
