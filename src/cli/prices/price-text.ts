@@ -59,13 +59,6 @@ export function describeKey(key: PriceKey): string {
   return parts.join(', ');
 }
 
-const PREFIXES = new Map<object, string>([
-  [Provider, 'PROVIDER_'],
-  [ChargeType, 'CHARGE_TYPE_'],
-  [ServiceTier, 'SERVICE_TIER_'],
-  [ModelMatch, 'MODEL_MATCH_'],
-]);
-
 /** The name of an enum value in the contract. */
 export function nameOf(values: Readonly<Record<string, number>>, value: number): string {
   return Object.entries(values).find(([, number]) => number === value)?.[0] ?? String(value);
@@ -73,9 +66,8 @@ export function nameOf(values: Readonly<Record<string, number>>, value: number):
 
 /** The name of an enum value without what all of its enum share, in lower case: `batch`. */
 export function shortName(values: Readonly<Record<string, number>>, value: number): string {
-  return nameOf(values, value)
-    .slice(PREFIXES.get(values)?.length ?? 0)
-    .toLowerCase();
+  const prefix = nameOf(values, 0).replace(/UNSPECIFIED$/, '');
+  return nameOf(values, value).slice(prefix.length).toLowerCase();
 }
 
 /** The rate card of a price; undefined: its basis is another one. */
