@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../command.ts';
 import type { PriceContract } from './contract.ts';
 import { convertCatalogue, type CatalogueOptions } from './litellm/catalogue.ts';
-import { parseJsonText } from './litellm/parse.ts';
+import { parseJsonText } from './json-text.ts';
 import { convertCsv } from './own/csv.ts';
 import { convertJson } from './own/json.ts';
 import { addName, type FilePrice, type PriceFile } from './price-file.ts';

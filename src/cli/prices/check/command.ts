@@ -2,34 +2,13 @@
 
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { ListUnpricedUsageResponse } from '../../../../generated/charge/v1/price_service.ts';
-import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.ts';
 import { addressOption, EXIT, UsageError, type RunCommand } from '../../command.ts';
 import { failed } from '../failure.ts';
-import { readAddressOf, refuseArguments } from '../flags.ts';
-import { historyOf, type History } from '../plan.ts';
+import { historyOf } from '../plan.ts';
 import { PriceApi } from '../service.ts';
-import { microsOf, readTime } from '../time.ts';
+import { readCheckOptions, type Checked, type CheckOptions } from './options.ts';
 import { toJson, toText } from './report.ts';
 import { templateOf } from './template.ts';
-
-/** What one check looks at. */
-export interface CheckOptions {
-  readonly address: string;
-  readonly from: Timestamp | undefined;
-  readonly to: Timestamp | undefined;
-  /** Where to write a price file with a row for each usage. */
-  readonly csv?: string;
-  readonly json?: boolean;
-}
-
-/** What the service says. */
-export interface Checked {
-  readonly usage: ListUnpricedUsageResponse;
-  readonly history: History;
-  /** Microseconds since 1970. */
-  readonly now: bigint;
-}
 
 /** Adds the subcommand to the group. */
 export function addCheck(prices: Command, run: RunCommand): void {
@@ -48,22 +27,6 @@ export function addCheck(prices: Command, run: RunCommand): void {
       '\nExit status:\n  0 all charges have a cost · 1 some have none · 2 wrong flags · 3 no answer\n',
     )
     .action(() => run(() => runCheck(readCheckOptions(check))));
-}
-
-function readCheckOptions(command: Command): CheckOptions {
-  const flags = command.opts<{ from?: string; to?: string; csv?: string; json?: boolean }>();
-  const faults: string[] = [];
-  refuseArguments(command, faults);
-  const options = {
-    ...flags,
-    address: readAddressOf(command, faults),
-    from: readTime('--from', flags.from, faults),
-    to: readTime('--to', flags.to, faults),
-  };
-  if (options.from && options.to && microsOf(options.from) >= microsOf(options.to))
-    faults.push('--from must be before --to');
-  if (faults.length > 0) throw new UsageError(faults);
-  return options;
 }
 
 async function runCheck(options: CheckOptions): Promise<number> {

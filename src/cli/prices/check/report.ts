@@ -11,7 +11,7 @@ import { pricesAt } from '../plan.ts';
 import { describeKey, shortName } from '../price-text.ts';
 import { tableText } from '../table.ts';
 import { microsOf, timestampOf, timeText } from '../time.ts';
-import type { Checked, CheckOptions } from './command.ts';
+import type { Checked, CheckOptions } from './options.ts';
 import { canBeMended, changesThePast } from './template.ts';
 
 const TITLES = [

@@ -2,7 +2,7 @@
 
 import { parseRate } from '../decimal.ts';
 import type { Rounded } from '../price-file.ts';
-import { NumberText } from './parse.ts';
+import { NumberText } from '../json-text.ts';
 import { isPriceField, readPriceField, type PriceField, type SearchSize } from './price-fields.ts';
 
 /** One rate that an entry states. */

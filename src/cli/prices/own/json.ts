@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { UsageError } from '../../command.ts';
 import { readJsonValues } from '../../import/json-values.ts';
 import type { PriceContract } from '../contract.ts';
-import { NumberText, parseJsonText } from '../litellm/parse.ts';
+import { NumberText, parseJsonText } from '../json-text.ts';
 import { NO_NOTES, type FilePrice, type PriceFile } from '../price-file.ts';
 import { keyText } from '../price-text.ts';
 import { timeText } from '../time.ts';

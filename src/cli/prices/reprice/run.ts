@@ -8,7 +8,7 @@ import { failed } from '../failure.ts';
 import { commandLine } from '../flags.ts';
 import { CallRefused, PriceApi } from '../service.ts';
 import { timeText } from '../time.ts';
-import type { RepriceOptions } from './command.ts';
+import type { RepriceOptions } from './options.ts';
 import { RepriceTotals } from './totals.ts';
 
 /** Charges of one call. After Ctrl-C the call in progress ends in order, within seconds. */

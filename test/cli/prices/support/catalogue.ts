@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { convertCatalogue, type CatalogueOptions } from '../../../../src/cli/prices/litellm/catalogue.ts';
-import { parseJsonText } from '../../../../src/cli/prices/litellm/parse.ts';
+import { parseJsonText } from '../../../../src/cli/prices/json-text.ts';
 import type { PriceFile } from '../../../../src/cli/prices/price-file.ts';
 
 /** Next to the checkout, or next to the folder of the worktrees. */
