@@ -4,7 +4,7 @@ import type { Price, PriceKey, UnpricedUsage } from '../../../generated/charge/v
 import { ModelMatch } from '../../../generated/charge/v1/price_service.ts';
 
 /** A model of which more than this share of letters differs is another model. */
-const DIFFERENT_SHARE_MAX = 0.2;
+const DIFFERENT_SHARE_MAX = 0.25;
 /** Names that begin alike for so long are of one family: `gpt-4.1` and `gpt-4.1-ultra`. */
 const FAMILY_LENGTH_MIN = 4;
 

@@ -42,18 +42,13 @@ function readRecords(text: string, faults: string[]): CsvRecord[] {
   const [header, ...rows] = records;
   const columns = header?.record.map((column) => column.trim().toLowerCase()) ?? [];
   faults.push(...faultsOfHeader(columns));
-  return rows
-    .filter(({ record }) => record.some((cell) => cell.trim() !== ''))
-    .map(({ record, info }) => {
-      if (record.length !== columns.length)
-        faults.push(
-          `line ${info.lines}: the row has ${record.length} cells, the header has ${columns.length}`,
-        );
-      return {
-        line: info.lines,
-        cells: new Map(columns.map((column, index) => [column, record[index] ?? ''])),
-      };
-    });
+  return rows.flatMap(({ record, info: { lines: line } }): CsvRecord[] => {
+    if (record.every((cell) => cell.trim() === '')) return [];
+    if (record.length === columns.length)
+      return [{ line, cells: new Map(columns.map((column, index) => [column, record[index] ?? ''])) }];
+    faults.push(`line ${line}: the row has ${record.length} cells, the header has ${columns.length}`);
+    return [];
+  });
 }
 
 function faultsOfHeader(columns: readonly string[]): string[] {

@@ -79,7 +79,11 @@ export function readRow(line: number, cells: Cells, faults: string[], rounded: R
     rates,
     note: at('note'),
   };
-  checkBasis(row, fault);
+  checkBasis(
+    row,
+    [...KIND_OF_COLUMN.keys()].some((column) => at(column) !== ''),
+    fault,
+  );
   return row;
 }
 
@@ -135,11 +139,11 @@ function readRates(line: number, at: At, fault: Fault, rounded: Rounded[]): Rate
 }
 
 /** What the basis needs, and what it cannot have. */
-function checkBasis(row: OwnRow, fault: Fault): void {
+function checkBasis(row: OwnRow, hasRates: boolean, fault: Fault): void {
   const isCard = row.basis === 'rate_card';
-  if (isCard && row.rates.length === 0) fault('basis', 'a rate_card needs the rate of at least one kind');
+  if (isCard && !hasRates) fault('basis', 'a rate_card needs the rate of at least one kind');
   if (isCard && row.abovePromptTokens === 0n && row.currencyCode === '') fault('currency_code', 'is missing');
-  if (!isCard && row.rates.length > 0) fault('basis', `${row.basis} has no rates`);
+  if (!isCard && hasRates) fault('basis', `${row.basis} has no rates`);
   if (!isCard && row.currencyCode !== '')
     fault('currency_code', `must be empty: ${row.basis} has no currency`);
   if (!isCard && row.abovePromptTokens > 0n)
