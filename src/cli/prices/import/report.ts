@@ -33,6 +33,8 @@ const HEADS: Readonly<Record<Ending, string>> = {
 
 const SHOWN_NAMES = 3;
 const SHOWN_LINES = 20;
+/** Of what needs no decision. */
+const SHOWN_NOTES = 5;
 
 /** The report as lines of text. */
 export function toText({ options, file, plan, ending, created, unchanged, error }: Report): string {
@@ -55,15 +57,20 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
   ];
   const width = Math.max(...counts.map(([, count]) => group(count).length));
   const shown = options.verbose ? Infinity : SHOWN_LINES;
+  const notesShown = options.verbose ? Infinity : SHOWN_NOTES;
   return [
     `${HEADS[ending]} ${options.file}`,
     ...counts.map(([name, count, note = '']) =>
       `  ${name.padEnd(12)} ${group(count).padStart(width)}  ${note}`.trimEnd(),
     ),
     ...section('Left out', namesOf(notes.leftOut, options), Infinity),
-    ...section('Prices that no usage kind stands for', namesOf(notes.ignored, options), Infinity),
+    ...section('Prices that no usage kind stands for', namesOf(notes.ignored, options), notesShown),
     ...section('Conflicts', notes.conflicts.map(conflictText), shown),
-    ...section('Tiers with rates of the base, because they state none', notes.copied.map(copiedText), shown),
+    ...section(
+      'Tiers with rates of the base, because they state none',
+      notes.copied.map(copiedText),
+      notesShown,
+    ),
     ...section('Rounded', notes.rounded.map(roundedText), shown),
     ...changesToText(plan, shown),
     ...section(
@@ -136,7 +143,7 @@ function section(title: string, lines: readonly string[], shown: number): string
   return [
     `${title}:`,
     ...lines.slice(0, shown).map((line) => `  ${line}`),
-    ...(rest > 0 ? [`  and ${group(rest)} more; --verbose names all`] : []),
+    ...(rest > 0 ? [`  and ${group(rest)} more; --verbose shows all`] : []),
   ];
 }
 
