@@ -1,6 +1,7 @@
 /** The failures that only charges have. `charge.v1.ErrorReason` documents each reason and its metadata. */
 
 import { excerpt, type Failure, MESSAGE_EXCERPT_UNITS } from '../errors/failure.ts';
+import { rfc3339 } from '../grpc/timestamp.ts';
 import { CHARGE_STATE, type ClosedPeriod, type Correction, type RecordResult } from './charge.ts';
 
 /** The request id already made a charge with other content. */
@@ -106,11 +107,4 @@ function periodFailure({ endTimeMicros, sequence }: ClosedPeriod, message: (end:
     message: message(end),
     metadata: { end_time: end, sequence: String(sequence) },
   };
-}
-
-/** A moment from the year 1 to 9999 in RFC 3339, to the microsecond. */
-function rfc3339(micros: bigint): string {
-  const rest = ((micros % 1000n) + 1000n) % 1000n;
-  const milliseconds = new Date(Number((micros - rest) / 1000n)).toISOString();
-  return rest === 0n ? milliseconds : milliseconds.replace('Z', `${String(rest).padStart(3, '0')}Z`);
 }
