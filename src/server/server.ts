@@ -4,6 +4,8 @@ import {
   type ChargeEvent,
   chargeEntities,
   ChargeEventReader,
+  CorrectionWriter,
+  countCorrections,
   countResults,
   createChargeReader,
   DEFAULT_TENANT,
@@ -22,7 +24,8 @@ import { createRpcServer } from '../grpc/server.ts';
 import { ContractRules } from '../grpc/validation.ts';
 import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
-import { PriceBooks, priceEntities } from '../prices/index.ts';
+import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
+import { priceService } from '../prices/rpc/service.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { WriteWatch } from './write-watch.ts';
 
@@ -33,7 +36,7 @@ export interface ServerOptions {
   readonly metrics: ServerMetrics;
   /** Why charges cannot be recorded, or undefined if they can: at first, and whenever that changes. */
   serving(fault: DatabaseFault | undefined): void;
-  /** These charges were committed together: events of one tenant's journal, in order. */
+  /** These events of one tenant's journal were committed together, in order. */
   committed(events: readonly ChargeEvent[]): void;
 }
 
@@ -58,6 +61,10 @@ const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, f
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
 const WRITE_QUEUE_MAX = 50_000;
+/** How long a write is tried again while PostgreSQL is away. */
+const RETRY_FOR_MS = 5_000;
+/** Corrections that wait; above it, calls are refused. */
+const CORRECTION_QUEUE_MAX = 10_000;
 /** Connections for reads. Each writer has its own connection. */
 const READ_CONNECTIONS = 8;
 
@@ -71,16 +78,24 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const image = readContractImage();
   const recordWindow = new RecordWindow();
   const { inFlightCallsMax, streamsMax } = config;
+  const rules = new ContractRules(image);
   const charges = chargeService({
     recorder,
-    reader: createChargeReader(store.reads),
+    corrector: store.corrector,
+    reader: createChargeReader(store.reads, store.prices),
     journal: new ChargeEventReader(store.reads, follower),
     metrics: metrics.charges,
-    rules: new ContractRules(image),
+    rules,
     recordWindow,
   });
+  const prices = priceService({
+    recorder: store.priceRecorder,
+    reader: createPriceReader(store.reads, store.prices),
+    rules,
+    chargeMethods: {},
+  });
   const rpc = createRpcServer({
-    services: [charges],
+    services: [charges, prices],
     image,
     logger,
     metrics: metrics.rpc,
@@ -94,7 +109,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     pools: store.pools,
   });
   const judged = watch.start((fault) => {
-    for (const service of ['', charges.name]) rpc.setServing(service, fault === undefined);
+    for (const service of ['', charges.name, prices.name]) rpc.setServing(service, fault === undefined);
     options.serving(fault);
   });
   rpc.setServing(EVENTS_SERVICE, false);
@@ -116,7 +131,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   };
 }
 
-/** Three pools, so that nothing waits for a connection that something slow is using. */
+/** Four pools, so that nothing waits for a connection that something slow is using. */
 async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   const { retryAfterMs } = DEFAULT_RPC_LIMITS;
   const connection = {
@@ -131,21 +146,24 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   const writes = await openDatabase({ ...connection, poolSizeMax: writers });
   // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
   const polls = await openDatabase({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
+  // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
+  const corrections = await openDatabase({ ...connection, poolSizeMax: 1 });
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
   const prices = new PriceBooks(database.em, (_, version) => options.metrics.pricesLoaded(version));
+  const committed = (events: readonly ChargeEvent[]): void => {
+    const last = events.at(-1);
+    if (last !== undefined) follower.advanced(last.tenant, last.sequence);
+    watch.committed();
+    options.committed(events);
+  };
   const recorder = new GroupWriter(
     writes,
     prices,
-    { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: 5_000, retryAfterMs },
+    { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
     {
-      committed: (events) => {
-        const last = events.at(-1);
-        if (last !== undefined) follower.advanced(last.tenant, last.sequence);
-        watch.committed();
-        options.committed(events);
-      },
+      committed,
       recorded: (results) => countResults(options.metrics.charges, results),
       attempted: (charges, seconds, error) => {
         if (error !== undefined) watch.failed(error, seconds);
@@ -153,15 +171,35 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
       },
     },
   );
+  const corrector = new CorrectionWriter(
+    corrections,
+    prices,
+    { groupSizeMax: 100, queueSizeMax: CORRECTION_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
+    {
+      committed: (events) => {
+        countCorrections(options.metrics.charges, events);
+        committed(events);
+      },
+    },
+  );
   return {
-    pools: { reads: database.pool, writes: writes.pool, watches: polls.pool },
+    pools: {
+      reads: database.pool,
+      writes: writes.pool,
+      watches: polls.pool,
+      corrections: corrections.pool,
+    },
+    corrector,
     reads: new ReadConnections(database, retryAfterMs, logRefusedReads(options.logger)),
     follower,
+    prices,
+    // Over the connections of reads: these wait for the lock of the tenant, and writers must not.
+    priceRecorder: new PriceWriter(database, prices, { retryForMs: RETRY_FOR_MS, retryAfterMs }),
     recorder,
     watch,
     close: async () => {
       follower.close();
-      await Promise.all([writes.close(), polls.close(), database.close()]);
+      await Promise.all([writes.close(), corrections.close(), polls.close(), database.close()]);
     },
   };
 }
