@@ -98,10 +98,10 @@ export function planPrices(file: PriceFile, stored: readonly Price[], options: P
     }
     named.add(text);
   }
-  const gone = [...history]
-    .filter(([text]) => !named.has(text))
-    .flatMap(([, versions]) => inForceAt(versions, options.now) ?? [])
-    .filter(({ source, basis }) => source.startsWith(file.sourcePrefix) && basis?.$case !== 'withdrawn');
+  const gone = pricesAt(history, options.now).filter(
+    ({ key, source, basis }) =>
+      !named.has(keyText(key)) && source.startsWith(file.sourcePrefix) && basis?.$case !== 'withdrawn',
+  );
   const aliasesLast = additions.sort((a, b) => Number(isAlias(a)) - Number(isAlias(b)));
   return { additions: aliasesLast, unchanged, gone, kept, past };
 }
