@@ -52,8 +52,10 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
           ['same again', notes.sameAgain.length, 'the same price for the same model under another name'],
           ['conflicts', notes.conflicts.length, 'another price for the same model'],
           ['left out', leftOut],
-          ['kept', plan.kept.length, 'the price in force is your own; --replace-others replaces it'],
         ] as const)
+      : []),
+    ...(plan.kept.length > 0
+      ? [['kept', plan.kept.length, 'the price in force is your own; --replace-others replaces it'] as const]
       : []),
   ];
   const width = Math.max(...counts.map(([, count]) => group(count).length));
