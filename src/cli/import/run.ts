@@ -3,7 +3,8 @@
 import { v7 as uuidv7 } from 'uuid';
 import { ServiceUnavailable } from '../client.ts';
 import { EXIT, UsageError } from '../command.ts';
-import { confirm, type Terminal } from './confirm.ts';
+import { terminalOf } from '../confirm.ts';
+import { confirm } from './confirm.ts';
 import { dryRun } from './dry-run.ts';
 import { Importer } from './importer.ts';
 import { Lookup } from './lookup.ts';
@@ -82,7 +83,8 @@ async function runPlan(run: Run): Promise<number> {
       warnings = doubts;
       if (options.dryRun) totals = await inspect(run, lookup);
       else {
-        await confirm(doubts, options, terminalOf(options), interrupt);
+        const terminal = options.file === '-' ? undefined : terminalOf();
+        await confirm(doubts, options, terminal, interrupt);
         const importer = await importRows(run, rejects, totals);
         warnings = [...warnings, ...importer.warnings];
       }
@@ -137,12 +139,6 @@ async function alikeDoubt(lookup: Lookup, { preview }: ImportPlan): Promise<stri
     'model and counts: an import with other flags, or the program itself, may have recorded them under other request ids, ' +
     'and they would be charged again'
   );
-}
-
-/** Where a person can be asked; undefined: nowhere. */
-function terminalOf({ file }: ImportOptions): Terminal | undefined {
-  const { stdin: input, stderr: output } = process;
-  return file !== '-' && input.isTTY && output.isTTY ? { input, output } : undefined;
 }
 
 /** What to say about an error that ended the import. Any other error is thrown on. */

@@ -7,7 +7,7 @@ import {
   type CreateChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { group } from '../progress.ts';
-import { CostSums } from './costs.ts';
+import { CostSums } from '../costs.ts';
 import type { Rejection } from './rejects.ts';
 
 /** So many rejections are shown one by one. */

@@ -1,9 +1,9 @@
-/** What the charges of an import cost. */
+/** What charges cost. */
 
-import { providerToJSON, type Charge } from '../../../generated/charge/v1/charge.ts';
-import { CostStatus } from '../../../generated/charge/v1/money.ts';
-import { formatNanos } from '../money.ts';
-import { group } from '../progress.ts';
+import { providerToJSON, type Charge } from '../../generated/charge/v1/charge.ts';
+import { CostStatus } from '../../generated/charge/v1/money.ts';
+import { formatNanos } from './money.ts';
+import { group } from './progress.ts';
 
 /** So many models without a price are shown. */
 const SHOWN_MODELS = 5;
