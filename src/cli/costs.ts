@@ -1,7 +1,12 @@
 /** What charges cost. */
 
 import { providerToJSON, type Charge } from '../../generated/charge/v1/charge.ts';
-import { CostStatus } from '../../generated/charge/v1/money.ts';
+import {
+  CostStatus,
+  unpricedReasonToJSON,
+  usageKindToJSON,
+  type Cost,
+} from '../../generated/charge/v1/money.ts';
 import { formatNanos } from './money.ts';
 import { group } from './progress.ts';
 
@@ -56,4 +61,14 @@ export class CostSums {
   #mostUnpriced(): [string, number][] {
     return [...this.#unpricedModels].sort(([, a], [, b]) => b - a).slice(0, SHOWN_MODELS);
   }
+}
+
+/** A cost for people: `1.50 USD`, or why there is none. */
+export function costText(cost: Cost | undefined): string {
+  if (cost?.status === CostStatus.COST_STATUS_PRICED && cost.amount)
+    return `${formatNanos(cost.amount.nanos)} ${cost.amount.currencyCode}`;
+  if (cost?.status !== CostStatus.COST_STATUS_UNPRICED) return 'not known';
+  const reason = unpricedReasonToJSON(cost.unpricedReason).replace('UNPRICED_REASON_', '');
+  const kinds = cost.unpricedKinds.map((kind) => usageKindToJSON(kind).replace('USAGE_KIND_', ''));
+  return `UNPRICED (${[reason, ...kinds].join(' ')})`;
 }

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata, type CallOptions, type ServiceError } from '@grpc/grpc-js';
-import pRetry from 'p-retry';
+import pRetry, { AbortError } from 'p-retry';
 import { ServiceUnavailable } from './client.ts';
 import { adviceOn, describe, errorOfCall, type ServerError } from './server-error.ts';
 
@@ -46,6 +46,7 @@ export async function callUnary<R>(start: Start<R>, repeats: Repeats): Promise<R
   const { retryTimeoutMs, interrupt, onTrouble } = repeats;
   const attempt = (): Promise<R> =>
     new Promise((resolve, reject) => {
+      if (interrupt.aborted) return reject(new AbortError(interrupt.reason as Error));
       start(new Metadata(), { deadline: Date.now() + CALL_TIMEOUT_MS }, (error, response) => {
         if (error === null) resolve(response);
         else reject(new Refused(errorOfCall(error)));
@@ -55,7 +56,7 @@ export async function callUnary<R>(start: Start<R>, repeats: Repeats): Promise<R
     return await pRetry(attempt, {
       ...PAUSES,
       maxRetryTime: retryTimeoutMs,
-      signal: interrupt,
+      // Not `signal`: a call that is in flight gets its answer.
       shouldRetry: ({ error, attemptNumber }) => isWorthRepeating(error, attemptNumber),
       onFailedAttempt: async ({ error, attemptNumber }) => {
         if (!isWorthRepeating(error, attemptNumber)) return;
@@ -64,8 +65,9 @@ export async function callUnary<R>(start: Start<R>, repeats: Repeats): Promise<R
       },
     });
   } catch (error) {
-    const isOver = error instanceof Refused && adviceOn(error.error) === 'retry';
-    throw isOver ? new ServiceUnavailable(error.message) : error;
+    if (!(error instanceof Refused) || adviceOn(error.error) !== 'retry') throw error;
+    interrupt.throwIfAborted();
+    throw new ServiceUnavailable(error.message);
   }
 }
 

@@ -1,8 +1,12 @@
 /** `charge void`: what it finds, what it sends, and what it says. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { ChargeState } from '../../../generated/charge/v1/charge.ts';
 import { waitFor } from '../../support/wait-for.ts';
+import { ROOT } from '../support/harness.ts';
 import { FakeCorrections } from './support/fake-corrections.ts';
 
 const IMPORT = '0193e4a0-1111-7000-8000-000000000001';
@@ -159,4 +163,38 @@ test('without a service it says so, with exit status 3', async () => {
   const { code, stderr } = await service.run('void', '--request-id', 'r1', ...REASON, '--yes');
   expect(code).toBe(3);
   expect(stderr).toContain('no gRPC service answers');
+});
+
+test('after Ctrl-C it waits for the answers to what was sent, sends nothing more, and can go on', async () => {
+  putImport(100);
+  service.faults.holds = true;
+  const args = [
+    'void',
+    '--import',
+    IMPORT,
+    ...REASON,
+    '--yes',
+    '--json',
+    '--address',
+    `127.0.0.1:${service.port}`,
+  ];
+  const child = spawn(process.execPath, [join(ROOT, 'src/cli/charge.js'), ...args], {
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (text: Buffer) => (stdout += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+  const ended = once(child, 'close');
+  await waitFor('64 voids in flight', () => service.inFlightMax === 64);
+  child.kill('SIGINT');
+  await waitFor('the signal to be seen', () => stderr.includes('Stopping'));
+  service.release();
+  expect(await ended).toEqual([130, null]);
+  expect(JSON.parse(stdout)).toMatchObject({ status: 'interrupted', voided: 64, unanswered: 36 });
+  expect(service.voids).toHaveLength(64);
+  expect(await json('--import', IMPORT, ...REASON, '--yes')).toMatchObject({
+    code: 0,
+    voided: 36,
+    already_voided: 64,
+  });
 });
