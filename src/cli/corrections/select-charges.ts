@@ -27,16 +27,12 @@ export async function selectCharges(
     ...ids.map((value) => ({ $case: 'id', value }) as const),
     ...requestIds.map((value) => ({ $case: 'requestId', value }) as const),
   ];
-  const seen = new Set<string>();
   for (let start = 0; start < keys.length; start += LOOKUPS_MAX) {
     const some = keys.slice(start, start + LOOKUPS_MAX);
     const charges = await Promise.all(some.map((key) => chargeOf(key, session)));
     charges.forEach((charge, index) => {
       if (!charge) missing.push(some[index]?.value ?? '');
-      else if (!seen.has(charge.id)) {
-        seen.add(charge.id);
-        selection.add(charge);
-      }
+      else selection.add(charge);
     });
   }
   return { selection, missing };

@@ -9,24 +9,33 @@ import { momentText } from './moment.ts';
 const SHOWN_NAMES = 5;
 const NAMES_MAX = 10_000;
 
+/** A charge and the one in its place. */
+interface Amended {
+  readonly id: string;
+  readonly replacedBy: string;
+}
+
 /** Charges that count and can be voided, and those that cannot. */
 export class Selection {
   /** Ids of the charges that count. */
   readonly ids: string[] = [];
   /** Charges that were voided before. */
   voided = 0;
-  /** Charges that were amended before, each with the charge in its place. */
-  readonly amended: { readonly id: string; readonly replacedBy: string }[] = [];
+  readonly #seen = new Set<string>();
+  readonly #amended: Amended[] = [];
   readonly costs = new CostSums();
   readonly #users = new Map<string, number>();
   readonly #models = new Map<string, number>();
   #first: Charge['usageTime'];
   #last: Charge['usageTime'];
 
+  /** Adds a charge, unless it was added before. */
   add(charge: Charge): void {
+    if (this.#seen.has(charge.id)) return;
+    this.#seen.add(charge.id);
     if (charge.state === ChargeState.CHARGE_STATE_VOIDED) this.voided += 1;
     else if (charge.state === ChargeState.CHARGE_STATE_AMENDED)
-      this.amended.push({ id: charge.id, replacedBy: charge.replacedBy });
+      this.#amended.push({ id: charge.id, replacedBy: charge.replacedBy });
     else {
       this.ids.push(charge.id);
       this.costs.add(charge);
@@ -38,7 +47,12 @@ export class Selection {
   }
 
   get size(): number {
-    return this.ids.length + this.voided + this.amended.length;
+    return this.#seen.size;
+  }
+
+  /** Charges that were amended before, and whose replacements are not selected. */
+  get amended(): readonly Amended[] {
+    return this.#amended.filter(({ replacedBy }) => !this.#seen.has(replacedBy));
   }
 
   toText(): string {
@@ -50,7 +64,7 @@ export class Selection {
       if (this.costs.unpriced > 0) lines.push(`  without a price: ${group(this.costs.unpriced)}`);
     }
     if (this.voided > 0) lines.push(`  voided before: ${group(this.voided)}`);
-    if (this.amended.length > 0) lines.push(`  amended before, not voided: ${group(this.amended.length)}`);
+    if (this.#amended.length > 0) lines.push(`  amended before: ${group(this.#amended.length)}`);
     return lines.join('\n');
   }
 
@@ -58,7 +72,7 @@ export class Selection {
     return {
       charges: this.ids.length,
       already_voided: this.voided,
-      amended: this.amended.length,
+      amended: this.#amended.length,
       users: this.#users.size,
       models: this.#models.size,
       first_usage_time: this.#first ? momentText(this.#first) : null,

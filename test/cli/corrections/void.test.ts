@@ -81,13 +81,16 @@ test('it shows what it found, and without an agreement nothing is sent', async (
 
 test('what is refused is told with its reason, and the others are voided', async () => {
   const [first = '', , third = ''] = putImport(3);
+  const other = service.put(9).id;
   service.put(4, { importId: IMPORT, state: ChargeState.CHARGE_STATE_AMENDED, replacedBy: third });
+  service.put(5, { importId: IMPORT, state: ChargeState.CHARGE_STATE_AMENDED, replacedBy: other });
   service.faults.closed = new Set([first]);
   const { code, stdout } = await service.run('void', '--import', IMPORT, ...REASON, '--yes');
   expect(code).toBe(1);
   expect(stdout).toContain('Voided 2 charges');
   expect(stdout).toMatch(/refused +2/);
-  expect(stdout).toContain(`charge ${third} counts in its place`);
+  expect(stdout).toContain(`charge ${other} counts in its place`);
+  expect(stdout).not.toContain(`charge ${third} counts`);
   expect(stdout).toContain(`${first}: FAILED_PRECONDITION (PERIOD_CLOSED)`);
   expect(stdout).toContain('--allow-closed-period');
   expect(stdout).toContain('--request-id-prefix again:');

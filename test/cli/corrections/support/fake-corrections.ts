@@ -66,7 +66,7 @@ export class FakeCorrections {
   port = 0;
   readonly #requestIds = new Map<string, string>();
   readonly #voidIds = new Map<string, VoidChargeRequest>();
-  readonly #released = new EventEmitter();
+  readonly #released = new EventEmitter().setMaxListeners(0);
   readonly #server = new Server();
   #inFlight = 0;
 
