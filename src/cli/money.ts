@@ -1,10 +1,11 @@
 /** Decimal numbers as text, and amounts of money in billionths. Nothing passes through a floating-point number. */
 
+import { decimalText, halfEven } from './prices/decimal.ts';
+
 const INT64_MAX = 9_223_372_036_854_775_807n;
 /** No number of a usage file is longer. */
 const LENGTH_MAX = 100;
 const DECIMAL = /^(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,2}))?$/i;
-const NANOS_PER_UNIT = 1_000_000_000n;
 
 /** A number that was read, as a whole number of a smaller unit. */
 export interface Scaled {
@@ -29,11 +30,9 @@ export function parseScaled(text: string, power: number): Scaled | string {
   if (whole + fraction === '') return 'is not a decimal number';
   const digits = BigInt(whole + fraction);
   const shift = power - fraction.length + Number(exponent);
-  const scaled =
-    shift >= 0
-      ? { value: digits * 10n ** BigInt(shift), isRounded: false }
-      : divide(digits, 10n ** BigInt(-shift));
-  return scaled.value > INT64_MAX ? 'is too large' : scaled;
+  const divisor = 10n ** BigInt(Math.max(-shift, 0));
+  const value = shift >= 0 ? digits * 10n ** BigInt(shift) : halfEven(digits, divisor);
+  return value > INT64_MAX ? 'is too large' : { value, isRounded: digits % divisor !== 0n };
 }
 
 /** `1,234.5`, `1.234,5` and `0,5` with a point before the fraction and no other marks. */
@@ -44,17 +43,8 @@ function withoutGroups(number: string): string {
   return /^\d+,\d+$/.test(number) ? number.replace(',', '.') : number;
 }
 
-function divide(dividend: bigint, divisor: bigint): Scaled {
-  const [quotient, rest] = [dividend / divisor, dividend % divisor];
-  const isUp = rest * 2n > divisor || (rest * 2n === divisor && quotient % 2n === 1n);
-  return { value: isUp ? quotient + 1n : quotient, isRounded: rest !== 0n };
-}
-
 /** Billionths of a unit as an exact decimal number with at least two decimals: `1234.50`, `0.000001`. */
 export function formatNanos(nanos: bigint): string {
-  const size = nanos < 0n ? -nanos : nanos;
-  const fraction = String(size % NANOS_PER_UNIT)
-    .padStart(9, '0')
-    .replace(/0{1,7}$/, '');
-  return `${nanos < 0n ? '-' : ''}${size / NANOS_PER_UNIT}.${fraction}`;
+  const [whole = '', fraction = ''] = decimalText(nanos, 9).split('.');
+  return `${whole}.${fraction.padEnd(2, '0')}`;
 }

@@ -3,7 +3,7 @@
 import { Charge, Provider } from '../../../generated/charge/v1/charge.ts';
 import { fieldNamed } from '../import/fields.ts';
 import { newDraft, putParts } from '../import/to-charge.ts';
-import { momentText } from './moment.ts';
+import { timeText } from '../prices/time.ts';
 
 /** A field and its new text. An empty text takes the value away. */
 export type Change = readonly [field: string, value: string];
@@ -64,7 +64,7 @@ export function differencesOf(before: Charge, after: Charge): Difference[] {
 
 function flat(charge: Charge): Map<string, string> {
   const { labels = {}, tokenDetails = {}, ...rest } = Charge.toJSON(charge) as Record<string, object>;
-  const time = charge.usageTime && { usageTime: momentText(charge.usageTime) };
+  const time = charge.usageTime && { usageTime: timeText(charge.usageTime) };
   const all = { ...rest, ...tokenDetails, ...time };
   const texts = Object.entries(all).map(([name, value]): [string, string] => [
     name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

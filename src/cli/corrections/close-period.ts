@@ -7,7 +7,7 @@ import { agree } from '../confirm.ts';
 import { explainTime, parseTimestamp } from '../import/timestamp.ts';
 import { callUnary } from '../unary.ts';
 import { addCommonFlags, readConnection, throwFaults, withSession, type RawFlags } from './flags.ts';
-import { momentText } from './moment.ts';
+import { timeText } from '../prices/time.ts';
 
 /** Adds the subcommand to the program. */
 export function addClosePeriod(program: Command, run: RunCommand): void {
@@ -38,16 +38,12 @@ function runClosePeriod(command: Command, interrupt: AbortSignal): Promise<numbe
   const connection = readConnection(flags, faults);
   throwFaults(faults);
   return withSession(connection, interrupt, async ({ client, repeats }) => {
-    await agree(
-      `Close all usage before ${momentText(endTime)}? This cannot be undone.`,
-      flags.yes,
-      interrupt,
-    );
+    await agree(`Close all usage before ${timeText(endTime)}? This cannot be undone.`, flags.yes, interrupt);
     const response = await callUnary<ClosePeriodResponse>(
       (metadata, deadline, done) => client.closePeriod({ endTime }, metadata, deadline, done),
       repeats,
     );
-    const [end, sequence] = [momentText(response.endTime), String(response.sequence)];
+    const [end, sequence] = [timeText(response.endTime), String(response.sequence)];
     const text =
       `Closed: usage before ${end}. Cite sequence ${sequence} on the invoice: a total as of this sequence never ` +
       'changes.';

@@ -18,7 +18,7 @@ import {
   withSession,
   type RawFlags,
 } from './flags.ts';
-import { momentText } from './moment.ts';
+import { timeText } from '../prices/time.ts';
 
 /** Adds the subcommand to the program. */
 export function addHistory(program: Command, run: RunCommand): void {
@@ -69,7 +69,7 @@ function chargeLines(charge: Charge): string[] {
   const source = otherProvider || providerToJSON(provider).replace('PROVIDER_', '');
   return [
     `Charge ${charge.id}: ${chargeStateToJSON(charge.state).replace('CHARGE_STATE_', '')}`,
-    `  ${charge.userProfile}, ${source} ${model}, usage ${momentText(charge.usageTime)}`,
+    `  ${charge.userProfile}, ${source} ${model}, usage ${timeText(charge.usageTime)}`,
     `  ${group(promptTokens)} prompt + ${group(completionTokens)} completion tokens`,
     ...(charge.reportedCost
       ? [`  reported cost ${formatNanos(charge.reportedCost.nanos)} ${charge.reportedCost.currencyCode}`]
@@ -83,7 +83,7 @@ function costLines({ cost, createTime, runId, reason, sequence }: CostRevision):
   const origin = runId === '' ? 'recorded' : `repriced by ${runId} (${reason}), sequence ${sequence}`;
   const version = cost && cost.priceVersion > 0n ? `, price version ${cost.priceVersion}` : '';
   return [
-    `${momentText(createTime)}  ${costText(cost)}${version}: ${origin}`,
+    `${timeText(createTime)}  ${costText(cost)}${version}: ${origin}`,
     ...(cost?.lines ?? []).map(
       ({ kind, quantity, nanosPerMillion, nanos }) =>
         `  ${usageKindToJSON(kind).replace('USAGE_KIND_', '')} ${group(quantity)} at ${formatNanos(nanosPerMillion)} per 1,000,000 = ${formatNanos(nanos)}`,
@@ -102,5 +102,5 @@ function correctionLines({
   const what = chargeStateToJSON(state).replace('CHARGE_STATE_', '');
   const place = replacementId === '' ? '' : `, replaced by ${replacementId}`;
   const closed = closedPeriod ? ', in a closed period' : '';
-  return [`${momentText(createTime)}  ${what}: ${reason}${place}${closed}, sequence ${sequence}`];
+  return [`${timeText(createTime)}  ${what}: ${reason}${place}${closed}, sequence ${sequence}`];
 }

@@ -3,7 +3,7 @@
 import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts';
 import { CostSums } from '../costs.ts';
 import { group } from '../progress.ts';
-import { momentText } from './moment.ts';
+import { timeText } from '../prices/time.ts';
 
 /** So many users or models are shown. */
 const SHOWN_NAMES = 5;
@@ -59,7 +59,7 @@ export class Selection {
     const lines = [`  charges that count: ${group(this.ids.length)}`];
     if (this.ids.length > 0) {
       lines.push(`  users:    ${most(this.#users)}`, `  models:   ${most(this.#models)}`);
-      lines.push(`  usage:    ${momentText(this.#first)} to ${momentText(this.#last)}`);
+      lines.push(`  usage:    ${timeText(this.#first)} to ${timeText(this.#last)}`);
       lines.push(...this.costs.amounts.map((amount) => `  cost:     ${amount}`));
       if (this.costs.unpriced > 0) lines.push(`  without a price: ${group(this.costs.unpriced)}`);
     }
@@ -75,8 +75,8 @@ export class Selection {
       amended: this.#amended.length,
       users: this.#users.size,
       models: this.#models.size,
-      first_usage_time: this.#first ? momentText(this.#first) : null,
-      last_usage_time: this.#last ? momentText(this.#last) : null,
+      first_usage_time: this.#first ? timeText(this.#first) : null,
+      last_usage_time: this.#last ? timeText(this.#last) : null,
       ...this.costs.toJSON(),
     };
   }
