@@ -43,6 +43,26 @@ export function chargeNotFound(key: { id: string } | { requestId: string }): Fai
   };
 }
 
+/** The run of a reprice has another filter or reason. */
+export function runIdReused(runId: string, field: string): Failure {
+  return {
+    code: 'ALREADY_EXISTS',
+    reason: 'REQUEST_ID_REUSED',
+    message: `This run id already names a run, and its ${field} differs. Nothing was stored. Use a new run id for a new run.`,
+    metadata: { request_id: runId, field },
+  };
+}
+
+/** A sum of costs is larger than a signed 64-bit integer holds. */
+export function amountOutOfRange(currencyCode: string): Failure {
+  return {
+    code: 'OUT_OF_RANGE',
+    reason: 'AMOUNT_OUT_OF_RANGE',
+    message: `The sum of the costs in ${currencyCode} is larger than Money can hold. Nothing was stored. Ask for fewer charges at a time.`,
+    metadata: { currency_code: currencyCode },
+  };
+}
+
 /** A watch asks for an entry further than one beyond the end of the journal. */
 export function sequenceOutOfRange(startSequence: bigint, lastSequence: bigint): Failure {
   return {
@@ -88,6 +108,15 @@ export function periodClosed(closed: ClosedPeriod): Failure {
     closed,
     (end) =>
       `Usage before ${end} is closed. Nothing was stored. Set allow_closed_period to correct it all the same.`,
+  );
+}
+
+/** A reprice would change the cost of a charge whose usage time lies in a closed period. */
+export function repricePeriodClosed(closed: ClosedPeriod, chargeId: string): Failure {
+  return periodFailure(
+    closed,
+    (end) =>
+      `The cost of charge ${chargeId} would change, and usage before ${end} is closed. Nothing was stored. Start the filter there, or set allow_closed_period to change such costs all the same.`,
   );
 }
 
