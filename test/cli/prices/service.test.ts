@@ -224,13 +224,13 @@ test('usage without a price: check names it, and the commands that it prints men
   await shell(load);
   const { stdout } = await shell(dryRun);
   // z1: 1, z2: 1 + 2, z3: 9 + 2.
-  expect(stdout).toContain('USD 0 → 15 (+15)');
-  expect((await shell(reprice)).stdout).toMatch(/^Priced again:[^]*changed +3\n[^]*USD 0 → 15 /);
+  expect(stdout).toContain('USD 0.00 → 15.00 (+15.00)');
+  expect((await shell(reprice)).stdout).toMatch(/^Priced again:[^]*changed +3\n[^]*USD 0\.00 → 15\.00 /);
   expect(await runJson('check', ...window)).toMatchObject({ status: 'priced', unpriced_charges: 0 });
   const again = await runJson('reprice', ...window, '--include-priced', '--reason', 'again', '--yes');
   expect(again).toMatchObject({
     changed_charges: 0,
-    amounts: [{ currency_code: 'USD', before: '15', after: '15' }],
+    amounts: [{ currency_code: 'USD', before: '15.00', after: '15.00' }],
   });
 }, 60_000);
 
