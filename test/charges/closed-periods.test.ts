@@ -79,7 +79,9 @@ describe('a closed period', () => {
     expect(await closePeriod(OCTOBER)).toEqual(first);
     const november = { seconds: OCTOBER.seconds + 31n * 86_400n, nanos: 1_000 };
     expect(await closePeriod(november)).toEqual({ endTime: november, sequence: 2n });
-    expect(await errorOf(closePeriod(OCTOBER))).toMatchObject({
+    expect(await closePeriod(OCTOBER)).toEqual(first);
+    const between = { seconds: OCTOBER.seconds + 86_400n, nanos: 0 };
+    expect(await errorOf(closePeriod(between))).toMatchObject({
       code: 'FAILED_PRECONDITION',
       reason: 'PERIOD_CLOSED',
       metadata: { end_time: '2026-11-01T00:00:00.000001Z', sequence: '2' },
