@@ -89,6 +89,10 @@ describe('a closed period', () => {
     expect(await server.rows()).toMatchObject({ closed: 2 });
     const future = { seconds: BigInt(Math.trunc(Date.now() / 1000)) + 3600n, nanos: 0 };
     expect(await errorOf(closePeriod(future))).toMatchObject({ reason: 'VALIDATION_FAILED' });
+    // Year 0: it is there, and not a time.
+    expect(await errorOf(closePeriod({ seconds: -62_135_596_801n, nanos: 0 }))).toMatchObject({
+      violations: [{ field: 'end_time', rule: 'timestamp.well_formed' }],
+    });
   });
 
   test('concerns an amendment by the usage time of the original and of the replacement', async () => {
