@@ -41,7 +41,9 @@ export class ContractRules {
     const malformed: string[] = [];
     clearMalformedTimestamps(schema, message, '', malformed);
     const result = this.#validator.validate(schema, message);
-    const violations = result.kind === 'invalid' ? result.violations.map(toFieldViolation) : [];
+    const found = result.kind === 'invalid' ? result.violations.map(toFieldViolation) : [];
+    // A field that was cleared is not missing.
+    const violations = found.filter(({ field, rule }) => rule !== 'required' || !malformed.includes(field));
     if (result.kind === 'error') violations.push(NOT_CHECKABLE);
     for (const field of malformed) {
       if (!violations.some((violation) => violation.field === field)) {

@@ -79,7 +79,9 @@ describe('a closed period', () => {
     expect(await closePeriod(OCTOBER)).toEqual(first);
     const november = { seconds: OCTOBER.seconds + 31n * 86_400n, nanos: 1_000 };
     expect(await closePeriod(november)).toEqual({ endTime: november, sequence: 2n });
-    expect(await errorOf(closePeriod(OCTOBER))).toMatchObject({
+    expect(await closePeriod(OCTOBER)).toEqual(first);
+    const between = { seconds: OCTOBER.seconds + 86_400n, nanos: 0 };
+    expect(await errorOf(closePeriod(between))).toMatchObject({
       code: 'FAILED_PRECONDITION',
       reason: 'PERIOD_CLOSED',
       metadata: { end_time: '2026-11-01T00:00:00.000001Z', sequence: '2' },
@@ -87,6 +89,10 @@ describe('a closed period', () => {
     expect(await server.rows()).toMatchObject({ closed: 2 });
     const future = { seconds: BigInt(Math.trunc(Date.now() / 1000)) + 3600n, nanos: 0 };
     expect(await errorOf(closePeriod(future))).toMatchObject({ reason: 'VALIDATION_FAILED' });
+    // Year 0: it is there, and not a time.
+    expect(await errorOf(closePeriod({ seconds: -62_135_596_801n, nanos: 0 }))).toMatchObject({
+      violations: [{ field: 'end_time', rule: 'timestamp.well_formed' }],
+    });
   });
 
   test('concerns an amendment by the usage time of the original and of the replacement', async () => {

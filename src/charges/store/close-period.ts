@@ -5,7 +5,7 @@ import { ServiceError } from '../../errors/failure.ts';
 import type { ClosedPeriod } from '../charge.ts';
 import { refusalToClose } from '../correction.ts';
 import type { Outcome } from './correction-rows.ts';
-import { insertPeriodClose, lastClosedPeriod } from './period-closes.ts';
+import { closedPeriodEndingAt, insertPeriodClose, lastClosedPeriod } from './period-closes.ts';
 
 /** Closes a period, unless it is closed already. The transaction has locked the tenant. */
 export async function closePeriod(
@@ -13,9 +13,10 @@ export async function closePeriod(
   tenant: string,
   endTimeMicros: bigint,
 ): Promise<Outcome<ClosedPeriod>> {
-  const last = await lastClosedPeriod(em, tenant);
-  const failure = refusalToClose(endTimeMicros, last);
+  // First: who repeats a request gets its answer, also if a later period was closed in between.
+  const earlier = await closedPeriodEndingAt(em, tenant, endTimeMicros);
+  if (earlier !== undefined) return { results: [earlier], events: [] };
+  const failure = refusalToClose(endTimeMicros, await lastClosedPeriod(em, tenant));
   if (failure !== undefined) return { results: [new ServiceError(failure)], events: [] };
-  const isClosed = last?.endTimeMicros === endTimeMicros;
-  return { results: [isClosed ? last : await insertPeriodClose(em, tenant, endTimeMicros)], events: [] };
+  return { results: [await insertPeriodClose(em, tenant, endTimeMicros)], events: [] };
 }

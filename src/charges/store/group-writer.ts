@@ -22,7 +22,7 @@ import type { ChargeRow } from '../entity.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
 import { InsertCharges, type InsertMode, isRequestIdConflict } from './insert-charges.ts';
 import { newCharge } from './charge-row.ts';
-import { type GroupOutcome, writeGroup } from './write-group.ts';
+import { type GroupOutcome, writeGroup, type WriteOptions } from './write-group.ts';
 
 /** Bounds of the write path. */
 export interface GroupWriterOptions {
@@ -67,8 +67,11 @@ interface Submission {
  */
 const CONFLICT_BACKOFF_GROUPS = 16;
 
-/** How often a group is priced, at most: an import of prices adds many versions within a short time. */
-const PRICING_ATTEMPTS_MAX = 20;
+/**
+ * How often a group is written without the lock of the tenant. Who adds one price version after the other adds the next
+ * one before a large group is written, however often that is tried.
+ */
+const UNLOCKED_ATTEMPTS_MAX = 3;
 
 /** Implements {@link ChargeRecorder} on a database that it does not own. */
 export class GroupWriter implements ChargeRecorder {
@@ -241,11 +244,11 @@ export class GroupWriter implements ChargeRecorder {
     for (let attempt = 1; ; attempt++) {
       const prices = await this.#prices.get(tenant);
       const priceVersion = prices.version;
-      for (const charge of charges) Object.assign(charge, prices.costOf(charge));
+      const locked = attempt > UNLOCKED_ATTEMPTS_MAX;
       try {
-        return await this.#writeGroup(tenant, charges, priceVersion, mayBeStored);
+        return await this.#writeGroup(tenant, charges, { prices, locked }, mayBeStored);
       } catch (error) {
-        if (!isHeadMismatch(error) || attempt === PRICING_ATTEMPTS_MAX) throw error;
+        if (!isHeadMismatch(error) || locked) throw error;
         const { version } = await this.#prices.reload(tenant);
         if (version === priceVersion) throw error;
       }
@@ -256,11 +259,11 @@ export class GroupWriter implements ChargeRecorder {
   async #writeGroup(
     tenant: string,
     charges: readonly ChargeRow[],
-    priceVersion: number,
+    options: Omit<WriteOptions, 'mode'>,
     mayBeStored: () => void,
   ): Promise<GroupOutcome> {
     const write = (mode: InsertMode) =>
-      writeGroup(this.#database, this.#insert, tenant, charges, { mode, priceVersion }, mayBeStored);
+      writeGroup(this.#database, this.#insert, tenant, charges, { ...options, mode }, mayBeStored);
     if (this.#conflictBackoff === 0) {
       try {
         return await write('expectNew');

@@ -17,6 +17,20 @@ export async function lastClosedPeriod(em: EntityManager, tenant: string): Promi
   return mapRows(em, PeriodCloseEntity, rows)[0];
 }
 
+/** The period that was closed with this end; undefined: none was. */
+export async function closedPeriodEndingAt(
+  em: EntityManager,
+  tenant: string,
+  endTimeMicros: bigint,
+): Promise<ClosedPeriod | undefined> {
+  const rows = await em.execute<object[]>(
+    'SELECT * FROM period_close WHERE tenant = :tenant AND end_time = :endTime::timestamptz',
+    { tenant, endTime: timestamptzFromMicros(endTimeMicros) },
+    { loggerContext: em.getLoggerContext() },
+  );
+  return mapRows(em, PeriodCloseEntity, rows)[0];
+}
+
 /** Closes a period at the end of the journal, and returns it. */
 export async function insertPeriodClose(
   em: EntityManager,

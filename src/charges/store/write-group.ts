@@ -3,12 +3,15 @@
 import { withClient } from '../../database/driver.ts';
 import type { Database } from '../../database/orm.ts';
 import { isStatementError } from '../../database/sql-errors.ts';
+import { inTransaction } from '../../database/transaction.ts';
+import { lockTenant } from '../../journal/index.ts';
+import { latestPrices, type PriceBook } from '../../prices/index.ts';
 import { firstDifference } from '../canonical-content.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { ChargeRow } from '../entity.ts';
 import { findByKeys } from './find-by-keys.ts';
-import { type InsertCharges, type InsertOptions, wasInserted } from './insert-charges.ts';
+import { type InsertCharges, type InsertMode, type InsertOutcome, wasInserted } from './insert-charges.ts';
 import { requestIdOf } from './charge-row.ts';
 import { createdEvent } from './event-rows.ts';
 
@@ -22,8 +25,17 @@ export interface GroupOutcome {
   readonly metExisting: boolean;
 }
 
+/** How a group is priced and written. */
+export interface WriteOptions {
+  readonly mode: InsertMode;
+  /** What the charges are priced with. */
+  readonly prices: PriceBook;
+  /** First waits for the lock of the tenant and adds the latest versions to `prices`: then nobody adds another one. */
+  readonly locked: boolean;
+}
+
 /**
- * Writes charges of one tenant in one transaction and resolves after COMMIT. Repeating it with the same
+ * Prices and writes charges of one tenant in one transaction and resolves after COMMIT. Repeating it with the same
  * charges is safe and gives the same results, whether or not an earlier attempt was committed. If it rejects without
  * having called `mayBeStored`, this attempt has stored nothing.
  */
@@ -32,18 +44,12 @@ export async function writeGroup(
   insert: InsertCharges,
   tenant: string,
   charges: readonly ChargeRow[],
-  options: InsertOptions,
+  options: WriteOptions,
   mayBeStored: () => void,
 ): Promise<GroupOutcome> {
   const firsts = firstOfEachRequest(charges);
-  const outcome = await withClient(database.pool, async (client) => {
-    try {
-      return await insert.run(client, tenant, firsts, options);
-    } catch (error) {
-      if (!isStatementError(error)) mayBeStored();
-      throw error;
-    }
-  });
+  const write = options.locked ? insertLocked : insertUnlocked;
+  const outcome = await write(database, insert, tenant, firsts, options, mayBeStored);
   // It is, and the caller may still not hear of it.
   if (outcome.lastSequence > 0n) mayBeStored();
 
@@ -61,6 +67,50 @@ export async function writeGroup(
   });
   const events = numbered(outcome.lastSequence, created);
   return { results, events, metExisting: earlier.length > 0 };
+}
+
+async function insertUnlocked(
+  { pool }: Database,
+  insert: InsertCharges,
+  tenant: string,
+  charges: readonly ChargeRow[],
+  { mode, prices }: WriteOptions,
+  mayBeStored: () => void,
+): Promise<InsertOutcome> {
+  return withClient(pool, async (client) => {
+    const priceVersion = priceAll(charges, prices);
+    try {
+      return await insert.run(client, tenant, charges, { mode, priceVersion });
+    } catch (error) {
+      if (!isStatementError(error)) mayBeStored();
+      throw error;
+    }
+  });
+}
+
+function insertLocked(
+  database: Database,
+  insert: InsertCharges,
+  tenant: string,
+  charges: readonly ChargeRow[],
+  { mode, prices }: WriteOptions,
+  mayBeStored: () => void,
+): Promise<InsertOutcome> {
+  return inTransaction(
+    database,
+    async ({ client, em }) => {
+      await lockTenant(client, tenant);
+      const priceVersion = priceAll(charges, await latestPrices(em, tenant, prices));
+      return insert.run(client, tenant, charges, { mode, priceVersion });
+    },
+    mayBeStored,
+  );
+}
+
+/** Returns the last version that could have priced the charges. */
+function priceAll(charges: readonly ChargeRow[], prices: PriceBook): number {
+  for (const charge of charges) Object.assign(charge, prices.costOf(charge));
+  return prices.version;
 }
 
 /** The journal numbers a group by its ids: the order of arrival, unless the clock was set back far. */

@@ -1,8 +1,11 @@
 /** Adds price versions. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import type { Database } from '../../database/orm.ts';
 import { type RetryOptions, retriedTransaction } from '../../database/retried-transaction.ts';
 import type { Transaction } from '../../database/transaction.ts';
+import { TimeSlice } from '../../grpc/time-slice.ts';
 import { lockTenant } from '../../journal/index.ts';
 import type { PriceRecorder, RefusedAt } from '../ports.ts';
 import type { PriceBook } from '../price-book.ts';
@@ -47,11 +50,16 @@ async function decideAndInsert(
   const decisions = new PriceDecisions(prices, stored, BigInt(Date.now()) * 1000n);
   const results: PriceResult[] = [];
   const created: NewPrice[] = [];
+  // Each alias is compared with all others: a batch of them takes seconds, which other calls must not wait for.
+  const slice = new TimeSlice();
   for (const [index, request] of requests.entries()) {
     const decision = decisions.decide(request);
     if ('kind' in decision) return { refusal: decision, index };
     results.push(decision);
     if (decision.outcome === 'created') created.push({ requestId: request.requestId, price: decision.price });
+    if (!slice.isOver()) continue;
+    await nextTurn();
+    slice.restart();
   }
   if (created.length > 0) await insertPrices(em, client, tenant, created);
   return results;

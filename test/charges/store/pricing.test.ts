@@ -7,6 +7,7 @@ import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import { GroupWriter } from '../../../src/charges/store/group-writer.ts';
 import type { Database } from '../../../src/database/orm.ts';
 import { PriceBooks } from '../../../src/prices/store/price-books.ts';
+import { PriceWriter } from '../../../src/prices/store/price-writer.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
@@ -17,6 +18,7 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 const TENANT = 'default';
+const KEY = { provider: 1, otherProvider: '', chargeType: 1, modelMatch: 1, serviceTier: 1 };
 
 /** Adds a version for gpt-4o in one transaction; resolves to its number. */
 async function addPrice(inputRate: bigint): Promise<number> {
@@ -109,4 +111,30 @@ test('twelve writers in four processes price each charge by the versions before 
   } finally {
     for (const database of databases) await database.close();
   }
+});
+
+test('a large group is written while one price version is added after the other', async () => {
+  const prices = new PriceBooks(store.database.em, () => undefined);
+  const adder = new PriceWriter(store.database, prices, { retryForMs: 5_000, retryAfterMs: 100 });
+  const before = (await prices.get(TENANT)).version;
+  const key = { ...KEY, model: 'added' };
+  let recorded: RecordResult[] | undefined;
+  const adding = async (name: string): Promise<void> => {
+    for (let n = 0; recorded === undefined; n++) {
+      const basis = { kind: 'alias', model: `${name}-${n}` } as const;
+      const content = {
+        key: { ...key, region: name },
+        basis,
+        effectiveTimeMicros: undefined,
+        source: '',
+        note: '',
+      };
+      await adder.add(TENANT, [{ requestId: `${name}-${n}`, allowPast: false, content }]);
+    }
+  };
+  const group = Array.from({ length: 1_000 }, (_, n) => chargeRequest(`large-${n}`, { model: 'added' }));
+  const recording = store.writer.record(TENANT, group).finally(() => (recorded ??= []));
+  await Promise.all([adding('a'), adding('b'), recording]);
+  expect(await recording).toHaveLength(1_000);
+  expect((await prices.reload(TENANT)).version).toBeGreaterThan(before + 3);
 });

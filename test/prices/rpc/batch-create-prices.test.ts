@@ -132,3 +132,19 @@ test('a batch may have 4 MiB, and no more', async () => {
 
   expect((await errorOf(client.createBatch(...large(tooMany)))).reason).toBe('MESSAGE_TOO_LARGE');
 });
+
+test('other calls are answered while a batch of aliases is compared with one another', async () => {
+  const requests = Array.from({ length: 1000 }, (_, i) =>
+    requestOf(`a${i}`, `a${i}`, { basis: alias(`t${i}`) }),
+  );
+  let isOver = false;
+  const startedAt = performance.now();
+  const batch = client.createBatch(...requests).finally(() => (isOver = true));
+  let longestMs = 0;
+  for (let at = startedAt; !isOver; at = performance.now()) {
+    await client.list({ pageSize: 1 });
+    longestMs = Math.max(longestMs, performance.now() - at);
+  }
+  expect((await batch).responses).toHaveLength(1000);
+  expect(longestMs).toBeLessThan((performance.now() - startedAt) / 3);
+});
