@@ -1,5 +1,7 @@
 /** What the RPCs and other features need from the store of prices. */
 
+import type { EntityManager } from '@mikro-orm/postgresql';
+
 import type { PriceBook } from './price-book.ts';
 import type { PriceRefusal, PriceRequest, PriceResult } from './price-decision.ts';
 
@@ -7,12 +9,15 @@ import type { PriceRefusal, PriceRequest, PriceResult } from './price-decision.t
 export interface Prices {
   /** The versions that this process knows. They are loaded at the first call. */
   get(tenant: string): Promise<PriceBook>;
-  /** Those that are loaded already, perhaps none: without waiting. */
-  known(tenant: string): PriceBook;
   /** The same as {@link get}, after versions that were added since have been loaded. */
   reload(tenant: string): Promise<PriceBook>;
   /** At least the versions up to this one, as far as they exist: loaded only if this process does not know them. */
   including(tenant: string, version: number): Promise<PriceBook>;
+  /**
+   * All versions, read with the `em` of a transaction that has locked the tenant, so that none can be added until it
+   * ends. It needs no other connection: all of them may be waiting for the lock.
+   */
+  within(em: EntityManager, tenant: string): Promise<PriceBook>;
 }
 
 /** Adds price versions. */

@@ -1,9 +1,9 @@
 /** Gives recorded charges new costs: page by page, group by group. */
 
 import type { Database } from '../../database/orm.ts';
-import { retriedTransaction, type RetryOptions } from '../../database/retried-transaction.ts';
+import { retriedTransaction, type RetryOptions } from '../../database/retry.ts';
 import { ServiceError } from '../../errors/failure.ts';
-import type { PriceBooks } from '../../prices/index.ts';
+import type { Prices } from '../../prices/index.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { ChargeRepricer, RepriceOptions, RepricePage, RepriceQuery } from '../ports.ts';
 import { NOTHING_REPRICED } from '../reprice.ts';
@@ -28,7 +28,7 @@ export class Repricer implements ChargeRepricer {
   /** The connections of `database` may wait for the lock of a tenant. */
   constructor(
     database: Database,
-    prices: Pick<PriceBooks, 'within'>,
+    prices: Pick<Prices, 'within'>,
     options: RetryOptions,
     events: RepricerEvents,
   ) {

@@ -7,7 +7,7 @@ import { ColumnArrays } from '../../database/column-arrays.ts';
 import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { appendEvents, JOURNAL_KIND, lockTenant, NUMBERS } from '../../journal/index.ts';
-import type { PriceBooks } from '../../prices/index.ts';
+import type { Prices } from '../../prices/index.ts';
 import { CHARGE_STATE, type ListPosition } from '../charge.ts';
 import type { RepricedEvent } from '../charge-event.ts';
 import { newChargeId, timeOfChargeId } from '../charge-id.ts';
@@ -32,10 +32,10 @@ export interface RepricedGroup {
 
 /** Made once per database. */
 export class RepriceGroups {
-  readonly #prices: Pick<PriceBooks, 'within'>;
+  readonly #prices: Pick<Prices, 'within'>;
   readonly #columns: ColumnArrays<CostRevisionRow>;
 
-  constructor(orm: MikroORM, prices: Pick<PriceBooks, 'within'>) {
+  constructor(orm: MikroORM, prices: Pick<Prices, 'within'>) {
     this.#prices = prices;
     const meta = orm.getMetadata().get(CostRevisionEntity);
     this.#columns = new ColumnArrays<CostRevisionRow>(meta, ['tenant', 'run', 'sequence']);

@@ -33,19 +33,11 @@ export class PriceBooks implements Prices {
     return state.loading ?? this.reload(tenant);
   }
 
-  known(tenant: string): PriceBook {
-    return this.#stateOf(tenant).book;
-  }
-
   async including(tenant: string, version: number): Promise<PriceBook> {
     const book = await this.get(tenant);
     return book.version >= version ? book : this.reload(tenant);
   }
 
-  /**
-   * All versions, read in a transaction that has locked the tenant, so that none can be added until it ends. It needs
-   * no other connection: all of them may be waiting for the lock.
-   */
   async within(em: EntityManager, tenant: string): Promise<PriceBook> {
     const { book } = this.#stateOf(tenant);
     book.add(await pricesAfter(em, tenant, book.version));

@@ -1,14 +1,14 @@
 /** Adds price versions. */
 
 import type { Database } from '../../database/orm.ts';
-import { type RetryOptions, retriedTransaction } from '../../database/retried-transaction.ts';
+import { type RetryOptions, retriedTransaction } from '../../database/retry.ts';
 import type { Transaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
 import type { PriceRecorder, Prices, RefusedAt } from '../ports.ts';
 import type { PriceBook } from '../price-book.ts';
 import { PriceDecisions, type PriceRequest, type PriceResult } from '../price-decision.ts';
 import { insertPrices, type NewPrice } from './insert-prices.ts';
-import { pricesAfter, pricesByRequestId } from './read-prices.ts';
+import { pricesByRequestId } from './read-prices.ts';
 
 /** Implements {@link PriceRecorder} on a database and price versions that it does not own. */
 export class PriceWriter implements PriceRecorder {
@@ -25,8 +25,8 @@ export class PriceWriter implements PriceRecorder {
   async add(tenant: string, requests: readonly PriceRequest[]): Promise<PriceResult[] | RefusedAt> {
     const outcome = await retriedTransaction(this.#database, this.#options, async (transaction) => {
       await lockTenant(transaction.client, tenant);
-      // To load them would take another connection, and all of them may wait for the lock.
-      return decideAndInsert(transaction, tenant, requests, this.#prices.known(tenant));
+      const known = await this.#prices.within(transaction.em, tenant);
+      return decideAndInsert(transaction, tenant, requests, known.copy());
     });
     // This process uses the versions at once. If that fails, its next write finds out.
     await this.#prices.reload(tenant).catch(() => undefined);
@@ -34,15 +34,13 @@ export class PriceWriter implements PriceRecorder {
   }
 }
 
-/** The caller holds the lock of the tenant: each call sees what the others have added. */
+/** `prices`: all versions, in a book that nobody else reads. The caller holds the lock of the tenant. */
 async function decideAndInsert(
   { client, em }: Transaction,
   tenant: string,
   requests: readonly PriceRequest[],
-  known: PriceBook,
+  prices: PriceBook,
 ): Promise<PriceResult[] | RefusedAt> {
-  const prices = known.copy();
-  prices.add(await pricesAfter(em, tenant, prices.version));
   const requestIds = requests.map(({ requestId }) => requestId);
   const stored = await pricesByRequestId(em, tenant, requestIds);
   const decisions = new PriceDecisions(prices, stored, BigInt(Date.now()) * 1000n);
