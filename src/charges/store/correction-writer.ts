@@ -7,17 +7,18 @@ import type { Database } from '../../database/orm.ts';
 import { type RetryOptions, type WaitingRequest, writeWithRetries } from '../../database/retry.ts';
 import { inTransaction, type Transaction } from '../../database/transaction.ts';
 import { cancelled, overloaded, ServiceError } from '../../errors/failure.ts';
-import { lockTenant } from '../../journal/index.ts';
+import { InsertEvents, lockTenant } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { AmendRequest, ClosedPeriod, VoidRequest } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import { newChargeId } from '../charge-id.ts';
+import { CorrectionEntity } from '../correction-entities.ts';
 import type { ChargeCorrector, CorrectedCharge, Withdrawal } from '../ports.ts';
-import { amendCharge, type NewAmendment } from './amend-charge.ts';
+import { amendCharge, type AmendmentStatements, type NewAmendment } from './amend-charge.ts';
 import { closePeriod } from './close-period.ts';
 import type { Outcome } from './correction-rows.ts';
 import { isRequestIdConflict } from './insert-charges.ts';
-import { InsertCorrections } from './insert-corrections.ts';
+import { InsertReplacement } from './insert-replacement.ts';
 import { type NewVoid, voidCharges } from './void-charges.ts';
 
 /** Bounds of the path. */
@@ -53,7 +54,7 @@ interface Submission extends WaitingRequest {
 export class CorrectionWriter implements ChargeCorrector {
   readonly #database: Database;
   readonly #prices: Prices;
-  readonly #insert: InsertCorrections;
+  readonly #insert: AmendmentStatements;
   readonly #options: CorrectionWriterOptions;
   readonly #events: CorrectionWriterEvents;
   #queue: Submission[] = [];
@@ -67,7 +68,10 @@ export class CorrectionWriter implements ChargeCorrector {
   ) {
     this.#database = database;
     this.#prices = prices;
-    this.#insert = new InsertCorrections(database.orm);
+    this.#insert = {
+      corrections: new InsertEvents(database.orm, CorrectionEntity),
+      replacement: new InsertReplacement(database.orm),
+    };
     this.#options = options;
     this.#events = events;
   }
@@ -165,7 +169,7 @@ export class CorrectionWriter implements ChargeCorrector {
       case 'close':
         return closePeriod(transaction, tenant, first.endTimeMicros);
       default:
-        return voidCharges(transaction, this.#insert, tenant, works.filter(isVoid));
+        return voidCharges(transaction, this.#insert.corrections, tenant, works.filter(isVoid));
     }
   }
 }

@@ -4,7 +4,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 
 import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
-import { JOURNAL_KIND } from '../../journal/index.ts';
+import { type InsertEvents, JOURNAL_KIND } from '../../journal/index.ts';
 import type { ChargeKey, ClosedPeriod, VoidRequest } from '../charge.ts';
 import { decideVoid } from '../correction.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
@@ -14,7 +14,6 @@ import { newCorrection, type Outcome } from './correction-rows.ts';
 import { findCorrections } from './corrections.ts';
 import { corrected, voidedEvent } from './event-rows.ts';
 import { findByKeys } from './find-by-keys.ts';
-import type { InsertCorrections } from './insert-corrections.ts';
 import { lastClosedPeriod } from './period-closes.ts';
 import { requestKey } from './request-key.ts';
 
@@ -30,7 +29,7 @@ export interface NewVoid {
  */
 export async function voidCharges(
   { client, em }: Transaction,
-  insert: InsertCorrections,
+  corrections: InsertEvents<CorrectionRow>,
   tenant: string,
   voids: readonly NewVoid[],
 ): Promise<Outcome<CorrectedCharge>> {
@@ -46,7 +45,7 @@ export async function voidCharges(
     state.byRequestId.set(correction.requestId, correction);
     return { ...decision, correction };
   });
-  if (made.length > 0) await insert.corrections(client, tenant, JOURNAL_KIND.voided, made);
+  if (made.length > 0) await corrections.run(client, tenant, JOURNAL_KIND.voided, made);
 
   const results = decided.map((decision, index): CorrectedCharge | ServiceError => {
     if (decision.outcome === 'refuse') return new ServiceError(decision.failure);
