@@ -31,10 +31,10 @@ export interface RepricedGroup {
 
 /** Made once per database. */
 export class RepriceGroups {
-  readonly #prices: Pick<Prices, 'within'>;
+  readonly #prices: Prices;
   readonly #revisions: InsertEvents<CostRevisionRow>;
 
-  constructor(orm: MikroORM, prices: Pick<Prices, 'within'>) {
+  constructor(orm: MikroORM, prices: Prices) {
     this.#prices = prices;
     this.#revisions = new InsertEvents(orm, CostRevisionEntity);
   }

@@ -40,7 +40,10 @@ export class PriceBooks implements Prices {
 
   async within(em: EntityManager, tenant: string): Promise<PriceBook> {
     const { book } = this.#stateOf(tenant);
-    book.add(await pricesAfter(em, tenant, book.version));
+    const newer = await pricesAfter(em, tenant, book.version);
+    if (newer.length === 0) return book;
+    book.add(newer);
+    this.#loaded(tenant, book.version);
     return book;
   }
 
