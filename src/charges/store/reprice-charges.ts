@@ -25,12 +25,7 @@ export class Repricer implements ChargeRepricer {
   readonly #events: RepricerEvents;
 
   /** The connections of `database` may wait for the lock of a tenant. */
-  constructor(
-    database: Database,
-    prices: Prices,
-    options: RetryOptions,
-    events: RepricerEvents,
-  ) {
+  constructor(database: Database, prices: Prices, options: RetryOptions, events: RepricerEvents) {
     this.#database = database;
     this.#groups = new RepriceGroups(database.orm, prices);
     this.#options = options;
