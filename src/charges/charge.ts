@@ -5,7 +5,7 @@
  * passes through a float.
  */
 
-import type { Cost, Money } from '../prices/index.ts';
+import type { Cost, Money, UsageDetails } from '../prices/index.ts';
 
 /** Numbers of the contract's enums that rules depend on. */
 export const PROVIDER_OTHER = 100;
@@ -19,16 +19,7 @@ export const CHARGE_STATE = { active: 1, voided: 2, amended: 3 } as const;
 export const DEFAULT_TENANT = 'default';
 
 /** The parts of the token counts that providers price differently; each at least 0. */
-export interface TokenDetails {
-  readonly cacheReadTokens: bigint;
-  readonly cacheWrite5mTokens: bigint;
-  readonly cacheWrite1hTokens: bigint;
-  readonly reasoningTokens: bigint;
-  readonly audioInputTokens: bigint;
-  readonly audioOutputTokens: bigint;
-  readonly imageInputTokens: bigint;
-  readonly imageOutputTokens: bigint;
-}
+export type TokenDetails = UsageDetails;
 
 /** What the caller says about a charge. An empty text means that the caller left the field out. */
 export interface ChargeContent {

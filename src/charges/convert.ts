@@ -143,7 +143,7 @@ function tokenDetails(details: ProtoTokenDetails | TokenDetails): ProtoTokenDeta
 }
 
 /** The message of an event, under its name in `WatchChargesResponse`. */
-export type ProtoChargeEvent =
+type ProtoChargeEvent =
   | { readonly $case: 'chargeCreated'; readonly value: ChargeCreated }
   | { readonly $case: 'chargeVoided'; readonly value: ChargeVoided }
   | { readonly $case: 'chargeAmended'; readonly value: ChargeAmended }

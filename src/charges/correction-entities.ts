@@ -63,7 +63,7 @@ export const CostRevisionEntity = defineEntity({
 });
 
 /** A run of RepriceCharges: who asked for which charges, and why. */
-export const RepriceRunEntity = defineEntity({
+const RepriceRunEntity = defineEntity({
   name: 'RepriceRun',
   tableName: 'reprice_run',
   properties: {
@@ -99,5 +99,3 @@ export const correctionEntities = [CorrectionEntity, CostRevisionEntity, Reprice
 
 export type CorrectionRow = InferEntity<typeof CorrectionEntity>;
 export type CostRevisionRow = InferEntity<typeof CostRevisionEntity>;
-export type RepriceRunRow = InferEntity<typeof RepriceRunEntity>;
-export type PeriodCloseRow = InferEntity<typeof PeriodCloseEntity>;

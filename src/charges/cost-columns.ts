@@ -20,3 +20,12 @@ export const costColumns = () => ({
   /** The kinds without a rate: bit n stands for the kind n of `charge.v1.UsageKind`. */
   unpricedKinds: optionalInteger(),
 });
+
+/** The same columns in SQL. */
+export const COST_COLUMNS = [
+  'cost_nanos',
+  'cost_currency',
+  'price_version',
+  'unpriced_reason',
+  'unpriced_kinds',
+] as const;

@@ -7,10 +7,9 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
 import { appendOnly, text } from '../database/entity-parts.ts';
 import { hex } from '../database/types/hex.ts';
+import { quantities, textMap } from '../database/types/json-map.ts';
 import { micros } from '../database/types/micros.ts';
 import { optionalSmallint, optionalText, optionalUuid } from '../database/types/optional.ts';
-import { quantities } from '../database/types/quantities.ts';
-import { textMap } from '../database/types/text-map.ts';
 import type { Money } from '../prices/index.ts';
 import { costColumns } from './cost-columns.ts';
 import { correctionEntities } from './correction-entities.ts';

@@ -7,6 +7,7 @@ import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 
 import { BinaryArray } from './binary-array.ts';
 import type { HasNullValue } from './map-rows.ts';
+import { jsonOfMap } from './types/json-map.ts';
 
 interface ArrayType {
   readonly name: ConstructorParameters<typeof BinaryArray>[0];
@@ -35,16 +36,10 @@ const ARRAY_TYPES: Readonly<Record<string, ArrayType>> = {
   jsonb: {
     name: 'jsonb',
     append: (array, map: ReadonlyMap<string | number, string | bigint>) =>
-      map.size === 0 ? array.null() : array.jsonb(jsonOf(map)),
+      map.size === 0 ? array.null() : array.jsonb(jsonOfMap(map)),
     sample: "'{}'",
   },
 };
-
-/** Amounts are texts in the JSON, as `types/quantities.ts` reads them. */
-function jsonOf(map: ReadonlyMap<string | number, string | bigint>): string {
-  const entries = [...map].map(([key, value]) => [key, String(value)] as const);
-  return JSON.stringify(Object.fromEntries(entries));
-}
 
 interface Column<Row> {
   readonly name: string;

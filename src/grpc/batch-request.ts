@@ -9,6 +9,10 @@ export interface BatchRequest<Item> {
   requests: Item[];
 }
 
+/** The largest request, and the most items, by the contract. */
+export const BATCH_REQUEST_BYTES_MAX = 4 * 1024 * 1024;
+export const BATCH_ITEMS_MAX = 1000;
+
 const REQUESTS_FIELD = 1;
 
 /**
@@ -18,12 +22,11 @@ const REQUESTS_FIELD = 1;
 export function decodeBatch<Item>(
   codec: Codec<BatchRequest<Item>>,
   bytes: Uint8Array,
-  itemsMax: number,
   placeholder: Item,
 ): BatchRequest<Item> | undefined {
-  const items = countItems(bytes, itemsMax + 1);
+  const items = countItems(bytes, BATCH_ITEMS_MAX + 1);
   if (items === undefined) return undefined;
-  if (items <= itemsMax) return decodeStrictly(codec, bytes);
+  if (items <= BATCH_ITEMS_MAX) return decodeStrictly(codec, bytes);
   return { requests: new Array<Item>(items).fill(placeholder) };
 }
 

@@ -50,3 +50,6 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   keepaliveTimeMs: 60_000,
   keepaliveTimeoutMs: 20_000,
 };
+
+/** The largest request of a method with few fields, far above any valid one. Checking the rules costs time for every byte. */
+export const SMALL_REQUEST_BYTES_MAX = 64 * 1024;

@@ -54,6 +54,14 @@ export class ContractRules {
   }
 }
 
+/** Four times what any text may have. */
+const TEXT_UNITS_MAX = 1024;
+
+/** A text that is short enough to be checked: what is cut off breaks a rule either way. 1 MiB takes the rules 260 ms. */
+export function cut(text: string): string {
+  return text.length > TEXT_UNITS_MAX ? text.slice(0, TEXT_UNITS_MAX) : text;
+}
+
 const NOT_CHECKABLE: FieldViolation = {
   field: '',
   description: 'a value is outside the range that the rules of the contract can be checked for',

@@ -1,5 +1,7 @@
 /** What the RPCs and other features need from the store of prices. */
 
+import type { EntityManager } from '@mikro-orm/postgresql';
+
 import type { PriceBook } from './price-book.ts';
 import type { PriceRefusal, PriceRequest, PriceResult } from './price-decision.ts';
 
@@ -11,6 +13,11 @@ export interface Prices {
   reload(tenant: string): Promise<PriceBook>;
   /** At least the versions up to this one, as far as they exist: loaded only if this process does not know them. */
   including(tenant: string, version: number): Promise<PriceBook>;
+  /**
+   * All versions, read with the `em` of a transaction that has locked the tenant, so that none can be added until it
+   * ends. It needs no other connection: all of them may be waiting for the lock.
+   */
+  within(em: EntityManager, tenant: string): Promise<PriceBook>;
 }
 
 /** Adds price versions. */

@@ -2,6 +2,7 @@
 
 import { AmendChargeRequest, AmendChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
@@ -10,12 +11,11 @@ import type { AmendRequest } from '../charge.ts';
 import { fromProtoCharge, toProtoCharge, toProtoCorrection } from '../convert.ts';
 import type { ChargeCorrector, CorrectedCharge } from '../ports.ts';
 import { chargeKeyOf } from './charge-key.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
 /** The method on a corrector. */
 export function amendCharge(corrector: ChargeCorrector, check: Check<AmendChargeRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(AmendChargeRequest, bytes),
     validate: check,
     response: AmendChargeResponse,

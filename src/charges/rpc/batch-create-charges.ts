@@ -8,7 +8,7 @@ import {
   type CreateChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { cancelled, ServiceError } from '../../errors/failure.ts';
-import { decodeBatch } from '../../grpc/batch-request.ts';
+import { BATCH_ITEMS_MAX, BATCH_REQUEST_BYTES_MAX, decodeBatch } from '../../grpc/batch-request.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { TimeSlice } from '../../grpc/time-slice.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
@@ -16,10 +16,6 @@ import { type UnaryContext, unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRecorder } from '../ports.ts';
 import { checkItem, type Item, NO_REQUEST, requestsOf, toProtoResults } from './items.ts';
-
-/** The largest request, and the most items, by the contract. */
-const BATCH_REQUEST_BYTES_MAX = 4 * 1024 * 1024;
-const BATCH_ITEMS_MAX = 1000;
 
 /** After so many rejected items only the first violation of each is named: clients take 4 MiB by default. */
 const EXPLAINED_ITEMS_MAX = 100;
@@ -38,7 +34,7 @@ export function batchCreateCharges(
 ): RpcMethod {
   return unaryMethod({
     requestBytesMax: BATCH_REQUEST_BYTES_MAX,
-    decode: (bytes) => decodeBatch(BatchCreateChargesRequest, bytes, BATCH_ITEMS_MAX, NO_REQUEST),
+    decode: (bytes) => decodeBatch(BatchCreateChargesRequest, bytes, NO_REQUEST),
     validate: ({ requests }) =>
       requests.length >= 1 && requests.length <= BATCH_ITEMS_MAX
         ? []

@@ -2,17 +2,17 @@
 
 import { ClosePeriodRequest, ClosePeriodResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../../grpc/timestamp.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeCorrector } from '../ports.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
 /** The method on a corrector. */
 export function closePeriod(corrector: ChargeCorrector, check: Check<ClosePeriodRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(ClosePeriodRequest, bytes),
     validate: check,
     response: ClosePeriodResponse,

@@ -6,6 +6,7 @@ import {
 } from '../../../generated/charge/v1/charge_service.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
@@ -13,12 +14,11 @@ import { toProtoChargeHistory } from '../convert.ts';
 import { chargeNotFound } from '../errors.ts';
 import type { ChargeReader } from '../ports.ts';
 import { chargeKeyOf } from './charge-key.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
 /** The method on a reader. */
 export function getChargeHistory(reader: ChargeReader, check: Check<GetChargeHistoryRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(GetChargeHistoryRequest, bytes),
     validate: check,
     response: GetChargeHistoryResponse,

@@ -3,6 +3,7 @@
 import { GetChargeRequest, GetChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
@@ -11,13 +12,10 @@ import { chargeNotFound } from '../errors.ts';
 import type { ChargeReader } from '../ports.ts';
 import { chargeKeyOf } from './charge-key.ts';
 
-/** Far above the largest valid request of a method that reads. Checking the rules costs time for every byte. */
-export const READ_REQUEST_BYTES_MAX = 64 * 1024;
-
 /** The method on a reader. */
 export function getCharge(reader: ChargeReader, check: Check<GetChargeRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(GetChargeRequest, bytes),
     validate: check,
     response: GetChargeResponse,

@@ -4,6 +4,7 @@ import { Charge as ProtoCharge } from '../../../generated/charge/v1/charge.ts';
 import { ListChargesRequest, ListChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { cancelled, ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly, encodeTransient } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
@@ -11,7 +12,6 @@ import type { Charge } from '../charge.ts';
 import { fromProtoChargeFilter, fromProtoListChargesOrder, toProtoCharge } from '../convert.ts';
 import type { ChargeReader } from '../ports.ts';
 import { encodedBytesAtMost, FRAME_BYTES } from './charge-bytes.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 import { decodePageToken, encodePageToken, type PageScope } from './page-token.ts';
 
 /** Charges of a page if the caller does not say how many, and at most. */
@@ -29,7 +29,7 @@ const WAITING_LISTS_MAX = 256;
 /** The method on a reader. */
 export function listCharges(reader: ChargeReader, check: Check<ListChargesRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(ListChargesRequest, bytes),
     validate: check,
     response: ListChargesResponse,

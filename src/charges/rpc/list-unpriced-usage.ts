@@ -8,13 +8,13 @@ import {
   type UnpricedUsage as ProtoUnpricedUsage,
 } from '../../../generated/charge/v1/price_service.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../../grpc/timestamp.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { kindsOf } from '../../prices/index.ts';
 import type { UnpricedUsage, UnpricedUsageReader } from '../ports.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
 const USAGES_MAX = 1000;
 
@@ -27,7 +27,7 @@ export function listUnpricedUsage(
   check: Check<ListUnpricedUsageRequest>,
 ): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(ListUnpricedUsageRequest, bytes),
     validate: check,
     response: ListUnpricedUsageResponse,

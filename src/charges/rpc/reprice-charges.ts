@@ -6,13 +6,13 @@ import {
   RepriceChargesResponse,
 } from '../../../generated/charge/v1/price_service.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { fromProtoChargeFilter } from '../convert.ts';
 import type { ChargeRepricer, RepricePage } from '../ports.ts';
 import type { RepriceTotals } from '../reprice.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 import { decodePageToken, encodePageToken, type PageScope } from './page-token.ts';
 
 const CHARGES_MAX = 10_000;
@@ -23,7 +23,7 @@ const CONCURRENCY = { max: 1, waitingMax: 16 };
 /** The method on a repricer. */
 export function repriceCharges(repricer: ChargeRepricer, check: Check<RepriceChargesRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(RepriceChargesRequest, bytes),
     validate: check,
     response: RepriceChargesResponse,

@@ -2,6 +2,7 @@
 
 import { VoidChargeRequest, VoidChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
@@ -9,12 +10,11 @@ import type { Check } from '../../grpc/validation.ts';
 import { toProtoCharge, toProtoCorrection } from '../convert.ts';
 import type { ChargeCorrector } from '../ports.ts';
 import { chargeKeyOf } from './charge-key.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
 /** The method on a corrector. */
 export function voidCharge(corrector: ChargeCorrector, check: Check<VoidChargeRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(VoidChargeRequest, bytes),
     validate: check,
     response: VoidChargeResponse,

@@ -5,6 +5,7 @@ import pRetry from 'p-retry';
 import { WatchChargesRequest, WatchChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import type { Check } from '../../grpc/validation.ts';
@@ -15,7 +16,6 @@ import { fromProtoChargeFilter, toProtoChargeEvent } from '../convert.ts';
 import { sequenceOutOfRange } from '../errors.ts';
 import type { JournalReader } from '../ports.ts';
 import { eventBytesAtMost } from './charge-bytes.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
 /** Events of the first read, and at most of a later one: reads grow while the caller keeps up. */
 const WATCH_READ_MIN = 32;
@@ -32,7 +32,7 @@ type WatchStream = StreamCall<WatchChargesRequest, WatchChargesResponse>;
 export function watchCharges(journal: JournalReader, check: Check<WatchChargesRequest>): RpcMethod {
   return responseStreamMethod<WatchChargesRequest, WatchChargesResponse>({
     kind: 'watch',
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(WatchChargesRequest, bytes),
     validate: check,
     response: WatchChargesResponse,

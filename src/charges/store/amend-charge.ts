@@ -2,10 +2,11 @@
 
 import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
-import { JOURNAL_KIND } from '../../journal/index.ts';
-import type { Cost, PriceBook, PriceBooks } from '../../prices/index.ts';
+import { type InsertEvents, JOURNAL_KIND } from '../../journal/index.ts';
+import type { Cost, PriceBook, Prices } from '../../prices/index.ts';
 import type { AmendRequest } from '../charge.ts';
 import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
+import type { CorrectionRow } from '../correction-entities.ts';
 import type { ChargeRow } from '../entity.ts';
 import type { CorrectedCharge } from '../ports.ts';
 import { newCharge } from './charge-row.ts';
@@ -13,7 +14,7 @@ import { newCorrection, type Outcome } from './correction-rows.ts';
 import { findCorrections } from './corrections.ts';
 import { amendedEvent, corrected } from './event-rows.ts';
 import { findByKey, findCharge } from './find-by-keys.ts';
-import type { InsertCorrections } from './insert-corrections.ts';
+import type { InsertReplacement } from './insert-replacement.ts';
 import { lastClosedPeriod } from './period-closes.ts';
 import { requestKey } from './request-key.ts';
 
@@ -24,6 +25,12 @@ export interface NewAmendment {
   readonly request: AmendRequest;
 }
 
+/** What writes an amendment. */
+export interface AmendmentStatements {
+  readonly corrections: InsertEvents<CorrectionRow>;
+  readonly replacement: InsertReplacement;
+}
+
 /**
  * Amends a charge. The transaction has locked the tenant. Repeating it with the same ids is safe and gives the same
  * result, whether or not an earlier attempt was committed. Fails with `isRequestIdConflict` if a new charge has taken
@@ -31,8 +38,8 @@ export interface NewAmendment {
  */
 export async function amendCharge(
   { client, em }: Transaction,
-  insert: InsertCorrections,
-  prices: Pick<PriceBooks, 'within'>,
+  insert: AmendmentStatements,
+  prices: Prices,
   tenant: string,
   { id, replacementId, request }: NewAmendment,
 ): Promise<Outcome<CorrectedCharge>> {
@@ -54,8 +61,8 @@ export async function amendCharge(
   const book = await prices.within(em, tenant);
   Object.assign(replacement, costOf(book, original, replacement));
   const amendment = newCorrection(id, request, decision, replacementId);
-  await insert.replacement(client, tenant, replacement);
-  await insert.corrections(client, tenant, JOURNAL_KIND.amended, [amendment]);
+  await insert.replacement.run(client, tenant, replacement);
+  await insert.corrections.run(client, tenant, JOURNAL_KIND.amended, [amendment]);
   const result = {
     charge: corrected(original, amendment),
     correction: amendment,

@@ -62,9 +62,9 @@ async function readRows(
     ...corrections.flatMap(({ replacementId }) => replacementId || []),
     ...new Set(revisions.map(({ chargeId }) => chargeId)),
   ];
-  const recorded = recordedIds.length > 0 ? await findRecorded(em, tenant, recordedIds) : [];
+  const recorded = await findRecorded(em, tenant, recordedIds);
   const correctedIds = corrections.map(({ chargeId }) => chargeId);
-  const corrected = correctedIds.length > 0 ? await findByKeys(em, tenant, 'id', correctedIds) : [];
+  const corrected = await findByKeys(em, tenant, 'id', correctedIds);
   return {
     corrections: byId(corrections),
     revisions: byId(revisions),

@@ -4,13 +4,12 @@ import type { InferEntity } from '@mikro-orm/core';
 import type { EntityManager, SelectQueryBuilder } from '@mikro-orm/postgresql';
 
 import type { ReadConnections } from '../../database/read-connections.ts';
-import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { ChargeFilter } from '../charge.ts';
-import { timeOfChargeId } from '../charge-id.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 import type { ChargeReader, ListQuery } from '../ports.ts';
-import { CURRENT_COLUMNS, CURRENT_JOINS, mapCurrentCharges } from './current-charges.ts';
+import { beyondPlace } from './beyond-place.ts';
+import { CURRENT_COLUMNS, CURRENT_JOINS, IS_ACTIVE, mapCurrentCharges } from './current-charges.ts';
 import { linesOf, readHistory } from './charge-history.ts';
 import { findCharge } from './find-by-keys.ts';
 
@@ -64,24 +63,10 @@ function pageQuery(
   if (filter.labels !== undefined && filter.labels.size > 0) {
     builder.andWhere('labels @> ?::jsonb', [JSON.stringify(Object.fromEntries(filter.labels))]);
   }
-  // OFFSET 0 makes it a look-up for each row: as a join, it could change the order in which rows are read.
-  if (!includeCorrected) {
-    builder.andWhere(
-      `NOT EXISTS (SELECT FROM correction
-        WHERE correction.tenant = charge.tenant AND correction.charge_id = charge.id OFFSET 0)`,
-    );
-  }
+  if (!includeCorrected) builder.andWhere(IS_ACTIVE);
   if (after !== undefined) {
-    const createTimeMicros = timeOfChargeId(after.id);
-    const times = [after.usageTimeMicros, createTimeMicros].map(timestamptzFromMicros);
-    const beyond = order === 'newest_first' ? '<' : '>';
-    // As one strict comparison with the id, PostgreSQL would expect nothing after a place in the middle
-    // of equal usage times, and would choose an index that is not in the order of the list.
-    builder.andWhere(
-      `(usage_time, create_time) ${beyond}= (?::timestamptz, ?::timestamptz)
-       AND ((usage_time, create_time) <> (?::timestamptz, ?::timestamptz) OR id ${beyond} ?::uuid)`,
-      [...times, ...times, after.id],
-    );
+    const { sql, values } = beyondPlace(after, order);
+    builder.andWhere(sql, values);
   }
   const direction = order === 'newest_first' ? 'desc' : 'asc';
   return builder.orderBy({ usageTimeMicros: direction, createTimeMicros: direction });

@@ -4,39 +4,29 @@
  */
 
 import type { Database } from '../../database/orm.ts';
-import { retryWhileAway } from '../../database/retry.ts';
-import { isRefusal } from '../../database/sql-errors.ts';
+import { type RetryOptions, type WaitingRequest, writeWithRetries } from '../../database/retry.ts';
 import { inTransaction, type Transaction } from '../../database/transaction.ts';
-import {
-  cancelled,
-  databaseUnavailable,
-  overloaded,
-  ServiceError,
-  type Stored,
-} from '../../errors/failure.ts';
-import { lockTenant } from '../../journal/index.ts';
-import type { PriceBooks } from '../../prices/index.ts';
+import { cancelled, overloaded, ServiceError } from '../../errors/failure.ts';
+import { InsertEvents, lockTenant } from '../../journal/index.ts';
+import type { Prices } from '../../prices/index.ts';
 import type { AmendRequest, ClosedPeriod, VoidRequest } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import { newChargeId } from '../charge-id.ts';
+import { CorrectionEntity } from '../correction-entities.ts';
 import type { ChargeCorrector, CorrectedCharge, Withdrawal } from '../ports.ts';
-import { amendCharge, type NewAmendment } from './amend-charge.ts';
+import { amendCharge, type AmendmentStatements, type NewAmendment } from './amend-charge.ts';
 import { closePeriod } from './close-period.ts';
 import type { Outcome } from './correction-rows.ts';
 import { isRequestIdConflict } from './insert-charges.ts';
-import { InsertCorrections } from './insert-corrections.ts';
+import { InsertReplacement } from './insert-replacement.ts';
 import { type NewVoid, voidCharges } from './void-charges.ts';
 
 /** Bounds of the path. */
-export interface CorrectionWriterOptions {
+export interface CorrectionWriterOptions extends RetryOptions {
   /** Voids in one transaction. */
   readonly groupSizeMax: number;
   /** Requests that may wait. Beyond this number they are refused. */
   readonly queueSizeMax: number;
-  /** How long after its own arrival a request is tried again while PostgreSQL is away. */
-  readonly retryForMs: number;
-  /** How long a refused caller is told to wait. */
-  readonly retryAfterMs: number;
 }
 
 /** What the path tells the outside. */
@@ -53,21 +43,18 @@ type Work =
 
 type Result = CorrectedCharge | ClosedPeriod;
 
-interface Submission {
+interface Submission extends WaitingRequest {
   readonly tenant: string;
   readonly work: Work;
-  /** By `performance.now()`. The time in the queue counts towards `retryForMs`. */
-  readonly arrivedAt: number;
   readonly signal: Withdrawal;
   readonly resolve: (result: never) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** Implements {@link ChargeCorrector} on a database of which it uses one connection. */
 export class CorrectionWriter implements ChargeCorrector {
   readonly #database: Database;
-  readonly #prices: Pick<PriceBooks, 'within'>;
-  readonly #insert: InsertCorrections;
+  readonly #prices: Prices;
+  readonly #insert: AmendmentStatements;
   readonly #options: CorrectionWriterOptions;
   readonly #events: CorrectionWriterEvents;
   #queue: Submission[] = [];
@@ -75,13 +62,16 @@ export class CorrectionWriter implements ChargeCorrector {
 
   constructor(
     database: Database,
-    prices: Pick<PriceBooks, 'within'>,
+    prices: Prices,
     options: CorrectionWriterOptions,
     events: CorrectionWriterEvents,
   ) {
     this.#database = database;
     this.#prices = prices;
-    this.#insert = new InsertCorrections(database.orm);
+    this.#insert = {
+      corrections: new InsertEvents(database.orm, CorrectionEntity),
+      replacement: new InsertReplacement(database.orm),
+    };
     this.#options = options;
     this.#events = events;
   }
@@ -115,7 +105,11 @@ export class CorrectionWriter implements ChargeCorrector {
   }
 
   async #work(): Promise<void> {
-    for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) await this.#write(group);
+    for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) {
+      await writeWithRetries(group, this.#options, (waiting, mayBeStored) =>
+        this.#attempt(waiting, mayBeStored),
+      );
+    }
     this.#busy = false;
   }
 
@@ -134,36 +128,6 @@ export class CorrectionWriter implements ChargeCorrector {
   #joins({ tenant, work }: Submission, group: readonly Submission[]): boolean {
     const areVoids = work.kind === 'void' && group[0]?.work.kind === 'void';
     return areVoids && tenant === group[0]?.tenant && group.length < this.#options.groupSizeMax;
-  }
-
-  /** Never rejects. */
-  async #write(group: readonly Submission[]): Promise<void> {
-    let waiting = group;
-    // After all attempts so far: each of them writes every submission that still waits.
-    let stored: Stored = 'nothing';
-    const unavailable = (cause: unknown) =>
-      new ServiceError(databaseUnavailable(this.#options.retryAfterMs, stored), { cause });
-    try {
-      await retryWhileAway(
-        () => this.#attempt(waiting, () => (stored = 'maybe')),
-        (error, nextAttemptAt) => {
-          waiting = this.#giveUpBefore(nextAttemptAt, waiting, unavailable(error));
-          return waiting.length > 0;
-        },
-      );
-    } catch (error) {
-      const failure = isRefusal(error) ? unavailable(error) : error;
-      for (const submission of waiting) submission.reject(failure);
-    }
-  }
-
-  /** Rejects those whose time will be over. The others keep their ids: they may be stored already. */
-  #giveUpBefore(nextAttemptAt: number, waiting: readonly Submission[], failure: ServiceError): Submission[] {
-    return waiting.filter(({ arrivedAt, reject }) => {
-      const staysOn = nextAttemptAt <= arrivedAt + this.#options.retryForMs;
-      if (!staysOn) reject(failure);
-      return staysOn;
-    });
   }
 
   /** Writes the group in one transaction, then answers it. */
@@ -205,7 +169,7 @@ export class CorrectionWriter implements ChargeCorrector {
       case 'close':
         return closePeriod(transaction, tenant, first.endTimeMicros);
       default:
-        return voidCharges(transaction, this.#insert, tenant, works.filter(isVoid));
+        return voidCharges(transaction, this.#insert.corrections, tenant, works.filter(isVoid));
     }
   }
 }

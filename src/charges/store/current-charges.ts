@@ -5,22 +5,28 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { mapRows } from '../../database/map-rows.ts';
 import { microsFromTimestamptz } from '../../database/types/micros.ts';
 import { CHARGE_STATE } from '../charge.ts';
+import { COST_COLUMNS } from '../cost-columns.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
+
+/** SQL of a cost column of a charge as it is now, if `latest` is its latest revision. */
+export function currentCost(column: (typeof COST_COLUMNS)[number]): string {
+  return `CASE WHEN latest.charge_id IS NULL THEN charge.${column} ELSE latest.${column} END`;
+}
+
+/** For WHERE: the charge counts. OFFSET 0 makes it a look-up for each row: as a join, it could change their order. */
+export const IS_ACTIVE = `NOT EXISTS (SELECT FROM correction
+  WHERE correction.tenant = charge.tenant AND correction.charge_id = charge.id OFFSET 0)`;
 
 /**
  * A select list and joins that add what was recorded later to rows of `charge`. Both tables are looked up by their
- * primary keys.
+ * primary keys. Of two columns with one name, `pg` takes the last: the current cost replaces the recorded one.
  */
 export const CURRENT_COLUMNS = `charge.*,
+  ${COST_COLUMNS.map((column) => `${currentCost(column)} AS ${column}`).join(',\n  ')},
   correction.state AS current_state,
   correction.replacement_id AS current_replaced_by,
   greatest(charge.create_time, correction.create_time, latest.create_time) AS current_update_time,
-  latest.revision AS current_revision,
-  latest.cost_nanos AS current_cost_nanos,
-  latest.cost_currency AS current_cost_currency,
-  latest.price_version AS current_price_version,
-  latest.unpriced_reason AS current_unpriced_reason,
-  latest.unpriced_kinds AS current_unpriced_kinds`;
+  latest.revision AS current_revision`;
 export const CURRENT_JOINS = `
   LEFT JOIN correction ON correction.tenant = charge.tenant AND correction.charge_id = charge.id
   LEFT JOIN LATERAL (
@@ -34,21 +40,16 @@ interface CurrentColumns {
   readonly current_replaced_by: string | null;
   readonly current_update_time: string;
   readonly current_revision: number | null;
-  readonly current_cost_nanos: string | null;
-  readonly current_cost_currency: string | null;
-  readonly current_price_version: number | null;
-  readonly current_unpriced_reason: number | null;
-  readonly current_unpriced_kinds: number | null;
 }
 
 /** Charges of rows with {@link CURRENT_COLUMNS}. */
 export function mapCurrentCharges(em: EntityManager, rows: readonly object[]): ChargeRow[] {
   const charges = mapRows(em, ChargeEntity, rows);
-  for (const [index, charge] of charges.entries()) addCurrent(charge, rows[index] as CurrentColumns);
+  for (const [index, charge] of charges.entries()) addStatus(charge, rows[index] as CurrentColumns);
   return charges;
 }
 
-function addCurrent(charge: ChargeRow, row: CurrentColumns): void {
+function addStatus(charge: ChargeRow, row: CurrentColumns): void {
   if (row.current_state === null && row.current_revision === null) return;
   charge.status = {
     state: row.current_state ?? CHARGE_STATE.active,
@@ -56,10 +57,4 @@ function addCurrent(charge: ChargeRow, row: CurrentColumns): void {
     revision: row.current_revision ?? 0,
     updateTimeMicros: microsFromTimestamptz(row.current_update_time),
   };
-  if (row.current_revision === null) return;
-  charge.costNanos = row.current_cost_nanos === null ? undefined : BigInt(row.current_cost_nanos);
-  charge.costCurrency = row.current_cost_currency ?? '';
-  charge.priceVersion = row.current_price_version ?? 0;
-  charge.unpricedReason = row.current_unpriced_reason ?? 0;
-  charge.unpricedKinds = row.current_unpriced_kinds ?? 0;
 }

@@ -41,6 +41,7 @@ export async function findByKeys(
   key: Key,
   values: readonly string[],
 ): Promise<ChargeRow[]> {
+  if (values.length === 0) return [];
   const rows = await em.execute<object[]>(
     `SELECT ${CURRENT_COLUMNS} FROM ${lookUp('charge', COLUMNS[key], 'uuid')} ${CURRENT_JOINS}`,
     { tenant, values },
@@ -55,6 +56,7 @@ export async function findRecorded(
   tenant: string,
   ids: readonly string[],
 ): Promise<ChargeRow[]> {
+  if (ids.length === 0) return [];
   const rows = await em.execute<object[]>(
     `SELECT charge.* FROM ${lookUp('charge', 'id', 'uuid')}`,
     { tenant, values: ids },

@@ -5,15 +5,9 @@
  */
 
 import type { Database } from '../../database/orm.ts';
-import { retryWhileAway } from '../../database/retry.ts';
-import { classifySqlError, isRefusal } from '../../database/sql-errors.ts';
-import {
-  cancelled,
-  databaseUnavailable,
-  overloaded,
-  ServiceError,
-  type Stored,
-} from '../../errors/failure.ts';
+import { type RetryOptions, type WaitingRequest, writeWithRetries } from '../../database/retry.ts';
+import { classifySqlError } from '../../database/sql-errors.ts';
+import { cancelled, overloaded, ServiceError } from '../../errors/failure.ts';
 import { isHeadMismatch } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
@@ -25,7 +19,7 @@ import { newCharge } from './charge-row.ts';
 import { type GroupOutcome, writeGroup, type WriteOptions } from './write-group.ts';
 
 /** Bounds of the write path. */
-export interface GroupWriterOptions {
+export interface GroupWriterOptions extends RetryOptions {
   /** Groups that are written at once, each on its own connection. */
   readonly writers: number;
   /** Charges in one statement; a larger submission is a group of its own. */
@@ -35,10 +29,6 @@ export interface GroupWriterOptions {
    * has admitted them itself.
    */
   readonly queueSizeMax: number;
-  /** How long after its own arrival a charge is tried again while PostgreSQL is away. */
-  readonly retryForMs: number;
-  /** How long a refused caller is told to wait. */
-  readonly retryAfterMs: number;
 }
 
 /** What the write path tells the outside. */
@@ -51,14 +41,11 @@ export interface GroupWriterEvents {
   readonly attempted: (charges: number, seconds: number, error: unknown) => void;
 }
 
-interface Submission {
+interface Submission extends WaitingRequest {
   readonly tenant: string;
   readonly charges: readonly ChargeRow[];
-  /** By `performance.now()`. The time in the queue counts towards `retryForMs`. */
-  readonly arrivedAt: number;
   readonly signal: RecordOptions['signal'];
   readonly resolve: (results: RecordResult[]) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -171,41 +158,15 @@ export class GroupWriter implements ChargeRecorder {
     return group;
   }
 
-  async #write(group: readonly Submission[]): Promise<void> {
-    let waiting = group;
-    // After all attempts so far: each of them writes every submission that still waits.
-    let stored: Stored = 'nothing';
-    try {
-      await retryWhileAway(
-        () => this.#attempt(waiting, () => (stored = 'maybe')),
-        (error, nextAttemptAt) => {
-          const unavailable = this.#unavailable(stored, error);
-          waiting = this.#giveUpBefore(nextAttemptAt, waiting, unavailable);
-          return waiting.length > 0;
-        },
-      );
-    } catch (error) {
-      if (waiting.length > 1 && classifySqlError(error) === 'data') {
+  /** Never rejects. */
+  #write(group: readonly Submission[]): Promise<void> {
+    return writeWithRetries(group, this.#options, (waiting, mayBeStored) =>
+      this.#attempt(waiting, mayBeStored).catch(async (error: unknown) => {
+        if (waiting.length === 1 || classifySqlError(error) !== 'data') throw error;
         // One bad submission must not fail the others of its group.
         for (const submission of waiting) await this.#write([submission]);
-        return;
-      }
-      const failure = isRefusal(error) ? this.#unavailable(stored, error) : error;
-      for (const submission of waiting) submission.reject(failure);
-    }
-  }
-
-  /** Rejects those whose time will be over. The others keep their ids: they may be stored already. */
-  #giveUpBefore(nextAttemptAt: number, waiting: readonly Submission[], failure: ServiceError): Submission[] {
-    return waiting.filter(({ arrivedAt, reject }) => {
-      const staysOn = nextAttemptAt <= arrivedAt + this.#options.retryForMs;
-      if (!staysOn) reject(failure);
-      return staysOn;
-    });
-  }
-
-  #unavailable(stored: Stored, cause: unknown): ServiceError {
-    return new ServiceError(databaseUnavailable(this.#options.retryAfterMs, stored), { cause });
+      }),
+    );
   }
 
   /** Writes the group in one transaction, then answers it. */

@@ -1,8 +1,8 @@
 /** Gives recorded charges new costs: page by page, group by group. */
 
 import type { Database } from '../../database/orm.ts';
-import { retriedTransaction, type RetryOptions } from '../../database/retried-transaction.ts';
-import type { PriceBooks } from '../../prices/index.ts';
+import { retriedTransaction, type RetryOptions } from '../../database/retry.ts';
+import type { Prices } from '../../prices/index.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { ChargeRepricer, RepriceOptions, RepricePage, RepriceQuery } from '../ports.ts';
 import { NOTHING_REPRICED } from '../reprice.ts';
@@ -25,12 +25,7 @@ export class Repricer implements ChargeRepricer {
   readonly #events: RepricerEvents;
 
   /** The connections of `database` may wait for the lock of a tenant. */
-  constructor(
-    database: Database,
-    prices: Pick<PriceBooks, 'within'>,
-    options: RetryOptions,
-    events: RepricerEvents,
-  ) {
+  constructor(database: Database, prices: Prices, options: RetryOptions, events: RepricerEvents) {
     this.#database = database;
     this.#groups = new RepriceGroups(database.orm, prices);
     this.#options = options;

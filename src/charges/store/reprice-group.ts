@@ -3,11 +3,10 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import type { ClientBase } from 'pg';
 
-import { ColumnArrays } from '../../database/column-arrays.ts';
 import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
-import { appendEvents, JOURNAL_KIND, lockTenant, NUMBERS } from '../../journal/index.ts';
-import type { PriceBooks } from '../../prices/index.ts';
+import { InsertEvents, JOURNAL_KIND, lockTenant } from '../../journal/index.ts';
+import type { Cost, Prices } from '../../prices/index.ts';
 import { CHARGE_STATE, type ListPosition } from '../charge.ts';
 import type { RepricedEvent } from '../charge-event.ts';
 import { newChargeId, timeOfChargeId } from '../charge-id.ts';
@@ -32,13 +31,12 @@ export interface RepricedGroup {
 
 /** Made once per database. */
 export class RepriceGroups {
-  readonly #prices: Pick<PriceBooks, 'within'>;
-  readonly #columns: ColumnArrays<CostRevisionRow>;
+  readonly #prices: Prices;
+  readonly #revisions: InsertEvents<CostRevisionRow>;
 
-  constructor(orm: MikroORM, prices: Pick<PriceBooks, 'within'>) {
+  constructor(orm: MikroORM, prices: Prices) {
     this.#prices = prices;
-    const meta = orm.getMetadata().get(CostRevisionEntity);
-    this.#columns = new ColumnArrays<CostRevisionRow>(meta, ['tenant', 'run', 'sequence']);
+    this.#revisions = new InsertEvents(orm, CostRevisionEntity);
   }
 
   /**
@@ -88,29 +86,20 @@ export class RepriceGroups {
     return charges;
   }
 
-  /** Numbers the new costs and appends them to the journal, in one statement. */
+  /** Stores the new costs, and returns their events in order. */
   async #record(
     client: ClientBase,
     tenant: string,
     { run, runId, reason }: RepriceQuery & { readonly run: number },
     changed: readonly RepricedCharge<ChargeRow>[],
   ): Promise<RepricedEvent[]> {
-    const revisions = changed.map((charge) => newRevision(tenant, run, charge));
-    const { rows } = await client.query<{ last: string }>({
-      name: 'insert_cost_revisions',
-      text: `
-WITH ${appendEvents(String(JOURNAL_KIND.repriced))}, inserted AS (
-  INSERT INTO cost_revision (tenant, run, sequence, ${this.#columns.names})
-  SELECT $1::text, $3::int, ${NUMBERS}, ${this.#columns.selectList(4)}
-)
-SELECT last_sequence AS last FROM head`,
-      values: [tenant, revisions.map(({ id }) => id), run, ...this.#columns.parameters(revisions)],
-    });
-    const before = BigInt(rows[0]?.last ?? 0) - BigInt(revisions.length);
-    return changed.map(({ charge }, index) => {
-      const revision = { ...(revisions[index] as CostRevisionRow), sequence: before + BigInt(index + 1) };
-      return repricedEvent(charge, { ...revision, runId, reason }, charge);
-    });
+    const made = changed.map(({ charge, cost }) => ({
+      charge,
+      revision: newRevision(tenant, run, charge, cost),
+    }));
+    const revisions = made.map(({ revision }) => revision);
+    await this.#revisions.run(client, tenant, JOURNAL_KIND.repriced, revisions);
+    return made.map(({ charge, revision }) => repricedEvent(charge, { ...revision, runId, reason }, charge));
   }
 }
 
@@ -162,11 +151,8 @@ async function checkPeriod(
   if (inside !== undefined) throw new ServiceError(repricePeriodClosed(closed, inside.charge.id));
 }
 
-function newRevision(
-  tenant: string,
-  run: number,
-  { charge, cost }: RepricedCharge<ChargeRow>,
-): CostRevisionRow {
+/** The next cost of a charge without its number, which it gets when it is written. */
+function newRevision(tenant: string, run: number, charge: ChargeRow, cost: Cost): CostRevisionRow {
   const id = newChargeId();
   return {
     ...cost,

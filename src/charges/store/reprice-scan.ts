@@ -4,7 +4,8 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 
 import { microsFromTimestamptz, timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { ChargeFilter, ListPosition } from '../charge.ts';
-import { timeOfChargeId } from '../charge-id.ts';
+import { beyondPlace } from './beyond-place.ts';
+import { IS_ACTIVE } from './current-charges.ts';
 
 /**
  * Rows that one scan reads, and so the most charges that one transaction gives new costs, apart from charges of one
@@ -37,7 +38,7 @@ export interface Scan {
  * matches only could read the whole range for one of them, and would then have no place to go on from.
  *
  * So the rows are chosen by one index, and everything else is asked of each row: which of two indexes has fewer rows
- * cannot be known beforehand. OFFSET 0 makes the correction a look-up for each row.
+ * cannot be known beforehand.
  */
 export async function scanCharges(em: EntityManager, tenant: string, query: ScanQuery): Promise<Scan> {
   const { indexed, others } = conditionsOf(query);
@@ -89,12 +90,12 @@ function conditionsOf({ filter, includePriced, after }: ScanQuery): {
   others: Condition[];
 } {
   const [first, ...further] = equalities(filter, INDEXED);
-  const others = [...further, ...equalities(filter, NOT_INDEXED), IS_ACTIVE];
+  const others = [...further, ...equalities(filter, NOT_INDEXED), { sql: IS_ACTIVE, values: [] }];
   const labels = JSON.stringify(Object.fromEntries(filter.labels ?? []));
   if (filter.labels !== undefined) others.push({ sql: 'labels @> ?::jsonb', values: [labels] });
   if (!includePriced) others.push(IS_UNPRICED);
   const indexed = first === undefined ? [] : [first];
-  if (after !== undefined) indexed.push(beyond(after));
+  if (after !== undefined) indexed.push(beyondPlace(after, 'oldest_first'));
   return { indexed, others };
 }
 
@@ -105,12 +106,6 @@ function equalities(filter: ChargeFilter, columns: typeof INDEXED | typeof NOT_I
   });
 }
 
-const IS_ACTIVE: Condition = {
-  sql: `NOT EXISTS (SELECT FROM correction
-    WHERE correction.tenant = charge.tenant AND correction.charge_id = charge.id OFFSET 0)`,
-  values: [],
-};
-
 /** By its latest revision, or else as it was recorded. */
 const IS_UNPRICED: Condition = {
   sql: `coalesce(
@@ -119,13 +114,3 @@ const IS_UNPRICED: Condition = {
     cost_nanos IS NULL)`,
   values: [],
 };
-
-/** After this place. The index ends with the time of creation, which is the first part of the id. */
-function beyond({ usageTimeMicros, id }: ListPosition): Condition {
-  const times = [usageTimeMicros, timeOfChargeId(id)].map(timestamptzFromMicros);
-  return {
-    sql: `(usage_time, create_time) >= (?::timestamptz, ?::timestamptz)
-      AND ((usage_time, create_time) <> (?::timestamptz, ?::timestamptz) OR id > ?::uuid)`,
-    values: [...times, ...times, id],
-  };
-}

@@ -6,6 +6,7 @@ import type { ReadConnections } from '../../database/read-connections.ts';
 import { microsFromTimestamptz, timestamptzFromMicros } from '../../database/types/micros.ts';
 import { SERVICE_TIER_STANDARD } from '../charge.ts';
 import type { UnpricedUsage, UnpricedUsageReader, UnpricedUsages } from '../ports.ts';
+import { currentCost } from './current-charges.ts';
 
 /** The read side on connections that it does not own. */
 export function createUnpricedUsageReader(reads: ReadConnections): UnpricedUsageReader {
@@ -24,9 +25,9 @@ WITH latest AS (
   SELECT DISTINCT ON (charge_id) charge_id, unpriced_reason, unpriced_kinds
   FROM cost_revision WHERE tenant = :tenant ORDER BY charge_id, revision DESC
 ), usage AS (
-  SELECT CASE WHEN latest.charge_id IS NULL THEN charge.unpriced_reason ELSE latest.unpriced_reason END AS reason,
+  SELECT ${currentCost('unpriced_reason')} AS reason,
     count(*) AS charges,
-    bit_or(CASE WHEN latest.charge_id IS NULL THEN charge.unpriced_kinds ELSE latest.unpriced_kinds END) AS kinds,
+    bit_or(${currentCost('unpriced_kinds')}) AS kinds,
     min(usage_time) AS first_usage_time, max(usage_time) AS last_usage_time,
     provider, other_provider, charge_type, model, service_tier, region
   FROM charge LEFT JOIN latest ON latest.charge_id = charge.id

@@ -4,7 +4,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 
 import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
-import { JOURNAL_KIND } from '../../journal/index.ts';
+import { type InsertEvents, JOURNAL_KIND } from '../../journal/index.ts';
 import type { ChargeKey, ClosedPeriod, VoidRequest } from '../charge.ts';
 import { decideVoid } from '../correction.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
@@ -14,7 +14,6 @@ import { newCorrection, type Outcome } from './correction-rows.ts';
 import { findCorrections } from './corrections.ts';
 import { corrected, voidedEvent } from './event-rows.ts';
 import { findByKeys } from './find-by-keys.ts';
-import type { InsertCorrections } from './insert-corrections.ts';
 import { lastClosedPeriod } from './period-closes.ts';
 import { requestKey } from './request-key.ts';
 
@@ -30,7 +29,7 @@ export interface NewVoid {
  */
 export async function voidCharges(
   { client, em }: Transaction,
-  insert: InsertCorrections,
+  corrections: InsertEvents<CorrectionRow>,
   tenant: string,
   voids: readonly NewVoid[],
 ): Promise<Outcome<CorrectedCharge>> {
@@ -46,7 +45,7 @@ export async function voidCharges(
     state.byRequestId.set(correction.requestId, correction);
     return { ...decision, correction };
   });
-  if (made.length > 0) await insert.corrections(client, tenant, JOURNAL_KIND.voided, made);
+  if (made.length > 0) await corrections.run(client, tenant, JOURNAL_KIND.voided, made);
 
   const results = decided.map((decision, index): CorrectedCharge | ServiceError => {
     if (decision.outcome === 'refuse') return new ServiceError(decision.failure);
@@ -63,58 +62,42 @@ export async function voidCharges(
 
 /** What is stored about the charges of a group, and what the group has decided so far. */
 interface State {
-  /** By the key of the request. */
-  readonly charges: ReadonlyMap<string, ChargeRow>;
+  readonly chargeOf: (key: ChargeKey) => ChargeRow | undefined;
   readonly byChargeId: Map<string, CorrectionRow>;
   readonly byRequestId: Map<string, CorrectionRow>;
   readonly closed: ClosedPeriod | undefined;
 }
 
-function decide({ request }: NewVoid, { charges, byChargeId, byRequestId, closed }: State) {
-  const charge = charges.get(keyText(request.key));
+function decide({ request }: NewVoid, { chargeOf, byChargeId, byRequestId, closed }: State) {
+  const charge = chargeOf(request.key);
   const correction = charge && byChargeId.get(charge.id);
   return decideVoid(request, { charge, correction, closed }, byRequestId.get(request.requestId));
 }
 
 async function readState(em: EntityManager, tenant: string, voids: readonly NewVoid[]): Promise<State> {
-  const charges = await chargesByKey(
+  const keys = voids.map(({ request }) => request.key);
+  const charges = await findByKeys(
     em,
     tenant,
-    voids.map(({ request }) => request.key),
+    'id',
+    distinct(keys.flatMap((key) => ('id' in key ? key.id : []))),
   );
-  const chargeIds = [...new Set([...charges.values()].map(({ id }) => id))];
+  const requestKeys = keys.flatMap((key) => ('id' in key ? [] : requestKey(key.requestId)));
+  const others = await findByKeys(em, tenant, 'requestKey', distinct(requestKeys));
+  const chargeIds = distinct([...charges, ...others].map(({ id }) => id));
   const ofCharges = await findCorrections(em, tenant, 'chargeId', chargeIds);
-  const requestIds = [...new Set(voids.map(({ request }) => request.requestId))];
+  const requestIds = distinct(voids.map(({ request }) => request.requestId));
   const ofRequests = await findCorrections(em, tenant, 'requestId', requestIds);
+  const byId = new Map(charges.map((charge) => [charge.id, charge]));
+  const byKey = new Map(others.map((charge) => [charge.requestKey, charge]));
   return {
-    charges,
+    chargeOf: (key) => ('id' in key ? byId.get(key.id) : byKey.get(requestKey(key.requestId))),
     byChargeId: new Map(ofCharges.map((row) => [row.chargeId, row])),
     byRequestId: new Map(ofRequests.map((row) => [row.requestId, row])),
     closed: await lastClosedPeriod(em, tenant),
   };
 }
 
-/** The charges that have these keys, by the text of the key. */
-async function chargesByKey(
-  em: EntityManager,
-  tenant: string,
-  keys: readonly ChargeKey[],
-): Promise<Map<string, ChargeRow>> {
-  const texts = [...new Set(keys.map(keyText))];
-  const ids = texts.filter((text) => !text.startsWith(BY_REQUEST_ID));
-  const requestKeys = texts
-    .filter((text) => text.startsWith(BY_REQUEST_ID))
-    .map((text) => text.slice(BY_REQUEST_ID.length));
-  const byId = ids.length > 0 ? await findByKeys(em, tenant, 'id', ids) : [];
-  const byRequestId = requestKeys.length > 0 ? await findByKeys(em, tenant, 'requestKey', requestKeys) : [];
-  return new Map([
-    ...byId.map((charge) => [charge.id, charge] as const),
-    ...byRequestId.map((charge) => [BY_REQUEST_ID + charge.requestKey, charge] as const),
-  ]);
-}
-
-const BY_REQUEST_ID = 'request:';
-
-function keyText(key: ChargeKey): string {
-  return 'id' in key ? key.id : BY_REQUEST_ID + requestKey(key.requestId);
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
 }

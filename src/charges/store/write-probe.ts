@@ -1,5 +1,7 @@
 /** Finds out whether a charge could be recorded, without recording one. */
 
+import { NIL } from 'uuid';
+
 import { withClient } from '../../database/driver.ts';
 import type { Database } from '../../database/orm.ts';
 import { findByKeys } from './find-by-keys.ts';
@@ -24,14 +26,14 @@ export class WriteProbe {
   }
 
   /**
-   * Writes no charge with the statement that writes charges, and looks none up. That sees lost connections, a
+   * Writes no charge with the statement that writes charges, and looks up one that does not exist. That sees lost connections, a
    * database that only reads, missing tables, columns and privileges, and costs neither WAL nor a dead row.
    */
   async check(): Promise<void> {
     await withClient(this.#database.pool, (client) =>
       this.#insert.run(client, this.#tenant, [], { mode: 'expectNew', priceVersion: 0 }, this.#answerMs),
     );
-    await findByKeys(this.#database.em.fork(), this.#tenant, 'requestKey', []);
+    await findByKeys(this.#database.em.fork(), this.#tenant, 'requestKey', [NIL]);
   }
 
   /**

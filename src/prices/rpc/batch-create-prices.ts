@@ -8,7 +8,7 @@ import {
   type CreatePriceRequest,
 } from '../../../generated/charge/v1/price_service.ts';
 import { cancelled, type FieldViolation, ServiceError, validationFailed } from '../../errors/failure.ts';
-import { decodeBatch } from '../../grpc/batch-request.ts';
+import { BATCH_ITEMS_MAX, BATCH_REQUEST_BYTES_MAX, decodeBatch } from '../../grpc/batch-request.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { TimeSlice } from '../../grpc/time-slice.ts';
 import { type UnaryContext, unaryMethod } from '../../grpc/unary.ts';
@@ -19,10 +19,6 @@ import type { PriceRecorder } from '../ports.ts';
 import type { PriceRequest } from '../price-decision.ts';
 import { ONE_AFTER_THE_OTHER } from './create-price.ts';
 
-/** The largest request, and the most items, by the contract. */
-const BATCH_REQUEST_BYTES_MAX = 4 * 1024 * 1024;
-const BATCH_ITEMS_MAX = 1000;
-
 /** Stands for an item that holds nothing: it breaks the same rules as an empty one. */
 const NO_REQUEST: CreatePriceRequest = { price: undefined, requestId: '', allowPast: false };
 
@@ -30,7 +26,7 @@ const NO_REQUEST: CreatePriceRequest = { price: undefined, requestId: '', allowP
 export function batchCreatePrices(recorder: PriceRecorder, check: Check<CreatePriceRequest>): RpcMethod {
   return unaryMethod({
     requestBytesMax: BATCH_REQUEST_BYTES_MAX,
-    decode: (bytes) => decodeBatch(BatchCreatePricesRequest, bytes, BATCH_ITEMS_MAX, NO_REQUEST),
+    decode: (bytes) => decodeBatch(BatchCreatePricesRequest, bytes, NO_REQUEST),
     validate: ({ requests }) => sizeViolations(requests.length),
     response: BatchCreatePricesResponse,
     hasLargeResponse: true,

@@ -3,6 +3,7 @@
 import { GetPriceRequest, GetPriceResponse } from '../../../generated/charge/v1/price_service.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
@@ -10,13 +11,10 @@ import { toProtoPrice } from '../convert.ts';
 import { priceNotFound } from '../errors.ts';
 import type { PriceReader } from '../ports.ts';
 
-/** Far above the largest valid request of a method that reads. */
-export const READ_REQUEST_BYTES_MAX = 64 * 1024;
-
 /** The method on a reader. */
 export function getPrice(reader: PriceReader, check: Check<GetPriceRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(GetPriceRequest, bytes),
     validate: check,
     response: GetPriceResponse,

@@ -6,6 +6,7 @@ import {
   Price as ProtoPrice,
 } from '../../../generated/charge/v1/price_service.ts';
 import { decodeStrictly, encodeTransient } from '../../grpc/codec.ts';
+import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import { openPageToken, sealPageToken } from '../../grpc/page-token.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { fromProtoTimestamp } from '../../grpc/timestamp.ts';
@@ -14,7 +15,6 @@ import type { Check } from '../../grpc/validation.ts';
 import { toProtoPrice } from '../convert.ts';
 import type { PriceReader } from '../ports.ts';
 import { listPrices as pageOf, type PriceFilter } from '../price-list.ts';
-import { READ_REQUEST_BYTES_MAX } from './get-price.ts';
 
 /** Versions of a page if the caller does not say how many, and at most. */
 const PAGE_SIZE_DEFAULT = 100;
@@ -35,7 +35,7 @@ interface Place {
 /** The method on a reader. */
 export function listPrices(reader: PriceReader, check: Check<ListPricesRequest>): RpcMethod {
   return unaryMethod({
-    requestBytesMax: READ_REQUEST_BYTES_MAX,
+    requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(ListPricesRequest, bytes),
     validate: check,
     response: ListPricesResponse,

@@ -11,19 +11,17 @@ import { listPrices } from './list-prices.ts';
 import { createPriceCheck } from './price-rules.ts';
 
 /** The methods that read or change charges. Charges stand on prices, so these come from outside. */
-export type ChargeMethods = Readonly<
-  Record<'estimateCost' | 'repriceCharges' | 'listUnpricedUsage', RpcMethod>
->;
+type ChargeMethods = Readonly<Record<'estimateCost' | 'repriceCharges' | 'listUnpricedUsage', RpcMethod>>;
 
 /** What the service works on; it owns none of it. */
 export interface PriceServiceDependencies {
   readonly recorder: PriceRecorder;
   readonly reader: PriceReader;
   readonly rules: ContractRules;
-  readonly chargeMethods: Partial<ChargeMethods>;
+  readonly chargeMethods: ChargeMethods;
 }
 
-/** The service, ready to be added to a server. A charge method that is left out is UNIMPLEMENTED. */
+/** The service, ready to be added to a server. */
 export function priceService({
   recorder,
   reader,

@@ -38,10 +38,6 @@ export class PriceBooks implements Prices {
     return book.version >= version ? book : this.reload(tenant);
   }
 
-  /**
-   * All versions, read in a transaction that has locked the tenant, so that none can be added until it ends. It needs
-   * no other connection: all of them may be waiting for the lock.
-   */
   async within(em: EntityManager, tenant: string): Promise<PriceBook> {
     const { book } = this.#stateOf(tenant);
     const newer = await pricesAfter(em, tenant, book.version);

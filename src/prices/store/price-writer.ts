@@ -3,24 +3,23 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Database } from '../../database/orm.ts';
-import { type RetryOptions, retriedTransaction } from '../../database/retried-transaction.ts';
+import { type RetryOptions, retriedTransaction } from '../../database/retry.ts';
 import type { Transaction } from '../../database/transaction.ts';
 import { TimeSlice } from '../../grpc/time-slice.ts';
 import { lockTenant } from '../../journal/index.ts';
-import type { PriceRecorder, RefusedAt } from '../ports.ts';
+import type { PriceRecorder, Prices, RefusedAt } from '../ports.ts';
 import type { PriceBook } from '../price-book.ts';
 import { PriceDecisions, type PriceRequest, type PriceResult } from '../price-decision.ts';
 import { insertPrices, type NewPrice } from './insert-prices.ts';
-import type { PriceBooks } from './price-books.ts';
 import { pricesByRequestId } from './read-prices.ts';
 
 /** Implements {@link PriceRecorder} on a database and price versions that it does not own. */
 export class PriceWriter implements PriceRecorder {
   readonly #database: Database;
-  readonly #prices: PriceBooks;
+  readonly #prices: Prices;
   readonly #options: RetryOptions;
 
-  constructor(database: Database, prices: PriceBooks, options: RetryOptions) {
+  constructor(database: Database, prices: Prices, options: RetryOptions) {
     this.#database = database;
     this.#prices = prices;
     this.#options = options;
@@ -29,8 +28,8 @@ export class PriceWriter implements PriceRecorder {
   async add(tenant: string, requests: readonly PriceRequest[]): Promise<PriceResult[] | RefusedAt> {
     const outcome = await retriedTransaction(this.#database, this.#options, async (transaction) => {
       await lockTenant(transaction.client, tenant);
-      const prices = await this.#prices.within(transaction.em, tenant);
-      return decideAndInsert(transaction, tenant, requests, prices.copy());
+      const known = await this.#prices.within(transaction.em, tenant);
+      return decideAndInsert(transaction, tenant, requests, known.copy());
     });
     // This process uses the versions at once. If that fails, its next write finds out.
     await this.#prices.reload(tenant).catch(() => undefined);
@@ -38,7 +37,7 @@ export class PriceWriter implements PriceRecorder {
   }
 }
 
-/** The caller holds the lock of the tenant: each call sees what the others have added. */
+/** `prices`: all versions, in a book that nobody else reads. The caller holds the lock of the tenant. */
 async function decideAndInsert(
   { client, em }: Transaction,
   tenant: string,
