@@ -16,7 +16,7 @@ import type { ChargeRow } from '../entity.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
 import { InsertCharges, type InsertMode, isRequestIdConflict } from './insert-charges.ts';
 import { newCharge } from './charge-row.ts';
-import { type GroupOutcome, writeGroup, type WriteOptions } from './write-group.ts';
+import { type GroupOutcome, writeGroup } from './write-group.ts';
 
 /** Bounds of the write path. */
 export interface GroupWriterOptions extends RetryOptions {
@@ -203,15 +203,14 @@ export class GroupWriter implements ChargeRecorder {
     mayBeStored: () => void,
   ): Promise<GroupOutcome> {
     for (let attempt = 1; ; attempt++) {
-      const prices = await this.#prices.get(tenant);
-      const priceVersion = prices.version;
+      const before = (await this.#prices.get(tenant)).version;
       const locked = attempt > UNLOCKED_ATTEMPTS_MAX;
       try {
-        return await this.#writeGroup(tenant, charges, { prices, locked }, mayBeStored);
+        return await this.#writeGroup(tenant, charges, locked, mayBeStored);
       } catch (error) {
         if (!isHeadMismatch(error) || locked) throw error;
         const { version } = await this.#prices.reload(tenant);
-        if (version === priceVersion) throw error;
+        if (version === before) throw error;
       }
     }
   }
@@ -220,11 +219,12 @@ export class GroupWriter implements ChargeRecorder {
   async #writeGroup(
     tenant: string,
     charges: readonly ChargeRow[],
-    options: Omit<WriteOptions, 'mode'>,
+    locked: boolean,
     mayBeStored: () => void,
   ): Promise<GroupOutcome> {
+    const prices = this.#prices;
     const write = (mode: InsertMode) =>
-      writeGroup(this.#database, this.#insert, tenant, charges, { ...options, mode }, mayBeStored);
+      writeGroup(this.#database, this.#insert, tenant, charges, { mode, prices, locked }, mayBeStored);
     if (this.#conflictBackoff === 0) {
       try {
         return await write('expectNew');

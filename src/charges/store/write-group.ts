@@ -5,7 +5,7 @@ import type { Database } from '../../database/orm.ts';
 import { isStatementError } from '../../database/sql-errors.ts';
 import { inTransaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
-import { latestPrices, type PriceBook } from '../../prices/index.ts';
+import type { PriceBook, Prices } from '../../prices/index.ts';
 import { firstDifference } from '../canonical-content.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
@@ -28,9 +28,8 @@ export interface GroupOutcome {
 /** How a group is priced and written. */
 export interface WriteOptions {
   readonly mode: InsertMode;
-  /** What the charges are priced with. */
-  readonly prices: PriceBook;
-  /** First waits for the lock of the tenant and adds the latest versions to `prices`: then nobody adds another one. */
+  readonly prices: Prices;
+  /** First waits for the lock of the tenant and loads the latest versions: then nobody adds another one. */
   readonly locked: boolean;
 }
 
@@ -77,8 +76,9 @@ async function insertUnlocked(
   { mode, prices }: WriteOptions,
   mayBeStored: () => void,
 ): Promise<InsertOutcome> {
+  const known = await prices.get(tenant);
   return withClient(pool, async (client) => {
-    const priceVersion = priceAll(charges, prices);
+    const priceVersion = priceAll(charges, known);
     try {
       return await insert.run(client, tenant, charges, { mode, priceVersion });
     } catch (error) {
@@ -100,7 +100,7 @@ function insertLocked(
     database,
     async ({ client, em }) => {
       await lockTenant(client, tenant);
-      const priceVersion = priceAll(charges, await latestPrices(em, tenant, prices));
+      const priceVersion = priceAll(charges, await prices.within(em, tenant));
       return insert.run(client, tenant, charges, { mode, priceVersion });
     },
     mayBeStored,
