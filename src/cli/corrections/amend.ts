@@ -8,8 +8,8 @@ import { PriceServiceClient, type EstimateCostResponse } from '../../../generate
 import { openClient } from '../client.ts';
 import { EXIT, UsageError, type RunCommand } from '../command.ts';
 import { agree } from '../confirm.ts';
+import { openContract } from '../contract.ts';
 import { costText } from '../costs.ts';
-import { openContractCheck } from '../import/contract-check.ts';
 import { callUnary } from '../unary.ts';
 import { amendedCharge, contentOf, differencesOf, type Change, type Difference } from './amended-charge.ts';
 import {
@@ -133,7 +133,7 @@ function plan(original: Charge, changes: readonly Change[], requestId: string) {
   const faults: string[] = [];
   const charge = amendedCharge(original, changes, faults);
   throwFaults(faults);
-  const violations = openContractCheck()({ charge, requestId, importId: '' });
+  const violations = openContract().checkCharge({ charge, requestId, importId: '' });
   throwFaults(violations.map(({ field, description }) => `${field.replace(/^charge\./, '')} ${description}`));
   const differences = differencesOf(contentOf(original), charge);
   if (differences.length === 0) throw new UsageError(['the charge has these values already']);

@@ -4,10 +4,9 @@ import type { Command } from 'commander';
 import type { ClosePeriodResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { EXIT, type RunCommand } from '../command.ts';
 import { agree } from '../confirm.ts';
-import { explainTime, parseTimestamp } from '../import/timestamp.ts';
 import { callUnary } from '../unary.ts';
 import { addCommonFlags, readConnection, throwFaults, withSession, type RawFlags } from './flags.ts';
-import { timeText } from '../prices/time.ts';
+import { readTime, timeText } from '../time.ts';
 
 /** Adds the subcommand to the program. */
 export function addClosePeriod(program: Command, run: RunCommand): void {
@@ -30,11 +29,8 @@ export function addClosePeriod(program: Command, run: RunCommand): void {
 function runClosePeriod(command: Command, interrupt: AbortSignal): Promise<number> {
   const flags = command.opts<RawFlags & { readonly before?: string }>();
   const faults: string[] = [];
-  const endTime = parseTimestamp(flags.before ?? '');
-  if (!endTime)
-    faults.push(
-      flags.before === undefined ? '--before: say until when' : `--before: ${explainTime(flags.before)}`,
-    );
+  const endTime = readTime('--before', flags.before, faults);
+  if (flags.before === undefined) faults.push('--before: say until when');
   const connection = readConnection(flags, faults);
   throwFaults(faults);
   return withSession(connection, interrupt, async ({ client, repeats }) => {

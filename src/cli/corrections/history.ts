@@ -18,7 +18,7 @@ import {
   withSession,
   type RawFlags,
 } from './flags.ts';
-import { timeText } from '../prices/time.ts';
+import { timeText } from '../time.ts';
 
 /** Adds the subcommand to the program. */
 export function addHistory(program: Command, run: RunCommand): void {

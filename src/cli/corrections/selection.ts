@@ -3,7 +3,7 @@
 import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts';
 import { CostSums } from '../costs.ts';
 import { group } from '../progress.ts';
-import { timeText } from '../prices/time.ts';
+import { BEGINNING, microsOf, timestampOf, timeText } from '../time.ts';
 
 /** So many users or models are shown. */
 const SHOWN_NAMES = 5;
@@ -26,8 +26,9 @@ export class Selection {
   readonly costs = new CostSums();
   readonly #users = new Map<string, number>();
   readonly #models = new Map<string, number>();
-  #first: Charge['usageTime'];
-  #last: Charge['usageTime'];
+  /** Microseconds since 1970. */
+  #first: bigint | undefined;
+  #last: bigint | undefined;
 
   /** Adds a charge, unless it was added before. */
   add(charge: Charge): void {
@@ -41,8 +42,9 @@ export class Selection {
       this.costs.add(charge);
       count(this.#users, charge.userProfile);
       count(this.#models, charge.model || 'no model');
-      if (!this.#first || isBefore(charge.usageTime, this.#first)) this.#first = charge.usageTime;
-      if (!this.#last || isBefore(this.#last, charge.usageTime)) this.#last = charge.usageTime;
+      const micros = microsOf(charge.usageTime ?? BEGINNING);
+      if (this.#first === undefined || micros < this.#first) this.#first = micros;
+      if (this.#last === undefined || micros > this.#last) this.#last = micros;
     }
   }
 
@@ -59,7 +61,7 @@ export class Selection {
     const lines = [`  charges that count: ${group(this.ids.length)}`];
     if (this.ids.length > 0) {
       lines.push(`  users:    ${most(this.#users)}`, `  models:   ${most(this.#models)}`);
-      lines.push(`  usage:    ${timeText(this.#first)} to ${timeText(this.#last)}`);
+      lines.push(`  usage:    ${momentText(this.#first)} to ${momentText(this.#last)}`);
       lines.push(...this.costs.amounts.map((amount) => `  cost:     ${amount}`));
       if (this.costs.unpriced > 0) lines.push(`  without a price: ${group(this.costs.unpriced)}`);
     }
@@ -75,11 +77,15 @@ export class Selection {
       amended: this.#amended.length,
       users: this.#users.size,
       models: this.#models.size,
-      first_usage_time: this.#first ? timeText(this.#first) : null,
-      last_usage_time: this.#last ? timeText(this.#last) : null,
+      first_usage_time: momentText(this.#first),
+      last_usage_time: momentText(this.#last),
       ...this.costs.toJSON(),
     };
   }
+}
+
+function momentText(micros: bigint | undefined): string | null {
+  return micros === undefined ? null : timeText(timestampOf(micros));
 }
 
 function count(names: Map<string, number>, name: string): void {
@@ -92,9 +98,4 @@ function most(names: ReadonlyMap<string, number>): string {
   const texts = shown.map(([name, charges]) => `${name} (${group(charges)})`);
   const rest = names.size - shown.length;
   return rest > 0 ? `${texts.join(', ')} and ${group(rest)} more` : texts.join(', ');
-}
-
-function isBefore(a: Charge['usageTime'], b: Charge['usageTime']): boolean {
-  const [x, y] = [a?.seconds ?? 0n, b?.seconds ?? 0n];
-  return x < y || (x === y && (a?.nanos ?? 0) < (b?.nanos ?? 0));
 }

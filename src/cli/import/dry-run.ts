@@ -1,8 +1,8 @@
 /** Finds out what an import would do, row by row, without sending a charge. */
 
 import type { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
+import { openContract } from '../contract.ts';
 import { startProgress } from '../progress.ts';
-import { openContractCheck } from './contract-check.ts';
 import { RowConverter, type Conversion } from './convert-rows.ts';
 import { numberOf, NumberTable } from './identity.ts';
 import { comparable, differenceFrom, type Lookup } from './lookup.ts';
@@ -34,7 +34,7 @@ export async function dryRun(
   const totals = new Totals();
   const progress = startProgress(process.stderr, totalBytes, totals);
   const converter = new RowConverter(conversion);
-  const check = openContractCheck();
+  const contract = openContract();
   const contents = new NumberTable();
   const reject = (rejection: Rejection): void => {
     totals.addRejected(rejection);
@@ -47,7 +47,7 @@ export async function dryRun(
     else if ('rejection' in converted) reject(converted.rejection);
     else {
       const { request } = converted;
-      const violations = check(request);
+      const violations = contract.checkCharge(request);
       if (violations.length > 0) reject(violation(row, violations));
       else {
         const content = numberOf(JSON.stringify(request.charge && comparable(request.charge)));

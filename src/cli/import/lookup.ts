@@ -12,6 +12,7 @@ import {
   ListChargesOrder,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { openClient, ServiceUnavailable, waitForServer } from '../client.ts';
+import { microsOf, timestampOf } from '../time.ts';
 import { isLaterEqualRow } from './identity.ts';
 import { adviceOn, describe, errorOfCall } from '../server-error.ts';
 
@@ -73,12 +74,15 @@ export class Lookup {
   }
 
   async #chargesAt({ usageTime, model }: Charge): Promise<readonly Charge[]> {
-    // The service keeps microseconds.
-    const { seconds = 0n, nanos = 0 } = usageTime ?? {};
-    const micros = seconds * 1_000_000n + BigInt(Math.trunc(nanos / 1000));
+    const micros = usageTime ? microsOf(usageTime) : 0n;
     // A spreadsheet may have cut the seconds off, or the digits after them.
     const cut = CUT_MICROS.find((unit) => micros % unit === 0n) ?? 1n;
-    const filter = { ...NO_FILTER, model, startTime: timeAt(micros), endTime: timeAt(micros + cut) };
+    const filter = {
+      ...NO_FILTER,
+      model,
+      startTime: timestampOf(micros),
+      endTime: timestampOf(micros + cut),
+    };
     const order = ListChargesOrder.LIST_CHARGES_ORDER_UNSPECIFIED;
     // Charges that were voided do not count, so they may be recorded again.
     const request = { pageSize: LISTED_MAX, pageToken: '', filter, order, includeCorrected: false };
@@ -114,12 +118,6 @@ const NO_FILTER = {
   labels: new Map<string, string>(),
   importId: '',
 } as const;
-
-function timeAt(micros: bigint): { seconds: bigint; nanos: number } {
-  // Rounds down, also before 1970.
-  const seconds = micros / 1_000_000n - (micros % 1_000_000n < 0n ? 1n : 0n);
-  return { seconds, nanos: Number(micros - seconds * 1_000_000n) * 1000 };
-}
 
 function isAlike(stored: Charge, charge: Charge): boolean {
   return stored.promptTokens === charge.promptTokens && stored.completionTokens === charge.completionTokens;

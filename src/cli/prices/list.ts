@@ -6,14 +6,14 @@ import { ServiceTier } from '../../../generated/charge/v1/money.ts';
 import { ModelMatch, type Price } from '../../../generated/charge/v1/price_service.ts';
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import { addressOption, EXIT, UsageError, type RunCommand } from '../command.ts';
-import { openPriceContract } from './contract.ts';
+import { openContract } from '../contract.ts';
 import { failed } from './failure.ts';
 import { readAddressOf, refuseArguments } from './flags.ts';
 import { readProvider } from './litellm/models.ts';
 import { basisText, shortName } from './price-text.ts';
 import { PriceApi } from './service.ts';
 import { tableText } from './table.ts';
-import { BEGINNING, microsOf, readTime, timeText } from './time.ts';
+import { BEGINNING, microsOf, readTime, timeText } from '../time.ts';
 
 interface ListOptions {
   readonly address: string;
@@ -83,9 +83,9 @@ async function runList(options: ListOptions): Promise<number> {
 }
 
 function toJson(prices: readonly Price[]): string {
-  const contract = openPriceContract();
+  const contract = openContract();
   // One price a line, so that a fault can name its line when the list is imported.
-  return `[\n${prices.map((price) => JSON.stringify(contract.toJson(price))).join(',\n')}\n]`;
+  return `[\n${prices.map((price) => JSON.stringify(contract.priceToJson(price))).join(',\n')}\n]`;
 }
 
 const TITLES = ['VERSION', 'PROVIDER', 'MODEL', 'TYPE', 'TIER', 'REGION', 'FROM', 'PRICE'];

@@ -5,7 +5,7 @@ import { Price, type CreatePriceRequest } from '../../../generated/charge/v1/pri
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import type { FilePrice, PriceFile } from './price-file.ts';
 import { basisText, keyText } from './price-text.ts';
-import { BEGINNING, microsOf, timestampOf } from './time.ts';
+import { BEGINNING, microsOf, timestampOf } from '../time.ts';
 
 /** A version to add. */
 export interface Addition extends FilePrice {

@@ -9,7 +9,7 @@ import { ListUnpricedUsageResponse, UnpricedUsage } from '../../../generated/cha
 import { parseTimestamp } from '../../../src/cli/import/timestamp.ts';
 import { nearestPrice } from '../../../src/cli/prices/nearest.ts';
 import { basisText, describeKey } from '../../../src/cli/prices/price-text.ts';
-import { timeText } from '../../../src/cli/prices/time.ts';
+import { timeText } from '../../../src/cli/time.ts';
 import { convertEntries } from './support/catalogue.ts';
 import { PriceHarness } from './support/harness.ts';
 

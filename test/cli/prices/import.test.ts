@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { status as codes } from '@grpc/grpc-js';
 import { agree } from '../../../src/cli/prices/agree.ts';
 import { basisText, describeKey } from '../../../src/cli/prices/price-text.ts';
-import { timeText } from '../../../src/cli/prices/time.ts';
+import { timeText } from '../../../src/cli/time.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { CATALOGUE, hasData, readCases } from './support/catalogue.ts';
 import { PriceHarness } from './support/harness.ts';

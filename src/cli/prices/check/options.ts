@@ -6,7 +6,7 @@ import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.
 import { UsageError } from '../../command.ts';
 import { readAddressOf, refuseArguments } from '../flags.ts';
 import type { History } from '../plan.ts';
-import { microsOf, readTime } from '../time.ts';
+import { microsOf, readTime } from '../../time.ts';
 
 /** What one check looks at. */
 export interface CheckOptions {

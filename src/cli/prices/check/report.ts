@@ -10,7 +10,7 @@ import { nearestPrice } from '../nearest.ts';
 import { pricesAt } from '../plan.ts';
 import { describeKey, shortName } from '../price-text.ts';
 import { tableText } from '../table.ts';
-import { microsOf, timestampOf, timeText } from '../time.ts';
+import { microsOf, timestampOf, timeText } from '../../time.ts';
 import type { Checked, CheckOptions } from './options.ts';
 import { canBeMended, changesThePast } from './template.ts';
 

@@ -7,7 +7,7 @@ import { addressOption, UsageError } from '../../command.ts';
 import { readAddressOf } from '../flags.ts';
 import { readProvider } from '../litellm/models.ts';
 import { SEARCH_SIZES, type SearchSize } from '../litellm/price-fields.ts';
-import { readTime } from '../time.ts';
+import { readTime } from '../../time.ts';
 
 /** What commander reads as it is. */
 interface Flags {

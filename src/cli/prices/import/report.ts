@@ -4,7 +4,7 @@ import { group } from '../../progress.ts';
 import type { Collision, NamesByReason, PriceFile } from '../price-file.ts';
 import type { Addition, PricePlan } from '../plan.ts';
 import { basisText, describeKey } from '../price-text.ts';
-import { timeText } from '../time.ts';
+import { timeText } from '../../time.ts';
 import type { ImportOptions } from './options.ts';
 
 /** How an import ended. `refused`: the service refused a batch. After each of the last three, run it again. */

@@ -4,13 +4,13 @@ import { ServiceUnavailable } from '../../client.ts';
 import { EXIT, UsageError } from '../../command.ts';
 import { group, startProgress } from '../../progress.ts';
 import { agree, terminalOfProcess } from '../agree.ts';
-import { openPriceContract } from '../contract.ts';
+import { openContract } from '../../contract.ts';
 import { failed } from '../failure.ts';
 import { planPrices, type Addition, type PricePlan } from '../plan.ts';
 import { describeKey } from '../price-text.ts';
 import { readPriceFile } from '../read-file.ts';
 import { CallRefused, PriceApi } from '../service.ts';
-import { timeText } from '../time.ts';
+import { timeText } from '../../time.ts';
 import type { ImportOptions } from './options.ts';
 import { changesToText, toJson, toText, type Ending } from './report.ts';
 
@@ -32,7 +32,7 @@ export async function runPriceImport(options: ImportOptions, interrupt: AbortSig
 
 async function importFile(options: ImportOptions, interrupt: AbortSignal): Promise<number> {
   const catalogue = { ...options, zeroMeansFree: options.zeroMeansFree ?? false };
-  const file = await readPriceFile(options.file, catalogue, openPriceContract());
+  const file = await readPriceFile(options.file, catalogue, openContract());
   if (file.prices.length === 0 && options.only !== undefined)
     throw new UsageError([`--only: the file has no price of ${options.only}`]);
   return PriceApi.use(options.address, async (api) => {

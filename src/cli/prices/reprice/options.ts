@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.ts';
 import { UsageError } from '../../command.ts';
 import { readAddressOf, refuseArguments } from '../flags.ts';
-import { microsOf, readTime } from '../time.ts';
+import { microsOf, readTime } from '../../time.ts';
 
 /** What one run is to do. */
 export interface RepriceOptions {

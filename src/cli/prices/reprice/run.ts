@@ -7,7 +7,7 @@ import { agree, terminalOfProcess } from '../agree.ts';
 import { failed } from '../failure.ts';
 import { commandLine } from '../flags.ts';
 import { CallRefused, PriceApi } from '../service.ts';
-import { timeText } from '../time.ts';
+import { timeText } from '../../time.ts';
 import type { RepriceOptions } from './options.ts';
 import { RepriceTotals } from './totals.ts';
 

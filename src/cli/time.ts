@@ -1,7 +1,7 @@
-/** Times of prices and usage, to the microsecond, as the service keeps them. */
+/** Moments, to the microsecond, as the service keeps them. */
 
-import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
-import { explainTime, parseTimestamp } from '../import/timestamp.ts';
+import type { Timestamp } from '../../generated/google/protobuf/timestamp.ts';
+import { explainTime, parseTimestamp } from './import/timestamp.ts';
 
 /** 0001-01-01T00:00:00Z, before all usage: the first price of a key prices history, too. */
 export const BEGINNING: Timestamp = { seconds: -62_135_596_800n, nanos: 0 };
