@@ -33,3 +33,10 @@ export function readTime(flag: string, text: string | undefined, faults: string[
   if (!time) faults.push(`${flag}: ${explainTime(text)}`);
   return time;
 }
+
+/** Reads `--from` and `--to`, each of which may be absent. */
+export function readRange(flags: { readonly from?: string; readonly to?: string }, faults: string[]) {
+  const [from, to] = [readTime('--from', flags.from, faults), readTime('--to', flags.to, faults)];
+  if (from && to && microsOf(from) >= microsOf(to)) faults.push('--from must be before --to');
+  return { from, to };
+}

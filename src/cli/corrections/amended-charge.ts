@@ -71,7 +71,7 @@ function flat(charge: Charge): Map<string, string> {
     typeof value === 'string' ? value : JSON.stringify(value),
   ]);
   return new Map([
-    ...texts.filter(([, value]) => value !== '0'),
+    ...texts,
     ...Object.entries(labels).map(([key, value]): [string, string] => [`label.${key}`, String(value)]),
   ]);
 }

@@ -4,7 +4,7 @@ import type { ServiceUnavailable } from '../client.ts';
 import { group } from '../progress.ts';
 import type { Selection } from './selection.ts';
 import type { VoidTotals } from './void-charges.ts';
-import type { VoidOptions } from './void-options.ts';
+import type { VoidOptions } from './flags.ts';
 
 /** Everything that the report tells. */
 export interface VoidReport {

@@ -5,7 +5,9 @@ import { openContract } from '../contract.ts';
 import { startProgress } from '../progress.ts';
 import { RowConverter, type Conversion } from './convert-rows.ts';
 import { numberOf, NumberTable } from './identity.ts';
-import { comparable, differenceFrom, type Lookup } from './lookup.ts';
+import { chargeOf } from '../lists.ts';
+import type { Session } from '../session.ts';
+import { comparable, differenceFrom } from './lookup.ts';
 import { describeViolations, type Rejection } from './rejects.ts';
 import type { Row } from './row.ts';
 import { SHOWN_REJECTIONS_MAX, Totals } from './totals.ts';
@@ -27,7 +29,7 @@ interface Judged {
 export async function dryRun(
   rows: AsyncIterable<Row>,
   conversion: Conversion,
-  lookup: Lookup,
+  session: Session,
   totalBytes: number,
   interrupt: AbortSignal,
 ): Promise<Totals> {
@@ -61,7 +63,9 @@ export async function dryRun(
     return undefined;
   };
   const ask = async (judged: readonly Judged[]): Promise<void> => {
-    const stored = await Promise.all(judged.map(({ request }) => lookup.chargeOf(request.requestId)));
+    const stored = await Promise.all(
+      judged.map(({ request }) => chargeOf(session, { $case: 'requestId', value: request.requestId })),
+    );
     judged.forEach(({ row, request, isFirst }, index) => {
       const [charge, known] = [request.charge, stored[index]];
       const field = known && charge && differenceFrom(known, charge);

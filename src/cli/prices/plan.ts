@@ -32,8 +32,6 @@ export interface PlanOptions {
   /** When changed prices come into force; undefined: now. */
   readonly effectiveTime: Timestamp | undefined;
   readonly allowPast: boolean;
-  /** A catalogue also replaces prices that did not come from a catalogue, such as negotiated ones. */
-  readonly replaceOthers: boolean;
   /** Microseconds since 1970. */
   readonly now: bigint;
 }
@@ -103,7 +101,7 @@ export function planPrices(file: PriceFile, stored: readonly Price[], options: P
     const request = { price, requestId: requestIdOf(price, current), allowPast };
     const addition = { price, origin: filePrice.origin, request, inForce };
     const isOfOthers = inForce !== undefined && !inForce.source.startsWith(file.sourcePrefix);
-    if (file.format === 'litellm' && isOfOthers && !options.replaceOthers) {
+    if (file.format === 'litellm' && isOfOthers) {
       kept.push(addition);
       continue;
     }

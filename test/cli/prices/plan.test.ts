@@ -10,7 +10,7 @@ import { basisText, keyText } from '../../../src/cli/prices/price-text.ts';
 import { BEGINNING, microsOf, timestampOf } from '../../../src/cli/time.ts';
 
 const NOW = 1_000_000_000n;
-const OPTIONS = { effectiveTime: undefined, allowPast: true, replaceOthers: true, now: NOW };
+const OPTIONS = { effectiveTime: undefined, allowPast: true, now: NOW };
 
 interface Small {
   readonly model: string;

@@ -55,32 +55,29 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
         ] as const)
       : []),
     ...(plan.kept.length > 0
-      ? [['kept', plan.kept.length, 'the price in force is your own; --replace-others replaces it'] as const]
+      ? [['kept', plan.kept.length, 'the price in force is your own; it stays'] as const]
       : []),
   ];
   const width = Math.max(...counts.map(([, count]) => group(count).length));
-  const shown = options.verbose ? Infinity : SHOWN_LINES;
-  const notesShown = options.verbose ? Infinity : SHOWN_NOTES;
   return [
     `${HEADS[ending]} ${options.file}`,
     ...counts.map(([name, count, note = '']) =>
       `  ${name.padEnd(12)} ${group(count).padStart(width)}  ${note}`.trimEnd(),
     ),
-    ...section('Left out', namesOf(notes.leftOut, options), Infinity),
-    ...section('Prices that no usage kind stands for', namesOf(notes.ignored, options), notesShown),
-    ...section('Conflicts', notes.conflicts.map(conflictText), shown),
+    ...section('Left out', namesOf(notes.leftOut), Infinity),
+    ...section('Prices that no usage kind stands for', namesOf(notes.ignored), SHOWN_NOTES),
+    ...section('Conflicts', notes.conflicts.map(conflictText)),
     ...section(
       'Tiers with rates of the base, because they state none',
       notes.copied.map(copiedText),
-      notesShown,
+      SHOWN_NOTES,
     ),
-    ...section('Rounded', notes.rounded.map(roundedText), shown),
-    ...section('Kept', plan.kept.map(changeText), shown),
-    ...changesToText(plan, shown),
+    ...section('Rounded', notes.rounded.map(roundedText)),
+    ...section('Kept', plan.kept.map(changeText)),
+    ...changesToText(plan),
     ...section(
       'In force and not in this file (they stay in force)',
       plan.gone.map(({ key }) => (key ? describeKey(key) : '')),
-      shown,
     ),
     ...(error === undefined ? [] : [error]),
     ...(ending === 'imported' || ending === 'dry_run'
@@ -90,8 +87,8 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
 }
 
 /** What would change, with the old and the new rates. */
-export function changesToText({ additions }: PricePlan, shown = SHOWN_LINES): string[] {
-  return section('Changed', additions.filter(({ inForce }) => inForce).map(changeText), shown);
+export function changesToText({ additions }: PricePlan): string[] {
+  return section('Changed', additions.filter(({ inForce }) => inForce).map(changeText));
 }
 
 /** The report as one JSON object. */
@@ -146,19 +143,19 @@ export function toJson({ options, file, plan, ending, created, unchanged, error 
   });
 }
 
-function section(title: string, lines: readonly string[], shown: number): string[] {
+function section(title: string, lines: readonly string[], shown = SHOWN_LINES): string[] {
   if (lines.length === 0) return [];
   const rest = lines.length - shown;
   return [
     `${title}:`,
     ...lines.slice(0, shown).map((line) => `  ${line}`),
-    ...(rest > 0 ? [`  and ${group(rest)} more; --verbose shows all`] : []),
+    ...(rest > 0 ? [`  and ${group(rest)} more; --json shows all`] : []),
   ];
 }
 
-function namesOf(reasons: NamesByReason, { verbose = false }: ImportOptions): string[] {
+function namesOf(reasons: NamesByReason): string[] {
   return [...reasons].map(([reason, names]) => {
-    const first = names.slice(0, verbose ? Infinity : SHOWN_NAMES);
+    const first = names.slice(0, SHOWN_NAMES);
     const rest = names.length - first.length;
     return `${reason}: ${group(names.length)} (${first.join(', ')}${rest > 0 ? `, and ${group(rest)} more` : ''})`;
   });
