@@ -1,5 +1,6 @@
 /** Reads of charges and prices that several commands need. */
 
+import { status as codes } from '@grpc/grpc-js';
 import {
   ChargeServiceService,
   ListChargesOrder,
@@ -38,7 +39,7 @@ export async function chargeOf(
   try {
     return (await session.call(ChargeServiceService.getCharge, { key })).charge;
   } catch (error) {
-    if (error instanceof Refused && error.error.reason === 'CHARGE_NOT_FOUND') return undefined;
+    if (error instanceof Refused && error.error.code === Number(codes.NOT_FOUND)) return undefined;
     throw error;
   }
 }

@@ -18,11 +18,16 @@ export function timestampOf(micros: bigint): Timestamp {
   return { seconds, nanos: Number(micros - seconds * 1_000_000n) * 1000 };
 }
 
-/** RFC 3339 in UTC, with as many digits as the time has: `2026-08-21T00:00:00Z`. */
+/** RFC 3339 in UTC, with 0, 3, 6 or 9 decimals, as proto3 JSON has it: `2026-08-21T00:00:00Z`. */
 export function timeText(time: Timestamp | undefined): string {
   if (!time) return '';
   const moment = new Date(Number(time.seconds) * 1000).toISOString().slice(0, 19);
-  const fraction = time.nanos === 0 ? '' : `.${String(time.nanos).padStart(9, '0').replace(/0+$/, '')}`;
+  const fraction =
+    time.nanos === 0
+      ? ''
+      : `.${String(time.nanos)
+          .padStart(9, '0')
+          .replace(/(000)+$/, '')}`;
   return `${moment}${fraction}Z`;
 }
 

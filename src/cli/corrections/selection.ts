@@ -2,12 +2,9 @@
 
 import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts';
 import { CostSums } from '../costs.ts';
+import { NameCounts } from '../counts.ts';
 import { group } from '../progress.ts';
 import { BEGINNING, microsOf, timestampOf, timeText } from '../time.ts';
-
-/** So many users or models are shown. */
-const SHOWN_NAMES = 5;
-const NAMES_MAX = 10_000;
 
 /** A charge and the one in its place. */
 interface Amended {
@@ -24,8 +21,8 @@ export class Selection {
   readonly #seen = new Set<string>();
   readonly #amended: Amended[] = [];
   readonly costs = new CostSums();
-  readonly #users = new Map<string, number>();
-  readonly #models = new Map<string, number>();
+  readonly #users = new NameCounts();
+  readonly #models = new NameCounts();
   /** Microseconds since 1970. */
   #first: bigint | undefined;
   #last: bigint | undefined;
@@ -40,8 +37,8 @@ export class Selection {
     else {
       this.ids.push(charge.id);
       this.costs.add(charge);
-      count(this.#users, charge.userProfile);
-      count(this.#models, charge.model || 'no model');
+      this.#users.add(charge.userProfile);
+      this.#models.add(charge.model || 'no model');
       const micros = microsOf(charge.usageTime ?? BEGINNING);
       if (this.#first === undefined || micros < this.#first) this.#first = micros;
       if (this.#last === undefined || micros > this.#last) this.#last = micros;
@@ -60,7 +57,7 @@ export class Selection {
   toText(): string {
     const lines = [`  charges that count: ${group(this.ids.length)}`];
     if (this.ids.length > 0) {
-      lines.push(`  users:    ${most(this.#users)}`, `  models:   ${most(this.#models)}`);
+      lines.push(`  users:    ${String(this.#users)}`, `  models:   ${String(this.#models)}`);
       lines.push(`  usage:    ${momentText(this.#first)} to ${momentText(this.#last)}`);
       lines.push(...this.costs.amounts.map((amount) => `  cost:     ${amount}`));
       if (this.costs.unpriced > 0) lines.push(`  without a price: ${group(this.costs.unpriced)}`);
@@ -86,16 +83,4 @@ export class Selection {
 
 function momentText(micros: bigint | undefined): string | null {
   return micros === undefined ? null : timeText(timestampOf(micros));
-}
-
-function count(names: Map<string, number>, name: string): void {
-  const known = names.get(name);
-  if (known !== undefined || names.size < NAMES_MAX) names.set(name, (known ?? 0) + 1);
-}
-
-function most(names: ReadonlyMap<string, number>): string {
-  const shown = [...names].sort(([, a], [, b]) => b - a).slice(0, SHOWN_NAMES);
-  const texts = shown.map(([name, charges]) => `${name} (${group(charges)})`);
-  const rest = names.size - shown.length;
-  return rest > 0 ? `${texts.join(', ')} and ${group(rest)} more` : texts.join(', ');
 }

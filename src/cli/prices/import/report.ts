@@ -1,5 +1,6 @@
 /** The end of `charge prices import`, for people and for programs. */
 
+import { atLeastOne, countLines, type Count } from '../../counts.ts';
 import { group } from '../../progress.ts';
 import type { Collision, NamesByReason, PriceFile } from '../price-file.ts';
 import type { Addition, PricePlan } from '../plan.ts';
@@ -41,7 +42,7 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
   const { notes } = file;
   const isNew = plan.additions.filter(({ inForce }) => !inForce).length;
   const leftOut = [...notes.leftOut.values()].reduce((sum, names) => sum + names.length, 0);
-  const counts: (readonly [string, number, string?])[] = [
+  const counts: Count[] = [
     ['entries', file.entries],
     ['new', isNew],
     ['changed', plan.additions.length - isNew],
@@ -54,16 +55,11 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
           ['left out', leftOut],
         ] as const)
       : []),
-    ...(plan.kept.length > 0
-      ? [['kept', plan.kept.length, 'the price in force is your own; it stays'] as const]
-      : []),
+    ...atLeastOne('kept', plan.kept.length, 'the price in force is your own; it stays'),
   ];
-  const width = Math.max(...counts.map(([, count]) => group(count).length));
   return [
     `${HEADS[ending]} ${options.file}`,
-    ...counts.map(([name, count, note = '']) =>
-      `  ${name.padEnd(12)} ${group(count).padStart(width)}  ${note}`.trimEnd(),
-    ),
+    ...countLines(counts, 12),
     ...section('Left out', namesOf(notes.leftOut), Infinity),
     ...section('Prices that no usage kind stands for', namesOf(notes.ignored), SHOWN_NOTES),
     ...section('Conflicts', notes.conflicts.map(conflictText)),
