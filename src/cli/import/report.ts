@@ -1,5 +1,6 @@
 /** The end of an import, for people and for programs. */
 
+import { commandLine } from '../command-line.ts';
 import { atLeastOne, countLines, type Count } from '../counts.ts';
 import { group } from '../progress.ts';
 import type { ImportOptions } from './options.ts';
@@ -101,14 +102,14 @@ function replayNote({ replayedAfterResend }: Totals): string {
 }
 
 /** What the charges cost. A dry run knows it only of those that are stored. */
-function costLines({ ending, totals: { costs } }: Report): string[] {
+function costLines({ options, ending, totals: { costs } }: Report): string[] {
   const of = ending === 'dry_run' ? 'of charges that are stored' : 'of the charges that count';
   const lines = costs.amounts.map((amount) => `  cost               ${amount}  ${of}`);
   if (costs.unpriced === 0) return lines;
   return [
     ...lines,
     `  without a price    ${group(costs.unpriced)} charges, in no cost above: ${costs.unpricedModels}`,
-    '                     npx charge prices check tells which prices are missing',
+    `                     ${commandLine(['prices', 'check'], options.address)} tells which prices are missing`,
   ];
 }
 
@@ -147,7 +148,7 @@ function hints(report: Report): string[] {
   }
   if (mayHaveCreated(report))
     result.push(
-      `Import ${importId}: to take it back, run: npx charge void --import ${importId} --reason TEXT`,
+      `Import ${importId}: to take it back, run: ${commandLine(['void', '--import', importId, '--reason', 'TEXT'], options.address)}`,
     );
   return result;
 }
