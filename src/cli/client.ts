@@ -33,7 +33,8 @@ export function waitForServer(client: Client, timeoutMs: number): Promise<void> 
     client.waitForReady(Date.now() + timeoutMs, (error) => {
       if (!error) return resolve();
       const target = client.getChannel().getTarget().replace(/^dns:/, '');
-      reject(new ServiceUnavailable(`no gRPC service answers at ${target}`));
+      const hint = 'Is it running there? "npm start" starts it; --address HOST:PORT names another one';
+      reject(new ServiceUnavailable(`no gRPC service answers at ${target}. ${hint}`));
     });
   });
 }

@@ -1,6 +1,6 @@
 /** What every subcommand shares: exit statuses, faults of the command line, and flags with their rules. */
 
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 import { callableAddress, DEFAULT_LISTEN, formatAddress, parseAddress } from '../config.ts';
 
 /** Exit statuses, the same for every subcommand. After a signal: 130 (SIGINT) or 143 (SIGTERM). */
@@ -23,13 +23,16 @@ export class UsageError extends Error {
   /** Everything that is wrong, each as one line. */
   readonly faults: readonly string[];
 
+  /** More for `--json`. */
+  details: object = {};
+
   constructor(faults: readonly string[]) {
     super(faults.join('\n'));
     this.faults = faults;
   }
 }
 
-/** `--address`, for every command that calls the service. Its value goes through {@link readAddress}. */
+/** `--address`, for every command that calls the service. See {@link readAddress}. */
 export function addressOption(): Option {
   return new Option('--address <host:port>', 'the gRPC server, without TLS')
     .env('LISTEN')
@@ -37,10 +40,12 @@ export function addressOption(): Option {
 }
 
 /**
- * Turns `text` into an address that a client can call; the unspecified address means this machine.
- * An empty text, as from an empty LISTEN, is the default. `source` names the flag or variable in a fault.
+ * The value of `--address` as an address that a client can call; the unspecified address means this machine.
+ * An empty text, as from an empty LISTEN, is the default.
  */
-export function readAddress(text: string, source: string, faults: string[]): string {
+export function readAddress(command: Command, faults: string[]): string {
+  const { address: text } = command.opts<{ address: string }>();
+  const source = command.getOptionValueSource('address') === 'cli' ? '--address' : 'LISTEN';
   const address = parseAddress(text.trim() || DEFAULT_LISTEN);
   if (address === undefined) {
     faults.push(`${source}: ${JSON.stringify(text)} is not HOST:PORT`);
@@ -56,4 +61,9 @@ export function readNumber(flag: string, text: string, max: number, faults: stri
   if (number < 1 || number > max)
     faults.push(`${flag}: expected a whole number from 1 to ${max}, not ${text}`);
   return number;
+}
+
+/** Throws a {@link UsageError} if there are faults. */
+export function throwFaults(faults: readonly string[]): void {
+  if (faults.length > 0) throw new UsageError(faults);
 }

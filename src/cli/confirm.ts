@@ -9,14 +9,25 @@ export interface Terminal {
   readonly output: NodeJS.WritableStream;
 }
 
-/** Where a person can be asked; undefined: nowhere. */
-export function terminalOf(): Terminal | undefined {
+/** Where a person can be asked; null: nowhere. */
+export function terminalOf(): Terminal | null {
   const { stdin: input, stderr: output } = process;
-  return input.isTTY && output.isTTY ? { input, output } : undefined;
+  return input.isTTY && output.isTTY ? { input, output } : null;
 }
 
-/** Resolves if the answer is y. Otherwise it rejects with a {@link UsageError}, after `interrupt` with an AbortError. */
-export async function ask(question: string, terminal: Terminal, interrupt: AbortSignal): Promise<void> {
+/**
+ * Asks a question on a terminal, unless `yes`. Without a terminal, and after any answer but y, it rejects with a
+ * {@link UsageError}, whose `faults` name the flag that agrees. After `interrupt` it rejects with an AbortError.
+ */
+export async function agree(
+  question: string,
+  yes: boolean | undefined,
+  interrupt: AbortSignal,
+  terminal: Terminal | null = terminalOf(),
+  faults: readonly string[] = [`${question} Nobody can be asked here: --yes agrees`],
+): Promise<void> {
+  if (yes) return;
+  if (!terminal) throw new UsageError(faults);
   const lines = createInterface(terminal);
   try {
     const answer = await lines.question(`${question} [y/N] `, { signal: interrupt });
@@ -24,16 +35,4 @@ export async function ask(question: string, terminal: Terminal, interrupt: Abort
   } finally {
     lines.close();
   }
-}
-
-/** Asks on a terminal. Elsewhere it needs `--yes`: rejects with a {@link UsageError}. */
-export async function agree(
-  question: string,
-  yes: boolean | undefined,
-  interrupt: AbortSignal,
-): Promise<void> {
-  if (yes) return;
-  const terminal = terminalOf();
-  if (!terminal) throw new UsageError([`${question} Nobody can be asked here: --yes agrees`]);
-  await ask(question, terminal, interrupt);
 }

@@ -7,18 +7,13 @@ import {
   usageKindToJSON,
   type Cost,
 } from '../../generated/charge/v1/money.ts';
+import { NameCounts } from './counts.ts';
 import { formatNanos } from './money.ts';
-import { group } from './progress.ts';
-
-/** So many models without a price are shown. */
-const SHOWN_MODELS = 5;
-/** So many are counted one by one. A file may have a model of its own in each row. */
-const MODELS_MAX = 10_000;
 
 /** Adds up costs, one exact sum for each currency. Charges without a cost are counted apart, and never as 0. */
 export class CostSums {
   readonly #nanos = new Map<string, bigint>();
-  readonly #unpricedModels = new Map<string, number>();
+  readonly #unpricedModels = new NameCounts();
   unpriced = 0;
 
   /** Adds a charge as the service has answered it. */
@@ -29,9 +24,7 @@ export class CostSums {
     } else if (cost?.status === CostStatus.COST_STATUS_UNPRICED) {
       this.unpriced += 1;
       const name = `${otherProvider || providerToJSON(provider).replace('PROVIDER_', '')} ${model}`.trim();
-      const known = this.#unpricedModels.get(name);
-      if (known !== undefined || this.#unpricedModels.size < MODELS_MAX)
-        this.#unpricedModels.set(name, (known ?? 0) + 1);
+      this.#unpricedModels.add(name);
     }
   }
 
@@ -41,8 +34,8 @@ export class CostSums {
   }
 
   /** The models that most charges without a cost have, such as `OPENAI gpt-5.2 (12)`. */
-  get unpricedModels(): string[] {
-    return this.#mostUnpriced().map(([name, charges]) => `${name} (${group(charges)})`);
+  get unpricedModels(): string {
+    return String(this.#unpricedModels);
   }
 
   /** For `--json`. Nanos are texts, because they may exceed 2^53. */
@@ -50,16 +43,12 @@ export class CostSums {
     return {
       costs: this.#sorted().map(([currency, nanos]) => ({ currency_code: currency, nanos: String(nanos) })),
       unpriced: this.unpriced,
-      unpriced_models: this.#mostUnpriced().map(([model, charges]) => ({ model, charges })),
+      unpriced_models: this.#unpricedModels.most.map(([model, charges]) => ({ model, charges })),
     };
   }
 
   #sorted(): [string, bigint][] {
     return [...this.#nanos].sort(([a], [b]) => (a < b ? -1 : 1));
-  }
-
-  #mostUnpriced(): [string, number][] {
-    return [...this.#unpricedModels].sort(([, a], [, b]) => b - a).slice(0, SHOWN_MODELS);
   }
 }
 

@@ -20,7 +20,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     await createProgram(run).parseAsync(args, { from: 'user' });
   } catch (error) {
-    if (!interrupt.signal.aborted) status = report(error);
+    if (!interrupt.signal.aborted) status = report(error, args.includes('--json'));
   } finally {
     interrupt.stop();
   }
@@ -37,13 +37,15 @@ function createProgram(run: RunCommand): Command {
   return program;
 }
 
-/** Tells a person what went wrong and returns the exit status. */
-function report(error: unknown): number {
+/** Tells a person, and a program with `json`, what went wrong and returns the exit status. */
+function report(error: unknown, json: boolean): number {
   // Commander has printed its own message by now.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof UsageError) {
     const faults = error.faults.map((fault) => `  - ${fault}\n`).join('');
     process.stderr.write(`Nothing was sent:\n${faults}--help explains the flags.\n`);
+    const refusal = { status: 'refused', faults: error.faults, ...error.details };
+    if (json) process.stdout.write(`${JSON.stringify(refusal)}\n`);
     return EXIT.usage;
   }
   process.stderr.write(`Internal error of this program: ${(error as Error).stack}\n`);

@@ -1,9 +1,7 @@
 /** Decimal numbers as text, and amounts of money in billionths. Nothing passes through a floating-point number. */
 
-import { decimalText, halfEven } from './prices/decimal.ts';
-
 const INT64_MAX = 9_223_372_036_854_775_807n;
-/** No number of a usage file is longer. */
+/** No number of a file is longer. */
 const LENGTH_MAX = 100;
 const DECIMAL = /^(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,2}))?$/i;
 
@@ -41,6 +39,22 @@ function withoutGroups(number: string): string {
   if (/^\d{1,3}(?:\.\d{3})+,\d+$|^\d{1,3}(?:\.\d{3}){2,}$/.test(number))
     return number.replaceAll('.', '').replace(',', '.');
   return /^\d+,\d+$/.test(number) ? number.replace(',', '.') : number;
+}
+
+/** `numerator / divisor`, both at least 0; a half goes to the even neighbour. */
+function halfEven(numerator: bigint, divisor: bigint): bigint {
+  const quotient = numerator / divisor;
+  const twice = (numerator % divisor) * 2n;
+  const isUp = twice > divisor || (twice === divisor && quotient % 2n === 1n);
+  return isUp ? quotient + 1n : quotient;
+}
+
+/** An integer divided by 10^`power`, with all its digits and no zeros at the end: 2500000000 and 9 make `2.5`. */
+export function decimalText(integer: bigint, power: number): string {
+  const digits = (integer < 0n ? -integer : integer).toString().padStart(power + 1, '0');
+  const fraction = digits.slice(digits.length - power).replace(/0+$/, '');
+  const whole = digits.slice(0, digits.length - power);
+  return `${integer < 0n ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
 }
 
 /** Billionths of a unit as an exact decimal number with at least two decimals: `1234.50`, `0.000001`. */

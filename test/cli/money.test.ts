@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { formatNanos, parseScaled } from '../../src/cli/money.ts';
+import { decimalText, formatNanos, parseScaled } from '../../src/cli/money.ts';
 
 test.each([
   ['0.0012', 1_200_000n],
@@ -58,4 +58,24 @@ test('every amount is read as it is written', () => {
     '0.10',
     '-1.50',
   ]);
+});
+
+test.each([
+  ['2.5e-06', 15, 2_500_000_000n],
+  ['4.6875e-9', 15, 4_687_500n],
+  ['0.0001', 12, 100_000_000n],
+  ['123456789.123456789', 9, 123456789123456789n],
+])('%s times 10^%d is %d', (text, power, value) => {
+  expect(parseScaled(text, power)).toEqual({ value, isRounded: false });
+});
+
+test('a whole number is read as it is written in a larger unit', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 10n ** 18n }), fc.constantFrom(9, 12, 15), (value, power) => {
+      const text = decimalText(value, power);
+      expect(text).not.toMatch(/\.\d*0$|\.$|^0\d/);
+      expect(parseScaled(text, power)).toEqual({ value, isRounded: false });
+    }),
+  );
+  expect([decimalText(-1n, 9), decimalText(7n, 0)]).toEqual(['-0.000000001', '7']);
 });

@@ -3,7 +3,7 @@
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Charge } from '../../generated/charge/v1/charge.ts';
-import { confirm } from '../../src/cli/import/confirm.ts';
+import { agree } from '../../src/cli/confirm.ts';
 import { Harness, usage } from './support/harness.ts';
 
 let harness: Harness;
@@ -378,9 +378,9 @@ test.each([
   ['yes\n', true],
   ['\n', false],
   ['no\n', false],
-])('on a terminal the answer %j decides, also if there are no doubts', async (answer, isYes) => {
+])('on a terminal the answer %j decides', async (answer, isYes) => {
   const terminal = { input: new PassThrough(), output: new PassThrough() };
-  const asked = confirm([], {}, terminal, new AbortController().signal);
+  const asked = agree('Record these charges?', false, new AbortController().signal, terminal);
   terminal.input.write(answer);
   if (isYes) await asked;
   else await expect(asked).rejects.toThrow('the answer was not y');

@@ -98,7 +98,7 @@ test('every fault of a row is reported, not only the first', () => {
     'charge.prompt_tokens "x" is not a whole number written in digits',
     'charge.provider "opnai" is not a provider of the contract; with --other-providers it is recorded as PROVIDER_OTHER',
     'charge.charge_type "?" is not completion, plugin or tool',
-    'charge.usage_time "y" is not a time that the importer reads (see --help)',
+    'charge.usage_time "y" is not a time such as 2026-09-01T10:00:00Z',
     'charge.model is an array, not a single value',
   ]);
 });

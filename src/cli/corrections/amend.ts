@@ -2,39 +2,31 @@
 
 import type { Command } from 'commander';
 import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts';
-import type { AmendChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
+import {
+  ChargeServiceService,
+  type AmendChargeResponse,
+} from '../../../generated/charge/v1/charge_service.ts';
 import type { Cost } from '../../../generated/charge/v1/money.ts';
-import { PriceServiceClient, type EstimateCostResponse } from '../../../generated/charge/v1/price_service.ts';
-import { openClient } from '../client.ts';
-import { EXIT, UsageError, type RunCommand } from '../command.ts';
+import { PriceServiceService } from '../../../generated/charge/v1/price_service.ts';
+import { EXIT, throwFaults, UsageError, type RunCommand } from '../command.ts';
 import { agree } from '../confirm.ts';
+import { openContract } from '../contract.ts';
 import { costText } from '../costs.ts';
-import { openContractCheck } from '../import/contract-check.ts';
-import { callUnary } from '../unary.ts';
+import { chargeOf } from '../lists.ts';
+import { withSession, type Session } from '../session.ts';
 import { amendedCharge, contentOf, differencesOf, type Change, type Difference } from './amended-charge.ts';
 import {
   addCorrectionFlags,
   readChargeId,
-  readConnection,
-  readReason,
-  throwFaults,
-  withSession,
-  type RawFlags,
-  type Session,
+  readCorrection,
+  readRequestId,
+  type CorrectionOptions,
 } from './flags.ts';
-import { chargeOf } from './select-charges.ts';
 
-interface AmendOptions {
+interface AmendOptions extends CorrectionOptions {
   readonly id: string;
   readonly changes: readonly Change[];
   readonly requestId: string;
-  readonly reason: string;
-  readonly allowClosedPeriod: boolean;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-  readonly yes: boolean;
-  readonly address: string;
-  readonly retryTimeoutMs: number;
 }
 
 const ESTIMATE_TIMEOUT_MS = 2000;
@@ -68,7 +60,7 @@ sent · 3 the service did not answer; run the same command again
 `;
 
 function readOptions(command: Command): AmendOptions {
-  const flags = command.opts<RawFlags & { readonly set?: string[]; readonly requestId?: string }>();
+  const flags = command.opts<{ readonly set?: string[]; readonly requestId?: string }>();
   const faults: string[] = [];
   const id = readChargeId(command.args[0] ?? '', faults);
   const changes = (flags.set ?? []).flatMap((pair): Change[] => {
@@ -77,19 +69,8 @@ function readOptions(command: Command): AmendOptions {
     return name === '' ? [] : [[name.trim(), value]];
   });
   if (flags.set === undefined) faults.push('--set: name at least one field to change');
-  const requestId = flags.requestId ?? `amend:${id}`;
-  if (!/^[ -~]{1,128}$/.test(requestId)) faults.push(`--request-id: ${requestId} is not a request id`);
-  const options = {
-    id,
-    changes,
-    requestId,
-    reason: readReason(flags.reason, faults),
-    allowClosedPeriod: flags.allowClosedPeriod ?? false,
-    dryRun: flags.dryRun ?? false,
-    json: flags.json ?? false,
-    yes: flags.yes ?? false,
-    ...readConnection(flags, faults),
-  };
+  const requestId = readRequestId(flags.requestId ?? `amend:${id}`, faults);
+  const options = { id, changes, requestId, ...readCorrection(command, faults) };
   throwFaults(faults);
   return options;
 }
@@ -98,7 +79,7 @@ function readOptions(command: Command): AmendOptions {
 function runAmend(options: AmendOptions, interrupt: AbortSignal): Promise<number> {
   return withSession(options, interrupt, async (session) => {
     const { id, changes, requestId, reason, allowClosedPeriod } = options;
-    const original = await chargeOf({ $case: 'id', value: id }, session);
+    const original = await chargeOf(session, { $case: 'id', value: id });
     if (!original) throw new UsageError([`there is no charge ${id}`]);
     if (original.state !== ChargeState.CHARGE_STATE_ACTIVE) return alreadyCorrected(original);
     const { charge, differences } = plan(original, changes, requestId);
@@ -113,10 +94,7 @@ function runAmend(options: AmendOptions, interrupt: AbortSignal): Promise<number
       reason,
       allowClosedPeriod,
     };
-    const response = await callUnary<AmendChargeResponse>(
-      (metadata, deadline, done) => session.client.amendCharge(request, metadata, deadline, done),
-      session.repeats,
-    );
+    const response = await session.call(ChargeServiceService.amendCharge, request);
     return report(options, differences, estimate, response);
   });
 }
@@ -133,7 +111,7 @@ function plan(original: Charge, changes: readonly Change[], requestId: string) {
   const faults: string[] = [];
   const charge = amendedCharge(original, changes, faults);
   throwFaults(faults);
-  const violations = openContractCheck()({ charge, requestId, importId: '' });
+  const violations = openContract().checkCharge({ charge, requestId, importId: '' });
   throwFaults(violations.map(({ field, description }) => `${field.replace(/^charge\./, '')} ${description}`));
   const differences = differencesOf(contentOf(original), charge);
   if (differences.length === 0) throw new UsageError(['the charge has these values already']);
@@ -141,20 +119,15 @@ function plan(original: Charge, changes: readonly Change[], requestId: string) {
 }
 
 /** What the charge would cost if it were recorded now. Undefined: the service does not tell. */
-async function estimateOf(charge: Charge, { address, repeats }: Session): Promise<Cost | undefined> {
-  const client = openClient(PriceServiceClient, address);
+async function estimateOf(charge: Charge, session: Session): Promise<Cost | undefined> {
   try {
-    const { cost } = await callUnary<EstimateCostResponse>(
-      (metadata, deadline, done) => client.estimateCost({ charge }, metadata, deadline, done),
-      { ...repeats, retryTimeoutMs: ESTIMATE_TIMEOUT_MS },
-    );
-    return cost;
+    const request = { charge };
+    return (await session.call(PriceServiceService.estimateCost, request, undefined, ESTIMATE_TIMEOUT_MS))
+      .cost;
   } catch (error) {
     // The amendment does not depend on it.
-    if (repeats.interrupt.aborted) throw error;
+    if (session.interrupt.aborted) throw error;
     return undefined;
-  } finally {
-    client.close();
   }
 }
 

@@ -3,7 +3,7 @@
 import { Charge, Provider } from '../../../generated/charge/v1/charge.ts';
 import { fieldNamed } from '../import/fields.ts';
 import { newDraft, putParts } from '../import/to-charge.ts';
-import { timeText } from '../prices/time.ts';
+import { timeText } from '../time.ts';
 
 /** A field and its new text. An empty text takes the value away. */
 export type Change = readonly [field: string, value: string];
@@ -71,7 +71,7 @@ function flat(charge: Charge): Map<string, string> {
     typeof value === 'string' ? value : JSON.stringify(value),
   ]);
   return new Map([
-    ...texts.filter(([, value]) => value !== '0'),
+    ...texts,
     ...Object.entries(labels).map(([key, value]): [string, string] => [`label.${key}`, String(value)]),
   ]);
 }

@@ -1,13 +1,12 @@
 /** `charge close-period`: closes the time before a moment. */
 
 import type { Command } from 'commander';
-import type { ClosePeriodResponse } from '../../../generated/charge/v1/charge_service.ts';
-import { EXIT, type RunCommand } from '../command.ts';
+import { ChargeServiceService } from '../../../generated/charge/v1/charge_service.ts';
+import { EXIT, throwFaults, type RunCommand } from '../command.ts';
 import { agree } from '../confirm.ts';
-import { explainTime, parseTimestamp } from '../import/timestamp.ts';
-import { callUnary } from '../unary.ts';
-import { addCommonFlags, readConnection, throwFaults, withSession, type RawFlags } from './flags.ts';
-import { timeText } from '../prices/time.ts';
+import { withSession } from '../session.ts';
+import { addCommonFlags, readConnection } from './flags.ts';
+import { readTime, timeText } from '../time.ts';
 
 /** Adds the subcommand to the program. */
 export function addClosePeriod(program: Command, run: RunCommand): void {
@@ -28,26 +27,20 @@ export function addClosePeriod(program: Command, run: RunCommand): void {
 }
 
 function runClosePeriod(command: Command, interrupt: AbortSignal): Promise<number> {
-  const flags = command.opts<RawFlags & { readonly before?: string }>();
+  const flags = command.opts<{ readonly before?: string; readonly yes?: boolean }>();
   const faults: string[] = [];
-  const endTime = parseTimestamp(flags.before ?? '');
-  if (!endTime)
-    faults.push(
-      flags.before === undefined ? '--before: say until when' : `--before: ${explainTime(flags.before)}`,
-    );
-  const connection = readConnection(flags, faults);
+  const endTime = readTime('--before', flags.before, faults);
+  if (flags.before === undefined) faults.push('--before: say until when');
+  const connection = readConnection(command, faults);
   throwFaults(faults);
-  return withSession(connection, interrupt, async ({ client, repeats }) => {
+  return withSession(connection, interrupt, async (session) => {
     await agree(`Close all usage before ${timeText(endTime)}? This cannot be undone.`, flags.yes, interrupt);
-    const response = await callUnary<ClosePeriodResponse>(
-      (metadata, deadline, done) => client.closePeriod({ endTime }, metadata, deadline, done),
-      repeats,
-    );
+    const response = await session.call(ChargeServiceService.closePeriod, { endTime });
     const [end, sequence] = [timeText(response.endTime), String(response.sequence)];
     const text =
       `Closed: usage before ${end}. Cite sequence ${sequence} on the invoice: a total as of this sequence never ` +
       'changes.';
-    process.stdout.write(`${flags.json ? JSON.stringify({ end_time: end, sequence }) : text}\n`);
+    process.stdout.write(`${connection.json ? JSON.stringify({ end_time: end, sequence }) : text}\n`);
     return EXIT.ok;
   });
 }

@@ -1,23 +1,30 @@
 /** What the commands that correct charges have in common. */
 
 import type { Command } from 'commander';
-import { addressOption, EXIT, readAddress, readNumber, UsageError } from '../command.ts';
-import { openClient, ServiceUnavailable, waitForServer } from '../client.ts';
-import { Refused, type Repeats } from '../unary.ts';
-import { ChargeServiceClient } from '../../../generated/charge/v1/charge_service.ts';
+import { addressOption, readAddress, readNumber } from '../command.ts';
 
-/** Flags that commander reads as they are. */
-export interface RawFlags {
+/** Where the service is. */
+export interface Connection {
   readonly address: string;
-  readonly retryTimeout: string;
-  readonly reason?: string;
-  readonly dryRun?: boolean;
-  readonly allowClosedPeriod?: boolean;
+  readonly retryTimeoutMs: number;
   readonly json?: boolean;
+}
+
+/** What every command has that changes what counts. */
+export interface CorrectionOptions extends Connection {
+  readonly reason: string;
+  readonly allowClosedPeriod: boolean;
+  readonly dryRun?: boolean;
   readonly yes?: boolean;
 }
 
-const CONNECT_TIMEOUT_MS = 5000;
+/** What one run of `charge void` is to do. */
+export interface VoidOptions extends CorrectionOptions {
+  readonly ids: readonly string[];
+  readonly requestIds: readonly string[];
+  readonly importId: string | undefined;
+}
+
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Declares the flags of every such command. */
@@ -37,21 +44,20 @@ export function addCorrectionFlags(command: Command): Command {
     .option('--yes', 'do not ask');
 }
 
-/** Reads `--address` and `--retry-timeout`. */
-export function readConnection(
-  flags: RawFlags,
-  faults: string[],
-): { address: string; retryTimeoutMs: number } {
-  return {
-    address: readAddress(flags.address, '--address', faults),
-    retryTimeoutMs: readNumber('--retry-timeout', flags.retryTimeout, 86_400, faults) * 1000,
-  };
+/** Reads the flags of every such command. */
+export function readConnection(command: Command, faults: string[]): Connection {
+  const flags = command.opts<{ readonly json?: boolean; readonly retryTimeout: string }>();
+  const retryTimeoutMs = readNumber('--retry-timeout', flags.retryTimeout, 86_400, faults) * 1000;
+  return { ...flags, address: readAddress(command, faults), retryTimeoutMs };
 }
 
-export function readReason(reason: string | undefined, faults: string[]): string {
-  const length = [...(reason ?? '')].length;
+/** Reads the flags of a command that changes what counts. */
+export function readCorrection(command: Command, faults: string[]): CorrectionOptions {
+  const flags = command.opts<Partial<CorrectionOptions>>();
+  const { reason = '', allowClosedPeriod = false } = flags;
+  const length = [...reason].length;
   if (length < 1 || length > 255) faults.push('--reason: say why, in 1 to 255 characters');
-  return reason ?? '';
+  return { ...flags, ...readConnection(command, faults), reason, allowClosedPeriod };
 }
 
 export function readChargeId(text: string, faults: string[]): string {
@@ -59,42 +65,8 @@ export function readChargeId(text: string, faults: string[]): string {
   return text.toLowerCase();
 }
 
-/** Throws a {@link UsageError} if there are faults. */
-export function throwFaults(faults: readonly string[]): void {
-  if (faults.length > 0) throw new UsageError(faults);
-}
-
-/** A connection, and how its calls are repeated. */
-export interface Session {
-  readonly client: ChargeServiceClient;
-  readonly address: string;
-  readonly repeats: Repeats;
-}
-
-/**
- * Runs a command with a connection and returns its exit status. Tells a person if the service cannot be reached or
- * refuses.
- */
-export async function withSession(
-  { address, retryTimeoutMs }: { address: string; retryTimeoutMs: number },
-  interrupt: AbortSignal,
-  run: (session: Session) => Promise<number>,
-): Promise<number> {
-  const client = openClient(ChargeServiceClient, address);
-  try {
-    await waitForServer(client, CONNECT_TIMEOUT_MS);
-    return await run({ client, address, repeats: { retryTimeoutMs, interrupt } });
-  } catch (error) {
-    if (error instanceof ServiceUnavailable) {
-      process.stderr.write(`${error.message}. Run the same command again: nothing is done twice.\n`);
-      return EXIT.failed;
-    }
-    if (error instanceof Refused) {
-      process.stderr.write(`The service refused: ${error.message}\n`);
-      return EXIT.rejected;
-    }
-    throw error;
-  } finally {
-    client.close();
-  }
+export function readRequestId(text: string, faults: string[]): string {
+  if (!/^[ -~]{1,128}$/.test(text))
+    faults.push(`--request-id: ${text} is not 1 to 128 printable ASCII characters`);
+  return text;
 }

@@ -2,23 +2,20 @@
 
 import type { Command } from 'commander';
 import { chargeStateToJSON, providerToJSON, type Charge } from '../../../generated/charge/v1/charge.ts';
-import { GetChargeHistoryResponse, type CostRevision } from '../../../generated/charge/v1/charge_service.ts';
+import {
+  ChargeServiceService,
+  GetChargeHistoryResponse,
+  type CostRevision,
+} from '../../../generated/charge/v1/charge_service.ts';
 import type { Correction } from '../../../generated/charge/v1/event.ts';
 import { usageKindToJSON } from '../../../generated/charge/v1/money.ts';
-import { EXIT, type RunCommand } from '../command.ts';
+import { EXIT, throwFaults, type RunCommand } from '../command.ts';
 import { costText } from '../costs.ts';
 import { formatNanos } from '../money.ts';
 import { group } from '../progress.ts';
-import { callUnary } from '../unary.ts';
-import {
-  addCommonFlags,
-  readChargeId,
-  readConnection,
-  throwFaults,
-  withSession,
-  type RawFlags,
-} from './flags.ts';
-import { timeText } from '../prices/time.ts';
+import { withSession } from '../session.ts';
+import { addCommonFlags, readChargeId, readConnection } from './flags.ts';
+import { timeText } from '../time.ts';
 
 /** Adds the subcommand to the program. */
 export function addHistory(program: Command, run: RunCommand): void {
@@ -33,24 +30,22 @@ export function addHistory(program: Command, run: RunCommand): void {
 }
 
 function runHistory(command: Command, interrupt: AbortSignal): Promise<number> {
-  const flags = command.opts<RawFlags & { readonly requestId?: string }>();
+  const { requestId } = command.opts<{ readonly requestId?: string }>();
   const faults: string[] = [];
   const [id] = command.args;
-  const { requestId } = flags;
   if ((id === undefined) === (requestId === undefined))
     faults.push('name one charge, by its id or by --request-id');
   const key =
     requestId === undefined
       ? ({ $case: 'id', value: id === undefined ? '' : readChargeId(id, faults) } as const)
       : ({ $case: 'requestId', value: requestId } as const);
-  const connection = readConnection(flags, faults);
+  const connection = readConnection(command, faults);
   throwFaults(faults);
-  return withSession(connection, interrupt, async ({ client, repeats }) => {
-    const history = await callUnary<GetChargeHistoryResponse>(
-      (metadata, deadline, done) => client.getChargeHistory({ key }, metadata, deadline, done),
-      repeats,
-    );
-    const text = flags.json ? JSON.stringify(GetChargeHistoryResponse.toJSON(history)) : historyText(history);
+  return withSession(connection, interrupt, async (session) => {
+    const history = await session.call(ChargeServiceService.getChargeHistory, { key });
+    const text = connection.json
+      ? JSON.stringify(GetChargeHistoryResponse.toJSON(history))
+      : historyText(history);
     process.stdout.write(`${text}\n`);
     return EXIT.ok;
   });

@@ -2,12 +2,9 @@
 
 import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts';
 import { CostSums } from '../costs.ts';
+import { NameCounts } from '../counts.ts';
 import { group } from '../progress.ts';
-import { timeText } from '../prices/time.ts';
-
-/** So many users or models are shown. */
-const SHOWN_NAMES = 5;
-const NAMES_MAX = 10_000;
+import { BEGINNING, microsOf, timestampOf, timeText } from '../time.ts';
 
 /** A charge and the one in its place. */
 interface Amended {
@@ -24,10 +21,11 @@ export class Selection {
   readonly #seen = new Set<string>();
   readonly #amended: Amended[] = [];
   readonly costs = new CostSums();
-  readonly #users = new Map<string, number>();
-  readonly #models = new Map<string, number>();
-  #first: Charge['usageTime'];
-  #last: Charge['usageTime'];
+  readonly #users = new NameCounts();
+  readonly #models = new NameCounts();
+  /** Microseconds since 1970. */
+  #first: bigint | undefined;
+  #last: bigint | undefined;
 
   /** Adds a charge, unless it was added before. */
   add(charge: Charge): void {
@@ -39,10 +37,11 @@ export class Selection {
     else {
       this.ids.push(charge.id);
       this.costs.add(charge);
-      count(this.#users, charge.userProfile);
-      count(this.#models, charge.model || 'no model');
-      if (!this.#first || isBefore(charge.usageTime, this.#first)) this.#first = charge.usageTime;
-      if (!this.#last || isBefore(this.#last, charge.usageTime)) this.#last = charge.usageTime;
+      this.#users.add(charge.userProfile);
+      this.#models.add(charge.model || 'no model');
+      const micros = microsOf(charge.usageTime ?? BEGINNING);
+      if (this.#first === undefined || micros < this.#first) this.#first = micros;
+      if (this.#last === undefined || micros > this.#last) this.#last = micros;
     }
   }
 
@@ -58,8 +57,8 @@ export class Selection {
   toText(): string {
     const lines = [`  charges that count: ${group(this.ids.length)}`];
     if (this.ids.length > 0) {
-      lines.push(`  users:    ${most(this.#users)}`, `  models:   ${most(this.#models)}`);
-      lines.push(`  usage:    ${timeText(this.#first)} to ${timeText(this.#last)}`);
+      lines.push(`  users:    ${String(this.#users)}`, `  models:   ${String(this.#models)}`);
+      lines.push(`  usage:    ${momentText(this.#first)} to ${momentText(this.#last)}`);
       lines.push(...this.costs.amounts.map((amount) => `  cost:     ${amount}`));
       if (this.costs.unpriced > 0) lines.push(`  without a price: ${group(this.costs.unpriced)}`);
     }
@@ -75,26 +74,13 @@ export class Selection {
       amended: this.#amended.length,
       users: this.#users.size,
       models: this.#models.size,
-      first_usage_time: this.#first ? timeText(this.#first) : null,
-      last_usage_time: this.#last ? timeText(this.#last) : null,
+      first_usage_time: momentText(this.#first),
+      last_usage_time: momentText(this.#last),
       ...this.costs.toJSON(),
     };
   }
 }
 
-function count(names: Map<string, number>, name: string): void {
-  const known = names.get(name);
-  if (known !== undefined || names.size < NAMES_MAX) names.set(name, (known ?? 0) + 1);
-}
-
-function most(names: ReadonlyMap<string, number>): string {
-  const shown = [...names].sort(([, a], [, b]) => b - a).slice(0, SHOWN_NAMES);
-  const texts = shown.map(([name, charges]) => `${name} (${group(charges)})`);
-  const rest = names.size - shown.length;
-  return rest > 0 ? `${texts.join(', ')} and ${group(rest)} more` : texts.join(', ');
-}
-
-function isBefore(a: Charge['usageTime'], b: Charge['usageTime']): boolean {
-  const [x, y] = [a?.seconds ?? 0n, b?.seconds ?? 0n];
-  return x < y || (x === y && (a?.nanos ?? 0) < (b?.nanos ?? 0));
+function momentText(micros: bigint | undefined): string | null {
+  return micros === undefined ? null : timeText(timestampOf(micros));
 }

@@ -1,12 +1,11 @@
 /** Voids charges one by one, many at a time. */
 
 import type { Charge } from '../../../generated/charge/v1/charge.ts';
-import type { VoidChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
+import { ChargeServiceService } from '../../../generated/charge/v1/charge_service.ts';
 import { ServiceUnavailable } from '../client.ts';
 import { CostSums } from '../costs.ts';
 import { group, startProgress } from '../progress.ts';
-import { callUnary, Refused } from '../unary.ts';
-import type { Session } from './flags.ts';
+import { Refused, type Session } from '../session.ts';
 
 /** Calls in flight. */
 const IN_FLIGHT_MAX = 64;
@@ -48,17 +47,12 @@ export class VoidTotals {
   }
 }
 
-/** The request id of a void. The same command again finds what it has done. */
-export function voidRequestId(chargeId: string): string {
-  return `void:${chargeId}`;
-}
-
 /**
- * Voids the charges, at most 64 at a time, until all are answered or `repeats.interrupt` is aborted. `failure`: why
+ * Voids the charges, at most 64 at a time, until all are answered or `session.interrupt` is aborted. `failure`: why
  * it gave up before all were answered.
  */
 export async function voidCharges(
-  { client, repeats }: Session,
+  session: Session,
   ids: readonly string[],
   options: { readonly reason: string; readonly allowClosedPeriod: boolean },
 ): Promise<{ totals: VoidTotals; failure: ServiceUnavailable | undefined }> {
@@ -70,24 +64,22 @@ export async function voidCharges(
   const onTrouble = (text: string): void => {
     if (Date.now() - lastNoticeAt < NOTICE_INTERVAL_MS) return;
     lastNoticeAt = Date.now();
-    progress.notice(`${text}; trying again for up to ${repeats.retryTimeoutMs / 1000} s`);
+    progress.notice(`${text}; trying again for up to ${session.retryTimeoutMs / 1000} s`);
   };
   const voidOne = async (id: string): Promise<void> => {
-    const request = { key: { $case: 'id', value: id } as const, requestId: voidRequestId(id), ...options };
+    // The same command again finds what it has done.
+    const request = { ...options, key: { $case: 'id', value: id } as const, requestId: `void:${id}` };
     try {
-      const { charge } = await callUnary<VoidChargeResponse>(
-        (metadata, deadline, done) => client.voidCharge(request, metadata, deadline, done),
-        { ...repeats, onTrouble },
-      );
+      const { charge } = await session.call(ChargeServiceService.voidCharge, request, onTrouble);
       totals.addVoided(charge);
     } catch (error) {
       if (error instanceof ServiceUnavailable) failure ??= error;
       else if (error instanceof Refused) addRefusal(totals, id, error);
-      else if (!repeats.interrupt.aborted) throw error;
+      else if (!session.interrupt.aborted) throw error;
     }
   };
   const work = async (): Promise<void> => {
-    while (!failure && !repeats.interrupt.aborted) {
+    while (!failure && !session.interrupt.aborted) {
       const id = ids[next++];
       if (id === undefined) return;
       await voidOne(id);

@@ -1,10 +1,11 @@
 /** The end of `charge void`, for people and for programs. */
 
 import type { ServiceUnavailable } from '../client.ts';
+import { commandLine } from '../command-line.ts';
 import { group } from '../progress.ts';
 import type { Selection } from './selection.ts';
 import type { VoidTotals } from './void-charges.ts';
-import type { VoidOptions } from './void-options.ts';
+import type { VoidOptions } from './flags.ts';
 
 /** Everything that the report tells. */
 export interface VoidReport {
@@ -72,13 +73,13 @@ function openOf({ selection, totals }: VoidReport): number {
   return totals ? selection.ids.length - totals.answered : 0;
 }
 
-function refusalsOf({ selection, missing, totals }: VoidReport): Refusal[] {
+function refusalsOf({ options, selection, missing, totals }: VoidReport): Refusal[] {
   return [
     ...missing.map((id) => ({ id, reason: 'CHARGE_NOT_FOUND', message: 'there is no such charge' })),
     ...selection.amended.map(({ id, replacedBy }) => ({
       id,
       reason: 'CHARGE_ALREADY_CORRECTED',
-      message: `it was amended, and charge ${replacedBy} counts in its place; npx charge void ${replacedBy} voids that one`,
+      message: `it was amended, and charge ${replacedBy} counts in its place; ${commandLine(['void', replacedBy, '--reason', 'TEXT'], options.address)} voids that one`,
     })),
     ...(totals?.refusals ?? []),
   ];

@@ -1,13 +1,19 @@
 /** `charge void`: takes charges out of all totals. */
 
 import type { Command } from 'commander';
-import { EXIT, UsageError, type RunCommand } from '../command.ts';
+import { EXIT, throwFaults, UsageError, type RunCommand } from '../command.ts';
 import { agree } from '../confirm.ts';
 import { group } from '../progress.ts';
-import { addCorrectionFlags, withSession } from './flags.ts';
+import { withSession } from '../session.ts';
+import {
+  addCorrectionFlags,
+  readChargeId,
+  readCorrection,
+  readRequestId,
+  type VoidOptions,
+} from './flags.ts';
 import { selectCharges } from './select-charges.ts';
 import { voidCharges } from './void-charges.ts';
-import { readVoidOptions, type VoidOptions } from './void-options.ts';
 import { voidJson, voidText, type VoidReport } from './void-report.ts';
 
 /** Adds the subcommand to the program. */
@@ -38,6 +44,20 @@ Voided charges keep their request ids. To record a corrected file after its impo
 Exit status: 0 all of the charges are voided · 1 some were refused, each with its reason · 2 wrong flags, or no
 agreement: nothing was sent · 3 the service did not answer; run the same command again
 `;
+
+/** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */
+function readVoidOptions(command: Command): VoidOptions {
+  const flags = command.opts<{ readonly requestId?: string[]; readonly import?: string }>();
+  const faults: string[] = [];
+  const ids = [...new Set(command.args.map((id) => readChargeId(id, faults)))];
+  const requestIds = (flags.requestId ?? []).map((id) => readRequestId(id, faults));
+  const importId = flags.import === undefined ? undefined : readChargeId(flags.import, faults);
+  if ((importId !== undefined) === ids.length + requestIds.length > 0)
+    faults.push('name the charges by their ids and --request-id, or by --import');
+  const options = { ids, requestIds, importId, ...readCorrection(command, faults) };
+  throwFaults(faults);
+  return options;
+}
 
 /** Runs the command and returns the exit status. */
 function runVoid(options: VoidOptions, interrupt: AbortSignal): Promise<number> {

@@ -1,11 +1,13 @@
 /** Finds out what an import would do, row by row, without sending a charge. */
 
 import type { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
+import { openContract } from '../contract.ts';
 import { startProgress } from '../progress.ts';
-import { openContractCheck } from './contract-check.ts';
 import { RowConverter, type Conversion } from './convert-rows.ts';
 import { numberOf, NumberTable } from './identity.ts';
-import { comparable, differenceFrom, type Lookup } from './lookup.ts';
+import { chargeOf } from '../lists.ts';
+import type { Session } from '../session.ts';
+import { comparable, differenceFrom } from './lookup.ts';
 import { describeViolations, type Rejection } from './rejects.ts';
 import type { Row } from './row.ts';
 import { SHOWN_REJECTIONS_MAX, Totals } from './totals.ts';
@@ -27,14 +29,14 @@ interface Judged {
 export async function dryRun(
   rows: AsyncIterable<Row>,
   conversion: Conversion,
-  lookup: Lookup,
+  session: Session,
   totalBytes: number,
   interrupt: AbortSignal,
 ): Promise<Totals> {
   const totals = new Totals();
   const progress = startProgress(process.stderr, totalBytes, totals);
   const converter = new RowConverter(conversion);
-  const check = openContractCheck();
+  const contract = openContract();
   const contents = new NumberTable();
   const reject = (rejection: Rejection): void => {
     totals.addRejected(rejection);
@@ -47,7 +49,7 @@ export async function dryRun(
     else if ('rejection' in converted) reject(converted.rejection);
     else {
       const { request } = converted;
-      const violations = check(request);
+      const violations = contract.checkCharge(request);
       if (violations.length > 0) reject(violation(row, violations));
       else {
         const content = numberOf(JSON.stringify(request.charge && comparable(request.charge)));
@@ -61,7 +63,9 @@ export async function dryRun(
     return undefined;
   };
   const ask = async (judged: readonly Judged[]): Promise<void> => {
-    const stored = await Promise.all(judged.map(({ request }) => lookup.chargeOf(request.requestId)));
+    const stored = await Promise.all(
+      judged.map(({ request }) => chargeOf(session, { $case: 'requestId', value: request.requestId })),
+    );
     judged.forEach(({ row, request, isFirst }, index) => {
       const [charge, known] = [request.charge, stored[index]];
       const field = known && charge && differenceFrom(known, charge);

@@ -2,7 +2,7 @@
 
 import { basename, dirname, extname } from 'node:path';
 import type { Command } from 'commander';
-import { addressOption, readAddress, readNumber, UsageError } from '../command.ts';
+import { addressOption, readAddress, readNumber, throwFaults } from '../command.ts';
 import { FIELD_NAMES, fieldNamed, type Field } from './fields.ts';
 import { isWritable } from './rejects.ts';
 import type { Format } from './row.ts';
@@ -118,7 +118,6 @@ export function readOptions(command: Command): ImportOptions {
     faults.push('--request-id-prefix: expected 1 to 64 printable ASCII characters');
   const map = readPairs('--map', flags.map, faults);
   const constants = readPairs('--set', flags.set, faults);
-  const addressSource = command.getOptionValueSource('address') === 'cli' ? '--address' : 'LISTEN';
   const options: ImportOptions = {
     ...flags,
     file,
@@ -126,14 +125,14 @@ export function readOptions(command: Command): ImportOptions {
     map,
     constants,
     labels: readLabels(flags.labels, faults),
-    address: readAddress(flags.address, addressSource, faults),
+    address: readAddress(command, faults),
     delimiter: flags.delimiter,
     rejectsPath: flags.rejects ?? defaultRejectsPath(file),
     streams: readNumber('--streams', flags.streams, 16, faults),
     windowRows: readNumber('--window', flags.window, 100_000, faults),
     retryTimeoutMs: readNumber('--retry-timeout', flags.retryTimeout, 86_400, faults) * 1000,
   };
-  if (faults.length > 0) throw new UsageError(faults);
+  throwFaults(faults);
   return options;
 }
 

@@ -2,6 +2,7 @@
 
 import { Charge } from '../../../generated/charge/v1/charge.ts';
 import { group } from '../progress.ts';
+import { timeText } from '../time.ts';
 import type { ImportOptions } from './options.ts';
 import type { ImportPlan } from './plan.ts';
 import { DEFAULTS } from './to-charge.ts';
@@ -95,9 +96,5 @@ function chargesOf({ preview }: ImportPlan): string[] {
 /** Proto3 JSON. The generated code would cut the time to milliseconds. */
 function jsonOf(charge: Charge): object {
   const json = Charge.toJSON(charge) as object;
-  if (!charge.usageTime) return json;
-  const { seconds, nanos } = charge.usageTime;
-  const moment = new Date(Number(seconds) * 1000).toISOString();
-  const fraction = nanos === 0 ? '' : `.${String(nanos).padStart(9, '0')}`;
-  return { ...json, usageTime: moment.replace('.000Z', `${fraction}Z`) };
+  return charge.usageTime ? { ...json, usageTime: timeText(charge.usageTime) } : json;
 }

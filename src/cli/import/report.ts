@@ -1,5 +1,7 @@
 /** The end of an import, for people and for programs. */
 
+import { commandLine } from '../command-line.ts';
+import { atLeastOne, countLines, type Count } from '../counts.ts';
 import { group } from '../progress.ts';
 import type { ImportOptions } from './options.ts';
 import type { ImportPlan } from './plan.ts';
@@ -41,26 +43,18 @@ const VERBS: Readonly<Record<Ending, string>> = {
 export function toText(report: Report): string {
   const { totals } = report;
   const unanswered = totals.read - totals.answered;
-  const counts: [string, number | bigint, string?][] = [
+  const counts: Count[] = [
     ['rows read', totals.read],
     ['created', totals.created],
     ['replayed', totals.replayed, totals.replayed > 0 ? replayNote(totals) : ''],
     ['rejected', totals.rejected, report.rejectsPath ? `see ${report.rejectsPath}` : ''],
-    ...(totals.leftOut > 0
-      ? [['left out', totals.leftOut, 'no usage of their own'] as [string, number, string]]
-      : []),
-    ...(unanswered > 0 ? [['not answered', unanswered] as [string, number]] : []),
-    ...(totals.voided > 0 ? [['voided', totals.voided, 'of the replayed'] as [string, number, string]] : []),
-    ...(totals.amended > 0
-      ? [['amended', totals.amended, 'of the replayed'] as [string, number, string]]
-      : []),
+    ...atLeastOne('left out', totals.leftOut, 'no usage of their own'),
+    ...atLeastOne('not answered', unanswered),
+    ...atLeastOne('voided', totals.voided, 'of the replayed'),
+    ...atLeastOne('amended', totals.amended, 'of the replayed'),
     ['prompt tokens', totals.promptTokens, 'of the charges that count'],
     ['completion tokens', totals.completionTokens],
   ];
-  const width = Math.max(...counts.map(([, count]) => group(count).length));
-  const lines = counts.map(([name, count, note = '']) =>
-    `  ${name.padEnd(18)} ${group(count).padStart(width)}  ${note}`.trimEnd(),
-  );
   const seconds = (totals.elapsedMs / 1000).toFixed(1);
   const head = `${VERBS[report.ending]} ${report.options.file} in ${seconds} s (${totals.pace})`;
   const rest = [
@@ -68,7 +62,7 @@ export function toText(report: Report): string {
     ...(report.error === undefined ? [] : [report.error]),
     ...hints(report),
   ];
-  return [head, ...lines, ...rest].join('\n');
+  return [head, ...countLines(counts, 18), ...rest].join('\n');
 }
 
 /** The summary as one JSON object. The sums are strings, because they may exceed 2^53. */
@@ -108,14 +102,14 @@ function replayNote({ replayedAfterResend }: Totals): string {
 }
 
 /** What the charges cost. A dry run knows it only of those that are stored. */
-function costLines({ ending, totals: { costs } }: Report): string[] {
+function costLines({ options, ending, totals: { costs } }: Report): string[] {
   const of = ending === 'dry_run' ? 'of charges that are stored' : 'of the charges that count';
   const lines = costs.amounts.map((amount) => `  cost               ${amount}  ${of}`);
   if (costs.unpriced === 0) return lines;
   return [
     ...lines,
-    `  without a price    ${group(costs.unpriced)} charges, in no cost above: ${costs.unpricedModels.join(', ')}`,
-    '                     npx charge prices check tells which prices are missing',
+    `  without a price    ${group(costs.unpriced)} charges, in no cost above: ${costs.unpricedModels}`,
+    `                     ${commandLine(['prices', 'check'], options.address)} tells which prices are missing`,
   ];
 }
 
@@ -154,7 +148,7 @@ function hints(report: Report): string[] {
   }
   if (mayHaveCreated(report))
     result.push(
-      `Import ${importId}: to take it back, run: npx charge void --import ${importId} --reason TEXT`,
+      `Import ${importId}: to take it back, run: ${commandLine(['void', '--import', importId, '--reason', 'TEXT'], options.address)}`,
     );
   return result;
 }

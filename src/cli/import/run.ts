@@ -3,11 +3,11 @@
 import { v7 as uuidv7 } from 'uuid';
 import { ServiceUnavailable } from '../client.ts';
 import { EXIT, UsageError } from '../command.ts';
-import { terminalOf } from '../confirm.ts';
-import { confirm } from './confirm.ts';
+import { agree, terminalOf } from '../confirm.ts';
+import { Refused, Session } from '../session.ts';
 import { dryRun } from './dry-run.ts';
 import { Importer } from './importer.ts';
-import { Lookup } from './lookup.ts';
+import { lookAlikes } from './lookup.ts';
 import type { ImportOptions } from './options.ts';
 import { planImport, type ImportPlan } from './plan.ts';
 import { planToJson, planToText } from './plan-text.ts';
@@ -15,8 +15,6 @@ import { checkRejects, fileIdOf, RejectFile } from './rejects.ts';
 import { toJson, toText, type Ending, type Report } from './report.ts';
 import { openRowsOf, openSource, type Source } from './source.ts';
 import { Totals } from './totals.ts';
-
-const CONNECT_TIMEOUT_MS = 5000;
 
 /**
  * Runs an import, prints its plan and its summary, and returns the exit status. After `interrupt` it reads
@@ -38,15 +36,7 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
     process.stderr.write(planToText(plan, options));
     return await runPlan({ options, source, plan, importId: uuidv7(), interrupt, reading });
   } catch (error) {
-    if (options.json && error instanceof UsageError) {
-      const refusal = {
-        status: 'refused',
-        file: options.file,
-        faults: error.faults,
-        plan: plan && planToJson(plan),
-      };
-      process.stdout.write(`${JSON.stringify(refusal)}\n`);
-    }
+    if (error instanceof UsageError) error.details = { file: options.file, plan: plan && planToJson(plan) };
     throw error;
   } finally {
     source?.close();
@@ -73,26 +63,31 @@ async function runPlan(run: Run): Promise<number> {
   let totals = new Totals();
   let warnings: readonly string[] = [];
   let error: string | undefined;
-  const lookup = new Lookup(options.address);
+  const session = new Session({ address: options.address }, interrupt);
   try {
     if (plan.sample.rows.length > 0) {
-      await lookup.connect(CONNECT_TIMEOUT_MS);
-      const alike = await alikeDoubt(lookup, plan);
+      await session.connect();
+      const alike = await alikeDoubt(session, plan);
       if (alike !== undefined) process.stderr.write(`warning: ${alike}\n`);
       const doubts = [...plan.doubts, ...(alike === undefined ? [] : [alike])];
       warnings = doubts;
-      if (options.dryRun) totals = await inspect(run, lookup);
+      if (options.dryRun) totals = await inspect(run, session);
       else {
-        const terminal = options.file === '-' ? undefined : terminalOf();
-        await confirm(doubts, options, terminal, interrupt);
+        const terminal = options.file === '-' ? null : terminalOf();
+        // Without a doubt, a program need not agree.
+        if (terminal || doubts.length > 0)
+          await agree('Record these charges?', options.yes, interrupt, terminal, [
+            ...doubts,
+            'if all of this is right, --yes records the charges as the plan shows them',
+          ]);
         const importer = await importRows(run, rejects, totals);
         warnings = [...warnings, ...importer.warnings];
       }
     }
   } catch (cause) {
-    if (!interrupt.aborted) error = explain(cause, totals);
+    if (!interrupt.aborted) error = explain(cause);
   } finally {
-    lookup.close();
+    session.close();
   }
   const ending = endingOf(error, interrupt.aborted, totals);
   const shown = options.dryRun && ending !== 'aborted' && ending !== 'interrupted' ? 'dry_run' : ending;
@@ -125,14 +120,16 @@ async function importRows(run: Run, rejects: RejectFile, totals: Totals): Promis
   }
 }
 
-async function inspect({ source, plan, interrupt }: Run, lookup: Lookup): Promise<Totals> {
+async function inspect({ source, plan, interrupt }: Run, session: Session): Promise<Totals> {
   const file = await openRowsOf(source, interrupt, plan.layout);
-  return dryRun(file.rows, plan.conversion, lookup, source.totalBytes, interrupt).finally(() => file.close());
+  return dryRun(file.rows, plan.conversion, session, source.totalBytes, interrupt).finally(() =>
+    file.close(),
+  );
 }
 
 /** Rows that are stored already under other ids would be charged again. */
-async function alikeDoubt(lookup: Lookup, { preview }: ImportPlan): Promise<string | undefined> {
-  const { asked, alike } = await lookup.lookAlikes(preview.requests);
+async function alikeDoubt(session: Session, { preview }: ImportPlan): Promise<string | undefined> {
+  const { asked, alike } = await lookAlikes(session, preview.requests);
   if (alike === 0 || alike * 2 < asked) return undefined;
   return (
     `of ${asked} rows whose request ids are new, ${alike} look like charges that are stored already, with the same time, ` +
@@ -142,13 +139,9 @@ async function alikeDoubt(lookup: Lookup, { preview }: ImportPlan): Promise<stri
 }
 
 /** What to say about an error that ended the import. Any other error is thrown on. */
-function explain(cause: unknown, totals: Totals): string {
-  if (cause instanceof ServiceUnavailable) {
-    const hint =
-      'Is the service running there? "npm start" starts it; --address HOST:PORT names another one.';
-    return totals.answered > 0 ? cause.message : `${cause.message}. ${hint}`;
-  }
-  if (cause instanceof RangeError) return cause.message;
+function explain(cause: unknown): string {
+  if (cause instanceof ServiceUnavailable || cause instanceof Refused || cause instanceof RangeError)
+    return cause.message;
   if (cause instanceof Error && 'code' in cause) return `reading stopped: ${cause.message}`;
   throw cause;
 }

@@ -64,7 +64,7 @@ export function explainTime(text: string): string {
   if (/\d:\d\d(?::\d\d(?:\.\d+)?)? ?[A-Z]{2,5}$/i.test(text))
     return `${name} has a time zone by its name, which can mean several: write its offset, such as +02:00`;
   if (/^\d(?:[.,]\d+)?e\+?\d+$/i.test(text)) return `${name} may be rounded: write all its digits`;
-  return `${name} is not a time that the importer reads (see --help)`;
+  return `${name} is not a time such as 2026-09-01T10:00:00Z`;
 }
 
 function fromCalendar(groups: Readonly<Record<string, string | undefined>>): Timestamp | undefined {

@@ -1,7 +1,7 @@
 /** The kinds of usage as files and people name them. */
 
 import { UsageKind } from '../../../generated/charge/v1/money.ts';
-import { decimalText, POWER } from './decimal.ts';
+import { decimalText } from '../money.ts';
 
 const PREFIX = 'USAGE_KIND_';
 
@@ -23,6 +23,16 @@ export function columnOf(kind: UsageKind): string {
 export function isTokens(kind: UsageKind): boolean {
   return kind < UsageKind.USAGE_KIND_SEARCH_QUERY && kind !== UsageKind.USAGE_KIND_REQUEST;
 }
+
+/** Powers of ten between a price in a file and a rate, which is in billionths for 1,000,000. */
+export const POWER = {
+  /** The price of one. */
+  perOne: 15,
+  /** The price of 1,000, such as that of a second for a rate of milliseconds. */
+  perThousand: 12,
+  /** The price of 1,000,000. */
+  perMillion: 9,
+} as const;
 
 /** Which price of a kind people write: that of a million tokens, or that of one of anything else. */
 export function powerOf(kind: UsageKind): number {

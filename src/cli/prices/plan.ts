@@ -5,7 +5,7 @@ import { Price, type CreatePriceRequest } from '../../../generated/charge/v1/pri
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import type { FilePrice, PriceFile } from './price-file.ts';
 import { basisText, keyText } from './price-text.ts';
-import { BEGINNING, microsOf, timestampOf } from './time.ts';
+import { BEGINNING, microsOf, timestampOf } from '../time.ts';
 
 /** A version to add. */
 export interface Addition extends FilePrice {
@@ -32,8 +32,6 @@ export interface PlanOptions {
   /** When changed prices come into force; undefined: now. */
   readonly effectiveTime: Timestamp | undefined;
   readonly allowPast: boolean;
-  /** A catalogue also replaces prices that did not come from a catalogue, such as negotiated ones. */
-  readonly replaceOthers: boolean;
   /** Microseconds since 1970. */
   readonly now: bigint;
 }
@@ -103,7 +101,7 @@ export function planPrices(file: PriceFile, stored: readonly Price[], options: P
     const request = { price, requestId: requestIdOf(price, current), allowPast };
     const addition = { price, origin: filePrice.origin, request, inForce };
     const isOfOthers = inForce !== undefined && !inForce.source.startsWith(file.sourcePrefix);
-    if (file.format === 'litellm' && isOfOthers && !options.replaceOthers) {
+    if (file.format === 'litellm' && isOfOthers) {
       kept.push(addition);
       continue;
     }

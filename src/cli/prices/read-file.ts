@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../command.ts';
-import type { PriceContract } from './contract.ts';
+import type { Contract } from '../contract.ts';
 import { convertCatalogue, type CatalogueOptions } from './litellm/catalogue.ts';
 import { parseJsonText } from './json-text.ts';
 import { convertCsv } from './own/csv.ts';
@@ -18,7 +18,7 @@ import { addName, type FilePrice, type PriceFile } from './price-file.ts';
 export async function readPriceFile(
   file: string,
   options: CatalogueOptions,
-  contract: PriceContract,
+  contract: Contract,
 ): Promise<PriceFile> {
   const bytes = await (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: Error) => {
     throw new UsageError([error.message]);
@@ -49,7 +49,7 @@ function parseCatalogue(file: string, text: string): Readonly<Record<string, unk
 }
 
 /** An entry that breaks a rule of the contract is left out: others wrote the catalogue, and the rest is good. */
-function checkCatalogue(read: PriceFile, contract: PriceContract): PriceFile {
+function checkCatalogue(read: PriceFile, contract: Contract): PriceFile {
   const leftOut = new Map([...read.notes.leftOut].map(([reason, names]) => [reason, [...names]]));
   const prices = read.prices.filter(({ price, origin }) => {
     const [fault] = check(contract, price);
@@ -60,7 +60,7 @@ function checkCatalogue(read: PriceFile, contract: PriceContract): PriceFile {
 }
 
 /** Faults of a price, without the name of the request around it. */
-function check(contract: PriceContract, price: FilePrice['price']): string[] {
-  const faults = contract.check({ price, requestId: 'check', allowPast: false });
-  return faults.map((fault) => fault.replace(/^price\./, ''));
+function check(contract: Contract, price: FilePrice['price']): string[] {
+  const violations = contract.checkPrice({ price, requestId: 'check', allowPast: false });
+  return violations.map(({ field, description }) => `${field.replace(/^price\./, '')}: ${description}`);
 }

@@ -6,16 +6,16 @@ import { ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import { ServiceTier, UsageKind } from '../../../generated/charge/v1/money.ts';
 import { ModelMatch, type Price } from '../../../generated/charge/v1/price_service.ts';
 import { UsageError } from '../../../src/cli/command.ts';
-import { openPriceContract } from '../../../src/cli/prices/contract.ts';
+import { openContract } from '../../../src/cli/contract.ts';
 import { KIND_OF_COLUMN } from '../../../src/cli/prices/kinds.ts';
 import { convertCsv } from '../../../src/cli/prices/own/csv.ts';
 import { convertJson } from '../../../src/cli/prices/own/json.ts';
 import { csvText, rowsOfPrice } from '../../../src/cli/prices/own/write-csv.ts';
 import { basisText, describeKey } from '../../../src/cli/prices/price-text.ts';
-import { timeText } from '../../../src/cli/prices/time.ts';
+import { timeText } from '../../../src/cli/time.ts';
 import { PriceHarness } from './support/harness.ts';
 
-const contract = openPriceContract();
+const contract = openContract();
 
 function csv(...lines: string[]): string[] {
   return convertCsv(lines.join('\n'), 'prices.csv').prices.map(
@@ -133,7 +133,7 @@ describe('CSV', () => {
         'openai,,,m,,,,,,free,,',
         'openai,,,m,,,,,,alias,,',
         'openai,,,m,,,,,,reported,,1',
-        'openai,,,m,,,,USD,,,,"1,5"',
+        'openai,,,m,,,,USD,,,,"1,500"',
         'openai,,,m,,,,USD,,,,-1',
         'openai,,,m,,,,USD,,,,',
         'openai,,,m',
@@ -154,8 +154,8 @@ describe('CSV', () => {
       'line 11: currency_code: is missing',
       'line 12: alias_model: is missing',
       'line 13: basis: reported has no ra',
-      'line 14: input: "1,5" is not a dec',
-      'line 15: input: -1 is negative',
+      'line 14: input: "1,500" could be a',
+      'line 15: input: "-1" is negative',
       'line 16: basis: a rate_card needs ',
     ]);
   });

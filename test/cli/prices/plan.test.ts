@@ -7,10 +7,10 @@ import type { Price } from '../../../generated/charge/v1/price_service.ts';
 import { historyOf, inForceAt, planPrices } from '../../../src/cli/prices/plan.ts';
 import { NO_NOTES, type PriceFile } from '../../../src/cli/prices/price-file.ts';
 import { basisText, keyText } from '../../../src/cli/prices/price-text.ts';
-import { BEGINNING, microsOf, timestampOf } from '../../../src/cli/prices/time.ts';
+import { BEGINNING, microsOf, timestampOf } from '../../../src/cli/time.ts';
 
 const NOW = 1_000_000_000n;
-const OPTIONS = { effectiveTime: undefined, allowPast: true, replaceOthers: true, now: NOW };
+const OPTIONS = { effectiveTime: undefined, allowPast: true, now: NOW };
 
 interface Small {
   readonly model: string;

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { status as codes } from '@grpc/grpc-js';
 import { RepriceChargesResponse } from '../../../generated/charge/v1/price_service.ts';
-import { timeText } from '../../../src/cli/prices/time.ts';
+import { timeText } from '../../../src/cli/time.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { PriceHarness } from './support/harness.ts';
 

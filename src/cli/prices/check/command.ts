@@ -2,12 +2,13 @@
 
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { addressOption, EXIT, UsageError, type RunCommand } from '../../command.ts';
-import { failed } from '../failure.ts';
+import { PriceServiceService } from '../../../../generated/charge/v1/price_service.ts';
+import { addressOption, EXIT, readAddress, throwFaults, UsageError, type RunCommand } from '../../command.ts';
+import { listPrices } from '../../lists.ts';
+import { withSession } from '../../session.ts';
+import { readRange } from '../../time.ts';
 import { historyOf } from '../plan.ts';
-import { PriceApi } from '../service.ts';
-import { readCheckOptions, type Checked, type CheckOptions } from './options.ts';
-import { toJson, toText } from './report.ts';
+import { toJson, toText, type CheckOptions } from './report.ts';
 import { templateOf } from './template.ts';
 
 /** Adds the subcommand to the group. */
@@ -16,7 +17,6 @@ export function addCheck(prices: Command, run: RunCommand): void {
     .command('check')
     .summary('find usage that has no price')
     .description('Counts the charges without a cost by what a price would need to name.')
-    .allowExcessArguments()
     .addOption(addressOption())
     .option('--from <time>', 'usage from this moment on (default: from the beginning)')
     .option('--to <time>', 'usage before this moment (default: to the end)')
@@ -26,24 +26,29 @@ export function addCheck(prices: Command, run: RunCommand): void {
       'after',
       '\nExit status:\n  0 all charges have a cost · 1 some have none · 2 wrong flags · 3 no answer\n',
     )
-    .action(() => run(() => runCheck(readCheckOptions(check))));
+    .action(() => run((interrupt) => runCheck(readCheckOptions(check), interrupt)));
 }
 
-async function runCheck(options: CheckOptions): Promise<number> {
-  let checked: Checked;
-  try {
-    checked = await PriceApi.use(options.address, async (api) => ({
-      usage: await api.listUnpriced({ startTime: options.from, endTime: options.to }),
-      history: historyOf(await api.listAll({ allVersions: true })),
-      now: BigInt(Date.now()) * 1000n,
-    }));
-  } catch (error) {
-    return failed(error, 'Nothing was checked.', options.json);
-  }
-  const { usage, history, now } = checked;
-  if (options.csv !== undefined) await writeNew(options.csv, templateOf(usage.usages, history, now));
-  process.stdout.write(`${options.json ? toJson(checked, options) : toText(checked, options)}\n`);
-  return usage.unpricedCharges > 0n ? EXIT.rejected : EXIT.ok;
+/** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */
+function readCheckOptions(command: Command): CheckOptions {
+  const flags = command.opts<{ from?: string; to?: string; csv?: string; json?: boolean }>();
+  const faults: string[] = [];
+  const options = { ...flags, address: readAddress(command, faults), ...readRange(flags, faults) };
+  throwFaults(faults);
+  return options;
+}
+
+function runCheck(options: CheckOptions, interrupt: AbortSignal): Promise<number> {
+  return withSession(options, interrupt, async (session) => {
+    const range = { startTime: options.from, endTime: options.to };
+    const usage = await session.call(PriceServiceService.listUnpricedUsage, range);
+    const history = historyOf(await listPrices(session, {}));
+    const checked = { usage, history, now: BigInt(Date.now()) * 1000n };
+    if (options.csv !== undefined)
+      await writeNew(options.csv, templateOf(usage.usages, history, checked.now));
+    process.stdout.write(`${options.json ? toJson(checked, options) : toText(checked, options)}\n`);
+    return usage.unpricedCharges > 0n ? EXIT.rejected : EXIT.ok;
+  });
 }
 
 /** Somebody may have filled in the rates of an earlier file. */

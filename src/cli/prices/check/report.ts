@@ -2,17 +2,39 @@
 
 import { ChargeType, Provider } from '../../../../generated/charge/v1/charge.ts';
 import { ServiceTier, UnpricedReason } from '../../../../generated/charge/v1/money.ts';
-import type { Price, UnpricedUsage } from '../../../../generated/charge/v1/price_service.ts';
+import type {
+  ListUnpricedUsageResponse,
+  Price,
+  UnpricedUsage,
+} from '../../../../generated/charge/v1/price_service.ts';
+import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.ts';
+import { commandLine } from '../../command-line.ts';
 import { group } from '../../progress.ts';
-import { commandLine } from '../flags.ts';
 import { columnOf } from '../kinds.ts';
 import { nearestPrice } from '../nearest.ts';
-import { pricesAt } from '../plan.ts';
+import { pricesAt, type History } from '../plan.ts';
 import { describeKey, shortName } from '../price-text.ts';
 import { tableText } from '../table.ts';
-import { microsOf, timestampOf, timeText } from '../time.ts';
-import type { Checked, CheckOptions } from './options.ts';
+import { microsOf, timestampOf, timeText } from '../../time.ts';
 import { canBeMended, changesThePast } from './template.ts';
+
+/** What one check looks at. */
+export interface CheckOptions {
+  readonly address: string;
+  readonly from: Timestamp | undefined;
+  readonly to: Timestamp | undefined;
+  /** Where to write a price file with a row for each usage. */
+  readonly csv?: string;
+  readonly json?: boolean;
+}
+
+/** What the service says. */
+export interface Checked {
+  readonly usage: ListUnpricedUsageResponse;
+  readonly history: History;
+  /** Microseconds since 1970. */
+  readonly now: bigint;
+}
 
 const TITLES = [
   'CHARGES',

@@ -11,7 +11,7 @@ import { csvText, rowOfKey, rowsOfPrice, type CsvRow } from '../own/write-csv.ts
 import { nearestPrice } from '../nearest.ts';
 import { inForceAt, pricesAt, type History } from '../plan.ts';
 import { describeKey, keyText } from '../price-text.ts';
-import { BEGINNING, microsOf, timeText } from '../time.ts';
+import { BEGINNING, microsOf, timeText } from '../../time.ts';
 
 /** Kinds that most models have. */
 const USUAL = [Kind.USAGE_KIND_INPUT, Kind.USAGE_KIND_OUTPUT, Kind.USAGE_KIND_CACHE_READ];

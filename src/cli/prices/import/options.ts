@@ -3,22 +3,17 @@
 import type { Command } from 'commander';
 import { type Provider } from '../../../../generated/charge/v1/charge.ts';
 import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.ts';
-import { addressOption, UsageError } from '../../command.ts';
-import { readAddressOf } from '../flags.ts';
+import { addressOption, readAddress, throwFaults } from '../../command.ts';
 import { readProvider } from '../litellm/models.ts';
 import { SEARCH_SIZES, type SearchSize } from '../litellm/price-fields.ts';
-import { readTime } from '../time.ts';
+import { readTime } from '../../time.ts';
 
 /** What commander reads as it is. */
 interface Flags {
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
-  /** All names in the report, not only the first ones. */
-  readonly verbose?: boolean;
   readonly zeroMeansFree?: boolean;
-  /** A catalogue also replaces prices that did not come from one. */
-  readonly replaceOthers?: boolean;
   readonly allowPast?: boolean;
   /** Names of providers, for messages. */
   readonly only?: string;
@@ -52,10 +47,8 @@ export function addImportFlags(command: Command): void {
     )
     .option('--dry-run', 'add nothing, and show the difference to what is in force')
     .option('--yes', 'change prices without asking')
-    .option('--verbose', 'name all entries in the report, not only the first ones')
-    .option('--json', 'print one JSON object on standard output instead of the report')
+    .option('--json', 'print one JSON object with all names, instead of the report')
     .optionsGroup('LiteLLM:')
-    .option('--replace-others', 'also replace prices that did not come from LiteLLM, such as negotiated ones')
     .option('--zero-means-free', 'a model whose prices are all 0 is free (default: it has no price)')
     .option('--search-size <size>', `which price of a web search: ${SEARCH_SIZES.join(', ')}`, 'medium');
 }
@@ -71,12 +64,12 @@ export function readImportOptions(command: Command): ImportOptions {
   const options: ImportOptions = {
     ...flags,
     file,
-    address: readAddressOf(command, faults),
+    address: readAddress(command, faults),
     effectiveTime: readTime('--effective-time', flags.effectiveTime, faults),
     searchSize: searchSize ?? 'medium',
     isWanted: readOnly(flags.only, faults),
   };
-  if (faults.length > 0) throw new UsageError(faults);
+  throwFaults(faults);
   return options;
 }
 

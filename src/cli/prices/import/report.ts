@@ -1,10 +1,11 @@
 /** The end of `charge prices import`, for people and for programs. */
 
+import { atLeastOne, countLines, type Count } from '../../counts.ts';
 import { group } from '../../progress.ts';
 import type { Collision, NamesByReason, PriceFile } from '../price-file.ts';
 import type { Addition, PricePlan } from '../plan.ts';
 import { basisText, describeKey } from '../price-text.ts';
-import { timeText } from '../time.ts';
+import { timeText } from '../../time.ts';
 import type { ImportOptions } from './options.ts';
 
 /** How an import ended. `refused`: the service refused a batch. After each of the last three, run it again. */
@@ -41,7 +42,7 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
   const { notes } = file;
   const isNew = plan.additions.filter(({ inForce }) => !inForce).length;
   const leftOut = [...notes.leftOut.values()].reduce((sum, names) => sum + names.length, 0);
-  const counts: (readonly [string, number, string?])[] = [
+  const counts: Count[] = [
     ['entries', file.entries],
     ['new', isNew],
     ['changed', plan.additions.length - isNew],
@@ -54,33 +55,25 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
           ['left out', leftOut],
         ] as const)
       : []),
-    ...(plan.kept.length > 0
-      ? [['kept', plan.kept.length, 'the price in force is your own; --replace-others replaces it'] as const]
-      : []),
+    ...atLeastOne('kept', plan.kept.length, 'the price in force is your own; it stays'),
   ];
-  const width = Math.max(...counts.map(([, count]) => group(count).length));
-  const shown = options.verbose ? Infinity : SHOWN_LINES;
-  const notesShown = options.verbose ? Infinity : SHOWN_NOTES;
   return [
     `${HEADS[ending]} ${options.file}`,
-    ...counts.map(([name, count, note = '']) =>
-      `  ${name.padEnd(12)} ${group(count).padStart(width)}  ${note}`.trimEnd(),
-    ),
-    ...section('Left out', namesOf(notes.leftOut, options), Infinity),
-    ...section('Prices that no usage kind stands for', namesOf(notes.ignored, options), notesShown),
-    ...section('Conflicts', notes.conflicts.map(conflictText), shown),
+    ...countLines(counts, 12),
+    ...section('Left out', namesOf(notes.leftOut), Infinity),
+    ...section('Prices that no usage kind stands for', namesOf(notes.ignored), SHOWN_NOTES),
+    ...section('Conflicts', notes.conflicts.map(conflictText)),
     ...section(
       'Tiers with rates of the base, because they state none',
       notes.copied.map(copiedText),
-      notesShown,
+      SHOWN_NOTES,
     ),
-    ...section('Rounded', notes.rounded.map(roundedText), shown),
-    ...section('Kept', plan.kept.map(changeText), shown),
-    ...changesToText(plan, shown),
+    ...section('Rounded', notes.rounded.map(roundedText)),
+    ...section('Kept', plan.kept.map(changeText)),
+    ...changesToText(plan),
     ...section(
       'In force and not in this file (they stay in force)',
       plan.gone.map(({ key }) => (key ? describeKey(key) : '')),
-      shown,
     ),
     ...(error === undefined ? [] : [error]),
     ...(ending === 'imported' || ending === 'dry_run'
@@ -90,8 +83,8 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
 }
 
 /** What would change, with the old and the new rates. */
-export function changesToText({ additions }: PricePlan, shown = SHOWN_LINES): string[] {
-  return section('Changed', additions.filter(({ inForce }) => inForce).map(changeText), shown);
+export function changesToText({ additions }: PricePlan): string[] {
+  return section('Changed', additions.filter(({ inForce }) => inForce).map(changeText));
 }
 
 /** The report as one JSON object. */
@@ -146,19 +139,19 @@ export function toJson({ options, file, plan, ending, created, unchanged, error 
   });
 }
 
-function section(title: string, lines: readonly string[], shown: number): string[] {
+function section(title: string, lines: readonly string[], shown = SHOWN_LINES): string[] {
   if (lines.length === 0) return [];
   const rest = lines.length - shown;
   return [
     `${title}:`,
     ...lines.slice(0, shown).map((line) => `  ${line}`),
-    ...(rest > 0 ? [`  and ${group(rest)} more; --verbose shows all`] : []),
+    ...(rest > 0 ? [`  and ${group(rest)} more; --json shows all`] : []),
   ];
 }
 
-function namesOf(reasons: NamesByReason, { verbose = false }: ImportOptions): string[] {
+function namesOf(reasons: NamesByReason): string[] {
   return [...reasons].map(([reason, names]) => {
-    const first = names.slice(0, verbose ? Infinity : SHOWN_NAMES);
+    const first = names.slice(0, SHOWN_NAMES);
     const rest = names.length - first.length;
     return `${reason}: ${group(names.length)} (${first.join(', ')}${rest > 0 ? `, and ${group(rest)} more` : ''})`;
   });

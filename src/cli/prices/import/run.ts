@@ -1,16 +1,17 @@
 /** One import of prices, from the file to the report. */
 
+import { PriceServiceService } from '../../../../generated/charge/v1/price_service.ts';
 import { ServiceUnavailable } from '../../client.ts';
 import { EXIT, UsageError } from '../../command.ts';
+import { agree, terminalOf } from '../../confirm.ts';
+import { openContract } from '../../contract.ts';
+import { listPrices } from '../../lists.ts';
 import { group, startProgress } from '../../progress.ts';
-import { agree, terminalOfProcess } from '../agree.ts';
-import { openPriceContract } from '../contract.ts';
-import { failed } from '../failure.ts';
+import { Refused, withSession, type Session } from '../../session.ts';
+import { timeText } from '../../time.ts';
 import { planPrices, type Addition, type PricePlan } from '../plan.ts';
 import { describeKey } from '../price-text.ts';
 import { readPriceFile } from '../read-file.ts';
-import { CallRefused, PriceApi } from '../service.ts';
-import { timeText } from '../time.ts';
 import type { ImportOptions } from './options.ts';
 import { changesToText, toJson, toText, type Ending } from './report.ts';
 
@@ -19,28 +20,15 @@ const BATCH_SIZE = 250;
 
 /** Imports a file of prices, prints the report and returns the exit status. */
 export async function runPriceImport(options: ImportOptions, interrupt: AbortSignal): Promise<number> {
-  try {
-    return await importFile(options, interrupt);
-  } catch (error) {
-    if (options.json && error instanceof UsageError)
-      process.stdout.write(
-        `${JSON.stringify({ status: 'refused', file: options.file, faults: error.faults })}\n`,
-      );
-    throw error;
-  }
-}
-
-async function importFile(options: ImportOptions, interrupt: AbortSignal): Promise<number> {
   const catalogue = { ...options, zeroMeansFree: options.zeroMeansFree ?? false };
-  const file = await readPriceFile(options.file, catalogue, openPriceContract());
+  const file = await readPriceFile(options.file, catalogue, openContract());
   if (file.prices.length === 0 && options.only !== undefined)
     throw new UsageError([`--only: the file has no price of ${options.only}`]);
-  return PriceApi.use(options.address, async (api) => {
-    const stored = await api.listAll({ allVersions: true });
+  return withSession(options, interrupt, async (session) => {
+    const stored = await listPrices(session, {});
     const planned = planPrices(file, stored, {
       effectiveTime: options.effectiveTime,
       allowPast: options.allowPast ?? false,
-      replaceOthers: options.replaceOthers ?? false,
       now: BigInt(Date.now()) * 1000n,
     });
     const plan = {
@@ -56,11 +44,11 @@ async function importFile(options: ImportOptions, interrupt: AbortSignal): Promi
       return EXIT.ok;
     }
     await askAboutChanges(plan, options, interrupt);
-    const sent = await send(api, plan.additions, interrupt);
+    const sent = await send(session, plan.additions);
     print(show({ ...report, ...sent, unchanged: plan.unchanged + sent.unchanged }));
     if (sent.ending === 'imported') return EXIT.ok;
     return sent.ending === 'refused' ? EXIT.rejected : EXIT.failed;
-  }).catch((error: unknown) => failed(error, 'Nothing was added.', options.json));
+  });
 }
 
 /** The service would refuse these, perhaps after it has added others. */
@@ -84,13 +72,11 @@ async function askAboutChanges(
 ): Promise<void> {
   const changed = plan.additions.filter(({ inForce }) => inForce).length;
   if (changed === 0 || options.yes) return;
-  process.stderr.write(`${changesToText(plan, options.verbose ? Infinity : undefined).join('\n')}\n`);
-  await agree(
-    `Change ${group(changed)} prices? [y/N] `,
-    `${group(changed)} prices in force would change; if that is right, --yes changes them, and --dry-run shows all`,
-    options.file === '-' ? undefined : terminalOfProcess(),
-    interrupt,
-  );
+  process.stderr.write(`${changesToText(plan).join('\n')}\n`);
+  const terminal = options.file === '-' ? null : terminalOf();
+  await agree(`Change ${group(changed)} prices?`, false, interrupt, terminal, [
+    `${group(changed)} prices in force would change; if that is right, --yes changes them, and --dry-run --json shows all`,
+  ]);
 }
 
 interface Sent {
@@ -101,7 +87,7 @@ interface Sent {
 }
 
 /** Sends batch after batch. After `interrupt` it sends no further one. */
-async function send(api: PriceApi, additions: readonly Addition[], interrupt: AbortSignal): Promise<Sent> {
+async function send(session: Session, additions: readonly Addition[]): Promise<Sent> {
   const counts = { created: 0, unchanged: 0 };
   const progress =
     additions.length > BATCH_SIZE
@@ -112,9 +98,10 @@ async function send(api: PriceApi, additions: readonly Addition[], interrupt: Ab
   let start = 0;
   try {
     for (; start < additions.length; start += BATCH_SIZE) {
-      if (interrupt.aborted) return { ...counts, ending: 'interrupted', error: undefined };
+      if (session.interrupt.aborted) return { ...counts, ending: 'interrupted', error: undefined };
       const batch = additions.slice(start, start + BATCH_SIZE);
-      const responses = await api.createAll(batch.map(({ request }) => request));
+      const requests = batch.map(({ request }) => request);
+      const { responses } = await session.call(PriceServiceService.batchCreatePrices, { requests });
       const unchanged = responses.filter((response) => response.unchanged).length;
       counts.unchanged += unchanged;
       counts.created += responses.length - unchanged;
@@ -122,8 +109,9 @@ async function send(api: PriceApi, additions: readonly Addition[], interrupt: Ab
     }
     return { ...counts, ending: 'imported', error: undefined };
   } catch (error) {
+    if (session.interrupt.aborted) return { ...counts, ending: 'interrupted', error: undefined };
     if (error instanceof ServiceUnavailable) return { ...counts, ending: 'aborted', error: error.message };
-    if (!(error instanceof CallRefused)) throw error;
+    if (!(error instanceof Refused)) throw error;
     const origin = additions[start + Number(error.error.metadata.get('index') ?? NaN)]?.origin;
     const text = `${origin === undefined ? '' : `${origin}: `}${error.message}`;
     return { ...counts, ending: 'refused', error: text };

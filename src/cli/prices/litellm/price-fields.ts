@@ -1,7 +1,7 @@
 /** What the fields of LiteLLM's price map mean. New combinations of the known endings need no new line here. */
 
 import { ServiceTier, UsageKind as Kind } from '../../../../generated/charge/v1/money.ts';
-import { POWER } from '../decimal.ts';
+import { POWER } from '../kinds.ts';
 
 /** Which rate a field states. */
 export interface PriceField {

@@ -1,8 +1,7 @@
 /** The prices of one entry of LiteLLM's price map, as rates. */
 
-import { parseRate } from '../decimal.ts';
+import { parseScaled } from '../../money.ts';
 import type { Rounded } from '../price-file.ts';
-import { NumberText } from '../json-text.ts';
 import { isPriceField, readPriceField, type PriceField, type SearchSize } from './price-fields.ts';
 
 /** One rate that an entry states. */
@@ -38,17 +37,18 @@ export function readRates(
   for (const [field, stated] of fields) {
     const value = field === 'search_context_cost_per_query' ? priceOfSize(stated, searchSize) : stated;
     const meaning = readPriceField(field);
-    if (!(value instanceof NumberText)) {
+    if (typeof value !== 'string') {
       unknown.push(field);
       continue;
     }
-    const rate = parseRate(value.text, meaning?.power ?? 0);
-    if ('reason' in rate) fault ??= `${field}: ${rate.reason}`;
-    else if (meaning) {
-      rates.push({ ...meaning, field, nanosPerMillion: rate.nanosPerMillion });
-      if (rate.isRounded)
-        rounded.push({ origin, field, text: value.text, nanosPerMillion: rate.nanosPerMillion });
-    } else if (!/^[-0.]*(?:e|$)/i.test(value.text)) unknown.push(field);
+    const rate = parseScaled(value, meaning?.power ?? 0);
+    if (!meaning) {
+      if (!/^[-0.]*(?:e|$)/i.test(value)) unknown.push(field);
+    } else if (typeof rate === 'string') fault ??= `${field}: ${value} ${rate}`;
+    else {
+      rates.push({ ...meaning, field, nanosPerMillion: rate.value });
+      if (rate.isRounded) rounded.push({ origin, field, text: value, nanosPerMillion: rate.value });
+    }
   }
   const hasPixels = fields.some(([name]) => name.endsWith('_per_pixel'));
   return { rates, unknown, hasPixels, hasPrices: fields.length > 0, rounded, fault };

@@ -8,7 +8,7 @@ import { quote } from '../../import/values.ts';
 import { columnOf } from '../kinds.ts';
 import { NO_NOTES, type FilePrice, type PriceFile, type Rounded } from '../price-file.ts';
 import { keyText } from '../price-text.ts';
-import { timeText } from '../time.ts';
+import { timeText } from '../../time.ts';
 import { COLUMNS, readRow, type OwnRow } from './rows.ts';
 
 /** Reads a CSV file. Throws a {@link UsageError} that names every fault with its line. */

@@ -3,14 +3,14 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../../command.ts';
 import { readJsonValues } from '../../import/json-values.ts';
-import type { PriceContract } from '../contract.ts';
-import { NumberText, parseJsonText } from '../json-text.ts';
+import type { Contract } from '../../contract.ts';
+import { parseJsonText } from '../json-text.ts';
 import { NO_NOTES, type FilePrice, type PriceFile } from '../price-file.ts';
 import { keyText } from '../price-text.ts';
-import { timeText } from '../time.ts';
+import { timeText } from '../../time.ts';
 
 /** Reads a JSON file. Rejects with a {@link UsageError} that names every fault with its line. */
-export async function convertJson(bytes: Buffer, name: string, contract: PriceContract): Promise<PriceFile> {
+export async function convertJson(bytes: Buffer, name: string, contract: Contract): Promise<PriceFile> {
   const faults: string[] = [];
   const prices: FilePrice[] = [];
   const lines = new Map<string, number>();
@@ -19,7 +19,8 @@ export async function convertJson(bytes: Buffer, name: string, contract: PriceCo
   for await (const { number: line, text, fault } of readJsonValues(inOnePart(bytes))) {
     try {
       if (fault !== undefined) throw new Error(fault);
-      const read = contract.fromJson(withoutDoubles(parseJsonText(text)));
+      // A number of an enum has to stay one. Larger ones are exact only as texts.
+      const read = contract.priceFromJson(parseJsonText(text, Number.isSafeInteger));
       const source = read.source || `${sourcePrefix}${hash} line ${line}`;
       const price = { ...read, version: 0n, createTime: undefined, source };
       const place = `${keyText(price.key)} ${timeText(price.effectiveTime)}`;
@@ -37,12 +38,4 @@ export async function convertJson(bytes: Buffer, name: string, contract: PriceCo
 
 async function* inOnePart(bytes: Buffer): AsyncGenerator<Buffer> {
   yield await Promise.resolve(bytes);
-}
-
-/** Numbers that a double may change become texts: proto3 JSON reads whole ones, and refuses the others. */
-function withoutDoubles(value: unknown): unknown {
-  if (value instanceof NumberText) return /^-?\d{1,15}$/.test(value.text) ? Number(value.text) : value.text;
-  if (Array.isArray(value)) return value.map(withoutDoubles);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, withoutDoubles(part)]));
 }

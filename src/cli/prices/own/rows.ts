@@ -5,8 +5,8 @@ import { ServiceTier } from '../../../../generated/charge/v1/money.ts';
 import { ModelMatch, type PriceKey, type Rate } from '../../../../generated/charge/v1/price_service.ts';
 import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.ts';
 import { explainTime, parseTimestamp } from '../../import/timestamp.ts';
+import { parseScaled } from '../../money.ts';
 import { parseChargeType, parseProvider, quote } from '../../import/values.ts';
-import { parseRate } from '../decimal.ts';
 import { KIND_OF_COLUMN, powerOf } from '../kinds.ts';
 import type { Rounded } from '../price-file.ts';
 
@@ -127,12 +127,12 @@ function readRates(line: number, at: At, fault: Fault, rounded: Rounded[]): Rate
   return [...KIND_OF_COLUMN].flatMap(([column, kind]): Rate[] => {
     const text = at(column);
     if (text === '') return [];
-    const rate = parseRate(text, powerOf(kind));
-    if ('reason' in rate) {
-      fault(column, rate.reason);
+    const rate = parseScaled(text, powerOf(kind));
+    if (typeof rate === 'string') {
+      fault(column, `${quote(text)} ${rate}`);
       return [];
     }
-    const { nanosPerMillion, isRounded } = rate;
+    const { value: nanosPerMillion, isRounded } = rate;
     if (isRounded) rounded.push({ origin: `line ${line}`, field: column, text, nanosPerMillion });
     return [{ kind, nanosPerMillion }];
   });

@@ -10,7 +10,7 @@ import {
 } from '../../../../generated/charge/v1/price_service.ts';
 import { columnOf, rateText } from '../kinds.ts';
 import { cardOf, nameOf, shortName } from '../price-text.ts';
-import { timeText } from '../time.ts';
+import { timeText } from '../../time.ts';
 import { COLUMNS } from './rows.ts';
 
 /** The cells of a row by their columns. */

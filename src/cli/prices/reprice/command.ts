@@ -1,9 +1,10 @@
 /** `charge prices reprice`: prices recorded charges again, with the prices as they are now. */
 
+import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { addressOption, type RunCommand } from '../../command.ts';
-import { readRepriceOptions } from './options.ts';
-import { runReprice } from './run.ts';
+import { addressOption, readAddress, throwFaults, UsageError, type RunCommand } from '../../command.ts';
+import { readRange } from '../../time.ts';
+import { runReprice, type RepriceOptions } from './run.ts';
 
 /** Adds the subcommand to the group. */
 export function addReprice(prices: Command, run: RunCommand): void {
@@ -13,7 +14,6 @@ export function addReprice(prices: Command, run: RunCommand): void {
     .description(
       'Prices recorded charges again, with the prices as they are now. Each change is on record, with the cost before it.',
     )
-    .allowExcessArguments()
     .addOption(addressOption())
     .option('--from <time>', 'usage from this moment on')
     .option('--to <time>', 'usage before this moment')
@@ -38,3 +38,24 @@ Exit status:
   0 done · 1 the service refused · 2 wrong flags, or no agreement: nothing was changed · 3 the service is not
   reachable · 130 Ctrl-C, 143 SIGTERM
 `;
+
+type Flags = Partial<Record<'from' | 'to' | 'runId', string>> & Partial<Omit<RepriceOptions, 'from' | 'to'>>;
+
+/** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */
+function readRepriceOptions(command: Command): RepriceOptions {
+  const flags = command.opts<Flags>();
+  const faults: string[] = [];
+  const { dryRun, reason = '', runId = `reprice-${randomUUID()}`, pageToken = '' } = flags;
+  const { from, to } = readRange(flags, faults);
+  for (const name of ['from', 'to'] as const)
+    if (flags[name] === undefined) faults.push(`--${name} is needed`);
+  if (!dryRun && reason === '') faults.push('--reason is needed, unless --dry-run');
+  if (reason.length > 255) faults.push('--reason: at most 255 characters');
+  if (!/^[ -~]{1,128}$/.test(runId)) faults.push('--run-id: 1 to 128 printable ASCII characters');
+  if (pageToken !== '' && flags.runId === undefined && !dryRun)
+    faults.push('--page-token needs the --run-id of the run that stopped');
+  const address = readAddress(command, faults);
+  throwFaults(faults);
+  if (!from || !to) throw new UsageError(faults);
+  return { ...flags, address, from, to, reason, runId, pageToken };
+}

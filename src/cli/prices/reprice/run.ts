@@ -2,14 +2,31 @@
 
 import { ServiceUnavailable } from '../../client.ts';
 import { EXIT } from '../../command.ts';
+import { commandLine } from '../../command-line.ts';
+import { agree, terminalOf } from '../../confirm.ts';
+import { ALL_CHARGES } from '../../lists.ts';
+import { PriceServiceService } from '../../../../generated/charge/v1/price_service.ts';
+import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.ts';
 import { group, startProgress } from '../../progress.ts';
-import { agree, terminalOfProcess } from '../agree.ts';
-import { failed } from '../failure.ts';
-import { commandLine } from '../flags.ts';
-import { CallRefused, PriceApi } from '../service.ts';
-import { timeText } from '../time.ts';
-import type { RepriceOptions } from './options.ts';
+import { Refused, withSession, type Session } from '../../session.ts';
+import { timeText } from '../../time.ts';
 import { RepriceTotals } from './totals.ts';
+
+/** What one run is to do. */
+export interface RepriceOptions {
+  readonly address: string;
+  readonly from: Timestamp;
+  readonly to: Timestamp;
+  readonly includePriced?: boolean;
+  readonly dryRun?: boolean;
+  readonly reason: string;
+  readonly runId: string;
+  /** Where an earlier run stopped; empty: at the first charge. */
+  readonly pageToken: string;
+  readonly allowClosedPeriod?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
 
 /** Charges of one call. After Ctrl-C the call in progress ends in order, within seconds. */
 const PAGE_CHARGES = 2000;
@@ -18,38 +35,29 @@ const PAGE_CHARGES = 2000;
 type Ending = 'repriced' | 'dry_run' | 'refused' | 'aborted' | 'interrupted';
 
 /** Prices charges again, prints the sums and returns the exit status. */
-export async function runReprice(options: RepriceOptions, interrupt: AbortSignal): Promise<number> {
-  try {
-    return await PriceApi.use(options.address, async (api) => {
-      if (!options.yes && !options.dryRun) await preview(api, options, interrupt);
-      return interrupt.aborted ? EXIT.failed : await reprice(api, options, interrupt, options.dryRun);
-    });
-  } catch (error) {
-    return failed(error, 'Nothing was changed.', options.json);
-  }
+export function runReprice(options: RepriceOptions, interrupt: AbortSignal): Promise<number> {
+  return withSession(options, interrupt, async (session) => {
+    if (!options.yes && !options.dryRun) await preview(session, options);
+    return interrupt.aborted ? EXIT.failed : reprice(session, options);
+  });
 }
 
 /** Makes a dry run, shows it and asks. */
-async function preview(api: PriceApi, options: RepriceOptions, interrupt: AbortSignal): Promise<void> {
-  const { totals } = await walk(api, options, interrupt, true);
+async function preview(session: Session, options: RepriceOptions): Promise<void> {
+  const { interrupt } = session;
+  const { totals, error } = await walk(session, { ...options, dryRun: true });
   if (interrupt.aborted) return;
+  if (error) throw error;
   process.stderr.write(`${toText(options, totals, 'dry_run')}\n`);
-  await agree(
-    `Change the cost of ${group(totals.changed)} charges? [y/N] `,
+  await agree(`Change the cost of ${group(totals.changed)} charges?`, false, interrupt, terminalOf(), [
     'this was a dry run; if it is right, --yes changes the costs',
-    terminalOfProcess(),
-    interrupt,
-  );
+  ]);
 }
 
-async function reprice(
-  api: PriceApi,
-  options: RepriceOptions,
-  interrupt: AbortSignal,
-  dryRun: boolean,
-): Promise<number> {
-  const { totals, error } = await walk(api, options, interrupt, dryRun);
-  const ending = endingOf(dryRun, interrupt.aborted && totals.pageToken !== '', error);
+async function reprice(session: Session, options: RepriceOptions): Promise<number> {
+  const { totals, error } = await walk(session, options);
+  const isInterrupted = session.interrupt.aborted && totals.pageToken !== '';
+  const ending = endingOf(options.dryRun, isInterrupted, error);
   const text = options.json ? toJson(options, totals, ending, error) : toText(options, totals, ending, error);
   process.stdout.write(`${text}\n`);
   if (ending === 'repriced' || ending === 'dry_run') return EXIT.ok;
@@ -58,55 +66,55 @@ async function reprice(
 
 interface Walk {
   readonly totals: RepriceTotals;
-  readonly error: CallRefused | ServiceUnavailable | undefined;
+  readonly error: Refused | ServiceUnavailable | undefined;
 }
 
 /** Does page after page. After `interrupt` it starts no further one. A failure keeps what the pages before it did. */
-async function walk(
-  api: PriceApi,
-  options: RepriceOptions,
-  interrupt: AbortSignal,
-  dryRun: boolean,
-): Promise<Walk> {
+async function walk(session: Session, options: RepriceOptions): Promise<Walk> {
+  const { interrupt } = session;
   const totals = new RepriceTotals(options.pageToken);
   const progress = startProgress(process.stderr, undefined, totals);
   try {
     let isDone = false;
     while (!isDone && !interrupt.aborted) {
-      totals.add(await api.reprice(requestOf(options, dryRun, totals.pageToken)));
+      const request = requestOf(options, totals.pageToken);
+      totals.add(await session.call(PriceServiceService.repriceCharges, request));
       isDone = totals.pageToken === '';
     }
     return { totals, error: undefined };
   } catch (error) {
-    if (error instanceof CallRefused || error instanceof ServiceUnavailable) return { totals, error };
+    if (error instanceof Refused || error instanceof ServiceUnavailable) return { totals, error };
+    // The service stopped answering, and then a person stopped waiting.
+    if (interrupt.aborted) return { totals, error: undefined };
     throw error;
   } finally {
     progress.stop();
   }
 }
 
-function requestOf(options: RepriceOptions, dryRun: boolean, pageToken: string) {
-  const filter = {
-    userProfile: '',
-    sessionKey: '',
-    provider: 0,
-    chargeType: 0,
-    model: '',
-    reference: '',
-    labels: new Map<string, string>(),
-    importId: '',
-    startTime: options.from,
-    endTime: options.to,
-  } as const;
-  const { includePriced, allowClosedPeriod } = options;
-  // A dry run is not on record.
-  const { reason, runId } = dryRun ? { reason: '', runId: '' } : options;
-  const maxCharges = PAGE_CHARGES;
-  return { filter, includePriced, allowClosedPeriod, reason, runId, dryRun, maxCharges, pageToken };
+function requestOf(options: RepriceOptions, pageToken: string) {
+  const {
+    from: startTime,
+    to: endTime,
+    includePriced = false,
+    allowClosedPeriod = false,
+    dryRun = false,
+  } = options;
+  return {
+    filter: { ...ALL_CHARGES, startTime, endTime },
+    includePriced,
+    allowClosedPeriod,
+    dryRun,
+    // A dry run is not on record.
+    reason: dryRun ? '' : options.reason,
+    runId: dryRun ? '' : options.runId,
+    maxCharges: PAGE_CHARGES,
+    pageToken,
+  };
 }
 
-function endingOf(dryRun: boolean, isInterrupted: boolean, error: Walk['error']): Ending {
-  if (error instanceof CallRefused) return 'refused';
+function endingOf(dryRun: boolean | undefined, isInterrupted: boolean, error: Walk['error']): Ending {
+  if (error instanceof Refused) return 'refused';
   if (error) return 'aborted';
   if (isInterrupted) return 'interrupted';
   return dryRun ? 'dry_run' : 'repriced';

@@ -25,7 +25,7 @@ import {
 import { ErrorInfo } from '../../../../generated/google/rpc/error_details.ts';
 import { Status } from '../../../../generated/google/rpc/status.ts';
 import { historyOf, pricesAt } from '../../../../src/cli/prices/plan.ts';
-import { microsOf } from '../../../../src/cli/prices/time.ts';
+import { microsOf } from '../../../../src/cli/time.ts';
 
 /** A refusal with its reason and metadata. */
 export interface Refusal {

@@ -1,7 +1,7 @@
-/** Times of prices and usage, to the microsecond, as the service keeps them. */
+/** Moments, to the microsecond, as the service keeps them. */
 
-import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
-import { explainTime, parseTimestamp } from '../import/timestamp.ts';
+import type { Timestamp } from '../../generated/google/protobuf/timestamp.ts';
+import { explainTime, parseTimestamp } from './import/timestamp.ts';
 
 /** 0001-01-01T00:00:00Z, before all usage: the first price of a key prices history, too. */
 export const BEGINNING: Timestamp = { seconds: -62_135_596_800n, nanos: 0 };
@@ -18,11 +18,16 @@ export function timestampOf(micros: bigint): Timestamp {
   return { seconds, nanos: Number(micros - seconds * 1_000_000n) * 1000 };
 }
 
-/** RFC 3339 in UTC, with as many digits as the time has: `2026-08-21T00:00:00Z`. */
+/** RFC 3339 in UTC, with 0, 3, 6 or 9 decimals, as proto3 JSON has it: `2026-08-21T00:00:00Z`. */
 export function timeText(time: Timestamp | undefined): string {
   if (!time) return '';
   const moment = new Date(Number(time.seconds) * 1000).toISOString().slice(0, 19);
-  const fraction = time.nanos === 0 ? '' : `.${String(time.nanos).padStart(9, '0').replace(/0+$/, '')}`;
+  const fraction =
+    time.nanos === 0
+      ? ''
+      : `.${String(time.nanos)
+          .padStart(9, '0')
+          .replace(/(000)+$/, '')}`;
   return `${moment}${fraction}Z`;
 }
 
@@ -32,4 +37,11 @@ export function readTime(flag: string, text: string | undefined, faults: string[
   const time = parseTimestamp(text);
   if (!time) faults.push(`${flag}: ${explainTime(text)}`);
   return time;
+}
+
+/** Reads `--from` and `--to`, each of which may be absent. */
+export function readRange(flags: { readonly from?: string; readonly to?: string }, faults: string[]) {
+  const [from, to] = [readTime('--from', flags.from, faults), readTime('--to', flags.to, faults)];
+  if (from && to && microsOf(from) >= microsOf(to)) faults.push('--from must be before --to');
+  return { from, to };
 }

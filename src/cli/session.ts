@@ -1,0 +1,141 @@
+/** The calls of a command to the service, repeated if that is safe and may help. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, Metadata, type MethodDefinition } from '@grpc/grpc-js';
+import pRetry, { AbortError } from 'p-retry';
+import { openClient, ServiceUnavailable, waitForServer } from './client.ts';
+import { EXIT } from './command.ts';
+import { adviceOn, describe, errorOfCall, type ServerError } from './server-error.ts';
+
+/** The service refused a call, and a repeat would change nothing. */
+export class Refused extends Error {
+  override name = 'Refused';
+  readonly error: ServerError;
+
+  constructor(error: ServerError) {
+    super(describe(error));
+    this.error = error;
+  }
+}
+
+/** Where the service is, and how long to try. */
+export interface SessionOptions {
+  readonly address: string;
+  /** A call is given up after so many milliseconds. Absent: a minute. */
+  readonly retryTimeoutMs?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 5000;
+const CALL_TIMEOUT_MS = 60_000;
+const PAUSES = { retries: Infinity, minTimeout: 100, maxTimeout: 5000, randomize: true };
+/** After so many attempts, INTERNAL is the final answer. */
+const INTERNAL_ATTEMPTS_MAX = 3;
+
+/** A connection for unary calls. Every request must be one that may be sent twice. */
+export class Session {
+  readonly retryTimeoutMs: number;
+  readonly interrupt: AbortSignal;
+  readonly #client: Client;
+
+  /** No repeat of a call begins after `interrupt`. */
+  constructor({ address, retryTimeoutMs = CALL_TIMEOUT_MS }: SessionOptions, interrupt: AbortSignal) {
+    this.retryTimeoutMs = retryTimeoutMs;
+    this.interrupt = interrupt;
+    this.#client = openClient(Client, address);
+  }
+
+  /** Resolves when the connection stands. Rejects with {@link ServiceUnavailable} after 5 s. */
+  connect(): Promise<void> {
+    return waitForServer(this.#client, CONNECT_TIMEOUT_MS);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /**
+   * Calls a method of a generated service until it has a final answer. `onTrouble` is told why a call is repeated.
+   * Rejects with {@link Refused}, with {@link ServiceUnavailable} after `retryTimeoutMs`, or with the reason of the
+   * interrupt.
+   */
+  async call<Q, R>(
+    method: MethodDefinition<Q, R>,
+    request: Q,
+    onTrouble?: (text: string) => void,
+    retryTimeoutMs = this.retryTimeoutMs,
+  ): Promise<R> {
+    const { interrupt } = this;
+    try {
+      return await pRetry(() => this.#attempt(method, request, Math.min(retryTimeoutMs, CALL_TIMEOUT_MS)), {
+        ...PAUSES,
+        maxRetryTime: retryTimeoutMs,
+        // Not `signal`: a call that is in flight gets its answer.
+        shouldRetry: ({ error, attemptNumber }) => isWorthRepeating(error, attemptNumber),
+        onFailedAttempt: async ({ error, attemptNumber }) => {
+          if (!isWorthRepeating(error, attemptNumber)) return;
+          onTrouble?.(error.message);
+          await delay((error as Refused).error.retryAfterMs ?? 0, undefined, { signal: interrupt });
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof Refused) || adviceOn(error.error) !== 'retry') throw error;
+      interrupt.throwIfAborted();
+      throw new ServiceUnavailable(error.message);
+    }
+  }
+
+  #attempt<Q, R>(method: MethodDefinition<Q, R>, request: Q, timeoutMs: number): Promise<R> {
+    const { path, requestSerialize, responseDeserialize } = method;
+    return new Promise((resolve, reject) => {
+      if (this.interrupt.aborted) return reject(new AbortError(this.interrupt.reason as Error));
+      this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        new Metadata(),
+        { deadline: Date.now() + timeoutMs },
+        (error, response) => {
+          if (error) reject(new Refused(errorOfCall(error)));
+          else resolve(response as R);
+        },
+      );
+    });
+  }
+}
+
+function isWorthRepeating(error: Error, attempts: number): boolean {
+  if (!(error instanceof Refused)) return false;
+  const advice = adviceOn(error.error);
+  return advice === 'retry' || (advice === 'retry_few' && attempts < INTERNAL_ATTEMPTS_MAX);
+}
+
+/**
+ * Runs a command with a connection and returns its exit status. If the service cannot be reached or refuses, it tells
+ * a person, and a program with `json`.
+ */
+export async function withSession(
+  options: SessionOptions & { readonly json?: boolean | undefined },
+  interrupt: AbortSignal,
+  run: (session: Session) => Promise<number>,
+): Promise<number> {
+  const session = new Session(options, interrupt);
+  try {
+    await session.connect();
+    return await run(session);
+  } catch (error) {
+    if (!(error instanceof ServiceUnavailable || error instanceof Refused)) throw error;
+    const isRefused = error instanceof Refused;
+    const text = isRefused
+      ? `The service refused: ${error.message}`
+      : `${error.message}. Run the same command again: nothing is done twice.`;
+    process.stderr.write(`${text}\n`);
+    if (options.json) {
+      const result = { status: isRefused ? 'refused' : 'aborted', error: error.message };
+      process.stdout.write(`${JSON.stringify(result)}\n`);
+    }
+    return isRefused ? EXIT.rejected : EXIT.failed;
+  } finally {
+    session.close();
+  }
+}
