@@ -14,14 +14,14 @@ import { repriceCharges } from './reprice-charges.ts';
 export interface PriceMethodDependencies {
   readonly repricer: ChargeRepricer;
   readonly unpricedUsage: UnpricedUsageReader;
-  readonly prices: PriceReader;
+  readonly reader: PriceReader;
   readonly rules: ContractRules;
 }
 
 /** The methods by their names in the service. */
-export function priceMethods({ repricer, unpricedUsage, prices, rules }: PriceMethodDependencies) {
+export function priceMethods({ repricer, unpricedUsage, reader, rules }: PriceMethodDependencies) {
   return {
-    estimateCost: estimateCost(prices, createChargeCheck(rules)),
+    estimateCost: estimateCost(reader, createChargeCheck(rules)),
     repriceCharges: repriceCharges(
       repricer,
       rules.checkOf('charge.v1.RepriceChargesRequest', proto.RepriceChargesRequest),

@@ -1,0 +1,151 @@
+/** What a server process keeps in PostgreSQL: opens the connections and puts the parts of the features on them. */
+
+import {
+  type ChargeEvent,
+  chargeEntities,
+  ChargeEventReader,
+  CorrectionWriter,
+  countCorrections,
+  countResults,
+  createChargeReader,
+  createUnpricedUsageReader,
+  DEFAULT_TENANT,
+  GroupWriter,
+  Repricer,
+  WriteProbe,
+} from '../charges/index.ts';
+import { databaseFault } from '../database/database-fault.ts';
+import { openDatabase } from '../database/orm.ts';
+import { ReadConnections } from '../database/read-connections.ts';
+import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
+import { journalEntities, JournalFollower } from '../journal/index.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { ServerMetrics } from '../observability/server-metrics.ts';
+import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
+import { WriteWatch } from './write-watch.ts';
+
+const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
+
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
+const WRITE_QUEUE_MAX = 50_000;
+/** How long a write is tried again while PostgreSQL is away. */
+const RETRY_FOR_MS = 5_000;
+/** Corrections that wait; above it, calls are refused. */
+const CORRECTION_QUEUE_MAX = 10_000;
+/** Connections for reads. Each writer has its own connection. */
+const READ_CONNECTIONS = 8;
+
+/** What the store is given from outside. */
+export interface StoreOptions {
+  readonly databaseUrl: string;
+  readonly logger: Logger;
+  readonly metrics: ServerMetrics;
+  /** These events of one tenant's journal were committed together, in order. */
+  committed(events: readonly ChargeEvent[]): void;
+}
+
+/** Opens the connections and builds the store on them. */
+export async function openStore(writers: number, options: StoreOptions) {
+  const { retryAfterMs } = DEFAULT_RPC_LIMITS;
+  const { database, writes, polls, corrections } = await openConnections(writers, options.databaseUrl);
+  const follower = new JournalFollower(polls, { pollMs: 100 });
+  // Over the connections of the writers: a probe meets what a charge would meet.
+  const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
+  const prices = new PriceBooks(database.em, (_, version) => options.metrics.pricesLoaded(version));
+  const committed = (events: readonly ChargeEvent[]): void => {
+    const last = events.at(-1);
+    if (last !== undefined) follower.advanced(last.tenant, last.sequence);
+    watch.committed();
+    options.committed(events);
+  };
+  const recorder = new GroupWriter(
+    writes,
+    prices,
+    { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
+    {
+      committed,
+      recorded: (results) => countResults(options.metrics.charges, results),
+      attempted: (charges, seconds, error) => {
+        if (error !== undefined) watch.failed(error, seconds);
+        options.metrics.writeAttempted(charges, seconds, error);
+      },
+    },
+  );
+  const corrector = new CorrectionWriter(
+    corrections,
+    prices,
+    { groupSizeMax: 100, queueSizeMax: CORRECTION_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
+    {
+      committed: (events) => {
+        countCorrections(options.metrics.charges, events);
+        committed(events);
+      },
+    },
+  );
+  const retry = { retryForMs: RETRY_FOR_MS, retryAfterMs };
+  const reads = new ReadConnections(database, retryAfterMs, logRefusedReads(options.logger));
+  return {
+    /** What ChargeService works on. */
+    charges: {
+      recorder,
+      corrector,
+      reader: createChargeReader(reads, prices),
+      journal: new ChargeEventReader(reads, follower),
+    },
+    /** What PriceService works on. */
+    prices: {
+      // Over the connections of reads: it waits for the lock of the tenant, and writers must not. Two calls at a time.
+      recorder: new PriceWriter(database, prices, retry),
+      reader: createPriceReader(reads, prices),
+      repricer: new Repricer(corrections, prices, retry, { committed }),
+      unpricedUsage: createUnpricedUsageReader(reads),
+    },
+    watch,
+    queuedCharges: () => recorder.queuedCharges,
+    pools: {
+      reads: database.pool,
+      writes: writes.pool,
+      watches: polls.pool,
+      corrections: corrections.pool,
+    },
+    close: async () => {
+      follower.close();
+      await Promise.all([writes.close(), corrections.close(), polls.close(), database.close()]);
+    },
+  };
+}
+
+/** Four pools, so that nothing waits for a connection that something slow is using. */
+async function openConnections(writers: number, databaseUrl: string) {
+  const connection = {
+    databaseUrl,
+    entities: [...chargeEntities, ...journalEntities, ...priceEntities],
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    connectTimeoutMs: 5_000,
+    applicationName: 'charge-service server',
+  };
+  const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS, pipelining: true });
+  // One connection for each group that is written at once, so that no number of reads can delay writes.
+  const writes = await openDatabase({ ...connection, poolSizeMax: writers });
+  // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
+  const polls = await openDatabase({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
+  // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
+  // One for corrections and one for reprices: each makes one transaction at a time.
+  const corrections = await openDatabase({ ...connection, poolSizeMax: 2 });
+  return { database, writes, polls, corrections };
+}
+
+const REFUSED_READS_LOG_MS = 60_000;
+
+/** One line a minute for each problem, however many reads meet it. */
+function logRefusedReads(logger: Logger): (error: unknown) => void {
+  const loggedAt = new Map<string, number>();
+  return (error) => {
+    const { problem, detail } = databaseFault(error);
+    const now = performance.now();
+    if (now - (loggedAt.get(problem) ?? -Infinity) < REFUSED_READS_LOG_MS) return;
+    loggedAt.set(problem, now);
+    logger.error({ reason: detail }, `charges cannot be read: PostgreSQL: ${problem}`);
+  };
+}
