@@ -251,7 +251,10 @@ export interface CreatePriceResponse {
     | undefined;
   /** Whether an earlier request with this id had added it. */
   replayed: boolean;
-  /** Whether nothing was added. */
+  /**
+   * Whether nothing was added. The request id is not stored then: a repeat after
+   * other versions were added may add this one.
+   */
   unchanged: boolean;
 }
 
