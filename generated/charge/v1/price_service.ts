@@ -3380,8 +3380,8 @@ export const PriceServiceService = {
     responseDeserialize: (value: Buffer): RepriceChargesResponse => RepriceChargesResponse.decode(value),
   },
   /**
-   * Counts the charges without a cost, by what a price would need to name. Voided
-   * and amended charges are left out.
+   * Counts the charges without a cost: one row for each provider, type, model, tier,
+   * region and reason. Voided and amended charges are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE).
    */
@@ -3461,8 +3461,8 @@ export interface PriceServiceServer extends UntypedServiceImplementation {
    */
   repriceCharges: handleUnaryCall<RepriceChargesRequest, RepriceChargesResponse>;
   /**
-   * Counts the charges without a cost, by what a price would need to name. Voided
-   * and amended charges are left out.
+   * Counts the charges without a cost: one row for each provider, type, model, tier,
+   * region and reason. Voided and amended charges are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE).
    */
@@ -3616,8 +3616,8 @@ export interface PriceServiceClient extends Client {
     callback: (error: ServiceError | null, response: RepriceChargesResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Counts the charges without a cost, by what a price would need to name. Voided
-   * and amended charges are left out.
+   * Counts the charges without a cost: one row for each provider, type, model, tier,
+   * region and reason. Voided and amended charges are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE).
    */
