@@ -28,15 +28,6 @@ export function chargeNotFound(key: { id: string } | { requestId: string }): Fai
   };
 }
 
-/** The page token is damaged, or belongs to a list with another filter or order. */
-export function pageTokenInvalid(): Failure {
-  return {
-    code: 'INVALID_ARGUMENT',
-    reason: 'PAGE_TOKEN_INVALID',
-    message: 'The page token does not belong to this filter and order. Start again without a token.',
-  };
-}
-
 /** A watch asks for an entry further than one beyond the end of the journal. */
 export function sequenceOutOfRange(startSequence: bigint, lastSequence: bigint): Failure {
   return {

@@ -5,7 +5,8 @@
  * - Values travel apart from the statement. MikroORM writes them into its text.
  * - A connection on which something failed is closed. MikroORM gives it back to the pool, although it may
  *   still wait for an answer that the network has lost.
- * - `timeoutMs` in the logger context (see {@link withTimeout}) limits the statement in PostgreSQL.
+ * - The logger context limits the statement in PostgreSQL ({@link withTimeout}), or names the connection that it
+ *   runs on ({@link onClient}).
  */
 
 import type { EntityManager } from '@mikro-orm/core';
@@ -21,7 +22,7 @@ import {
   type RawQueryFragment,
   type Transaction,
 } from '@mikro-orm/postgresql';
-import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
+import type { ClientBase, Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 
 import { isStatementError, sqlState, statementTimeout } from './sql-errors.ts';
 
@@ -40,24 +41,38 @@ export function withTimeout<Manager extends EntityManager>(
   return em.fork({ loggerContext: { deadlineMs } });
 }
 
+/** A fork whose statements run on this connection, in the transaction that is open there. */
+export function onClient<Manager extends EntityManager>(em: Manager, client: ClientBase): Manager {
+  return em.fork({ loggerContext: { client } });
+}
+
+/** What the two forks above tell the driver. */
+interface StatementContext {
+  readonly deadlineMs?: number | undefined;
+  readonly client?: ClientBase;
+}
+
 class BoundConnection extends PostgreSqlConnection {
   override async execute<T>(
     query: string | NativeQueryBuilder | RawQueryFragment,
     params: readonly unknown[] | Record<string, unknown> = [],
     method: 'all' | 'get' | 'run' = 'all',
     transaction?: Transaction,
-    loggerContext?: LoggingOptions & { readonly deadlineMs?: number | undefined },
+    loggerContext?: LoggingOptions & StatementContext,
   ): Promise<T> {
     if (transaction !== undefined) {
       return super.execute(query, params, method, transaction, loggerContext) as Promise<T>;
     }
     const bound = bind(query, params);
+    const { rows, rowCount } = await (loggerContext?.client?.query(bound) ??
+      this.#onPooledClient(bound, loggerContext?.deadlineMs));
+    return this.transformRawResult<T>({ rows: rows ?? [], numAffectedRows: rowCount ?? undefined }, method);
+  }
+
+  async #onPooledClient(query: QueryConfig, deadlineMs: number | undefined): Promise<QueryResult> {
     await this.ensureConnection();
     const pool = await this.getNativeClient();
-    const { rows, rowCount } = await withClient(pool, (client) =>
-      queryBefore(client, bound, loggerContext?.deadlineMs),
-    );
-    return this.transformRawResult<T>({ rows: rows ?? [], numAffectedRows: rowCount ?? undefined }, method);
+    return withClient(pool, (client) => queryBefore(client, query, deadlineMs));
   }
 }
 

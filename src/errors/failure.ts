@@ -70,6 +70,15 @@ export function malformedMessage(): Failure {
   };
 }
 
+/** The page token is damaged, or belongs to a list with another filter or order. */
+export function pageTokenInvalid(): Failure {
+  return {
+    code: 'INVALID_ARGUMENT',
+    reason: 'PAGE_TOKEN_INVALID',
+    message: 'The page token does not belong to this filter and order. Start again without a token.',
+  };
+}
+
 /** The request has more bytes than its method accepts. */
 export function messageTooLarge(limitBytes: number, sizeBytes: number): Failure {
   return {

@@ -64,9 +64,15 @@ const MALFORMED_TIMESTAMP = {
 };
 
 function toFieldViolation({ field, message, ruleId, forKey }: Violation): FieldViolation {
-  const text = PLAIN_TEXTS[message] ?? message.replace('greater than or equal to', 'at least');
+  const text =
+    PLAIN_TEXTS[message] ?? PLAIN_RULES[ruleId] ?? message.replace('greater than or equal to', 'at least');
   return { field: pathToString(field), description: forKey ? `the key ${text}` : text, rule: ruleId };
 }
+
+/** What a rule means to a caller, if protovalidate would repeat its whole list of values. */
+const PLAIN_RULES: Readonly<Record<string, string>> = {
+  'string.in': 'must be one of the values that the contract lists, such as USD for a currency',
+};
 
 /** What protovalidate says of the contract's standard rules, and what that means to a caller. */
 const PLAIN_TEXTS: Readonly<Record<string, string>> = {

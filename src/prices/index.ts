@@ -22,4 +22,7 @@ export {
   UsageKind,
 } from './price.ts';
 export { PriceBook } from './price-book.ts';
-export { PriceBooks, type Prices } from './store/price-books.ts';
+export type { Prices } from './ports.ts';
+export { PriceBooks } from './store/price-books.ts';
+export { createPriceReader } from './store/price-reader.ts';
+export { PriceWriter } from './store/price-writer.ts';

@@ -2,7 +2,15 @@
 
 import { costByCard } from './cost.ts';
 import { PriceIndex } from './price-index.ts';
-import { type Cost, type CostLine, type Price, type PriceKey, UnpricedReason, type Usage } from './price.ts';
+import {
+  type Cost,
+  type CostLine,
+  type Price,
+  type PriceKey,
+  UnpricedReason,
+  type Usage,
+  type UsageKey,
+} from './price.ts';
 
 /** All price versions of a tenant up to {@link PriceBook.version}. It only grows. */
 export class PriceBook {
@@ -56,8 +64,8 @@ export class PriceBook {
     return this.#index.inForce(key, atMicros);
   }
 
-  /** The version that prices this usage, before an alias is followed. */
-  find(usage: Usage): Price | undefined {
+  /** The version that prices usage of this model, before an alias is followed. */
+  find(usage: UsageKey): Price | undefined {
     return this.#index.find(usage, usage.model);
   }
 

@@ -1,6 +1,6 @@
 /** Which price version applies to a charge. */
 
-import { ModelMatch, type Price, type PriceKey, type Usage } from './price.ts';
+import { ModelMatch, type Price, type PriceKey, type UsageKey } from './price.ts';
 
 /** The versions of one key, by effective time and then number. */
 type Versions = Price[];
@@ -53,7 +53,7 @@ export class PriceIndex {
    * The version that applies to usage of `model`. A key without a version in force does not count. The model decides
    * first: exactly, then by prefix, the longest first, then any model. Then the region: its own, then any.
    */
-  find(usage: Usage, model: string): Price | undefined {
+  find(usage: UsageKey, model: string): Price | undefined {
     const scope = this.#scopeOf(usage);
     if (scope === undefined) return undefined;
     const exact = findInRegion(scope.exact.get(model), usage);
@@ -80,7 +80,10 @@ function scopeNumber({ provider, chargeType, serviceTier }: ScopeKey): number {
   return (provider * 256 + chargeType) * 256 + serviceTier;
 }
 
-function findInRegion(regions: ByRegion | undefined, { region, usageTimeMicros }: Usage): Price | undefined {
+function findInRegion(
+  regions: ByRegion | undefined,
+  { region, usageTimeMicros }: UsageKey,
+): Price | undefined {
   if (regions === undefined) return undefined;
   const own = region === '' ? undefined : latestUntil(regions.get(region), usageTimeMicros);
   return own ?? latestUntil(regions.get(''), usageTimeMicros);

@@ -70,6 +70,16 @@ export interface Price {
   readonly createTimeMicros: bigint;
 }
 
+/** What a caller says about a price. */
+export interface PriceContent {
+  readonly key: PriceKey;
+  /** Microseconds since the Unix epoch; undefined: when it is added. */
+  readonly effectiveTimeMicros: bigint | undefined;
+  readonly basis: Basis;
+  readonly source: string;
+  readonly note: string;
+}
+
 /** How a cost is computed. */
 export type Basis =
   | { readonly kind: 'rate_card'; readonly card: RateCard }
@@ -116,6 +126,12 @@ export interface Usage {
   /** Microseconds since the Unix epoch. */
   readonly usageTimeMicros: bigint;
 }
+
+/** What decides which version prices a charge. */
+export type UsageKey = Pick<
+  Usage,
+  'provider' | 'otherProvider' | 'chargeType' | 'model' | 'serviceTier' | 'region' | 'usageTimeMicros'
+>;
 
 /** The parts of the token counts that have rates of their own. */
 export interface UsageDetails {

@@ -22,7 +22,8 @@ import { createRpcServer } from '../grpc/server.ts';
 import { ContractRules } from '../grpc/validation.ts';
 import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
-import { PriceBooks, priceEntities } from '../prices/index.ts';
+import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
+import { priceService } from '../prices/rpc/service.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { WriteWatch } from './write-watch.ts';
 
@@ -58,6 +59,8 @@ const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, f
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
 const WRITE_QUEUE_MAX = 50_000;
+/** How long a write is tried again while PostgreSQL is away. */
+const RETRY_FOR_MS = 5_000;
 /** Connections for reads. Each writer has its own connection. */
 const READ_CONNECTIONS = 8;
 
@@ -71,16 +74,23 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const image = readContractImage();
   const recordWindow = new RecordWindow();
   const { inFlightCallsMax, streamsMax } = config;
+  const rules = new ContractRules(image);
   const charges = chargeService({
     recorder,
     reader: createChargeReader(store.reads),
     journal: new ChargeEventReader(store.reads, follower),
     metrics: metrics.charges,
-    rules: new ContractRules(image),
+    rules,
     recordWindow,
   });
+  const prices = priceService({
+    recorder: store.priceRecorder,
+    reader: createPriceReader(store.reads, store.prices),
+    rules,
+    chargeMethods: {},
+  });
   const rpc = createRpcServer({
-    services: [charges],
+    services: [charges, prices],
     image,
     logger,
     metrics: metrics.rpc,
@@ -94,7 +104,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     pools: store.pools,
   });
   const judged = watch.start((fault) => {
-    for (const service of ['', charges.name]) rpc.setServing(service, fault === undefined);
+    for (const service of ['', charges.name, prices.name]) rpc.setServing(service, fault === undefined);
     options.serving(fault);
   });
   rpc.setServing(EVENTS_SERVICE, false);
@@ -138,7 +148,7 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   const recorder = new GroupWriter(
     writes,
     prices,
-    { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: 5_000, retryAfterMs },
+    { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
     {
       committed: (events) => {
         const last = events.at(-1);
@@ -157,6 +167,9 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
     pools: { reads: database.pool, writes: writes.pool, watches: polls.pool },
     reads: new ReadConnections(database, retryAfterMs, logRefusedReads(options.logger)),
     follower,
+    prices,
+    // Over the connections of reads: these wait for the lock of the tenant, and writers must not.
+    priceRecorder: new PriceWriter(database, prices, { retryForMs: RETRY_FOR_MS, retryAfterMs }),
     recorder,
     watch,
     close: async () => {

@@ -8,6 +8,7 @@ import { ErrorReason } from '../../generated/charge/v1/error_reason.ts';
 import { Status } from '../../generated/google/rpc/status.ts';
 import * as chargeFailures from '../../src/charges/errors.ts';
 import * as commonFailures from '../../src/errors/failure.ts';
+import * as priceFailures from '../../src/prices/errors.ts';
 import { callTimeout, COMPRESSED } from '../../src/grpc/call-headers.ts';
 import { prepareFailure, STATUS_DETAILS_KEY, toCallError, toProtoStatus } from '../../src/grpc/status.ts';
 import { summaryOf } from './support/server.ts';
@@ -46,10 +47,30 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   chargeNotFound: fc
     .oneof(fc.record({ id: fc.uuid() }), fc.record({ requestId: id }))
     .map(chargeFailures.chargeNotFound),
-  pageTokenInvalid: fc.constant(0).map(chargeFailures.pageTokenInvalid),
+  pageTokenInvalid: fc.constant(0).map(commonFailures.pageTokenInvalid),
   sequenceOutOfRange: fc
     .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))
     .map((sequences) => chargeFailures.sequenceOutOfRange(...sequences)),
+  priceRefused: fc
+    .record({
+      refusal: fc.oneof(
+        fc.record({
+          kind: fc.constant('conflict' as const),
+          requestId: id,
+          version: fc.nat(),
+          field: fc.constant('price.note'),
+        }),
+        fc.record({
+          kind: fc.constant('effective_time_past' as const),
+          version: fc.nat(),
+          effectiveTimeMicros: fc.bigInt(-62_135_596_800_000_000n, 253_402_300_799_999_999n),
+        }),
+        fc.record({ kind: fc.constant('alias_chain' as const), model: text }),
+      ),
+      index: fc.nat(999),
+    })
+    .chain((refused) => fc.boolean().map((inBatch) => priceFailures.priceRefused(refused, inBatch))),
+  priceNotFound: fc.bigInt(1n, 2n ** 63n - 1n).map(priceFailures.priceNotFound),
   compressed: fc.constant(COMPRESSED),
   callTimeout: text
     .filter((value) => !/^\d+[HMSmun]$/.test(value))
@@ -97,7 +118,7 @@ test('a prepared failure travels as any other', () => {
 });
 
 test('every function that makes a failure is tested here', () => {
-  const functions = Object.entries({ ...commonFailures, ...chargeFailures })
+  const functions = Object.entries({ ...commonFailures, ...chargeFailures, ...priceFailures })
     .filter(([name, value]) => typeof value === 'function' && !['ServiceError', 'excerpt'].includes(name))
     .map(([name]) => name);
   expect(Object.keys(MADE_BY)).toEqual(expect.arrayContaining(functions));

@@ -2,15 +2,13 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
-
 import {
   BatchCreateChargesRequest,
   BatchCreateChargesResponse,
   type CreateChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { cancelled, ServiceError } from '../../errors/failure.ts';
-import { decodeStrictly } from '../../grpc/codec.ts';
+import { decodeBatch } from '../../grpc/batch-request.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { TimeSlice } from '../../grpc/time-slice.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
@@ -40,7 +38,7 @@ export function batchCreateCharges(
 ): RpcMethod {
   return unaryMethod({
     requestBytesMax: BATCH_REQUEST_BYTES_MAX,
-    decode: decodeBatch,
+    decode: (bytes) => decodeBatch(BatchCreateChargesRequest, bytes, BATCH_ITEMS_MAX, NO_REQUEST),
     validate: ({ requests }) =>
       requests.length >= 1 && requests.length <= BATCH_ITEMS_MAX
         ? []
@@ -81,30 +79,4 @@ async function readItems(
     }
   }
   return items;
-}
-
-/** A batch with more items than allowed is not decoded: 4 MiB can hold two million empty ones. */
-function decodeBatch(bytes: Buffer): BatchCreateChargesRequest | undefined {
-  const items = countItems(bytes, BATCH_ITEMS_MAX + 1);
-  if (items === undefined) return undefined;
-  if (items <= BATCH_ITEMS_MAX) return decodeStrictly(BatchCreateChargesRequest, bytes);
-  return { requests: new Array<CreateChargeRequest>(items).fill(NO_REQUEST) };
-}
-
-const REQUESTS_FIELD = 1;
-
-/** How many items the bytes hold, counting up to `max`; undefined if they are not a message. */
-function countItems(bytes: Uint8Array, max: number): number | undefined {
-  const reader = new BinaryReader(bytes);
-  let items = 0;
-  try {
-    while (reader.pos < reader.len && items < max) {
-      const [field, wireType] = reader.tag();
-      if (field === REQUESTS_FIELD && wireType === WireType.LengthDelimited) items++;
-      reader.skip(wireType, field);
-    }
-    return items;
-  } catch {
-    return undefined;
-  }
 }

@@ -2,25 +2,24 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import { mapRows } from '../../database/map-rows.ts';
-import { PriceEntity } from '../entity.ts';
+import type { Prices } from '../ports.ts';
 import { PriceBook } from '../price-book.ts';
-import { priceOf } from './price-row.ts';
+import { pricesAfter } from './read-prices.ts';
 
-/** Gives the price versions of a tenant. */
-export interface Prices {
-  /** The versions that this process knows. They are loaded at the first call. */
-  get(tenant: string): Promise<PriceBook>;
-  /** The same, after versions that were added since have been loaded. */
-  reload(tenant: string): Promise<PriceBook>;
+/** The versions of a tenant, and what is being loaded. */
+interface Tenant {
+  readonly book: PriceBook;
+  loaded: boolean;
+  loading: Promise<PriceBook> | undefined;
+  /** The load after the one in progress. */
+  next: Promise<PriceBook> | undefined;
 }
 
 /** One per process, on a database that it does not own. A load that fails is tried again by the next caller. */
 export class PriceBooks implements Prices {
   readonly #em: EntityManager;
   readonly #loaded: (tenant: string, version: number) => void;
-  readonly #books = new Map<string, PriceBook>();
-  readonly #loading = new Map<string, Promise<PriceBook>>();
+  readonly #tenants = new Map<string, Tenant>();
 
   /** `loaded` is told of each load and the version that it reached. */
   constructor(em: EntityManager, loaded: (tenant: string, version: number) => void) {
@@ -29,33 +28,54 @@ export class PriceBooks implements Prices {
   }
 
   get(tenant: string): Promise<PriceBook> {
-    const book = this.#books.get(tenant);
-    return book === undefined ? (this.#loading.get(tenant) ?? this.reload(tenant)) : Promise.resolve(book);
+    const state = this.#stateOf(tenant);
+    if (state.loaded) return Promise.resolve(state.book);
+    return state.loading ?? this.reload(tenant);
   }
 
+  known(tenant: string): PriceBook {
+    return this.#stateOf(tenant).book;
+  }
+
+  async including(tenant: string, version: number): Promise<PriceBook> {
+    const book = await this.get(tenant);
+    return book.version >= version ? book : this.reload(tenant);
+  }
+
+  /** Callers share loads: one that is in progress may have read before what a caller needs, so they share the next. */
   reload(tenant: string): Promise<PriceBook> {
-    // A load in progress may have read before the version that the caller needs. So this one comes after it.
-    const before = this.#loading.get(tenant) ?? Promise.resolve();
-    const loading = before
-      .catch(() => undefined)
-      .then(() => this.#load(tenant))
-      .finally(() => {
-        if (this.#loading.get(tenant) === loading) this.#loading.delete(tenant);
-      });
-    this.#loading.set(tenant, loading);
-    return loading;
+    const state = this.#stateOf(tenant);
+    if (state.next !== undefined) return state.next;
+    if (state.loading === undefined) return this.#load(tenant, state);
+    const next = () => {
+      state.next = undefined;
+      return this.#load(tenant, state);
+    };
+    return (state.next = state.loading.then(next, next));
   }
 
-  async #load(tenant: string): Promise<PriceBook> {
-    const book = this.#books.get(tenant) ?? new PriceBook();
-    const em = this.#em.fork();
-    const rows = await em.execute<object[]>(
-      'SELECT * FROM price WHERE tenant = :tenant AND version > :version ORDER BY version',
-      { tenant, version: book.version },
-    );
-    book.add(mapRows(em, PriceEntity, rows).map(priceOf));
-    this.#books.set(tenant, book);
-    this.#loaded(tenant, book.version);
-    return book;
+  #stateOf(tenant: string): Tenant {
+    let state = this.#tenants.get(tenant);
+    if (state === undefined) {
+      state = { book: new PriceBook(), loaded: false, loading: undefined, next: undefined };
+      this.#tenants.set(tenant, state);
+    }
+    return state;
+  }
+
+  #load(tenant: string, state: Tenant): Promise<PriceBook> {
+    const { book } = state;
+    const loading = pricesAfter(this.#em.fork(), tenant, book.version).then((prices) => {
+      book.add(prices);
+      state.loaded = true;
+      this.#loaded(tenant, book.version);
+      return book;
+    });
+    state.loading = loading;
+    const done = () => {
+      if (state.loading === loading) state.loading = undefined;
+    };
+    loading.then(done, done);
+    return loading;
   }
 }

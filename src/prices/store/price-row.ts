@@ -12,6 +12,37 @@ interface StoredRates {
   readonly tiers: readonly { readonly above: string; readonly rates: Readonly<Record<string, string>> }[];
 }
 
+/** The row of a version, and the request that made it. */
+export function priceRow(tenant: string, requestId: string, price: Price): PriceRow {
+  const { version, key, effectiveTimeMicros, basis, source, note, createTimeMicros } = price;
+  const card = basis.kind === 'rate_card' ? basis.card : undefined;
+  return {
+    tenant,
+    version,
+    ...key,
+    effectiveTimeMicros,
+    basis: BASIS[basis.kind],
+    currencyCode: card?.currencyCode ?? '',
+    aliasModel: basis.kind === 'alias' ? basis.model : '',
+    rates: card && storedRates(card),
+    source,
+    note,
+    requestId,
+    createTimeMicros,
+  };
+}
+
+function storedRates({ rates, tiers }: RateCard): StoredRates {
+  return {
+    rates: textsOf(rates),
+    tiers: tiers.map((tier) => ({ above: String(tier.abovePromptTokens), rates: textsOf(tier.rates) })),
+  };
+}
+
+function textsOf(rates: Rates): Record<string, string> {
+  return Object.fromEntries([...rates].map(([kind, rate]) => [kind, String(rate)]));
+}
+
 /** The version that a row holds. */
 export function priceOf(row: PriceRow): Price {
   const { provider, otherProvider, chargeType, model, modelMatch, serviceTier, region } = row;

@@ -3,8 +3,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { pageTokenInvalid } from '../../../src/charges/errors.ts';
-import { ServiceError } from '../../../src/errors/failure.ts';
+import { pageTokenInvalid, ServiceError } from '../../../src/errors/failure.ts';
 import { decodePageToken, encodePageToken, type ListIdentity } from '../../../src/charges/rpc/page-token.ts';
 
 /** The years 1 to 9999, in microseconds. */

@@ -1,0 +1,36 @@
+/**
+ * Opaque page tokens: a place in a list, bound to the list that it belongs to.
+ *
+ * A token is neither a secret nor a credential: whoever forges one sees only a page of their own tenant. The digest
+ * makes a damaged token, or one of another list, an error instead of a wrong page.
+ */
+
+import { hash } from 'node:crypto';
+
+import { pageTokenInvalid, ServiceError } from '../errors/failure.ts';
+
+const DIGEST_BYTES = 20;
+
+/** The token for a place in the list that `identity` describes completely: tenant, filter, order and so on. */
+export function sealPageToken(place: Buffer, identity: unknown): string {
+  return Buffer.concat([place, digest(place, identity)]).toString('base64url');
+}
+
+/** The place of `placeBytes` bytes that a token names. Throws `page_token_invalid` for a token of anything else. */
+export function openPageToken(text: string, placeBytes: number, identity: unknown): Buffer {
+  const token = Buffer.from(text, 'base64url');
+  const place = token.subarray(0, placeBytes);
+  if (
+    token.length !== placeBytes + DIGEST_BYTES ||
+    token.toString('base64url') !== text ||
+    !digest(place, identity).equals(token.subarray(placeBytes))
+  ) {
+    throw new ServiceError(pageTokenInvalid());
+  }
+  return place;
+}
+
+function digest(place: Buffer, identity: unknown): Buffer {
+  const text = JSON.stringify([place.toString('base64'), identity]);
+  return hash('sha256', text, 'buffer').subarray(0, DIGEST_BYTES);
+}

@@ -1,0 +1,57 @@
+/** The failures that only prices have. `charge.v1.ErrorReason` documents each reason and its metadata. */
+
+import { excerpt, type Failure, MESSAGE_EXCERPT_UNITS } from '../errors/failure.ts';
+import type { RefusedAt } from './ports.ts';
+
+const NOTHING_STORED = 'Nothing was stored.';
+
+/** A request to add a version was refused. `inBatch`: the metadata name its place. */
+export function priceRefused({ refusal, index }: RefusedAt, inBatch: boolean): Failure {
+  const place = inBatch ? { index: String(index) } : {};
+  switch (refusal.kind) {
+    case 'conflict': {
+      const { requestId, version, field } = refusal;
+      return {
+        code: 'ALREADY_EXISTS',
+        reason: 'REQUEST_ID_REUSED',
+        message: `This request id already made price version ${version}, and ${field} differs. ${NOTHING_STORED} Use a new request id for a new version.`,
+        metadata: { request_id: requestId, field, version: String(version), ...place },
+      };
+    }
+    case 'effective_time_past': {
+      const effectiveTime = textOfMicros(refusal.effectiveTimeMicros);
+      return {
+        code: 'FAILED_PRECONDITION',
+        reason: 'EFFECTIVE_TIME_PAST',
+        message: `The price has versions already, and the new one would take effect at ${effectiveTime}, more than 5 minutes ago. ${NOTHING_STORED} Set allow_past if that is intended; recorded charges keep their cost.`,
+        metadata: { version: String(refusal.version), effective_time: effectiveTime, ...place },
+      };
+    }
+    case 'alias_chain': {
+      const model = excerpt(refusal.model, MESSAGE_EXCERPT_UNITS);
+      return {
+        code: 'FAILED_PRECONDITION',
+        reason: 'ALIAS_CHAIN',
+        message: `An alias would name the model ${model}, which would be an alias itself. ${NOTHING_STORED} Let each alias name a model with a price of its own.`,
+        metadata: { model: excerpt(refusal.model), ...place },
+      };
+    }
+  }
+}
+
+/** The tenant has no such version. */
+export function priceNotFound(version: bigint): Failure {
+  return {
+    code: 'NOT_FOUND',
+    reason: 'PRICE_NOT_FOUND',
+    message: `There is no price version ${version}.`,
+    metadata: { version: String(version) },
+  };
+}
+
+/** RFC 3339 with microseconds, as the JSON form of a Timestamp has it. */
+function textOfMicros(micros: bigint): string {
+  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const seconds = new Date(Number((micros - fraction) / 1_000n)).toISOString().slice(0, -'.000Z'.length);
+  return `${seconds}${fraction === 0n ? '' : `.${String(fraction).padStart(6, '0')}`}Z`;
+}

@@ -1,0 +1,40 @@
+/** What the RPCs and other features need from the store of prices. */
+
+import type { PriceBook } from './price-book.ts';
+import type { PriceRefusal, PriceRequest, PriceResult } from './price-decision.ts';
+
+/** Gives the price versions of a tenant. Rejects with what the database said. */
+export interface Prices {
+  /** The versions that this process knows. They are loaded at the first call. */
+  get(tenant: string): Promise<PriceBook>;
+  /** Those that are loaded already, perhaps none: without waiting. */
+  known(tenant: string): PriceBook;
+  /** The same as {@link get}, after versions that were added since have been loaded. */
+  reload(tenant: string): Promise<PriceBook>;
+  /** At least the versions up to this one, as far as they exist: loaded only if this process does not know them. */
+  including(tenant: string, version: number): Promise<PriceBook>;
+}
+
+/** Adds price versions. */
+export interface PriceRecorder {
+  /**
+   * Adds a version for each request, or none at all, and resolves after COMMIT. Every charge that is recorded
+   * afterwards, by any process, is priced with them. Rejects with a `ServiceError` `database_unavailable`.
+   */
+  add(tenant: string, requests: readonly PriceRequest[]): Promise<PriceResult[] | RefusedAt>;
+}
+
+/** One request of several was refused, so nothing was added. */
+export interface RefusedAt {
+  readonly refusal: PriceRefusal;
+  /** Its place among the requests, the first one being 0. */
+  readonly index: number;
+}
+
+/** Reads price versions. Rejects with a `ServiceError`. */
+export interface PriceReader {
+  /** All versions that were added before the call. */
+  latest(tenant: string): Promise<PriceBook>;
+  /** At least the versions up to this one, if it exists. */
+  including(tenant: string, version: number): Promise<PriceBook>;
+}

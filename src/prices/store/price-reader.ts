@@ -1,0 +1,12 @@
+/** Reads price versions for callers. */
+
+import type { ReadConnections } from '../../database/read-connections.ts';
+import type { PriceReader, Prices } from '../ports.ts';
+
+/** The read side. `reads` makes errors of them that a caller may see. */
+export function createPriceReader(reads: ReadConnections, prices: Prices): PriceReader {
+  return {
+    latest: (tenant) => reads.use(() => prices.reload(tenant)),
+    including: (tenant, version) => reads.use(() => prices.including(tenant, version)),
+  };
+}
