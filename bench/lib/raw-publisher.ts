@@ -50,6 +50,8 @@ export class RawPublisher {
     this.#messages = newChargeSource()(DIFFERENT_EVENTS).map((charge, index) =>
       eventMessage(
         {
+          kind: 'created',
+          id: charge.id,
           tenant: 'default',
           sequence: BigInt(1_000_000 + index),
           charge,

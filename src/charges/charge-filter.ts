@@ -1,6 +1,12 @@
 /** Whether a charge matches a filter, for watches. Lists filter in SQL (`store/charge-reader.ts`). */
 
 import type { Charge, ChargeFilter } from './charge.ts';
+import type { ChargeEvent } from './charge-event.ts';
+
+/** Whether an event is about a charge that matches: for an amendment, the original or its replacement. */
+export function eventMatches(filter: ChargeFilter, event: ChargeEvent): boolean {
+  return matches(filter, event.charge) || (event.kind === 'amended' && matches(filter, event.original));
+}
 
 /** Whether every member of `filter` that restricts holds for `charge`. */
 export function matches(filter: ChargeFilter, charge: Charge): boolean {

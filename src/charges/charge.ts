@@ -82,6 +82,32 @@ export interface Charge extends Omit<ChargeContent, 'usageTimeMicros'>, Cost {
   readonly status?: ChargeStatus | undefined;
 }
 
+/** How a charge was corrected. */
+export interface Correction {
+  /** UUIDv7; also the id of the event. */
+  readonly id: string;
+  /** The number of the event. */
+  readonly sequence: bigint;
+  /** The charge that was corrected. */
+  readonly chargeId: string;
+  /** VOIDED or AMENDED, of `CHARGE_STATE`. */
+  readonly state: number;
+  readonly reason: string;
+  readonly createTimeMicros: bigint;
+  /** The charge that took its place; empty: it was voided. */
+  readonly replacementId: string;
+  /** Whether the usage time lay in a closed period. */
+  readonly closedPeriod: boolean;
+}
+
+/** A closed period: who corrects a charge with a usage time in it must say that this is intended. */
+export interface ClosedPeriod {
+  /** Every usage time before it belongs to the period. */
+  readonly endTimeMicros: bigint;
+  /** The last number of the journal when it was closed. */
+  readonly sequence: bigint;
+}
+
 /** A request to record a charge, valid by the contract's rules. */
 export interface ChargeRequest {
   readonly requestId: string;
@@ -92,14 +118,25 @@ export interface ChargeRequest {
   readonly traceparent?: string | undefined;
 }
 
-/** A charge with its number in its tenant's journal. */
-export interface ChargeEvent {
-  readonly tenant: string;
-  /** 1, 2, 3 … per tenant without a gap, in commit order. */
-  readonly sequence: bigint;
-  readonly charge: Charge;
-  /** W3C trace context of the call that made the charge, if it had one. */
-  readonly traceparent: string | undefined;
+/** How a request names a charge. */
+export type ChargeKey = { readonly id: string } | { readonly requestId: string };
+
+/** A request to take a charge out of all totals. */
+export interface VoidRequest {
+  readonly kind: 'void';
+  readonly key: ChargeKey;
+  readonly requestId: string;
+  readonly reason: string;
+  readonly allowClosedPeriod: boolean;
+  /** W3C trace context of the caller, passed on with the event. */
+  readonly traceparent?: string | undefined;
+}
+
+/** A request to put another charge in the place of one. */
+export interface AmendRequest extends Omit<VoidRequest, 'kind'> {
+  readonly kind: 'amend';
+  /** The replacement. Without a usage time, it has that of the original. */
+  readonly content: ChargeContent;
 }
 
 /** What became of one request. Rejections for invalid content happen before the domain. */

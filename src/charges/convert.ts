@@ -11,23 +11,31 @@ import {
 import {
   type ChargeFilter as ProtoChargeFilter,
   type CreateChargeRequest,
+  type GetChargeHistoryResponse,
   ListChargesOrder,
 } from '../../generated/charge/v1/charge_service.ts';
-import type { ChargeCreated } from '../../generated/charge/v1/event.ts';
+import type {
+  ChargeAmended,
+  ChargeCreated,
+  ChargeRepriced,
+  ChargeVoided,
+  Correction as ProtoCorrection,
+} from '../../generated/charge/v1/event.ts';
 import type { ServiceTier, UsageKind } from '../../generated/charge/v1/money.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../grpc/timestamp.ts';
-import { toProtoCost } from '../prices/index.ts';
+import { type CostLine, toProtoCost } from '../prices/index.ts';
 import {
   type Charge,
   CHARGE_STATE,
   type ChargeContent,
   type ChargeFilter,
   type ChargeRequest,
-  type ChargeEvent,
+  type Correction,
   SERVICE_TIER_STANDARD,
   type TokenDetails,
 } from './charge.ts';
-import type { ListQuery } from './ports.ts';
+import type { ChargeEvent } from './charge-event.ts';
+import type { ChargeHistory, ListQuery } from './ports.ts';
 
 /** A request that satisfies the contract's rules, with the trace that it belongs to. */
 export function fromProtoCreateChargeRequest(
@@ -72,8 +80,8 @@ function quantities(list: ProtoCharge['quantities']): ReadonlyMap<number, bigint
   return list.length === 0 ? NO_QUANTITIES : new Map(list.map(({ kind, amount }) => [kind, amount]));
 }
 
-/** The message of a stored charge. */
-export function toProtoCharge(charge: Charge): ProtoCharge {
+/** The message of a stored charge. `lines` explain its cost. */
+export function toProtoCharge(charge: Charge, lines?: readonly CostLine[]): ProtoCharge {
   const createTime = toProtoTimestamp(charge.createTimeMicros);
   const { status } = charge;
   return {
@@ -90,22 +98,34 @@ export function toProtoCharge(charge: Charge): ProtoCharge {
     tokenDetails: charge.tokenDetails && tokenDetails(charge.tokenDetails),
     model: charge.model,
     reference: charge.reference,
-    // ts-proto only reads the map.
-    labels: charge.labels as Map<string, string>,
+    labels: sortedByKey(charge.labels),
     usageTime: toProtoTimestamp(charge.usageTimeMicros),
     createTime,
     updateTime: status === undefined ? createTime : toProtoTimestamp(status.updateTimeMicros),
     serviceTier: charge.serviceTier as ServiceTier,
     region: charge.region,
-    quantities: [...charge.quantities].map(([kind, amount]) => ({ kind: kind as UsageKind, amount })),
+    quantities: [...sortedByKey(charge.quantities)].map(([kind, amount]) => ({
+      kind: kind as UsageKind,
+      amount,
+    })),
     reportedCost: charge.reportedCost,
-    cost: toProtoCost(charge, status?.revision ?? 0),
+    cost: toProtoCost(charge, revisionOf(charge), lines),
     state: (status?.state ?? CHARGE_STATE.active) as ChargeState,
     amends: charge.amends,
     replacedBy: status?.replacedBy ?? '',
     callOutcome: charge.callOutcome as CallOutcome,
     importId: charge.importId,
   };
+}
+
+function revisionOf({ status }: Charge): number {
+  return status?.revision ?? 0;
+}
+
+/** One order for a charge from memory and for the same one from the database, so that its bytes are always the same. */
+function sortedByKey<Key extends string | number, Value>(map: ReadonlyMap<Key, Value>): Map<Key, Value> {
+  // ts-proto only reads the map.
+  return map.size < 2 ? (map as Map<Key, Value>) : new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** The members have the same names on both sides. */
@@ -122,9 +142,60 @@ function tokenDetails(details: ProtoTokenDetails | TokenDetails): ProtoTokenDeta
   };
 }
 
-/** The message of an event. Its id is the charge's own: a charge is created once. */
-export function toProtoChargeCreated({ charge, sequence, tenant }: ChargeEvent): ChargeCreated {
-  return { eventId: charge.id, charge: toProtoCharge(charge), sequence, tenant };
+/** The message of an event, under its name in `WatchChargesResponse`. */
+export type ProtoChargeEvent =
+  | { readonly $case: 'chargeCreated'; readonly value: ChargeCreated }
+  | { readonly $case: 'chargeVoided'; readonly value: ChargeVoided }
+  | { readonly $case: 'chargeAmended'; readonly value: ChargeAmended }
+  | { readonly $case: 'chargeRepriced'; readonly value: ChargeRepriced };
+
+/** The message of an event: the same, whenever it is made. */
+export function toProtoChargeEvent(event: ChargeEvent): ProtoChargeEvent {
+  const { id: eventId, sequence, tenant } = event;
+  const base = { eventId, charge: toProtoCharge(event.charge), sequence, tenant };
+  switch (event.kind) {
+    case 'created':
+      return { $case: 'chargeCreated', value: base };
+    case 'voided':
+      return { $case: 'chargeVoided', value: { ...base, correction: toProtoCorrection(event.correction) } };
+    case 'amended': {
+      const original = toProtoCharge(event.original);
+      const correction = toProtoCorrection(event.correction);
+      return { $case: 'chargeAmended', value: { ...base, original, correction } };
+    }
+    case 'repriced': {
+      const previousCost = toProtoCost(event.previousCost, revisionOf(event.charge) - 1);
+      return { $case: 'chargeRepriced', value: { ...base, previousCost, runId: event.runId } };
+    }
+  }
+}
+
+/** The message of a correction. */
+export function toProtoCorrection(correction: Correction): ProtoCorrection {
+  return {
+    id: correction.id,
+    state: correction.state as ChargeState,
+    reason: correction.reason,
+    createTime: toProtoTimestamp(correction.createTimeMicros),
+    replacementId: correction.replacementId,
+    closedPeriod: correction.closedPeriod,
+    sequence: correction.sequence,
+  };
+}
+
+/** The message of a history. */
+export function toProtoChargeHistory({ charge, costs, correction }: ChargeHistory): GetChargeHistoryResponse {
+  return {
+    charge: toProtoCharge(charge),
+    costs: costs.map(({ cost, lines, revision, createTimeMicros, runId, reason, sequence }) => ({
+      cost: toProtoCost(cost, revision, lines),
+      createTime: toProtoTimestamp(createTimeMicros),
+      runId,
+      reason,
+      sequence,
+    })),
+    correction: correction && toProtoCorrection(correction),
+  };
 }
 
 const EVERYTHING: ChargeFilter = {};

@@ -2,6 +2,7 @@
 
 import type { ChargeMetrics } from '../observability/charge-metrics.ts';
 import type { Charge, RecordResult } from './charge.ts';
+import type { ChargeEvent } from './charge-event.ts';
 import { unpricedReasonLabel } from '../prices/index.ts';
 import { providerLabel } from './convert.ts';
 
@@ -16,6 +17,11 @@ export function countResults(metrics: ChargeMetrics, results: readonly RecordRes
     } else if (result.outcome === 'replayed') metrics.replayed();
     else metrics.rejected('REQUEST_ID_REUSED');
   }
+}
+
+/** Counts the events of corrections. */
+export function countCorrections(metrics: ChargeMetrics, events: readonly ChargeEvent[]): void {
+  for (const { kind } of events) if (kind === 'voided' || kind === 'amended') metrics.corrected(kind);
 }
 
 function tokensOf({ promptTokens, completionTokens, totalTokens }: Charge) {

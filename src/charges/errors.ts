@@ -1,19 +1,33 @@
 /** The failures that only charges have. `charge.v1.ErrorReason` documents each reason and its metadata. */
 
 import { excerpt, type Failure, MESSAGE_EXCERPT_UNITS } from '../errors/failure.ts';
-import type { RecordResult } from './charge.ts';
+import { CHARGE_STATE, type ClosedPeriod, type Correction, type RecordResult } from './charge.ts';
 
 /** The request id already made a charge with other content. */
 export function requestIdReused({
   requestId,
   field,
   chargeId,
-}: Extract<RecordResult, { outcome: 'conflict' }>): Failure {
+}: Omit<Extract<RecordResult, { outcome: 'conflict' }>, 'outcome'>): Failure {
   return {
     code: 'ALREADY_EXISTS',
     reason: 'REQUEST_ID_REUSED',
     message: `This request id already made charge ${chargeId}, and ${excerpt(field, MESSAGE_EXCERPT_UNITS)} differs. Nothing was stored. Use a new request id for a new charge.`,
     metadata: { request_id: requestId, field: excerpt(field), charge_id: chargeId },
+  };
+}
+
+/** The request id already voided a charge: another one, or for another reason. */
+export function voidRequestIdReused({
+  requestId,
+  field,
+  correctionId,
+}: Record<'requestId' | 'field' | 'correctionId', string>): Failure {
+  return {
+    code: 'ALREADY_EXISTS',
+    reason: 'REQUEST_ID_REUSED',
+    message: `This request id already made correction ${correctionId}, and ${field} differs. Nothing was stored. Use a new request id for a new correction.`,
+    metadata: { request_id: requestId, field, correction_id: correctionId },
   };
 }
 
@@ -36,4 +50,67 @@ export function sequenceOutOfRange(startSequence: bigint, lastSequence: bigint):
     message: `The journal ends at ${lastSequence}, so a watch can start at ${lastSequence + 1n} at most, not at ${startSequence}. Check the address, or whether the database was restored from a backup.`,
     metadata: { start_sequence: String(startSequence), last_sequence: String(lastSequence) },
   };
+}
+
+/** The charge was voided or amended before, by another request. */
+export function chargeAlreadyCorrected({ id, chargeId, state, replacementId }: Correction): Failure {
+  const isAmended = state === CHARGE_STATE.amended;
+  const [what, remedy] = isAmended
+    ? ['amended', `Nothing was stored. Correct the charge that replaced it: ${replacementId}.`]
+    : ['voided', 'Nothing was stored. To record the usage again, record a new charge.'];
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'CHARGE_ALREADY_CORRECTED',
+    message: `The charge ${chargeId} was ${what} before. ${remedy}`,
+    metadata: {
+      charge_id: chargeId,
+      state: what.toUpperCase(),
+      correction_id: id,
+      ...(isAmended && { replacement_id: replacementId }),
+    },
+  };
+}
+
+/** The replacement has the content of the original. */
+export function amendmentUnchanged(chargeId: string): Failure {
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'AMENDMENT_UNCHANGED',
+    message: `The replacement has the content of the charge ${chargeId}. Nothing was stored. Change it, or leave the charge as it is.`,
+    metadata: { charge_id: chargeId },
+  };
+}
+
+/** A correction concerns usage in a closed period, and the request does not say that this is intended. */
+export function periodClosed(closed: ClosedPeriod): Failure {
+  return periodFailure(
+    closed,
+    (end) =>
+      `Usage before ${end} is closed. Nothing was stored. Set allow_closed_period to correct it all the same.`,
+  );
+}
+
+/** The period ends before one that is closed. */
+export function laterPeriodClosed(closed: ClosedPeriod): Failure {
+  return periodFailure(
+    closed,
+    (end) => `Usage before ${end} is closed already. Nothing was stored. Close a later moment.`,
+  );
+}
+
+function periodFailure({ endTimeMicros, sequence }: ClosedPeriod, message: (end: string) => string): Failure {
+  const end = rfc3339(endTimeMicros);
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'PERIOD_CLOSED',
+    message: message(end),
+    metadata: { end_time: end, sequence: String(sequence) },
+  };
+}
+
+/** A moment from the year 1 to 9999 in RFC 3339, to the microsecond. */
+function rfc3339(micros: bigint): string {
+  const rest = ((micros % 1000n) + 1000n) % 1000n;
+  const milliseconds = new Date(Number((micros - rest) / 1000n)).toISOString();
+  return rest === 0n ? milliseconds : milliseconds.replace('Z', `${String(rest).padStart(3, '0')}Z`);
 }

@@ -1,11 +1,13 @@
 /** What other features may use of charges. The process roots also use `rpc/service.ts`. */
 
-export { type ChargeEvent, DEFAULT_TENANT } from './charge.ts';
+export { DEFAULT_TENANT } from './charge.ts';
+export { type ChargeEvent, chargeConcerned } from './charge-event.ts';
 export { timeOfChargeId } from './charge-id.ts';
-export { toProtoChargeCreated } from './convert.ts';
-export { countResults } from './count-results.ts';
+export { toProtoChargeEvent } from './convert.ts';
+export { countCorrections, countResults } from './count-results.ts';
 export { chargeEntities } from './entity.ts';
 export { ChargeEventReader, readChargeEvents } from './store/charge-events.ts';
+export { CorrectionWriter } from './store/correction-writer.ts';
 export { createChargeReader } from './store/charge-reader.ts';
 export { GroupWriter } from './store/group-writer.ts';
 export { WriteProbe } from './store/write-probe.ts';

@@ -1,13 +1,19 @@
 /** What the RPCs need from the store. Implemented in `store/`, called from `rpc/`. */
 
+import type { Cost, CostLine } from '../prices/index.ts';
 import type {
+  AmendRequest,
   Charge,
-  ChargeEvent,
   ChargeFilter,
+  ChargeKey,
   ChargeRequest,
+  ClosedPeriod,
+  Correction,
   ListPosition,
   RecordResult,
+  VoidRequest,
 } from './charge.ts';
+import type { ChargeEvent } from './charge-event.ts';
 
 /** Records charges durably. The one write path of the service. */
 export interface ChargeRecorder {
@@ -26,18 +32,47 @@ export interface ChargeRecorder {
   ): Promise<RecordResult[]>;
 }
 
+/**
+ * Withdraws requests that no statement has taken yet; what was taken is stored whether or not anyone waits. It is
+ * read, never listened to.
+ */
+export type Withdrawal = Pick<AbortSignal, 'aborted'> | undefined;
+
 /** How requests are recorded. */
 export interface RecordOptions {
-  /**
-   * Withdraws requests that no statement has taken yet; what was taken is stored whether or not anyone
-   * waits. It is read, never listened to.
-   */
-  readonly signal?: Pick<AbortSignal, 'aborted'> | undefined;
+  readonly signal?: Withdrawal;
   /**
    * The caller limits its own requests in progress, so they are never refused as `overloaded`. Default:
    * false.
    */
   readonly admitted?: boolean;
+}
+
+/** A charge after its correction. */
+export interface CorrectedCharge {
+  /** As it is now. */
+  readonly charge: Charge;
+  readonly correction: Correction;
+  /** Whether an earlier request with the same id had corrected it. */
+  readonly replayed: boolean;
+  /** The charge in its place, as it is now; undefined: it was voided. */
+  readonly replacement?: Charge | undefined;
+}
+
+/**
+ * Corrects charges, and closes periods. Whatever one tenant asks for happens one after the other, whichever process
+ * does it. `signal` withdraws a request that no transaction has taken yet.
+ *
+ * Rejects with a {@link ServiceError}: the failure that the rules of corrections give, `overloaded` before anything was
+ * stored, `database_unavailable`, or `cancelled`.
+ */
+export interface ChargeCorrector {
+  /** Takes a charge out of all totals. */
+  voidCharge(tenant: string, request: VoidRequest, signal: Withdrawal): Promise<CorrectedCharge>;
+  /** Puts another charge in the place of one. */
+  amendCharge(tenant: string, request: AmendRequest, signal: Withdrawal): Promise<CorrectedCharge>;
+  /** Closes the time before a moment. */
+  closePeriod(tenant: string, endTimeMicros: bigint, signal: Withdrawal): Promise<ClosedPeriod>;
 }
 
 /** A page to read. */
@@ -52,6 +87,33 @@ export interface ListQuery {
   readonly after: ListPosition | undefined;
 }
 
+/** Everything that happened to a charge. */
+export interface ChargeHistory {
+  /** As it is now. */
+  readonly charge: Charge;
+  /** Every cost that it had, the oldest first; the latest {@link HISTORY_COSTS_MAX} if there are more. */
+  readonly costs: readonly PastCost[];
+  /** Undefined: it counts. */
+  readonly correction: Correction | undefined;
+}
+
+/** Costs in a history, at most. */
+export const HISTORY_COSTS_MAX = 1000;
+
+/** A cost that a charge had, or has. */
+export interface PastCost {
+  readonly cost: Cost;
+  readonly lines: readonly CostLine[];
+  /** 0: the charge was recorded with it. */
+  readonly revision: number;
+  readonly createTimeMicros: bigint;
+  /** The caller's name of the run that made it, and why; empty: the charge was recorded with it. */
+  readonly runId: string;
+  readonly reason: string;
+  /** The number of its event; 0: the charge was recorded with it. */
+  readonly sequence: bigint;
+}
+
 /** Reads charges as they are now. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`, `overloaded`. */
 export interface ChargeReader {
   /** The charge with this id (UUID text), or undefined. */
@@ -60,6 +122,10 @@ export interface ChargeReader {
   findByRequestId(tenant: string, requestId: string, options?: ReadOptions): Promise<Charge | undefined>;
   /** At most `limit` charges in order. */
   list(tenant: string, query: ListQuery, options?: ReadOptions): Promise<Charge[]>;
+  /** Everything that happened to the charge with this key, or undefined if there is none. */
+  history(tenant: string, key: ChargeKey, options?: ReadOptions): Promise<ChargeHistory | undefined>;
+  /** How the cost of a charge is made up. */
+  linesOf(tenant: string, charge: Charge): Promise<readonly CostLine[]>;
 }
 
 /** Bounds of one read. */

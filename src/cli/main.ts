@@ -4,9 +4,10 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, UsageError, type RunCommand } from './command.ts';
 import { addImport } from './import/command.ts';
 import { listenForInterrupt } from './interrupt.ts';
+import { addPrices } from './prices/command.ts';
 
 /** Every subcommand adds itself. A new one is a file of its own and one line here. */
-const SUBCOMMANDS = [addImport];
+const SUBCOMMANDS = [addImport, addPrices];
 
 /** Runs the subcommand that `args` name and returns the exit status of the process. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {

@@ -4,7 +4,16 @@
  */
 
 /** Object ids of the element types, from pg_type.dat; they never change. */
-const OID = { int8: 20, int2: 21, int4: 23, text: 25, timestamptz: 1184, uuid: 2950, jsonb: 3802 } as const;
+const OID = {
+  bool: 16,
+  int8: 20,
+  int2: 21,
+  int4: 23,
+  text: 25,
+  timestamptz: 1184,
+  uuid: 2950,
+  jsonb: 3802,
+} as const;
 
 /** Microseconds between PostgreSQL's epoch (2000-01-01) and Unix's. */
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000n;
@@ -42,6 +51,11 @@ export class BinaryArray {
     this.#int4(-1);
     this.#count++;
     this.#nulls++;
+  }
+
+  bool(value: boolean): void {
+    this.#start(1);
+    this.#buffer[this.#position++] = Number(value);
   }
 
   int2(value: number): void {

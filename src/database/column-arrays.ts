@@ -23,6 +23,7 @@ const ARRAY_TYPES: Readonly<Record<string, ArrayType>> = {
     append: (array, value: string) => array.text(value),
     sample: "''",
   },
+  boolean: { name: 'bool', append: (array, value: boolean) => array.bool(value), sample: 'false' },
   smallint: { name: 'int2', append: (array, value: number) => array.int2(value), sample: '0' },
   int: { name: 'int4', append: (array, value: number) => array.int4(value), sample: '0' },
   bigint: { name: 'int8', append: (array, value: bigint) => array.int8(value), sample: '0' },

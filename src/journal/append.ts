@@ -31,6 +31,26 @@ total AS (
 )`;
 }
 
+/**
+ * Common table expressions that append events whose ids are known to the journal of the tenant `$1`. `$2`: the ids, a
+ * uuid[], in their order. `kind`: SQL of the kind of entry. {@link NUMBERS} numbers the rows that the same
+ * statement inserts for the events. If the row of `journal_head` is missing, it fails ({@link isHeadMismatch}).
+ */
+export function appendEvents(kind: string): string {
+  return `
+head AS (
+  UPDATE journal_head SET last_sequence = last_sequence + cardinality($2::uuid[])
+  WHERE tenant = $1::text RETURNING last_sequence
+), entry AS (
+  INSERT INTO journal (tenant, last_sequence, kind, event_ids)
+  SELECT $1::text, (SELECT last_sequence FROM head), ${kind}, $2::uuid[]
+)`;
+}
+
+/** For a select list after {@link appendEvents}: the numbers of the events, in their order. */
+export const NUMBERS =
+  '(SELECT last_sequence FROM head) - cardinality($2::uuid[]) + generate_series(1, cardinality($2::uuid[]))';
+
 /** Whether the entry had no number: another price version was added meanwhile, or the tenant has no journal. */
 export function isHeadMismatch(error: unknown): boolean {
   const { code, table, column } = error as Partial<DatabaseError>;

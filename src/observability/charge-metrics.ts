@@ -10,6 +10,8 @@ export interface ChargeMetrics {
   unpriced(reason: string): void;
   /** The charge itself was refused: a reason of `charge.v1.ErrorReason`. */
   rejected(reason: string): void;
+  /** A charge was corrected. */
+  corrected(state: 'voided' | 'amended'): void;
   /** The tokens of a charge that was created. */
   tokens(provider: string, model: string, tokens: TokenCounts): void;
 }
@@ -37,6 +39,12 @@ export function createChargeMetrics(): ChargeMetrics {
     labelNames: ['reason'],
   });
   const unpriced = new Map<string, Tally>();
+  const corrections = tallyCounter({
+    name: 'charge_corrections_total',
+    help: 'Charges that were voided or amended.',
+    labelNames: ['state'],
+  });
+  const corrected = { voided: corrections({ state: 'voided' }), amended: corrections({ state: 'amended' }) };
   const tokens = new TokenTallies();
   return {
     created: () => created.add(),
@@ -51,6 +59,7 @@ export function createChargeMetrics(): ChargeMetrics {
       if (tally === undefined) unpriced.set(reason, (tally = unpricedCharges({ reason })));
       tally.add();
     },
+    corrected: (state) => corrected[state].add(),
     tokens: (provider, model, counts) => tokens.add(provider, model, counts),
   };
 }

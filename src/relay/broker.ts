@@ -8,7 +8,7 @@ import {
   PermissionViolationError,
 } from '@nats-io/transport-node';
 
-import { CHARGE_CREATED_SUBJECT, type EventFormat } from './event-message.ts';
+import { EVENT_SUBJECTS, type EventFormat } from './event-message.ts';
 import { JetStreamPublisher, PublishError } from './publisher.ts';
 import type { StreamCondition } from './stream-condition.ts';
 import { checkStream, type StreamOptions } from './stream.ts';
@@ -19,18 +19,18 @@ export interface Broker {
   /** Makes the stream if it is missing, and says whether it stores the events. Rejects if nothing answers. */
   checkStream(): Promise<StreamCondition>;
   /**
-   * Tells the publisher what the stream ends with now, and resolves to the last published charge there, or
+   * Tells the publisher what the stream ends with now, and resolves to the last of our events there, or
    * undefined if there is none. If anybody else publishes afterwards, the next batch fails; otherwise it
    * would be stored after the wrong message.
    */
-  synchronize(): Promise<PublishedCharge | undefined>;
+  synchronize(): Promise<PublishedEvent | undefined>;
   /** Resolves when the connection is lost for good. */
   readonly closed: Promise<void>;
   close(): Promise<void>;
 }
 
-/** A charge whose event is in the stream. */
-export interface PublishedCharge {
+/** An event that is in the stream. */
+export interface PublishedEvent {
   readonly id: string;
   readonly sequence: bigint;
 }
@@ -110,14 +110,15 @@ async function watchPermissions(connection: NatsConnection, publisher: JetStream
   }
 }
 
-async function lastPublished(
-  manager: JetStreamManager,
-  stream: string,
-): Promise<PublishedCharge | undefined> {
-  const message = await manager.streams.getMessage(stream, { last_by_subj: CHARGE_CREATED_SUBJECT });
-  if (message === null) return undefined;
-  const sequence = message.header.get('ce-sequence');
-  return /^\d+$/.test(sequence) ? { id: message.header.get('ce-id'), sequence: BigInt(sequence) } : undefined;
+/** Asks for each subject: somebody else may have published on `charge.something`. */
+async function lastPublished(manager: JetStreamManager, stream: string): Promise<PublishedEvent | undefined> {
+  const found = await Promise.all(
+    EVENT_SUBJECTS.map((subject) => manager.streams.getMessage(stream, { last_by_subj: subject })),
+  );
+  const last = found.reduce((a, b) => (a !== null && (b === null || a.seq > b.seq) ? a : b), null);
+  if (last === null) return undefined;
+  const sequence = last.header.get('ce-sequence');
+  return /^\d+$/.test(sequence) ? { id: last.header.get('ce-id'), sequence: BigInt(sequence) } : undefined;
 }
 
 async function closeConnection(connection: NatsConnection, publisher: JetStreamPublisher): Promise<void> {

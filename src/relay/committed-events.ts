@@ -4,7 +4,7 @@
  */
 
 import type { ChargeEvent } from '../charges/index.ts';
-import { type EventFormat, type EventMessage, eventMessage } from './event-message.ts';
+import { EVENT_KINDS, type EventFormat, type EventMessage, eventMessage } from './event-message.ts';
 
 /** Events of one tenant, numbered from `firstSequence` without a gap. */
 export interface CommittedEvents {
@@ -17,8 +17,8 @@ export interface CommittedEvents {
 
 /** At the start of a group: how many events, the number of the first, the length of the tenant's name. */
 const GROUP_BYTES = 4 + 8 + 2;
-/** At the start of each event: milliseconds, lengths of trace context and payload; then the id as text. */
-const EVENT_BYTES = 8 + 2 + 4;
+/** At the start of each event: kind, milliseconds, lengths of trace context and payload; then both ids as texts. */
+const EVENT_BYTES = 1 + 8 + 2 + 4;
 const ID_BYTES = 36;
 
 /** Encodes the events of one group, in order. Both processes run the same code: no version is needed. */
@@ -28,7 +28,7 @@ export function encodeCommittedEvents(events: readonly ChargeEvent[], format: Ev
   const tenant = Buffer.from(first.tenant);
   const messages = events.map((event) => eventMessage(event, format));
   const size = messages.reduce(
-    (sum, { traceparent, payload }) => sum + EVENT_BYTES + ID_BYTES + traceparent.length + payload.length,
+    (sum, { traceparent, payload }) => sum + EVENT_BYTES + 2 * ID_BYTES + traceparent.length + payload.length,
     GROUP_BYTES + tenant.length,
   );
   const bytes = Buffer.allocUnsafe(size);
@@ -36,11 +36,13 @@ export function encodeCommittedEvents(events: readonly ChargeEvent[], format: Ev
   at = bytes.writeBigInt64BE(first.sequence, at);
   at = bytes.writeUInt16BE(tenant.length, at);
   at += tenant.copy(bytes, at);
-  for (const { id, createTimeMs, traceparent, payload } of messages) {
+  for (const { kind, id, chargeId, createTimeMs, traceparent, payload } of messages) {
+    at = bytes.writeUInt8(EVENT_KINDS.indexOf(kind), at);
     at = bytes.writeDoubleBE(createTimeMs, at);
     at = bytes.writeUInt16BE(traceparent.length, at);
     at = bytes.writeUInt32BE(payload.length, at);
     at += bytes.write(id, at, 'latin1');
+    at += bytes.write(chargeId, at, 'latin1');
     at += bytes.write(traceparent, at, 'latin1');
     bytes.set(payload, at);
     at += payload.length;
@@ -55,12 +57,16 @@ export function decodeCommittedEvents(bytes: Buffer): CommittedEvents {
   let at = GROUP_BYTES;
   const tenant = bytes.toString('utf8', at, (at += bytes.readUInt16BE(12)));
   const messages = Array.from({ length: count }, (_, index): EventMessage => {
-    const createTimeMs = bytes.readDoubleBE(at);
-    const traceparentBytes = bytes.readUInt16BE(at + 8);
-    const payloadBytes = bytes.readUInt32BE(at + 10);
+    const kind = EVENT_KINDS[bytes.readUInt8(at)];
+    if (kind === undefined) throw new RangeError('an event of an unknown kind');
+    const createTimeMs = bytes.readDoubleBE(at + 1);
+    const traceparentBytes = bytes.readUInt16BE(at + 9);
+    const payloadBytes = bytes.readUInt32BE(at + 11);
     at += EVENT_BYTES;
     return {
+      kind,
       id: bytes.toString('latin1', at, (at += ID_BYTES)),
+      chargeId: bytes.toString('latin1', at, (at += ID_BYTES)),
       tenant,
       sequence: firstSequence + BigInt(index),
       createTimeMs,

@@ -1,47 +1,89 @@
 /** An event as it travels on NATS: subject, headers, payload. */
 
-import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import { type ChargeEvent, toProtoChargeCreated } from '../charges/index.ts';
-import { encodeTransient } from '../grpc/codec.ts';
+import {
+  ChargeAmended,
+  ChargeCreated,
+  ChargeRepriced,
+  ChargeVoided,
+} from '../../generated/charge/v1/event.ts';
+import { chargeConcerned, type ChargeEvent, timeOfChargeId, toProtoChargeEvent } from '../charges/index.ts';
+import { type Encoder, encodeTransient } from '../grpc/codec.ts';
 
-/** The subject of the events about new charges. */
-export const CHARGE_CREATED_SUBJECT = 'charge.created';
+/** A message as ts-proto encodes it. */
+interface PayloadType extends Encoder<unknown> {
+  toJSON(message: unknown): unknown;
+}
 
-/** What the events are to CloudEvents: the name of the message. It stays when a subject changes. */
-const EVENT_TYPE = 'charge.v1.ChargeCreated';
-/** Names the message as an absolute URI, which CloudEvents asks for. Nothing is served there. */
-const DATA_SCHEMA = `https://type.googleapis.com/${EVENT_TYPE}`;
+/** How an event of a kind travels. */
+interface EventType {
+  readonly subject: string;
+  /** What the event is to CloudEvents: the name of the message. It stays when a subject changes. */
+  readonly name: string;
+  readonly payload: PayloadType;
+}
+
+/** By the kind of the event. */
+const EVENT_TYPES: Readonly<Record<ChargeEvent['kind'], EventType>> = {
+  created: eventType('charge.created', 'charge.v1.ChargeCreated', ChargeCreated),
+  voided: eventType('charge.voided', 'charge.v1.ChargeVoided', ChargeVoided),
+  amended: eventType('charge.amended', 'charge.v1.ChargeAmended', ChargeAmended),
+  repriced: eventType('charge.repriced', 'charge.v1.ChargeRepriced', ChargeRepriced),
+};
+
+function eventType(subject: string, name: string, payload: object): EventType {
+  return { subject, name, payload: payload as PayloadType };
+}
+
+/** Every kind of event, always in the same order. */
+export const EVENT_KINDS = Object.keys(EVENT_TYPES) as ChargeEvent['kind'][];
+
+/** The subjects of all events. */
+export const EVENT_SUBJECTS: readonly string[] = Object.values(EVENT_TYPES).map(({ subject }) => subject);
+
+/** The subject that events of a kind are published on. */
+export function subjectOf(kind: ChargeEvent['kind']): string {
+  return EVENT_TYPES[kind].subject;
+}
+
+/** Names a message as an absolute URI, which CloudEvents asks for. Nothing is served there. */
+const SCHEMA_PREFIX = 'https://type.googleapis.com/';
 
 /** How the payload is written: protobuf, or its canonical JSON for consumers without the schema. */
 export type EventFormat = 'protobuf' | 'json';
 
-/** One event, ready to be published on {@link CHARGE_CREATED_SUBJECT}. */
+/** One event, ready to be published on the subject of its kind. */
 export interface EventMessage {
+  readonly kind: ChargeEvent['kind'];
   /** Identifies the event for ever: the broker's and every consumer's key against repeats. */
   readonly id: string;
+  /** The charge that it happened to. */
+  readonly chargeId: string;
   readonly tenant: string;
   readonly sequence: bigint;
-  /** When the charge was made, in milliseconds since the Unix epoch. */
+  /** When it happened, in milliseconds since the Unix epoch. */
   readonly createTimeMs: number;
-  /** W3C trace context of the call that made the charge; empty: it came without one. */
+  /** W3C trace context of the call that caused it; empty: it came without one. */
   readonly traceparent: string;
   readonly payload: Uint8Array;
 }
 
 /** The message of an event. */
-export function eventMessage(chargeEvent: ChargeEvent, format: EventFormat): EventMessage {
-  const { tenant, sequence, charge } = chargeEvent;
-  const event = toProtoChargeCreated(chargeEvent);
+export function eventMessage(event: ChargeEvent, format: EventFormat): EventMessage {
+  const { kind, id, tenant, sequence, traceparent = '' } = event;
+  const { payload } = EVENT_TYPES[kind];
+  const { value } = toProtoChargeEvent(event);
   return {
-    id: charge.id,
+    kind,
+    id,
+    chargeId: chargeConcerned(event).id,
     tenant,
     sequence,
-    createTimeMs: Number(charge.createTimeMicros / 1000n),
-    traceparent: chargeEvent.traceparent ?? '',
+    createTimeMs: Number(timeOfChargeId(id) / 1000n),
+    traceparent,
     payload:
       format === 'protobuf'
-        ? Buffer.from(encodeTransient(ChargeCreated, event))
-        : Buffer.from(JSON.stringify(ChargeCreated.toJSON(event))),
+        ? Buffer.from(encodeTransient(payload, value))
+        : Buffer.from(JSON.stringify(payload.toJSON(value))),
   };
 }
 
@@ -52,11 +94,12 @@ export function eventMessage(chargeEvent: ChargeEvent, format: EventFormat): Eve
  * every line.
  */
 export function encodeHeaders(message: EventMessage, format: EventFormat, condition: string): Buffer {
-  const { id, tenant, sequence, createTimeMs, traceparent } = message;
+  const { id, chargeId, tenant, sequence, createTimeMs, traceparent } = message;
+  const { name } = EVENT_TYPES[message.kind];
   return Buffer.from(
     `NATS/1.0\r\n${condition}\r\nNats-Msg-Id: ${id}\r\nce-specversion: 1.0\r\nce-id: ${id}\r\n` +
-      `ce-type: ${EVENT_TYPE}\r\nce-source: ${sourceOf(tenant)}\r\nce-subject: ${id}\r\n` +
-      `ce-dataschema: ${DATA_SCHEMA}\r\nce-time: ${timeOf(createTimeMs)}\r\n` +
+      `ce-type: ${name}\r\nce-source: ${sourceOf(tenant)}\r\nce-subject: ${chargeId}\r\n` +
+      `ce-dataschema: ${SCHEMA_PREFIX}${name}\r\nce-time: ${timeOf(createTimeMs)}\r\n` +
       `ce-sequence: ${sequence}\r\ncontent-type: ${CONTENT_TYPES[format]}\r\n` +
       `traceparent: ${traceparent || traceparentOf(id)}\r\n\r\n`,
     'latin1',
@@ -75,7 +118,7 @@ function sourceOf(tenant: string): string {
 let lastTimeMs = NaN;
 let lastTime = '';
 
-/** Remembers the last one: under load, dozens of charges share a millisecond. */
+/** Remembers the last one: under load, dozens of events share a millisecond. */
 function timeOf(createTimeMs: number): string {
   if (createTimeMs !== lastTimeMs) {
     lastTimeMs = createTimeMs;
@@ -85,7 +128,7 @@ function timeOf(createTimeMs: number): string {
 }
 
 /**
- * A trace context for a charge whose caller sent none, the same at every attempt. The id is 16 bytes that
+ * A trace context for an event whose caller sent none, the same at every attempt. The id is 16 bytes that
  * are never all zero, and the flags say that the trace is not recorded.
  */
 function traceparentOf(id: string): string {

@@ -85,7 +85,7 @@ export class JournalPublisher {
     for (const { tenant, publishedSequence } of await readBacklogs(this.#em, TENANTS_PER_ROUND_MAX)) {
       if (last.sequence <= publishedSequence) continue;
       const [event] = await this.#readEvents(tenant, last.sequence - 1n, 1);
-      if (event?.charge.id !== last.id) continue;
+      if (event?.id !== last.id) continue;
       await advanceCursor(this.#em, lease, tenant, last.sequence);
       this.#recent.forget(tenant, last.sequence);
     }

@@ -9,12 +9,7 @@
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { createInbox } from '@nats-io/transport-node';
 
-import {
-  CHARGE_CREATED_SUBJECT,
-  encodeHeaders,
-  type EventFormat,
-  type EventMessage,
-} from './event-message.ts';
+import { encodeHeaders, type EventFormat, type EventMessage, subjectOf } from './event-message.ts';
 import { streamIsFull } from './stream-condition.ts';
 
 /** Why a batch was not stored as a whole. Only the stream can tell how much of it was stored. */
@@ -134,7 +129,7 @@ export class JetStreamPublisher {
     const acknowledged = this.#answerTo(reply, timeoutMs);
     for (const [index, message] of messages.entries()) {
       const encoded = encodeHeaders(message, this.#format, this.#condition);
-      this.#connection.publish(CHARGE_CREATED_SUBJECT, message.payload, {
+      this.#connection.publish(subjectOf(message.kind), message.payload, {
         // All that the client asks of it is encode(); a test reads the headers back.
         headers: { encode: () => encoded } as unknown as MsgHdrs,
         ...(index === messages.length - 1 && { reply }),

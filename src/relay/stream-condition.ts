@@ -2,7 +2,7 @@
 
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 
-import { CHARGE_CREATED_SUBJECT } from './event-message.ts';
+import { EVENT_SUBJECTS } from './event-message.ts';
 
 /** Sentences for operators: each says what is wrong and what to change. */
 export interface StreamCondition {
@@ -16,21 +16,22 @@ export interface StreamCondition {
 
 /** The headers alone have more bytes, so no event fits into a smaller message. */
 export const EVENT_BYTES_MIN = 512;
-/** The largest charge that the contract allows, with its headers, is smaller. */
-const EVENT_BYTES_MAX = 32 * 1024;
+/** The largest event that the contract allows, an amendment with two charges, is smaller with its headers. */
+const EVENT_BYTES_MAX = 64 * 1024;
 
-/** `owner`: the other stream that takes `charge.created`, if that is known. */
+/** `owner`: the other stream that takes a subject of the events, if that is known. */
 export function streamCondition(config: StreamConfig, owner?: string): StreamCondition {
   const { name, subjects = [], mirror, max_msg_size } = config;
   const stream = `the stream ${name}`;
   const remake = 'delete it, and the service makes it again';
+  const missing = EVENT_SUBJECTS.filter((subject) => !takesSubject(subjects, subject));
   const isDiscardNew = config.discard === DiscardPolicy.New;
   const takesNone = max_msg_size > 0 && max_msg_size < EVENT_BYTES_MIN;
   const faults = [
     mirror && `${stream} is a mirror of ${mirror.name}, which takes no events: ${remake}`,
     config.sealed && `${stream} is sealed, so it takes no events: ${remake}`,
     config.no_ack && `${stream} gives no acknowledgement (no_ack is true): set no_ack to false`,
-    !mirror && !takesSubject(subjects) && doesNotTake(name, subjects, owner),
+    !mirror && missing.length > 0 && doesNotTake(name, missing, subjects, owner),
   ];
   const dropping = Object.entries({
     max_msgs: isDiscardNew ? 0 : config.max_msgs,
@@ -50,7 +51,7 @@ export function streamCondition(config: StreamConfig, owner?: string): StreamCon
       `${stream} keeps events in memory: a restart of NATS loses them (storage: memory)`,
     config.subject_transform &&
       `${stream} stores events under another subject (subject_transform): consumers of ` +
-        `${CHARGE_CREATED_SUBJECT} may not get them`,
+        `${EVENT_SUBJECTS.join(', ')} may not get them`,
     max_msg_size > 0 &&
       max_msg_size < EVENT_BYTES_MAX &&
       `${stream} takes at most ${max_msg_size} bytes (max_msg_size): a larger event becomes a dead letter`,
@@ -69,18 +70,22 @@ export function streamIsFull(stream: string, refusal: string): string {
   return `the stream ${stream} is full (${refusal}): raise its limit or remove messages`;
 }
 
-function doesNotTake(name: string, subjects: readonly string[], owner: string | undefined): string {
+function doesNotTake(
+  name: string,
+  missing: readonly string[],
+  subjects: readonly string[],
+  owner: string | undefined,
+): string {
   const listed = subjects.length > 0 ? `its subjects are ${subjects.join(', ')}` : 'it has no subjects';
+  const wanted = missing.join(', ');
   const remedy =
-    owner === undefined
-      ? `add ${CHARGE_CREATED_SUBJECT}`
-      : `move the subject from the stream ${owner}, which takes it`;
-  return `the stream ${name} does not take ${CHARGE_CREATED_SUBJECT} (${listed}): ${remedy}`;
+    owner === undefined ? `add ${wanted}` : `remove them from the stream ${owner} and add them here`;
+  return `the stream ${name} does not take ${wanted} (${listed}): ${remedy}`;
 }
 
 /** NATS's wildcards: `*` is one token, `>` at the end is one or more. */
-function takesSubject(patterns: readonly string[]): boolean {
-  const tokens = CHARGE_CREATED_SUBJECT.split('.');
+function takesSubject(patterns: readonly string[], subject: string): boolean {
+  const tokens = subject.split('.');
   return patterns.some((pattern) => {
     const parts = pattern.split('.');
     const isOpen = parts.at(-1) === '>';

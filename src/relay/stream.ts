@@ -11,7 +11,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 
-import { CHARGE_CREATED_SUBJECT } from './event-message.ts';
+import { EVENT_SUBJECTS } from './event-message.ts';
 import { type StreamCondition, streamCondition } from './stream-condition.ts';
 
 /** Settings of a stream that this service makes. */
@@ -41,7 +41,7 @@ export async function checkStream(
   if (info === undefined) return makeStream(manager, options);
   const condition = streamCondition(info.config);
   if (condition.faults.length === 0) return condition;
-  const [owner] = await otherStreams(manager, options.name, [CHARGE_CREATED_SUBJECT]);
+  const [owner] = await otherStreams(manager, options.name, EVENT_SUBJECTS);
   return streamCondition(info.config, owner);
 }
 

@@ -4,6 +4,8 @@ import {
   type ChargeEvent,
   chargeEntities,
   ChargeEventReader,
+  CorrectionWriter,
+  countCorrections,
   countResults,
   createChargeReader,
   DEFAULT_TENANT,
@@ -34,7 +36,7 @@ export interface ServerOptions {
   readonly metrics: ServerMetrics;
   /** Why charges cannot be recorded, or undefined if they can: at first, and whenever that changes. */
   serving(fault: DatabaseFault | undefined): void;
-  /** These charges were committed together: events of one tenant's journal, in order. */
+  /** These events of one tenant's journal were committed together, in order. */
   committed(events: readonly ChargeEvent[]): void;
 }
 
@@ -61,6 +63,8 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const WRITE_QUEUE_MAX = 50_000;
 /** How long a write is tried again while PostgreSQL is away. */
 const RETRY_FOR_MS = 5_000;
+/** Corrections that wait; above it, calls are refused. */
+const CORRECTION_QUEUE_MAX = 10_000;
 /** Connections for reads. Each writer has its own connection. */
 const READ_CONNECTIONS = 8;
 
@@ -77,7 +81,8 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const rules = new ContractRules(image);
   const charges = chargeService({
     recorder,
-    reader: createChargeReader(store.reads),
+    corrector: store.corrector,
+    reader: createChargeReader(store.reads, store.prices),
     journal: new ChargeEventReader(store.reads, follower),
     metrics: metrics.charges,
     rules,
@@ -126,7 +131,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   };
 }
 
-/** Three pools, so that nothing waits for a connection that something slow is using. */
+/** Four pools, so that nothing waits for a connection that something slow is using. */
 async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   const { retryAfterMs } = DEFAULT_RPC_LIMITS;
   const connection = {
@@ -141,21 +146,24 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   const writes = await openDatabase({ ...connection, poolSizeMax: writers });
   // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
   const polls = await openDatabase({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
+  // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
+  const corrections = await openDatabase({ ...connection, poolSizeMax: 1 });
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
   const prices = new PriceBooks(database.em, (_, version) => options.metrics.pricesLoaded(version));
+  const committed = (events: readonly ChargeEvent[]): void => {
+    const last = events.at(-1);
+    if (last !== undefined) follower.advanced(last.tenant, last.sequence);
+    watch.committed();
+    options.committed(events);
+  };
   const recorder = new GroupWriter(
     writes,
     prices,
     { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
     {
-      committed: (events) => {
-        const last = events.at(-1);
-        if (last !== undefined) follower.advanced(last.tenant, last.sequence);
-        watch.committed();
-        options.committed(events);
-      },
+      committed,
       recorded: (results) => countResults(options.metrics.charges, results),
       attempted: (charges, seconds, error) => {
         if (error !== undefined) watch.failed(error, seconds);
@@ -163,8 +171,25 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
       },
     },
   );
+  const corrector = new CorrectionWriter(
+    corrections,
+    prices,
+    { groupSizeMax: 100, queueSizeMax: CORRECTION_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
+    {
+      committed: (events) => {
+        countCorrections(options.metrics.charges, events);
+        committed(events);
+      },
+    },
+  );
   return {
-    pools: { reads: database.pool, writes: writes.pool, watches: polls.pool },
+    pools: {
+      reads: database.pool,
+      writes: writes.pool,
+      watches: polls.pool,
+      corrections: corrections.pool,
+    },
+    corrector,
     reads: new ReadConnections(database, retryAfterMs, logRefusedReads(options.logger)),
     follower,
     prices,
@@ -174,7 +199,7 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
     watch,
     close: async () => {
       follower.close();
-      await Promise.all([writes.close(), polls.close(), database.close()]);
+      await Promise.all([writes.close(), corrections.close(), polls.close(), database.close()]);
     },
   };
 }

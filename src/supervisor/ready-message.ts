@@ -54,12 +54,17 @@ function grpcCommands(grpc: string): string[] {
 }
 
 /** Only for the embedded servers: users of others know how to connect, and their credentials are not shown. */
-function embeddedCommands({ external, natsUrl }: ReadyService): string[] {
+function embeddedCommands({ grpc, external, natsUrl }: ReadyService): string[] {
   const { serviceFile, natsIsEmbedded } = external;
+  const address = formatAddress(callableAddress(grpc));
   return [
     ...(serviceFile === undefined
       ? []
-      : [`PGSERVICEFILE=${quoted(serviceFile)} psql service=charge -c 'TABLE charge LIMIT 10'`]),
+      : [
+          // An embedded database begins without prices, and charges without a cost.
+          `npx charge prices import examples/prices.csv --address ${address}  # or LiteLLM's prices: docs/prices.md`,
+          `PGSERVICEFILE=${quoted(serviceFile)} psql service=charge -c 'TABLE charge LIMIT 10'`,
+        ]),
     ...(natsIsEmbedded && natsUrl !== undefined ? [`nats --server ${natsUrl} stream info CHARGES`] : []),
   ];
 }

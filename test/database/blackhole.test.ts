@@ -5,7 +5,6 @@ import { Migration } from '@mikro-orm/migrations';
 
 import { JournalFollower } from '../../src/journal/follower.ts';
 import { ChargeEventReader } from '../../src/charges/store/charge-events.ts';
-import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
 import { GroupWriter } from '../../src/charges/store/group-writer.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { migrations } from '../../src/database/migrations/index.ts';
@@ -13,7 +12,7 @@ import { type DatabaseOptions, openDatabase } from '../../src/database/orm.ts';
 import { ReadConnections } from '../../src/database/read-connections.ts';
 import { PriceBooks } from '../../src/prices/store/price-books.ts';
 import { openProxy, type Proxy } from '../support/proxy.ts';
-import { chargeRequest, connectionTo, openTestStore, type TestStore } from '../support/store.ts';
+import { chargeRequest, connectionTo, openTestStore, readerOf, type TestStore } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 let store: TestStore;
@@ -115,7 +114,7 @@ test.concurrent(
     const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 300 });
     const database = await openDatabase(connection);
     try {
-      const reader = createChargeReader(new ReadConnections(database, 100));
+      const reader = readerOf(new ReadConnections(database, 100), database);
       proxy.blackhole();
       const reads = await Promise.allSettled([1, 2, 3].map(() => reader.findByRequestId('default', 'none')));
       for (const outcome of reads) {
@@ -150,7 +149,7 @@ test.concurrent(
     const database = await openDatabase(connection);
     try {
       const reads = new ReadConnections(database, 100);
-      const reader = createChargeReader(reads);
+      const reader = readerOf(reads, database);
       const journal = new ChargeEventReader(reads, new JournalFollower(store.writes, { pollMs: 50 }));
       const readAll = (): Promise<PromiseSettledResult<unknown>[]> =>
         Promise.allSettled([

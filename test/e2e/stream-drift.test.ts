@@ -17,8 +17,8 @@ import { Service } from '../support/service.ts';
 import { readStream } from '../support/stream.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-const REASON =
-  'NATS JetStream: the stream CHARGES does not take charge.created (its subjects are billing.>): add charge.created';
+const SUBJECTS = 'charge.created, charge.voided, charge.amended, charge.repriced';
+const REASON = `NATS JetStream: the stream CHARGES does not take ${SUBJECTS} (its subjects are billing.>): add ${SUBJECTS}`;
 
 let database: TestDatabase;
 let nats: TestNats;

@@ -10,7 +10,9 @@ function group(firstSequence: bigint, size: number) {
   const messages = Array.from({ length: size }, (_, index): EventMessage => {
     const sequence = firstSequence + BigInt(index);
     return {
+      kind: 'created',
       id: String(sequence),
+      chargeId: String(sequence),
       tenant: TENANT,
       sequence,
       createTimeMs: 0,

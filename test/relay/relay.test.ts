@@ -5,7 +5,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
 
 import { ChargeCreated } from '../../generated/charge/v1/event.ts';
-import type { ChargeEvent } from '../../src/charges/charge.ts';
+import type { ChargeEvent } from '../../src/charges/charge-event.ts';
 import { JournalPublisher } from '../../src/relay/journal-publisher.ts';
 import { openBroker } from '../../src/relay/broker.ts';
 import { decodeCommittedEvents, encodeCommittedEvents } from '../../src/relay/committed-events.ts';

@@ -26,6 +26,7 @@ const NO_METRICS: ServerMetrics = {
     replayed: () => undefined,
     unpriced: () => undefined,
     rejected: () => undefined,
+    corrected: () => undefined,
     tokens: () => undefined,
   },
   writeAttempted: () => undefined,

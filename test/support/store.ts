@@ -2,9 +2,11 @@
 
 import type { ChargeContent, ChargeRequest } from '../../src/charges/charge.ts';
 import { chargeEntities } from '../../src/charges/entity.ts';
-import type { ChargeReader, JournalReader } from '../../src/charges/ports.ts';
+import type { ChargeEvent } from '../../src/charges/charge-event.ts';
+import type { ChargeCorrector, ChargeReader, JournalReader } from '../../src/charges/ports.ts';
 import { ChargeEventReader } from '../../src/charges/store/charge-events.ts';
 import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
+import { CorrectionWriter } from '../../src/charges/store/correction-writer.ts';
 import {
   GroupWriter,
   type GroupWriterEvents,
@@ -29,6 +31,7 @@ export interface TestStore {
   /** On `database`. */
   readonly reads: ReadConnections;
   readonly writer: GroupWriter;
+  readonly corrector: ChargeCorrector;
   readonly journal: JournalReader;
   readonly reader: ChargeReader;
   /** Another writer on the same database, as another process would be: nobody here hears of its commits. */
@@ -64,6 +67,7 @@ export async function openTestStore(): Promise<TestStore> {
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
   const writes = await openTestDatabase(testDatabase.url, { poolSizeMax: 4, pipelining: false });
+  const corrections = await openTestDatabase(testDatabase.url, { poolSizeMax: 1, pipelining: false });
   const reads = new ReadConnections(database, 100);
   const follower = new JournalFollower(writes, { pollMs: 50 });
   const prices = new PriceBooks(database.em, () => undefined);
@@ -81,25 +85,38 @@ export async function openTestStore(): Promise<TestStore> {
       },
       { committed, recorded: () => undefined, attempted: () => undefined },
     );
+  const committed = (events: readonly ChargeEvent[]): void => {
+    const last = events.at(-1);
+    if (last !== undefined) follower.advanced(last.tenant, last.sequence);
+  };
   return {
     url: testDatabase.url,
     database,
     writes,
     reads,
-    writer: newWriter({}, (events) => {
-      const last = events.at(-1);
-      if (last !== undefined) follower.advanced(last.tenant, last.sequence);
-    }),
+    writer: newWriter({}, committed),
     journal: new ChargeEventReader(reads, follower),
-    reader: createChargeReader(reads),
+    corrector: new CorrectionWriter(
+      corrections,
+      prices,
+      { groupSizeMax: 100, queueSizeMax: 10_000, retryForMs: 5_000, retryAfterMs: 100 },
+      { committed },
+    ),
+    reader: createChargeReader(reads, prices),
     anotherWriter: (options = {}, committed = () => undefined) => newWriter(options, committed),
     close: async () => {
       follower.close();
+      await corrections.close();
       await writes.close();
       await database.close();
       await testDatabase.drop();
     },
   };
+}
+
+/** A reader with connections and price versions of its own. */
+export function readerOf(reads: ReadConnections, database: Database): ChargeReader {
+  return createChargeReader(reads, new PriceBooks(database.em, () => undefined));
 }
 
 /** A valid request; `content` replaces what a test cares about. */

@@ -1,4 +1,6 @@
-/** How large a charge is on the wire, without encoding it. */
+/** How large charges and events are on the wire, without encoding them. */
+
+import type { ChargeEvent } from '../charge-event.ts';
 
 /** The texts of a charge, as the domain and the contract both name them. */
 export interface ChargeTexts {
@@ -29,4 +31,12 @@ export function encodedBytesAtMost(charge: ChargeTexts): number {
     charge.region.length;
   for (const [key, value] of charge.labels) units += key.length + value.length + FRAME_BYTES;
   return FIXED_BYTES + BYTES_PER_UNIT * units;
+}
+
+/** An upper bound of an event's encoded bytes: an amendment has two charges, and a correction has a reason. */
+export function eventBytesAtMost(event: ChargeEvent): number {
+  const charge = encodedBytesAtMost(event.charge);
+  if (event.kind === 'created' || event.kind === 'repriced') return FIXED_BYTES + charge;
+  const original = event.kind === 'amended' ? encodedBytesAtMost(event.original) : 0;
+  return FIXED_BYTES + charge + original + BYTES_PER_UNIT * event.correction.reason.length;
 }

@@ -9,6 +9,7 @@ import type { Check } from '../../grpc/validation.ts';
 import { toProtoCharge } from '../convert.ts';
 import { chargeNotFound } from '../errors.ts';
 import type { ChargeReader } from '../ports.ts';
+import { chargeKeyOf } from './charge-key.ts';
 
 /** Far above the largest valid request of a method that reads. Checking the rules costs time for every byte. */
 export const READ_REQUEST_BYTES_MAX = 64 * 1024;
@@ -21,16 +22,12 @@ export function getCharge(reader: ChargeReader, check: Check<GetChargeRequest>):
     validate: check,
     response: GetChargeResponse,
     async handle({ key }, { tenant, timeoutMs }) {
-      const wanted =
-        key?.$case === 'requestId'
-          ? { requestId: key.value }
-          : // Upper case is a UUID too; ids are stored and compared in lower case.
-            { id: (key?.value ?? '').toLowerCase() };
+      const wanted = chargeKeyOf(key);
       const charge = await ('id' in wanted
         ? reader.findById(tenant, wanted.id, { timeoutMs })
         : reader.findByRequestId(tenant, wanted.requestId, { timeoutMs }));
       if (charge === undefined) throw new ServiceError(chargeNotFound(wanted));
-      return { charge: toProtoCharge(charge) };
+      return { charge: toProtoCharge(charge, await reader.linesOf(tenant, charge)) };
     },
   });
 }

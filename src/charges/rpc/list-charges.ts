@@ -56,7 +56,7 @@ export function listCharges(reader: ChargeReader, check: Check<ListChargesReques
 }
 
 function toProtoPage(list: ListIdentity, charges: readonly Charge[], pageSize: number): ListChargesResponse {
-  const page = withinBytes(charges.slice(0, pageSize).map(toProtoCharge));
+  const page = withinBytes(charges.slice(0, pageSize).map((charge) => toProtoCharge(charge)));
   const last = charges[page.length - 1];
   const more = charges.length > page.length && last !== undefined;
   return { charges: page, nextPageToken: more ? encodePageToken(list, last) : '' };

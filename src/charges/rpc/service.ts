@@ -4,19 +4,24 @@ import * as proto from '../../../generated/charge/v1/charge_service.ts';
 import type { RpcService } from '../../grpc/service.ts';
 import type { ContractRules } from '../../grpc/validation.ts';
 import type { ChargeMetrics } from '../../observability/charge-metrics.ts';
-import type { JournalReader, ChargeReader, ChargeRecorder } from '../ports.ts';
+import type { ChargeCorrector, ChargeReader, ChargeRecorder, JournalReader } from '../ports.ts';
+import { amendCharge } from './amend-charge.ts';
 import { batchCreateCharges } from './batch-create-charges.ts';
 import { createChargeCheck } from './charge-rules.ts';
+import { closePeriod } from './close-period.ts';
 import { createCharge } from './create-charge.ts';
 import { getCharge } from './get-charge.ts';
+import { getChargeHistory } from './get-charge-history.ts';
 import { listCharges } from './list-charges.ts';
 import { recordCharges } from './record-charges.ts';
 import type { RecordWindow } from './record-window.ts';
+import { voidCharge } from './void-charge.ts';
 import { watchCharges } from './watch-charges.ts';
 
 /** What the service works on; it owns none of it. */
 export interface ChargeServiceDependencies {
   readonly recorder: ChargeRecorder;
+  readonly corrector: ChargeCorrector;
   readonly reader: ChargeReader;
   readonly journal: JournalReader;
   readonly metrics: Pick<ChargeMetrics, 'rejected'>;
@@ -28,12 +33,13 @@ export interface ChargeServiceDependencies {
 /** The service, ready to be added to a server. */
 export function chargeService({
   recorder,
+  corrector,
   reader,
   journal,
   metrics,
   rules,
   recordWindow,
-}: ChargeServiceDependencies): RpcService {
+}: ChargeServiceDependencies): RpcService<typeof proto.ChargeServiceService> {
   const item = createChargeCheck(rules);
   const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);
   const rejected = (): void => metrics.rejected('VALIDATION_FAILED');
@@ -52,6 +58,22 @@ export function chargeService({
       watchCharges: watchCharges(
         journal,
         rules.checkOf('charge.v1.WatchChargesRequest', proto.WatchChargesRequest),
+      ),
+      voidCharge: voidCharge(
+        corrector,
+        rules.checkOf('charge.v1.VoidChargeRequest', proto.VoidChargeRequest),
+      ),
+      amendCharge: amendCharge(
+        corrector,
+        rules.checkOf('charge.v1.AmendChargeRequest', proto.AmendChargeRequest),
+      ),
+      getChargeHistory: getChargeHistory(
+        reader,
+        rules.checkOf('charge.v1.GetChargeHistoryRequest', proto.GetChargeHistoryRequest),
+      ),
+      closePeriod: closePeriod(
+        corrector,
+        rules.checkOf('charge.v1.ClosePeriodRequest', proto.ClosePeriodRequest),
       ),
     },
   };

@@ -8,12 +8,13 @@ import { decodeStrictly } from '../../grpc/codec.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import type { Check } from '../../grpc/validation.ts';
-import { matches } from '../charge-filter.ts';
-import type { ChargeFilter, ChargeEvent } from '../charge.ts';
-import { fromProtoChargeFilter, toProtoChargeCreated } from '../convert.ts';
+import type { ChargeFilter } from '../charge.ts';
+import type { ChargeEvent } from '../charge-event.ts';
+import { eventMatches } from '../charge-filter.ts';
+import { fromProtoChargeFilter, toProtoChargeEvent } from '../convert.ts';
 import { sequenceOutOfRange } from '../errors.ts';
 import type { JournalReader } from '../ports.ts';
-import { encodedBytesAtMost } from './charge-bytes.ts';
+import { eventBytesAtMost } from './charge-bytes.ts';
 import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
 
 /** Events of the first read, and at most of a later one: reads grow while the caller keeps up. */
@@ -102,8 +103,8 @@ async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeF
   for (let entry = page.shift(); entry !== undefined && !stream.over; entry = page.shift()) {
     last = entry.sequence;
     count++;
-    if (!matches(filter, entry.charge)) continue;
-    if (!stream.write(toProtoResponse(entry))) {
+    if (!eventMatches(filter, entry)) continue;
+    if (!stream.write({ event: toProtoChargeEvent(entry) })) {
       dropped = dropBeyond(page, KEPT_BYTES_MAX) || dropped;
       await onceWritable(stream);
     }
@@ -114,7 +115,7 @@ async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeF
 /** Drops what does not fit. Returns whether anything was dropped. */
 function dropBeyond(page: ChargeEvent[], bytesMax: number): boolean {
   let bytes = 0;
-  const end = page.findIndex(({ charge }) => (bytes += encodedBytesAtMost(charge)) > bytesMax);
+  const end = page.findIndex((event) => (bytes += eventBytesAtMost(event)) > bytesMax);
   if (end === -1) return false;
   page.length = end;
   return true;
@@ -140,10 +141,6 @@ function isTemporary(error: unknown): boolean {
   if (!(error instanceof ServiceError)) return false;
   const { reason } = error.failure;
   return reason === 'DATABASE_UNAVAILABLE' || reason === 'OVERLOADED';
-}
-
-function toProtoResponse(entry: ChargeEvent): WatchChargesResponse {
-  return { event: { $case: 'chargeCreated', value: toProtoChargeCreated(entry) } };
 }
 
 function onceWritable(stream: WatchStream): Promise<void> {

@@ -1,18 +1,27 @@
-/** The journal with the charges that it numbers. */
+/** The journal with what it numbers. */
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
 import type { ReadConnections } from '../../database/read-connections.ts';
-import type { JournalFollower } from '../../journal/index.ts';
-import { lastSequence, readJournal } from '../../journal/index.ts';
-import type { ChargeEvent } from '../charge.ts';
+import {
+  JOURNAL_KIND,
+  type JournalEntry,
+  type JournalFollower,
+  lastSequence,
+  readJournal,
+} from '../../journal/index.ts';
+import type { ChargeEvent } from '../charge-event.ts';
+import type { CorrectionRow } from '../correction-entities.ts';
+import type { ChargeRow } from '../entity.ts';
 import type { JournalReader } from '../ports.ts';
-import { findRecorded } from './find-by-keys.ts';
-import { chargeEvent } from './charge-row.ts';
+import { findCorrections } from './corrections.ts';
+import { type CostRevision, findRevisions } from './cost-revisions.ts';
+import { amendedEvent, createdEvent, repricedEvent, voidedEvent } from './event-rows.ts';
+import { findByKeys, findRecorded } from './find-by-keys.ts';
 
 /**
- * The events after `afterSequence`, at most `limit`, in order and without a gap. The charges are read
- * after the journal: they were committed with it and never change.
+ * The events after `afterSequence`, at most `limit`, in order and without a gap. What they are about is read after the
+ * journal: it was committed with it and never changes.
  */
 export async function readChargeEvents(
   em: EntityManager,
@@ -22,14 +31,83 @@ export async function readChargeEvents(
 ): Promise<ChargeEvent[]> {
   const entries = await readJournal(em, tenant, afterSequence, limit);
   if (entries.length === 0) return [];
-  const ids = entries.map(({ eventId }) => eventId);
-  const charges = await findRecorded(em, tenant, ids);
-  const byId = new Map(charges.map((charge) => [charge.id, charge]));
-  return entries.map(({ sequence, eventId }) => {
-    const charge = byId.get(eventId);
-    if (charge === undefined) throw new Error(`the journal numbers a charge that does not exist: ${eventId}`);
-    return chargeEvent(charge, sequence);
-  });
+  const rows = await readRows(em, tenant, entries);
+  return entries.map((entry) => toEvent(entry, rows));
+}
+
+/** What the events of a page are about, by id. */
+interface EventRows {
+  readonly corrections: ReadonlyMap<string, CorrectionRow>;
+  readonly revisions: ReadonlyMap<string, CostRevision>;
+  /** The earlier costs of charges, by the id of the charge and the number of the revision. */
+  readonly costs: ReadonlyMap<string, CostRevision>;
+  /** Charges that were created, repriced or put in the place of another one. */
+  readonly recorded: ReadonlyMap<string, ChargeRow>;
+  /** Charges that were voided or amended. Nothing changes them afterwards, so they are as they were then. */
+  readonly corrected: ReadonlyMap<string, ChargeRow>;
+}
+
+async function readRows(
+  em: EntityManager,
+  tenant: string,
+  entries: readonly JournalEntry[],
+): Promise<EventRows> {
+  const { created, voided, amended, repriced } = JOURNAL_KIND;
+  const idsOf = (...kinds: readonly number[]) =>
+    entries.flatMap(({ kind, eventId }) => (kinds.includes(kind) ? [eventId] : []));
+  const corrections = await findCorrections(em, tenant, 'id', idsOf(voided, amended));
+  const revisions = await findRevisions(em, tenant, idsOf(repriced));
+  const recordedIds = [
+    ...idsOf(created),
+    ...corrections.flatMap(({ replacementId }) => replacementId || []),
+    ...new Set(revisions.map(({ chargeId }) => chargeId)),
+  ];
+  const recorded = recordedIds.length > 0 ? await findRecorded(em, tenant, recordedIds) : [];
+  const correctedIds = corrections.map(({ chargeId }) => chargeId);
+  const corrected = correctedIds.length > 0 ? await findByKeys(em, tenant, 'id', correctedIds) : [];
+  return {
+    corrections: byId(corrections),
+    revisions: byId(revisions),
+    costs: new Map(revisions.map((one) => [costKey(one.chargeId, one.revision), one])),
+    recorded: byId(recorded),
+    corrected: byId(corrected),
+  };
+}
+
+function toEvent({ sequence, kind, eventId }: JournalEntry, rows: EventRows): ChargeEvent {
+  switch (kind) {
+    case JOURNAL_KIND.created:
+      return createdEvent(known(rows.recorded, eventId), sequence);
+    case JOURNAL_KIND.voided: {
+      const correction = known(rows.corrections, eventId);
+      return voidedEvent(known(rows.corrected, correction.chargeId), correction);
+    }
+    case JOURNAL_KIND.amended: {
+      const correction = known(rows.corrections, eventId);
+      const replacement = known(rows.recorded, correction.replacementId);
+      return amendedEvent(known(rows.corrected, correction.chargeId), replacement, correction);
+    }
+    case JOURNAL_KIND.repriced: {
+      const revision = known(rows.revisions, eventId);
+      const charge = known(rows.recorded, revision.chargeId);
+      const previous = rows.costs.get(costKey(charge.id, revision.revision - 1)) ?? charge;
+      return repricedEvent(charge, revision, previous);
+    }
+  }
+}
+
+function byId<Row extends { readonly id: string }>(rows: readonly Row[]): Map<string, Row> {
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+function costKey(chargeId: string, revision: number): string {
+  return `${chargeId}/${revision}`;
+}
+
+function known<Row>(rows: ReadonlyMap<string, Row>, id: string): Row {
+  const row = rows.get(id);
+  if (row === undefined) throw new Error(`the journal numbers something that does not exist: ${id}`);
+  return row;
 }
 
 /** Reads over `reads`, and waits with `follower`. */

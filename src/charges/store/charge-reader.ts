@@ -5,22 +5,29 @@ import type { EntityManager, SelectQueryBuilder } from '@mikro-orm/postgresql';
 
 import type { ReadConnections } from '../../database/read-connections.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
+import type { Prices } from '../../prices/index.ts';
 import type { ChargeFilter } from '../charge.ts';
 import { timeOfChargeId } from '../charge-id.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 import type { ChargeReader, ListQuery } from '../ports.ts';
 import { CURRENT_COLUMNS, CURRENT_JOINS, mapCurrentCharges } from './current-charges.ts';
-import { findByKey } from './find-by-keys.ts';
-import { requestKey } from './request-key.ts';
+import { linesOf, readHistory } from './charge-history.ts';
+import { findCharge } from './find-by-keys.ts';
 
 /** The read side on connections that it does not own. */
-export function createChargeReader(reads: ReadConnections): ChargeReader {
+export function createChargeReader(reads: ReadConnections, prices: Prices): ChargeReader {
   return {
     findById: (tenant, id, { timeoutMs } = {}) =>
-      reads.use((em) => findByKey(em, tenant, 'id', id), timeoutMs),
+      reads.use((em) => findCharge(em, tenant, { id }), timeoutMs),
     findByRequestId: (tenant, requestId, { timeoutMs } = {}) =>
-      reads.use((em) => findByKey(em, tenant, 'requestKey', requestKey(requestId)), timeoutMs),
+      reads.use((em) => findCharge(em, tenant, { requestId }), timeoutMs),
     list: (tenant, query, { timeoutMs } = {}) => reads.use((em) => readPage(em, tenant, query), timeoutMs),
+    history: (tenant, key, { timeoutMs } = {}) =>
+      reads.use(async (em) => {
+        const charge = await findCharge(em, tenant, key);
+        return charge && readHistory(em, prices, charge);
+      }, timeoutMs),
+    linesOf: (tenant, charge) => reads.use(() => linesOf(prices, tenant, charge, charge)),
   };
 }
 

@@ -1,21 +1,21 @@
-/** Rows of the table of charges: from requests, and to events. */
+/** Rows of the table of charges, from requests. */
 
 import { NOT_PRICED } from '../../prices/index.ts';
 import { contentHash } from '../canonical-content.ts';
-import type { ChargeEvent, ChargeRequest } from '../charge.ts';
+import type { ChargeRequest } from '../charge.ts';
 import { newChargeId, timeOfChargeId } from '../charge-id.ts';
 import type { ChargeRow } from '../entity.ts';
 import { isHashedKey, requestKey } from './request-key.ts';
 
 /**
- * Gives a request its id, its hash and its time of creation. Called once per request, in order of arrival.
- * The row is also the charge that the caller sees after COMMIT.
+ * Gives a request its hash, its time of creation and, unless it has one, its id. Called once per request, in order of
+ * arrival. The row is also the charge that the caller sees after COMMIT.
  */
 export function newCharge(
   tenant: string,
   { requestId, content, importId = '', traceparent = '' }: ChargeRequest,
+  id = newChargeId(),
 ): ChargeRow {
-  const id = newChargeId();
   const key = requestKey(requestId);
   const createTimeMicros = timeOfChargeId(id);
   return {
@@ -37,9 +37,4 @@ export function newCharge(
 /** The request id that made the charge. */
 export function requestIdOf(row: ChargeRow): string {
   return row.hashedRequestId || row.requestKey;
-}
-
-/** The event of a stored charge. */
-export function chargeEvent(charge: ChargeRow, sequence: bigint): ChargeEvent {
-  return { tenant: charge.tenant, sequence, charge, traceparent: charge.traceparent || undefined };
 }

@@ -3,8 +3,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 
 import { mapRows } from '../../database/map-rows.ts';
+import type { ChargeKey } from '../charge.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 import { CURRENT_COLUMNS, CURRENT_JOINS, mapCurrentCharges } from './current-charges.ts';
+import { lookUp } from './look-up.ts';
+import { requestKey } from './request-key.ts';
 
 /** The column of a unique key. */
 type Key = 'id' | 'requestKey';
@@ -20,6 +23,17 @@ export async function findByKey(
   return charge;
 }
 
+/** The charge of the tenant that a caller names, as it is now; or undefined. */
+export function findCharge(
+  em: EntityManager,
+  tenant: string,
+  key: ChargeKey,
+): Promise<ChargeRow | undefined> {
+  return 'id' in key
+    ? findByKey(em, tenant, 'id', key.id)
+    : findByKey(em, tenant, 'requestKey', requestKey(key.requestId));
+}
+
 /** The charges of the tenant that have one of these keys, as they are now, in any order. */
 export async function findByKeys(
   em: EntityManager,
@@ -28,7 +42,7 @@ export async function findByKeys(
   values: readonly string[],
 ): Promise<ChargeRow[]> {
   const rows = await em.execute<object[]>(
-    `SELECT ${CURRENT_COLUMNS} FROM ${wanted(key)} ${CURRENT_JOINS}`,
+    `SELECT ${CURRENT_COLUMNS} FROM ${lookUp('charge', COLUMNS[key], 'uuid')} ${CURRENT_JOINS}`,
     { tenant, values },
     { loggerContext: em.getLoggerContext() },
   );
@@ -42,26 +56,11 @@ export async function findRecorded(
   ids: readonly string[],
 ): Promise<ChargeRow[]> {
   const rows = await em.execute<object[]>(
-    `SELECT charge.* FROM ${wanted('id')}`,
+    `SELECT charge.* FROM ${lookUp('charge', 'id', 'uuid')}`,
     { tenant, values: ids },
     { loggerContext: em.getLoggerContext() },
   );
   return mapRows(em, ChargeEntity, rows);
-}
-
-/**
- * Each key is looked up in the unique index. `(SELECT …)` hides the tenant from the planner: if it knows the tenant
- * and has counted none of its charges, because they are newer than the last ANALYZE, it takes any index that begins
- * with the tenant and reads all of them. With `IN`, it would compare many look-ups with one scan of a tenant of
- * average size, and tenants are not of average size. OFFSET 0 keeps it from turning the look-ups into a join, for
- * which it would do the same.
- */
-function wanted(key: Key): string {
-  return `unnest(:values::uuid[]) AS wanted (value)
-     CROSS JOIN LATERAL (
-       SELECT * FROM charge
-       WHERE tenant = (SELECT :tenant::text) AND ${COLUMNS[key]} = wanted.value OFFSET 0
-     ) AS charge`;
 }
 
 const COLUMNS: Readonly<Record<Key, string>> = { id: 'id', requestKey: 'request_key' };

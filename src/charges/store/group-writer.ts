@@ -16,7 +16,8 @@ import {
 } from '../../errors/failure.ts';
 import { isHeadMismatch } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
-import type { ChargeEvent, ChargeRequest, RecordResult } from '../charge.ts';
+import type { ChargeRequest, RecordResult } from '../charge.ts';
+import type { ChargeEvent } from '../charge-event.ts';
 import type { ChargeRow } from '../entity.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
 import { InsertCharges, type InsertMode, isRequestIdConflict } from './insert-charges.ts';

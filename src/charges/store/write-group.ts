@@ -4,11 +4,13 @@ import { withClient } from '../../database/driver.ts';
 import type { Database } from '../../database/orm.ts';
 import { isStatementError } from '../../database/sql-errors.ts';
 import { firstDifference } from '../canonical-content.ts';
-import type { ChargeEvent, RecordResult } from '../charge.ts';
+import type { RecordResult } from '../charge.ts';
+import type { ChargeEvent } from '../charge-event.ts';
 import type { ChargeRow } from '../entity.ts';
 import { findByKeys } from './find-by-keys.ts';
 import { type InsertCharges, type InsertOptions, wasInserted } from './insert-charges.ts';
-import { chargeEvent, requestIdOf } from './charge-row.ts';
+import { requestIdOf } from './charge-row.ts';
+import { createdEvent } from './event-rows.ts';
 
 /** What a group did. */
 export interface GroupOutcome {
@@ -66,7 +68,7 @@ function numbered(lastSequence: bigint, created: ChargeRow[]): ChargeEvent[] {
   const first = lastSequence - BigInt(created.length) + 1n;
   return created
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map((charge, index) => chargeEvent(charge, first + BigInt(index)));
+    .map((charge, index) => createdEvent(charge, first + BigInt(index)));
 }
 
 /** Sorted by request key; sorting keeps those with the same one in the order of their arrival. */

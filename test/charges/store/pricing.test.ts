@@ -2,7 +2,8 @@
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
-import type { ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
+import type { RecordResult } from '../../../src/charges/charge.ts';
+import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import { GroupWriter } from '../../../src/charges/store/group-writer.ts';
 import type { Database } from '../../../src/database/orm.ts';
 import { PriceBooks } from '../../../src/prices/store/price-books.ts';

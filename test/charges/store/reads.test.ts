@@ -6,11 +6,16 @@ import type { Charge, ChargeFilter } from '../../../src/charges/charge.ts';
 import type { ChargeReader, ListQuery, ReadOptions } from '../../../src/charges/ports.ts';
 import { JournalFollower } from '../../../src/journal/follower.ts';
 import { ChargeEventReader } from '../../../src/charges/store/charge-events.ts';
-import { createChargeReader } from '../../../src/charges/store/charge-reader.ts';
 import type { Database } from '../../../src/database/orm.ts';
 import { ReadConnections } from '../../../src/database/read-connections.ts';
 import { statementsOf } from '../../support/explain.ts';
-import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
+import {
+  chargeRequest,
+  openTestDatabase,
+  openTestStore,
+  readerOf,
+  type TestStore,
+} from '../../support/store.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 const TENANT = 'default';
@@ -161,7 +166,7 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
   let reader: ChargeReader;
   beforeEach(async () => {
     database = await openTestDatabase(store.url, { poolSizeMax: 1, statementTimeoutMs: 60_000 });
-    reader = createChargeReader(new ReadConnections(database, 100));
+    reader = readerOf(new ReadConnections(database, 100), database);
   });
   afterEach(() => database.close());
 
@@ -215,7 +220,7 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
 describe('connections that are all in use', () => {
   test('are an overload to whoever waits in vain for one', async () => {
     const database = await openTestDatabase(store.url, { poolSizeMax: 2, connectTimeoutMs: 2_000 });
-    const reader = createChargeReader(new ReadConnections(database, 100));
+    const reader = readerOf(new ReadConnections(database, 100), database);
     const clients = await Promise.all([database.pool.connect(), database.pool.connect()]);
     try {
       await expect(reader.findById(TENANT, NO_CHARGE)).rejects.toMatchObject({
@@ -261,7 +266,7 @@ describe('connections that are all in use', () => {
 describe('a backend that PostgreSQL terminates', () => {
   test('costs the reads on it and none after them', async () => {
     const database = await openTestDatabase(store.url);
-    const reader = createChargeReader(new ReadConnections(database, 100));
+    const reader = readerOf(new ReadConnections(database, 100), database);
     try {
       await withLockedCharges(async () => {
         // More than the pool has connections.

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 
-import type { ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
+import type { RecordResult } from '../../../src/charges/charge.ts';
+import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import { type ServiceError } from '../../../src/errors/failure.ts';
 import { acquireLease, advanceCursor } from '../../../src/relay/store/relay-state.ts';
 import { InsertCharges } from '../../../src/charges/store/insert-charges.ts';

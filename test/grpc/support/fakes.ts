@@ -1,8 +1,10 @@
 /** The three ports in memory, for the rules of the RPCs only: the real store has tests of its own. */
 
 import { NOT_PRICED } from '../../../src/prices/index.ts';
-import type { Charge, ChargeRequest, ChargeEvent, RecordResult } from '../../../src/charges/charge.ts';
+import type { Charge, ChargeRequest, RecordResult } from '../../../src/charges/charge.ts';
+import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import type {
+  ChargeCorrector,
   JournalReader,
   ChargeReader,
   ChargeRecorder,
@@ -10,6 +12,13 @@ import type {
   ReadOptions,
   RecordOptions,
 } from '../../../src/charges/ports.ts';
+
+/** Corrects nothing: the rules of corrections are tested on a real store. */
+export const NO_CORRECTOR: ChargeCorrector = {
+  voidCharge: () => Promise.reject(new Error('no corrector')),
+  amendCharge: () => Promise.reject(new Error('no corrector')),
+  closePeriod: () => Promise.reject(new Error('no corrector')),
+};
 
 /** A journal in memory. `hold()` keeps recorded groups from being answered until `release()`. */
 export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader {
@@ -93,6 +102,14 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
     );
   }
 
+  history(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  linesOf(): Promise<[]> {
+    return Promise.resolve([]);
+  }
+
   lastSequence(): Promise<bigint> {
     return this.#unlessTold(() => BigInt(this.entries.length));
   }
@@ -145,7 +162,15 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
       createTimeMicros: 1_700_000_000_000_000n + BigInt(number),
     };
     this.#byRequestId.set(requestId, { ...request, charge });
-    this.entries.push({ tenant, sequence: BigInt(number), charge, traceparent: request.traceparent });
+    const { traceparent } = request;
+    this.entries.push({
+      kind: 'created',
+      id: charge.id,
+      tenant,
+      sequence: BigInt(number),
+      charge,
+      traceparent,
+    });
     return { outcome: 'created', charge };
   }
 }

@@ -21,7 +21,7 @@ import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts'
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
 import { failureOf } from '../../support/errors.ts';
-import { FakeJournal } from './fakes.ts';
+import { FakeJournal, NO_CORRECTOR } from './fakes.ts';
 
 export { errorOf, type ErrorSummary, failureOf, summaryOf } from '../../support/errors.ts';
 
@@ -87,6 +87,7 @@ export async function startServer(
   const metrics = countingMetrics(counts, (messages) => (received += messages));
   const service = chargeService({
     recorder: recorder ?? journal,
+    corrector: NO_CORRECTOR,
     reader: journal,
     journal,
     metrics: { rejected: (reason) => counts.push(`rejected ${reason}`) },

@@ -1,0 +1,86 @@
+/** Puts another charge in the place of one, in one transaction. */
+
+import type { Transaction } from '../../database/transaction.ts';
+import { ServiceError } from '../../errors/failure.ts';
+import { JOURNAL_KIND } from '../../journal/index.ts';
+import type { Cost, Prices } from '../../prices/index.ts';
+import type { AmendRequest } from '../charge.ts';
+import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
+import type { ChargeRow } from '../entity.ts';
+import type { CorrectedCharge } from '../ports.ts';
+import { newCharge } from './charge-row.ts';
+import { newCorrection, type Outcome } from './correction-rows.ts';
+import { findCorrections } from './corrections.ts';
+import { amendedEvent, corrected } from './event-rows.ts';
+import { findByKey, findCharge } from './find-by-keys.ts';
+import type { InsertCorrections } from './insert-corrections.ts';
+import { lastClosedPeriod } from './period-closes.ts';
+import { requestKey } from './request-key.ts';
+
+/** A request with the ids that its correction and the replacement get. */
+export interface NewAmendment {
+  readonly id: string;
+  readonly replacementId: string;
+  readonly request: AmendRequest;
+}
+
+/**
+ * Amends a charge. The transaction has locked the tenant. Repeating it with the same ids is safe and gives the same
+ * result, whether or not an earlier attempt was committed. Fails with `isRequestIdConflict` if a new charge has taken
+ * the request id in the meantime: new charges do not wait for the lock.
+ */
+export async function amendCharge(
+  { client, em }: Transaction,
+  insert: InsertCorrections,
+  prices: Prices,
+  tenant: string,
+  { id, replacementId, request }: NewAmendment,
+): Promise<Outcome<CorrectedCharge>> {
+  const { key, requestId } = request;
+  const made = await findByKey(em, tenant, 'requestKey', requestKey(requestId));
+  const charge = await findCharge(em, tenant, key);
+  const [correction] = charge === undefined ? [] : await findCorrections(em, tenant, 'chargeId', [charge.id]);
+  const closed = await lastClosedPeriod(em, tenant);
+  const decision = decideAmend(request, { charge, correction, closed }, made);
+  if (decision.outcome === 'refuse') return { results: [new ServiceError(decision.failure)], events: [] };
+  if (decision.outcome === 'replay') {
+    // If it has our id, the reply to an earlier attempt was lost after its COMMIT.
+    const replayed = decision.correction.id !== id;
+    return { results: [{ ...decision, replacement: made, replayed }], events: [] };
+  }
+
+  const original = decision.charge;
+  const replacement = newReplacement(original, request, replacementId);
+  Object.assign(replacement, await costOf(prices, tenant, original, replacement));
+  const amendment = newCorrection(id, request, decision, replacementId);
+  await insert.replacement(client, tenant, replacement);
+  await insert.corrections(client, tenant, JOURNAL_KIND.amended, [amendment]);
+  const result = {
+    charge: corrected(original, amendment),
+    correction: amendment,
+    replacement,
+    replayed: false,
+  };
+  return { results: [result], events: [amendedEvent(original, replacement, amendment)] };
+}
+
+/** It stays part of the import of the original, so that a void of the import finds it. */
+function newReplacement(original: ChargeRow, request: AmendRequest, id: string): ChargeRow {
+  const { requestId, traceparent } = request;
+  const content = withUsageTime(request.content, original);
+  const { tenant, importId } = original;
+  return { ...newCharge(tenant, { requestId, content, importId, traceparent }, id), amends: original.id };
+}
+
+/** While the tenant is locked nobody adds a price version, so the last one is the one before it in the journal. */
+async function costOf(
+  prices: Prices,
+  tenant: string,
+  original: ChargeRow,
+  replacement: ChargeRow,
+): Promise<Cost> {
+  const book = await prices.reload(tenant);
+  return keepsPriceVersion(original, replacement)
+    ? book.costWith(original.priceVersion, replacement)
+    : book.costOf(replacement);
+}

@@ -1,0 +1,215 @@
+/**
+ * The path of corrections: one transaction at a time, which first locks its tenant. Everything else would only wait for
+ * that lock. Voids that arrive meanwhile are written together, so that each of them costs little.
+ */
+
+import type { Database } from '../../database/orm.ts';
+import { retryWhileAway } from '../../database/retry.ts';
+import { isRefusal } from '../../database/sql-errors.ts';
+import { inTransaction, type Transaction } from '../../database/transaction.ts';
+import {
+  cancelled,
+  databaseUnavailable,
+  overloaded,
+  ServiceError,
+  type Stored,
+} from '../../errors/failure.ts';
+import { lockTenant } from '../../journal/index.ts';
+import type { Prices } from '../../prices/index.ts';
+import type { AmendRequest, ClosedPeriod, VoidRequest } from '../charge.ts';
+import type { ChargeEvent } from '../charge-event.ts';
+import { newChargeId } from '../charge-id.ts';
+import type { ChargeCorrector, CorrectedCharge, Withdrawal } from '../ports.ts';
+import { amendCharge, type NewAmendment } from './amend-charge.ts';
+import { closePeriod } from './close-period.ts';
+import type { Outcome } from './correction-rows.ts';
+import { isRequestIdConflict } from './insert-charges.ts';
+import { InsertCorrections } from './insert-corrections.ts';
+import { type NewVoid, voidCharges } from './void-charges.ts';
+
+/** Bounds of the path. */
+export interface CorrectionWriterOptions {
+  /** Voids in one transaction. */
+  readonly groupSizeMax: number;
+  /** Requests that may wait. Beyond this number they are refused. */
+  readonly queueSizeMax: number;
+  /** How long after its own arrival a request is tried again while PostgreSQL is away. */
+  readonly retryForMs: number;
+  /** How long a refused caller is told to wait. */
+  readonly retryAfterMs: number;
+}
+
+/** What the path tells the outside. */
+export interface CorrectionWriterEvents {
+  /** After COMMIT, before any caller is answered: the new events in the tenant's journal, in order. */
+  readonly committed: (events: readonly ChargeEvent[]) => void;
+}
+
+/** What a request asks for. Its ids are drawn once, so that another attempt recognizes what an earlier one stored. */
+type Work =
+  | ({ readonly kind: 'void' } & NewVoid)
+  | ({ readonly kind: 'amend' } & NewAmendment)
+  | { readonly kind: 'close'; readonly endTimeMicros: bigint };
+
+type Result = CorrectedCharge | ClosedPeriod;
+
+interface Submission {
+  readonly tenant: string;
+  readonly work: Work;
+  /** By `performance.now()`. The time in the queue counts towards `retryForMs`. */
+  readonly arrivedAt: number;
+  readonly signal: Withdrawal;
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Implements {@link ChargeCorrector} on a database of which it uses one connection. */
+export class CorrectionWriter implements ChargeCorrector {
+  readonly #database: Database;
+  readonly #prices: Prices;
+  readonly #insert: InsertCorrections;
+  readonly #options: CorrectionWriterOptions;
+  readonly #events: CorrectionWriterEvents;
+  #queue: Submission[] = [];
+  #busy = false;
+
+  constructor(
+    database: Database,
+    prices: Prices,
+    options: CorrectionWriterOptions,
+    events: CorrectionWriterEvents,
+  ) {
+    this.#database = database;
+    this.#prices = prices;
+    this.#insert = new InsertCorrections(database.orm);
+    this.#options = options;
+    this.#events = events;
+  }
+
+  voidCharge(tenant: string, request: VoidRequest, signal: Withdrawal): Promise<CorrectedCharge> {
+    return this.#submit(tenant, { kind: 'void', id: newChargeId(), request }, signal);
+  }
+
+  amendCharge(tenant: string, request: AmendRequest, signal: Withdrawal): Promise<CorrectedCharge> {
+    const ids = { id: newChargeId(), replacementId: newChargeId() };
+    return this.#submit(tenant, { kind: 'amend', ...ids, request }, signal);
+  }
+
+  closePeriod(tenant: string, endTimeMicros: bigint, signal: Withdrawal): Promise<ClosedPeriod> {
+    return this.#submit(tenant, { kind: 'close', endTimeMicros }, signal);
+  }
+
+  #submit<R extends Result>(tenant: string, work: Work, signal: Withdrawal): Promise<R> {
+    const { queueSizeMax, retryAfterMs } = this.#options;
+    if (this.#queue.length >= queueSizeMax) {
+      const limit = `${queueSizeMax.toLocaleString('en')} corrections that wait to be written`;
+      return Promise.reject(new ServiceError(overloaded('write_queue', limit, retryAfterMs)));
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ tenant, work, arrivedAt: performance.now(), signal, resolve, reject });
+      if (this.#busy) return;
+      this.#busy = true;
+      // What arrives in the same turn of the event loop joins the first group.
+      setImmediate(() => void this.#work());
+    });
+  }
+
+  async #work(): Promise<void> {
+    for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) await this.#write(group);
+    this.#busy = false;
+  }
+
+  /** The oldest request, and if it is a void, those of the same tenant after it that fit. */
+  #takeGroup(): Submission[] {
+    const group: Submission[] = [];
+    this.#queue = this.#queue.filter((submission) => {
+      if (submission.signal?.aborted) submission.reject(new ServiceError(cancelled()));
+      else if (group.length === 0 || this.#joins(submission, group)) group.push(submission);
+      else return true;
+      return false;
+    });
+    return group;
+  }
+
+  #joins({ tenant, work }: Submission, group: readonly Submission[]): boolean {
+    const areVoids = work.kind === 'void' && group[0]?.work.kind === 'void';
+    return areVoids && tenant === group[0]?.tenant && group.length < this.#options.groupSizeMax;
+  }
+
+  /** Never rejects. */
+  async #write(group: readonly Submission[]): Promise<void> {
+    let waiting = group;
+    // After all attempts so far: each of them writes every submission that still waits.
+    let stored: Stored = 'nothing';
+    const unavailable = (cause: unknown) =>
+      new ServiceError(databaseUnavailable(this.#options.retryAfterMs, stored), { cause });
+    try {
+      await retryWhileAway(
+        () => this.#attempt(waiting, () => (stored = 'maybe')),
+        (error, nextAttemptAt) => {
+          waiting = this.#giveUpBefore(nextAttemptAt, waiting, unavailable(error));
+          return waiting.length > 0;
+        },
+      );
+    } catch (error) {
+      const failure = isRefusal(error) ? unavailable(error) : error;
+      for (const submission of waiting) submission.reject(failure);
+    }
+  }
+
+  /** Rejects those whose time will be over. The others keep their ids: they may be stored already. */
+  #giveUpBefore(nextAttemptAt: number, waiting: readonly Submission[], failure: ServiceError): Submission[] {
+    return waiting.filter(({ arrivedAt, reject }) => {
+      const staysOn = nextAttemptAt <= arrivedAt + this.#options.retryForMs;
+      if (!staysOn) reject(failure);
+      return staysOn;
+    });
+  }
+
+  /** Writes the group in one transaction, then answers it. */
+  async #attempt(group: readonly Submission[], mayBeStored: () => void): Promise<void> {
+    const { results, events } = await this.#transact(group, mayBeStored).catch((error: unknown) => {
+      // A new charge has taken the request id of an amendment: now it can be seen.
+      if (isRequestIdConflict(error)) return this.#transact(group, mayBeStored);
+      throw error;
+    });
+    if (events.length > 0) this.#events.committed(events);
+    for (const [index, { resolve, reject }] of group.entries()) {
+      const result = results[index];
+      if (result === undefined || result instanceof ServiceError) reject(result);
+      else resolve(result as never);
+    }
+  }
+
+  #transact(group: readonly Submission[], mayBeStored: () => void): Promise<Outcome<Result>> {
+    const tenant = group[0]?.tenant ?? '';
+    return inTransaction(
+      this.#database,
+      async (transaction) => {
+        await lockTenant(transaction.client, tenant);
+        return this.#run(
+          transaction,
+          tenant,
+          group.map(({ work }) => work),
+        );
+      },
+      mayBeStored,
+    );
+  }
+
+  #run(transaction: Transaction, tenant: string, works: readonly Work[]): Promise<Outcome<Result>> {
+    const [first] = works;
+    switch (first?.kind) {
+      case 'amend':
+        return amendCharge(transaction, this.#insert, this.#prices, tenant, first);
+      case 'close':
+        return closePeriod(transaction, tenant, first.endTimeMicros);
+      default:
+        return voidCharges(transaction, this.#insert, tenant, works.filter(isVoid));
+    }
+  }
+}
+
+function isVoid(work: Work): work is Extract<Work, { kind: 'void' }> {
+  return work.kind === 'void';
+}

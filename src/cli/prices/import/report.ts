@@ -1,0 +1,178 @@
+/** The end of `charge prices import`, for people and for programs. */
+
+import { group } from '../../progress.ts';
+import type { Collision, NamesByReason, PriceFile } from '../price-file.ts';
+import type { Addition, PricePlan } from '../plan.ts';
+import { basisText, describeKey } from '../price-text.ts';
+import { timeText } from '../time.ts';
+import type { ImportOptions } from './options.ts';
+
+/** How an import ended. `refused`: the service refused a batch. After each of the last three, run it again. */
+export type Ending = 'imported' | 'dry_run' | 'refused' | 'aborted' | 'interrupted';
+
+/** Everything that the report tells. */
+export interface Report {
+  readonly options: ImportOptions;
+  readonly file: PriceFile;
+  readonly plan: PricePlan;
+  readonly ending: Ending;
+  /** Versions that were added. */
+  readonly created: number;
+  /** Prices that were added or found the same by the service while this import ran. */
+  readonly unchanged: number;
+  readonly error: string | undefined;
+}
+
+const HEADS: Readonly<Record<Ending, string>> = {
+  imported: 'Imported',
+  dry_run: 'Dry run, nothing was added:',
+  refused: 'Imported in part:',
+  aborted: 'Gave up on',
+  interrupted: 'Stopped',
+};
+
+const SHOWN_NAMES = 3;
+const SHOWN_LINES = 20;
+/** Of what needs no decision. */
+const SHOWN_NOTES = 5;
+
+/** The report as lines of text. */
+export function toText({ options, file, plan, ending, created, unchanged, error }: Report): string {
+  const { notes } = file;
+  const isNew = plan.additions.filter(({ inForce }) => !inForce).length;
+  const leftOut = [...notes.leftOut.values()].reduce((sum, names) => sum + names.length, 0);
+  const counts: (readonly [string, number, string?])[] = [
+    ['entries', file.entries],
+    ['new', isNew],
+    ['changed', plan.additions.length - isNew],
+    ['unchanged', unchanged, 'the same price is in force'],
+    ...(ending === 'dry_run' ? [] : [['created', created, 'price versions'] as const]),
+    ...(file.format === 'litellm'
+      ? ([
+          ['same again', notes.sameAgain.length, 'the same price for the same model under another name'],
+          ['conflicts', notes.conflicts.length, 'another price for the same model'],
+          ['left out', leftOut],
+        ] as const)
+      : []),
+  ];
+  const width = Math.max(...counts.map(([, count]) => group(count).length));
+  const shown = options.verbose ? Infinity : SHOWN_LINES;
+  const notesShown = options.verbose ? Infinity : SHOWN_NOTES;
+  return [
+    `${HEADS[ending]} ${options.file}`,
+    ...counts.map(([name, count, note = '']) =>
+      `  ${name.padEnd(12)} ${group(count).padStart(width)}  ${note}`.trimEnd(),
+    ),
+    ...section('Left out', namesOf(notes.leftOut, options), Infinity),
+    ...section('Prices that no usage kind stands for', namesOf(notes.ignored, options), notesShown),
+    ...section('Conflicts', notes.conflicts.map(conflictText), shown),
+    ...section(
+      'Tiers with rates of the base, because they state none',
+      notes.copied.map(copiedText),
+      notesShown,
+    ),
+    ...section('Rounded', notes.rounded.map(roundedText), shown),
+    ...changesToText(plan, shown),
+    ...section(
+      'In force and not in this file (they stay in force)',
+      plan.gone.map(({ key }) => (key ? describeKey(key) : '')),
+      shown,
+    ),
+    ...(error === undefined ? [] : [error]),
+    ...(ending === 'imported' || ending === 'dry_run'
+      ? []
+      : ['To go on, run the same command again: nothing is added twice.']),
+  ].join('\n');
+}
+
+/** What would change, with the old and the new rates. */
+export function changesToText({ additions }: PricePlan, shown = SHOWN_LINES): string[] {
+  return section('Changed', additions.filter(({ inForce }) => inForce).map(changeText), shown);
+}
+
+/** The report as one JSON object. */
+export function toJson({ options, file, plan, ending, created, unchanged, error }: Report): string {
+  const { notes } = file;
+  const changes = plan.additions.filter(({ inForce }) => inForce);
+  return JSON.stringify({
+    status: ending,
+    file: options.file,
+    address: options.address,
+    format: file.format,
+    entries: file.entries,
+    created,
+    new: plan.additions.length - changes.length,
+    changed: changes.length,
+    unchanged,
+    same_again: notes.sameAgain.length,
+    conflicts: notes.conflicts.length,
+    skipped: Object.fromEntries([...notes.leftOut].map(([reason, names]) => [reason, names.length])),
+    skipped_entries: Object.fromEntries(notes.leftOut),
+    ignored_fields: Object.fromEntries(notes.ignored),
+    conflict_entries: notes.conflicts,
+    copied_rates: notes.copied.map(({ entry, abovePromptTokens, kinds }) => ({
+      entry,
+      above_prompt_tokens: String(abovePromptTokens),
+      kinds,
+    })),
+    rounded_values: notes.rounded.map(({ origin, field, text, nanosPerMillion }) => ({
+      origin,
+      field,
+      text,
+      nanos_per_million: String(nanosPerMillion),
+    })),
+    additions: plan.additions.map(({ price, origin, inForce }) => ({
+      key: price.key ? describeKey(price.key) : '',
+      origin,
+      effective_time: price.effectiveTime ? timeText(price.effectiveTime) : null,
+      old: inForce ? basisText(inForce) : null,
+      old_version: inForce ? String(inForce.version) : null,
+      new: basisText(price),
+    })),
+    not_in_file: plan.gone.map(({ key, version }) => ({
+      key: key ? describeKey(key) : '',
+      version: String(version),
+    })),
+    error: error ?? null,
+  });
+}
+
+function section(title: string, lines: readonly string[], shown: number): string[] {
+  if (lines.length === 0) return [];
+  const rest = lines.length - shown;
+  return [
+    `${title}:`,
+    ...lines.slice(0, shown).map((line) => `  ${line}`),
+    ...(rest > 0 ? [`  and ${group(rest)} more; --verbose shows all`] : []),
+  ];
+}
+
+function namesOf(reasons: NamesByReason, { verbose = false }: ImportOptions): string[] {
+  return [...reasons].map(([reason, names]) => {
+    const first = names.slice(0, verbose ? Infinity : SHOWN_NAMES);
+    const rest = names.length - first.length;
+    return `${reason}: ${group(names.length)} (${first.join(', ')}${rest > 0 ? `, and ${group(rest)} more` : ''})`;
+  });
+}
+
+function changeText({ price, inForce }: Addition): string {
+  const key = price.key ? describeKey(price.key) : '';
+  return `${key}: ${inForce ? basisText(inForce) : 'nothing'} → ${basisText(price)}`;
+}
+
+function conflictText({ entry, kept, key }: Collision): string {
+  return `${key}: ${kept} is imported, ${entry} says something else`;
+}
+
+function copiedText({ entry, abovePromptTokens, kinds }: PriceFile['notes']['copied'][number]): string {
+  return `${entry}, above ${group(abovePromptTokens)} prompt tokens: ${kinds.join(', ')}`;
+}
+
+function roundedText({
+  origin,
+  field,
+  text,
+  nanosPerMillion,
+}: PriceFile['notes']['rounded'][number]): string {
+  return `${origin}, ${field}: ${text} has more digits than a rate; it is ${nanosPerMillion} nanos per million`;
+}
