@@ -45,10 +45,10 @@ module.exports = {
     forbid('store-knows-no-rpc', { path: '^src/[^/]+/store/' }, { path: '^src/[^/]+/rpc/' }),
     forbid(
       'the-domain-knows-only-itself',
-      { path: '^src/charges/(charge|charge-[a-z]+|canonical-content|ports)\\.ts$' },
+      { path: '^src/charges/(charge|charge-[a-z]+|canonical-content|reprice|ports)\\.ts$' },
       {
         path: '^(src|generated)/',
-        pathNot: '^src/(charges/(charge|charge-[a-z]+|canonical-content|ports)|prices/index)\\.ts$',
+        pathNot: '^src/(charges/(charge|charge-[a-z]+|canonical-content|reprice|ports)|prices/index)\\.ts$',
       },
     ),
     forbid(

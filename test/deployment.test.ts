@@ -62,7 +62,7 @@ describe('docker-compose.yml', () => {
     const { postgres } = compose(secret);
     const { writers } = configFromEnv({});
     const connectionsMax = Number(/max_connections=(\d+)/.exec(postgres.command.join(' '))?.[1]);
-    expect(connectionsMax).toBeGreaterThanOrEqual(8 * (6 + 2 * (9 + writers) + 2));
+    expect(connectionsMax).toBeGreaterThanOrEqual(8 * (6 + 2 * (11 + writers) + 2));
     expect(postgres.pids_limit).toBeGreaterThan(connectionsMax + 50);
   });
 });

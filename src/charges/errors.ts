@@ -1,6 +1,7 @@
 /** The failures that only charges have. `charge.v1.ErrorReason` documents each reason and its metadata. */
 
 import { excerpt, type Failure, MESSAGE_EXCERPT_UNITS } from '../errors/failure.ts';
+import { rfc3339 } from '../grpc/timestamp.ts';
 import { CHARGE_STATE, type ClosedPeriod, type Correction, type RecordResult } from './charge.ts';
 
 /** The request id already made a charge with other content. */
@@ -39,6 +40,26 @@ export function chargeNotFound(key: { id: string } | { requestId: string }): Fai
     reason: 'CHARGE_NOT_FOUND',
     message: `There is no charge with this ${byId ? 'id' : 'request id'}.`,
     metadata: byId ? { id: key.id } : { request_id: key.requestId },
+  };
+}
+
+/** The run of a reprice has another filter or reason. */
+export function runIdReused(runId: string, field: string): Failure {
+  return {
+    code: 'ALREADY_EXISTS',
+    reason: 'REQUEST_ID_REUSED',
+    message: `This run id already names a run, and its ${field} differs. Nothing was stored. Use a new run id for a new run.`,
+    metadata: { request_id: runId, field },
+  };
+}
+
+/** A sum of costs is larger than a signed 64-bit integer holds. */
+export function amountOutOfRange(currencyCode: string): Failure {
+  return {
+    code: 'OUT_OF_RANGE',
+    reason: 'AMOUNT_OUT_OF_RANGE',
+    message: `The sum of the costs in ${currencyCode} is larger than Money can hold. Nothing was stored. Ask for fewer charges at a time.`,
+    metadata: { currency_code: currencyCode },
   };
 }
 
@@ -90,6 +111,15 @@ export function periodClosed(closed: ClosedPeriod): Failure {
   );
 }
 
+/** A reprice would change the cost of a charge whose usage time lies in a closed period. */
+export function repricePeriodClosed(closed: ClosedPeriod, chargeId: string): Failure {
+  return periodFailure(
+    closed,
+    (end) =>
+      `The cost of charge ${chargeId} would change, and usage before ${end} is closed. Nothing was stored. Start the filter there, or set allow_closed_period to change such costs all the same.`,
+  );
+}
+
 /** The period ends before one that is closed. */
 export function laterPeriodClosed(closed: ClosedPeriod): Failure {
   return periodFailure(
@@ -106,11 +136,4 @@ function periodFailure({ endTimeMicros, sequence }: ClosedPeriod, message: (end:
     message: message(end),
     metadata: { end_time: end, sequence: String(sequence) },
   };
-}
-
-/** A moment from the year 1 to 9999 in RFC 3339, to the microsecond. */
-function rfc3339(micros: bigint): string {
-  const rest = ((micros % 1000n) + 1000n) % 1000n;
-  const milliseconds = new Date(Number((micros - rest) / 1000n)).toISOString();
-  return rest === 0n ? milliseconds : milliseconds.replace('Z', `${String(rest).padStart(3, '0')}Z`);
 }

@@ -14,6 +14,7 @@ import type {
   VoidRequest,
 } from './charge.ts';
 import type { ChargeEvent } from './charge-event.ts';
+import type { RepriceTotals } from './reprice.ts';
 
 /** Records charges durably. The one write path of the service. */
 export interface ChargeRecorder {
@@ -149,4 +150,89 @@ export interface JournalReader {
    * rejects: the caller reads again.
    */
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void>;
+}
+
+/** Gives recorded charges new costs. */
+export interface ChargeRepricer {
+  /**
+   * Computes the costs of the next charges again and records those that change. It looks at `maxCharges` charges, or
+   * fewer if that takes long: then the page has a `next` place.
+   *
+   * Rejects with a {@link ServiceError} if it can do nothing: `request_id_reused`, `period_closed`,
+   * `amount_out_of_range`, `database_unavailable`. If one of these comes up after it has done something, the page
+   * ends before it.
+   */
+  reprice(tenant: string, query: RepriceQuery, options?: RepriceOptions): Promise<RepricePage>;
+}
+
+/** Which charges to give new costs, and how. */
+export interface RepriceQuery {
+  /** With both times. */
+  readonly filter: ChargeFilter;
+  /** Also charges that have a cost. */
+  readonly includePriced: boolean;
+  /** Record nothing. */
+  readonly dryRun: boolean;
+  readonly reason: string;
+  /** The caller's name of the run. */
+  readonly runId: string;
+  /** 1–10,000. */
+  readonly maxCharges: number;
+  /** Start after this place; undefined: at the start. */
+  readonly after: ListPosition | undefined;
+  readonly allowClosedPeriod: boolean;
+}
+
+/** Bounds of one page of a reprice. */
+export interface RepriceOptions {
+  /** What is left of the caller's time. The page ends in the first half of it. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the page if nobody waits for it. It is read, never listened to. */
+  readonly signal?: Pick<AbortSignal, 'aborted'> | undefined;
+}
+
+/** What one page of a reprice did. */
+export interface RepricePage {
+  readonly totals: RepriceTotals;
+  /** The number of the last event that it added to the journal; 0: none. */
+  readonly lastSequence: bigint;
+  /** Go on after this place; undefined: nothing follows. */
+  readonly next: ListPosition | undefined;
+}
+
+/** Counts the charges without a cost. Rejects with a {@link ServiceError}, as {@link ChargeReader}. */
+export interface UnpricedUsageReader {
+  /** At most `limit` usages, those of the most charges first. Charges that were voided or amended do not count. */
+  read(
+    tenant: string,
+    range: Pick<ChargeFilter, 'startTimeMicros' | 'endTimeMicros'>,
+    limit: number,
+    options?: ReadOptions,
+  ): Promise<UnpricedUsages>;
+}
+
+/** The charges of a time range without a cost. */
+export interface UnpricedUsages {
+  readonly usages: readonly UnpricedUsage[];
+  /** All charges with a cost. */
+  readonly pricedCharges: bigint;
+  /** All charges without one. */
+  readonly unpricedCharges: bigint;
+}
+
+/** Charges without a cost that one price could cover. */
+export interface UnpricedUsage extends Pick<
+  Charge,
+  | 'provider'
+  | 'otherProvider'
+  | 'chargeType'
+  | 'model'
+  | 'serviceTier'
+  | 'region'
+  | 'unpricedReason'
+  | 'unpricedKinds'
+> {
+  readonly charges: bigint;
+  readonly firstUsageTimeMicros: bigint;
+  readonly lastUsageTimeMicros: bigint;
 }

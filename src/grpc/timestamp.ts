@@ -28,3 +28,10 @@ export function toProtoTimestamp(micros: bigint): Timestamp {
     ? { seconds: seconds - 1n, nanos: (rest + 1_000_000) * 1000 }
     : { seconds, nanos: rest * 1000 };
 }
+
+/** Microseconds of a moment from the year 1 to 9999 in RFC 3339, for texts and metadata. */
+export function rfc3339(micros: bigint): string {
+  const rest = ((micros % 1000n) + 1000n) % 1000n;
+  const milliseconds = new Date(Number((micros - rest) / 1000n)).toISOString();
+  return rest === 0n ? milliseconds : milliseconds.replace('Z', `${String(rest).padStart(3, '0')}Z`);
+}

@@ -1,6 +1,7 @@
 /** The failures that only prices have. `charge.v1.ErrorReason` documents each reason and its metadata. */
 
 import { excerpt, type Failure, MESSAGE_EXCERPT_UNITS } from '../errors/failure.ts';
+import { rfc3339 } from '../grpc/timestamp.ts';
 import type { RefusedAt } from './ports.ts';
 
 const NOTHING_STORED = 'Nothing was stored.';
@@ -19,7 +20,7 @@ export function priceRefused({ refusal, index }: RefusedAt, inBatch: boolean): F
       };
     }
     case 'effective_time_past': {
-      const effectiveTime = textOfMicros(refusal.effectiveTimeMicros);
+      const effectiveTime = rfc3339(refusal.effectiveTimeMicros);
       return {
         code: 'FAILED_PRECONDITION',
         reason: 'EFFECTIVE_TIME_PAST',
@@ -47,11 +48,4 @@ export function priceNotFound(version: bigint): Failure {
     message: `There is no price version ${version}.`,
     metadata: { version: String(version) },
   };
-}
-
-/** RFC 3339 with microseconds, as the JSON form of a Timestamp has it. */
-function textOfMicros(micros: bigint): string {
-  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
-  const seconds = new Date(Number((micros - fraction) / 1_000n)).toISOString().slice(0, -'.000Z'.length);
-  return `${seconds}${fraction === 0n ? '' : `.${String(fraction).padStart(6, '0')}`}Z`;
 }

@@ -11,6 +11,7 @@ export {
   ModelMatch,
   NOT_PRICED,
   type Price,
+  type PriceContent,
   type PriceKey,
   type RateCard,
   type Rates,
@@ -22,7 +23,8 @@ export {
   UsageKind,
 } from './price.ts';
 export { PriceBook } from './price-book.ts';
-export type { Prices } from './ports.ts';
+export type { PriceReader, Prices } from './ports.ts';
 export { PriceBooks } from './store/price-books.ts';
 export { createPriceReader } from './store/price-reader.ts';
+export { latestPrices } from './store/read-prices.ts';
 export { PriceWriter } from './store/price-writer.ts';

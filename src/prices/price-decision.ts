@@ -86,23 +86,25 @@ export class PriceDecisions {
     for (const other of this.#book.all()) {
       if (other.basis.kind !== 'alias' || !sameScope(other.key, added.key)) continue;
       const from = max(added.effectiveTimeMicros, other.effectiveTimeMicros);
-      const [alias] = [other, added].filter((one) =>
-        this.#namesAlias(one, from, [other.key.region, added.key.region]),
-      );
-      if (alias?.basis.kind === 'alias') return alias.basis.model;
+      const regions = [other.key.region, added.key.region];
+      const model = this.#namedAlias(other, from, regions) ?? this.#namedAlias(added, from, regions);
+      if (model !== undefined) return model;
     }
     return undefined;
   }
 
-  /** Whether an alias that is in force at a moment names another one, for usage in one of the regions. */
-  #namesAlias(alias: Price, usageTimeMicros: bigint, regions: readonly string[]): boolean {
+  /** The model that an alias names at a moment, if that is an alias for usage in one of the regions. */
+  #namedAlias(alias: Price, usageTimeMicros: bigint, regions: readonly string[]): string | undefined {
     const { basis, key } = alias;
-    if (basis.kind !== 'alias' || this.#book.inForce(key, usageTimeMicros) !== alias) return false;
-    return regions.some((region) => {
-      if (key.region !== '' && key.region !== region) return false;
-      const named = this.#book.find({ ...key, region, model: basis.model, usageTimeMicros });
-      return named?.basis.kind === 'alias';
-    });
+    if (basis.kind !== 'alias' || this.#book.inForce(key, usageTimeMicros) !== alias) return undefined;
+    const { model } = basis;
+    const isChained = regions
+      .filter((region) => key.region === '' || key.region === region)
+      .some((region) => {
+        const named = this.#book.find({ ...key, region, model, usageTimeMicros });
+        return named?.basis.kind === 'alias';
+      });
+    return isChained ? model : undefined;
   }
 }
 

@@ -8,11 +8,14 @@ import {
   countCorrections,
   countResults,
   createChargeReader,
+  createUnpricedUsageReader,
   DEFAULT_TENANT,
   GroupWriter,
+  Repricer,
   WriteProbe,
 } from '../charges/index.ts';
 import { RecordWindow } from '../charges/rpc/record-window.ts';
+import { priceMethods } from '../charges/rpc/price-methods.ts';
 import { chargeService } from '../charges/rpc/service.ts';
 import type { Config } from '../config.ts';
 import { type DatabaseFault, databaseFault } from '../database/database-fault.ts';
@@ -88,11 +91,17 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     rules,
     recordWindow,
   });
+  const priceReader = createPriceReader(store.reads, store.prices);
   const prices = priceService({
     recorder: store.priceRecorder,
-    reader: createPriceReader(store.reads, store.prices),
+    reader: priceReader,
     rules,
-    chargeMethods: {},
+    chargeMethods: priceMethods({
+      repricer: store.repricer,
+      unpricedUsage: createUnpricedUsageReader(store.reads),
+      prices: priceReader,
+      rules,
+    }),
   });
   const rpc = createRpcServer({
     services: [charges, prices],
@@ -147,7 +156,8 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
   // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
   const polls = await openDatabase({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
   // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
-  const corrections = await openDatabase({ ...connection, poolSizeMax: 1 });
+  // One for corrections and one for reprices: each makes one transaction at a time.
+  const corrections = await openDatabase({ ...connection, poolSizeMax: 2 });
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
@@ -182,6 +192,7 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
       },
     },
   );
+  const retry = { retryForMs: RETRY_FOR_MS, retryAfterMs };
   return {
     pools: {
       reads: database.pool,
@@ -194,7 +205,8 @@ async function openStore({ writers }: ServerConfig, options: ServerOptions) {
     follower,
     prices,
     // Over the connections of reads: these wait for the lock of the tenant, and writers must not.
-    priceRecorder: new PriceWriter(database, prices, { retryForMs: RETRY_FOR_MS, retryAfterMs }),
+    priceRecorder: new PriceWriter(database, prices, retry),
+    repricer: new Repricer(corrections, prices, retry, { committed }),
     recorder,
     watch,
     close: async () => {

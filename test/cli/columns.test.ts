@@ -45,11 +45,11 @@ test('--map adds up columns with a + between them, unless one column is called s
 });
 
 test('unknown columns are named, become labels, or only those that are chosen do', () => {
-  expect(plan(['region', 'model', '']).unknown).toEqual(['region']);
-  expect(plan(['region'], { labels: true }).pairs).toEqual(['region=label.region']);
-  const chosen = plan(['region', 'tier', 'model'], { labels: ['tier', 'model', 'zone'] });
+  expect(plan(['branch', 'model', '']).unknown).toEqual(['branch']);
+  expect(plan(['branch'], { labels: true }).pairs).toEqual(['branch=label.branch']);
+  const chosen = plan(['branch', 'tier', 'model'], { labels: ['tier', 'model', 'zone'] });
   expect(chosen.pairs).toEqual(['model=model', 'tier=label.tier', 'model=label.model']);
-  expect(chosen).toMatchObject({ unknown: ['region'], missing: ['zone'] });
+  expect(chosen).toMatchObject({ unknown: ['branch'], missing: ['zone'] });
   expect(plan(['label.team', 'labels.cost.center']).pairs).toEqual([
     'label.team=label.team',
     'labels.cost.center=label.cost.center',

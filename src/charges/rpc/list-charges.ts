@@ -12,7 +12,7 @@ import { fromProtoChargeFilter, fromProtoListChargesOrder, toProtoCharge } from 
 import type { ChargeReader } from '../ports.ts';
 import { encodedBytesAtMost, FRAME_BYTES } from './charge-bytes.ts';
 import { READ_REQUEST_BYTES_MAX } from './get-charge.ts';
-import { decodePageToken, encodePageToken, type ListIdentity } from './page-token.ts';
+import { decodePageToken, encodePageToken, type PageScope } from './page-token.ts';
 
 /** Charges of a page if the caller does not say how many, and at most. */
 const PAGE_SIZE_DEFAULT = 100;
@@ -40,8 +40,8 @@ export function listCharges(reader: ChargeReader, check: Check<ListChargesReques
       const filter = fromProtoChargeFilter(request.filter);
       const { includeCorrected } = request;
       const order = fromProtoListChargesOrder(request.order);
-      const list: ListIdentity = { tenant, filter, order, includeCorrected };
-      const after = request.pageToken === '' ? undefined : decodePageToken(list, request.pageToken);
+      const scope: PageScope = { tenant, filter, options: ['ListCharges', order, includeCorrected] };
+      const after = request.pageToken === '' ? undefined : decodePageToken(scope, request.pageToken);
       // A page may always be shorter than asked for.
       const pageSizeMax = underPressure ? PAGE_SIZE_DEFAULT : PAGE_SIZE_MAX;
       const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, pageSizeMax);
@@ -50,16 +50,16 @@ export function listCharges(reader: ChargeReader, check: Check<ListChargesReques
       const charges = await reader.list(tenant, query, { timeoutMs });
       // To build the page takes longer than to read it.
       if (call.aborted) throw new ServiceError(cancelled());
-      return toProtoPage(list, charges, pageSize);
+      return toProtoPage(scope, charges, pageSize);
     },
   });
 }
 
-function toProtoPage(list: ListIdentity, charges: readonly Charge[], pageSize: number): ListChargesResponse {
+function toProtoPage(scope: PageScope, charges: readonly Charge[], pageSize: number): ListChargesResponse {
   const page = withinBytes(charges.slice(0, pageSize).map((charge) => toProtoCharge(charge)));
   const last = charges[page.length - 1];
   const more = charges.length > page.length && last !== undefined;
-  return { charges: page, nextPageToken: more ? encodePageToken(list, last) : '' };
+  return { charges: page, nextPageToken: more ? encodePageToken(scope, last) : '' };
 }
 
 /** The longest run from the start that fits into {@link PAGE_BYTES_MAX}. */

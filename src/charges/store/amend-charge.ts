@@ -3,7 +3,7 @@
 import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { JOURNAL_KIND } from '../../journal/index.ts';
-import type { Cost, Prices } from '../../prices/index.ts';
+import { type Cost, latestPrices, type PriceBook, type Prices } from '../../prices/index.ts';
 import type { AmendRequest } from '../charge.ts';
 import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
 import type { ChargeRow } from '../entity.ts';
@@ -51,7 +51,8 @@ export async function amendCharge(
 
   const original = decision.charge;
   const replacement = newReplacement(original, request, replacementId);
-  Object.assign(replacement, await costOf(prices, tenant, original, replacement));
+  const book = await latestPrices(em, tenant, prices.known(tenant));
+  Object.assign(replacement, costOf(book, original, replacement));
   const amendment = newCorrection(id, request, decision, replacementId);
   await insert.replacement(client, tenant, replacement);
   await insert.corrections(client, tenant, JOURNAL_KIND.amended, [amendment]);
@@ -73,14 +74,8 @@ function newReplacement(original: ChargeRow, request: AmendRequest, id: string):
 }
 
 /** While the tenant is locked nobody adds a price version, so the last one is the one before it in the journal. */
-async function costOf(
-  prices: Prices,
-  tenant: string,
-  original: ChargeRow,
-  replacement: ChargeRow,
-): Promise<Cost> {
-  const book = await prices.reload(tenant);
+function costOf(prices: PriceBook, original: ChargeRow, replacement: ChargeRow): Cost {
   return keepsPriceVersion(original, replacement)
-    ? book.costWith(original.priceVersion, replacement)
-    : book.costOf(replacement);
+    ? prices.costWith(original.priceVersion, replacement)
+    : prices.costOf(replacement);
 }

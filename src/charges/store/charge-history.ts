@@ -40,7 +40,6 @@ export async function linesOf(
   { costNanos, priceVersion }: Cost,
 ): Promise<readonly CostLine[]> {
   if (costNanos === undefined) return [];
-  const known = await prices.get(tenant);
-  const book = known.version < priceVersion ? await prices.reload(tenant) : known;
+  const book = await prices.including(tenant, priceVersion);
   return book.linesWith(priceVersion, usage);
 }

@@ -2,7 +2,7 @@
 
 import { ALIASES, simplify } from './aliases.ts';
 import { FIELD_NAMES, fieldNamed, labelField, layoutField, type Field } from './fields.ts';
-import type { Cells, Layout } from './layouts/layout.ts';
+import type { Cells, Layout, Meanings } from './layouts/layout.ts';
 import type { ImportOptions } from './options.ts';
 import type { Cell } from './row.ts';
 import type { Places } from './settle-parts.ts';
@@ -23,6 +23,8 @@ type Sum = readonly number[];
 export interface Assignment {
   readonly field: Field;
   readonly choices: readonly Sum[];
+  /** See {@link Layout.meanings}. */
+  readonly meanings?: Meanings | undefined;
 }
 
 /** What becomes of each column of a file (or, in NDJSON, of one object). */
@@ -101,7 +103,7 @@ export function cellsOf(columns: readonly string[]): (cells: readonly Cell[]) =>
 }
 
 /**
- * Plans the columns: `--map` first, then the layout, then columns called like a field of the contract (case
+ * Plans the columns: `--map` first (`--map FIELD=` says that no column fills it), then the layout, then columns called like a field of the contract (case
  * and underscores do not matter), then the common names of {@link ALIASES} in their order, then columns called
  * `label.KEY`. A guessed column fills one field. A column that is left over becomes a label (`--labels`) or
  * is reported.
@@ -113,22 +115,25 @@ export function planColumns(columns: readonly string[], rules: ColumnRules): Col
   const fields = new Set<string>();
   const used = new Set<number>();
   const missing: string[] = [];
-  const assign = (field: Field, choices: readonly Sum[]): void => {
+  const assign = (field: Field, choices: readonly Sum[], meanings?: Meanings): void => {
     if (choices.length === 0) return;
-    assignments.push({ field, choices });
+    assignments.push({ field, choices, meanings });
     fields.add(field.name);
     for (const index of choices.flat()) used.add(index);
   };
   for (const [field, text] of rules.map) assign(field, mapped(text, columns, missing));
+  const mappedNames = new Set(rules.map.map(([{ name }]) => name));
   for (const [name, text] of Object.entries(layout?.fields ?? {}))
-    if (!fields.has(name)) assign(layoutField(name), finder.choices(text));
+    if (!mappedNames.has(name.replace(/ in .*/, '')))
+      assign(layoutField(name), finder.choices(text), layout?.meanings?.[name]);
   const id = rules.idColumns.map((column) => finder.choices(column).flat());
   rules.idColumns.forEach((column, index) => {
     if (id[index]?.length === 0 && !layout?.id?.includes(column)) missing.push(column);
   });
 
   for (const name of FIELD_NAMES) {
-    if (fields.has(name) || rules.notGuessed?.has(name) || hasOffset(fields, name)) continue;
+    if (fields.has(name) || mappedNames.has(name) || rules.notGuessed?.has(name) || hasOffset(fields, name))
+      continue;
     const index = namesOf(name, layout)
       .map((alias) => columns.findIndex((column, at) => !used.has(at) && simplify(column) === alias))
       .find((found) => found >= 0);
@@ -145,8 +150,14 @@ export function namedColumns(text: string, columns: readonly string[]): string[]
   return columns.includes(text) ? [text] : text.split('+').map((part) => part.trim());
 }
 
+/** What a text means in a column of a layout; empty: nothing. */
+export function meaningOf(text: string, meanings: Meanings | undefined): string {
+  return meanings?.[text.trim().toLowerCase()] ?? meanings?.['*'] ?? text;
+}
+
 /** The columns of `--map FIELD=A+B`. */
 function mapped(text: string, columns: readonly string[], missing: string[]): Sum[] {
+  if (text === '') return [];
   const parts = namedColumns(text, columns);
   const indexes = parts.map((part) => columns.indexOf(part));
   missing.push(...parts.filter((_, index) => (indexes[index] ?? -1) < 0));

@@ -33,10 +33,13 @@ docs/import.md has the table.
 Fields:
   user_profile, session_key, provider, other_provider, charge_type, prompt_tokens, completion_tokens,
   total_tokens, model, reference, usage_time, label.KEY, cache_read_tokens, cache_write_5m_tokens,
-  cache_write_1h_tokens, cache_write_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens.
+  cache_write_1h_tokens, cache_write_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
+  image_input_tokens, image_output_tokens, service_tier, region, reported_cost, reported_currency,
+  call_outcome, search_queries, input_images, output_images, input_milliseconds, output_milliseconds,
+  input_seconds, output_seconds, input_characters, output_characters.
   In other files, a column fills the field of the same name; case and marks do not matter. Common names work
-  too: TIMESTAMP, input_tokens, output_tokens, user, session_id and more. --map goes first. --set is for rows
-  whose column is empty, or for all if there is no column.
+  too: TIMESTAMP, input_tokens, output_tokens, user, session_id and more. --map goes first, and --map FIELD= says
+  that no column fills the field. --set is for rows whose column is empty, or for all if there is no column.
   An NDJSON line is an object with these columns or a charge in proto3 JSON. A nested value is a column
   like usage.input_tokens.
   Defaults: user_profile=import, provider=PROVIDER_OTHER with other_provider=unknown, and
@@ -55,7 +58,10 @@ Values:
   Times are RFC 3339, year-month-day with or without a time (UTC unless an offset follows), dates with the
   month by its English name, or Unix times in seconds, milliseconds, microseconds or nanoseconds. 01/02/2026
   and 01.02.2026 are rejected, because day and month could be exchanged.
-  Providers and charge types: PROVIDER_OPENAI, openai or OpenAI; CHARGE_TYPE_TOOL or tool.
+  Providers and charge types: PROVIDER_OPENAI, openai or OpenAI; CHARGE_TYPE_TOOL or tool. Service tiers:
+  standard, batch, flex, priority. Outcomes of calls: succeeded, interrupted, failed.
+  reported_cost is what the provider or a router said, in units of reported_currency (USD if nothing says
+  another one). More than 9 decimals are rounded to billionths, a half to the even neighbour.
 
 Request ids:
   A column with an id for each event is used if no two different rows share one. Otherwise the id of a row
@@ -63,6 +69,8 @@ Request ids:
   exported again, in another order, with more rows or columns, adds only what is new. The name of the
   file, the place of a row, labels and --set do not count. A row whose other fields differ from those of its
   stored charge is rejected, and the reason names the field. Stored charges never change.
+  Each import has an id, which is printed: npx charge void --import ID takes back what it recorded. Voided
+  charges keep their request ids, so --request-id-prefix again: records their rows again.
 
 Rejected rows:
   Row numbers are line numbers as an editor shows them: the header of a CSV file is line 1.

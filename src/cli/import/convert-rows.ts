@@ -2,7 +2,7 @@
 
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
 import { cellsOf, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
-import { hashOf, idInRow, NumberTable, requestIdOf } from './identity.ts';
+import { hashOf, idInRow, NumberTable, requestIdOf, withPrefix } from './identity.ts';
 import type { Cells } from './layouts/layout.ts';
 import { describeViolations, type Rejection } from './rejects.ts';
 import type { Cell, Row } from './row.ts';
@@ -15,11 +15,19 @@ export interface Conversion {
   readonly template: ChargeTemplate;
   /** Of an event on several lines, the number of the row that counts, by its id. */
   readonly counted?: NumberTable | undefined;
+  /** `--request-id-prefix`. */
+  readonly requestIdPrefix?: string | undefined;
+  /** Id of the import that the charges become part of. Absent: nothing is recorded. */
+  readonly importId?: string;
 }
 
 /** A request, why the row cannot be sent, or neither: the row is left out because it is no usage of its own. */
 export type ConvertedRow =
-  | { readonly request: CreateChargeRequest; readonly unsettled: readonly Unsettled[] }
+  | {
+      readonly request: CreateChargeRequest;
+      readonly unsettled: readonly Unsettled[];
+      readonly isCostRounded: boolean;
+    }
   | { readonly rejection: Rejection }
   | { readonly leftOut: true };
 
@@ -99,7 +107,7 @@ export class RowConverter {
     });
     if (row.fault !== undefined) return reject('UNREADABLE_ROW', row.fault);
     if (!this.#planner.isUsage(row)) return { leftOut: true };
-    const { template, counted } = this.#conversion;
+    const { template, counted, requestIdPrefix = '', importId = '' } = this.#conversion;
     const { plan } = this.#planner.of(row.columns);
     const id = idInRow(plan, row.cells);
     if (id !== undefined && counted && counted.get(id) !== this.#rowNumber) return { leftOut: true };
@@ -108,15 +116,16 @@ export class RowConverter {
       const { violations } = converted;
       return reject('INVALID_VALUE', describeViolations(violations), { violations });
     }
-    const { charge, facts, unsettled } = converted;
-    const requestId =
+    const { charge, facts, unsettled, isCostRounded } = converted;
+    const ownId =
       id === undefined
         ? requestIdOf(facts, this.#equalRows.count(facts))
         : this.#withUser(id, charge.userProfile);
-    const request = { charge, requestId, importId: '' };
-    if (row.raw.length < MEASURED_CHARS_MIN) return { request, unsettled };
+    const requestId = withPrefix(requestIdPrefix, ownId);
+    const request = { charge, requestId, importId };
+    if (row.raw.length < MEASURED_CHARS_MIN) return { request, unsettled, isCostRounded };
     const size = CreateChargeRequest.encode(request).finish().length;
-    if (size + WRAPPER_BYTES <= REQUEST_BYTES_MAX) return { request, unsettled };
+    if (size + WRAPPER_BYTES <= REQUEST_BYTES_MAX) return { request, unsettled, isCostRounded };
     const reason = `the request would have ${size} bytes, and the service accepts ${REQUEST_BYTES_MAX}`;
     return reject('ROW_TOO_LARGE', reason, { requestId });
   }

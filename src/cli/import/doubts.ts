@@ -108,6 +108,10 @@ export function doubtsAbout(plan: Previewed): { doubts: string[]; notes: string[
     notes.push(
       `columns that are not recorded: ${others.join(', ')}; --map FIELD=COLUMN or --labels A,B records them`,
     );
+  if (preview.roundedCosts > 0)
+    notes.push(
+      'reported costs with more than 9 decimals are rounded to billionths, a half to the even neighbour',
+    );
   if (rules.notGuessed?.size)
     notes.push(`no value fits, so no column was guessed for: ${[...rules.notGuessed].join(', ')}`);
   for (const [{ name }] of options.constants)

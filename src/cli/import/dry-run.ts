@@ -66,7 +66,7 @@ export async function dryRun(
       const [charge, known] = [request.charge, stored[index]];
       const field = known && charge && differenceFrom(known, charge);
       if (field !== undefined) reject(conflict(row, request, `charge ${known?.id}, and ${field} differs`));
-      else totals.addExpected(request, known !== undefined || !isFirst);
+      else totals.addExpected(request, known !== undefined || !isFirst, known);
     });
   };
   try {

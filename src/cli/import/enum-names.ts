@@ -1,5 +1,5 @@
 /**
- * Names that other programs give to the providers and charge types of the contract. Case, blanks and the
+ * Names that other programs give to the values of the contract's enums. Case, blanks and the
  * marks `-`, `_`, `.`, `/` do not matter.
  *
  * A name that could be two providers is left out on purpose, because a guess would be recorded: `aws`
@@ -7,7 +7,8 @@
  * `claude`, `grok`, `azure_ai_foundry` (OpenAI models or others), `openai_like`, `custom_openai`.
  */
 
-import { ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
+import { CallOutcome, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
+import { ServiceTier } from '../../../generated/charge/v1/money.ts';
 
 /**
  * Taken from LiteLLM's `LlmProviders`, OpenRouter's provider names and slugs, OpenTelemetry's
@@ -48,6 +49,7 @@ export const PROVIDER_NAMES: readonly (readonly [Provider, string])[] = [
     Provider.PROVIDER_MISTRAL_AI,
     'mistral, mistralai, mistral.chat, mistral.embedding, codestral, text-completion-codestral',
   ],
+  [Provider.PROVIDER_MOONSHOT_AI, 'moonshot, moonshot.chat, moonshotai.chat'],
   [Provider.PROVIDER_PERPLEXITY, 'perplexity-ai'],
   [Provider.PROVIDER_X_AI, 'x-ai, xai, xai.chat, xai.responses'],
 ];
@@ -68,4 +70,18 @@ export const CHARGE_TYPE_NAMES: readonly (readonly [ChargeType, string])[] = [
     ChargeType.CHARGE_TYPE_TOOL,
     'tools, tool call, tool calls, tool use, function, function call, execute_tool, call_mcp_tool',
   ],
+];
+
+/** Taken from the responses of OpenAI, Anthropic, Google and Groq. `scale` and provisioned capacity are no tiers of the contract. */
+export const SERVICE_TIER_NAMES: readonly (readonly [ServiceTier, string])[] = [
+  [ServiceTier.SERVICE_TIER_STANDARD, 'default, on_demand'],
+  [ServiceTier.SERVICE_TIER_PRIORITY, 'on_demand_priority'],
+  [ServiceTier.SERVICE_TIER_FLEX, 'on_demand_flex'],
+];
+
+/** Taken from the states that LiteLLM and the APIs of OpenAI give to a call that has ended. */
+export const CALL_OUTCOME_NAMES: readonly (readonly [CallOutcome, string])[] = [
+  [CallOutcome.CALL_OUTCOME_SUCCEEDED, 'success, successful, completed, ok'],
+  [CallOutcome.CALL_OUTCOME_INTERRUPTED, 'cancelled, canceled, aborted'],
+  [CallOutcome.CALL_OUTCOME_FAILED, 'failure, error, errored'],
 ];

@@ -1,28 +1,23 @@
-/** The fields of a charge that a file can fill, and how each one reads the text of a cell. */
+/** The fields of a charge that a file can fill. */
 
-import { Provider, TokenDetails, type Charge } from '../../../generated/charge/v1/charge.ts';
-import { isSummaryWord } from './summary.ts';
-import { explainTime, parseTimestamp } from './timestamp.ts';
-import { parseChargeType, parseCount, parseProvider, quote } from './values.ts';
-
-/** A charge in the making. */
-export interface Draft {
-  readonly charge: Charge;
-  /** `--other-providers`: a provider that the contract does not name becomes PROVIDER_OTHER of that name. */
-  readonly otherProviders: boolean | undefined;
-  /** Names of the fields that have a value. */
-  readonly filled: Set<string>;
-  /** Tokens written to a cache whose lifetime the file does not say. They count, but are no token detail. */
-  cacheWriteTokens: bigint;
-  /** Of traces that count their time from 0: the distance to their start. */
-  offsetMs?: number;
-}
-
-/** Reports what is wrong with a cell, as the end of a sentence that begins with the field. */
-export type Fail = (rule: string, description: string) => void;
-
-/** Puts the text of a cell, which is not empty, into the draft, or reports why it cannot. */
-type Reader = (draft: Draft, text: string, fail: Fail) => void;
+import { UsageKind } from '../../../generated/charge/v1/money.ts';
+import type { Reader, SetCount } from './draft.ts';
+import {
+  detail,
+  quantity,
+  readCallOutcome,
+  readChargeType,
+  readCost,
+  readCount,
+  readCurrency,
+  readModel,
+  readOffset,
+  readProvider,
+  readSeconds,
+  readServiceTier,
+  readTime,
+  text,
+} from './readers.ts';
 
 /** Where a cell goes: a field of the charge or one of its labels. */
 export interface Field {
@@ -35,10 +30,7 @@ export interface Field {
   readonly read: Reader;
 }
 
-type NamesOf<V> = { [K in keyof Charge]: Charge[K] extends V ? K : never }[keyof Charge];
-type TextName = Exclude<NamesOf<string>, 'id'>;
-
-const COUNTS: Readonly<Record<string, (draft: Draft, tokens: bigint) => void>> = {
+const COUNTS: Readonly<Record<string, SetCount>> = {
   prompt_tokens: ({ charge }, tokens) => (charge.promptTokens = tokens),
   completion_tokens: ({ charge }, tokens) => (charge.completionTokens = tokens),
   total_tokens: ({ charge }, tokens) => (charge.totalTokens = tokens),
@@ -48,6 +40,15 @@ const COUNTS: Readonly<Record<string, (draft: Draft, tokens: bigint) => void>> =
   'token_details.reasoning_tokens': detail('reasoningTokens'),
   'token_details.audio_input_tokens': detail('audioInputTokens'),
   'token_details.audio_output_tokens': detail('audioOutputTokens'),
+  'token_details.image_input_tokens': detail('imageInputTokens'),
+  'token_details.image_output_tokens': detail('imageOutputTokens'),
+  search_queries: quantity(UsageKind.USAGE_KIND_SEARCH_QUERY),
+  input_images: quantity(UsageKind.USAGE_KIND_INPUT_IMAGE),
+  output_images: quantity(UsageKind.USAGE_KIND_OUTPUT_IMAGE),
+  input_milliseconds: quantity(UsageKind.USAGE_KIND_INPUT_MILLISECOND),
+  output_milliseconds: quantity(UsageKind.USAGE_KIND_OUTPUT_MILLISECOND),
+  input_characters: quantity(UsageKind.USAGE_KIND_INPUT_CHARACTER),
+  output_characters: quantity(UsageKind.USAGE_KIND_OUTPUT_CHARACTER),
   cache_write_tokens: (draft, tokens) => (draft.cacheWriteTokens = tokens),
 };
 
@@ -57,14 +58,26 @@ const READERS: Readonly<Record<string, Reader>> = {
   provider: readProvider,
   other_provider: text('otherProvider'),
   charge_type: readChargeType,
-  ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, readCount(name)])),
+  ...Object.fromEntries(Object.entries(COUNTS).map(([name, set]) => [name, readCount(set)])),
   model: readModel,
   reference: text('reference'),
   usage_time: readTime,
+  service_tier: readServiceTier,
+  region: text('region'),
+  input_seconds: readSeconds(UsageKind.USAGE_KIND_INPUT_MILLISECOND),
+  output_seconds: readSeconds(UsageKind.USAGE_KIND_OUTPUT_MILLISECOND),
+  reported_cost: readCost(9),
+  reported_currency: readCurrency,
+  call_outcome: readCallOutcome,
 };
 
-/** Times of traces that count from 0, in milliseconds for each unit. Only layouts fill them. */
-const OFFSETS: Readonly<Record<string, number>> = { 'offset in seconds': 1000, 'offset in milliseconds': 1 };
+/** Fields that only layouts fill: times of traces that count from 0, and costs in another unit. */
+const LAYOUT_FIELDS: Readonly<Record<string, Pick<Field, 'path' | 'read'>>> = {
+  'offset in seconds': { path: 'charge.usage_time', read: readOffset(1000) },
+  'offset in milliseconds': { path: 'charge.usage_time', read: readOffset(1) },
+  'reported_cost in cents': { path: 'charge.reported_cost', read: readCost(7) },
+  'reported_cost in nanos': { path: 'charge.reported_cost', read: readCost(0) },
+};
 
 /** Every name that `--map` and `--set` take, but for labels. */
 export const FIELD_NAMES: readonly string[] = Object.keys(READERS);
@@ -82,15 +95,10 @@ export function fieldNamed(name: string): Field | undefined {
   return { name: full, path: `charge.${full}`, isCount: Object.hasOwn(COUNTS, full), read };
 }
 
-/** Field of a layout: one of {@link fieldNamed} or an offset. Throws if the table of layouts has a wrong name. */
+/** Field of a layout: one of {@link fieldNamed} or of its own. Throws if the table of layouts has a wrong name. */
 export function layoutField(name: string): Field {
-  const unitMs = OFFSETS[name];
-  const read: Reader = (draft, value, fail) => {
-    if (/^\d{1,12}(\.\d+)?$/.test(value)) draft.offsetMs = Number(value) * (unitMs ?? 0);
-    else fail('import.time', `${quote(value)} is not a number of seconds or milliseconds`);
-  };
-  const field =
-    unitMs === undefined ? fieldNamed(name) : { name, path: 'charge.usage_time', isCount: false, read };
+  const own = LAYOUT_FIELDS[name];
+  const field = own ? { name, isCount: false, ...own } : fieldNamed(name);
   if (!field) throw new Error(`there is no field ${name}`);
   return field;
 }
@@ -99,54 +107,4 @@ export function layoutField(name: string): Field {
 export function labelField(key: string): Field {
   const read: Reader = ({ charge }, value) => void charge.labels.set(key, value);
   return { name: `label.${key}`, path: `charge.labels[${JSON.stringify(key)}]`, isCount: false, read };
-}
-
-function text(name: TextName): Reader {
-  return ({ charge }, value) => void (charge[name] = value);
-}
-
-function detail(name: keyof TokenDetails) {
-  return ({ charge }: Draft, tokens: bigint): void => {
-    charge.tokenDetails ??= TokenDetails.fromPartial({});
-    charge.tokenDetails[name] = tokens;
-  };
-}
-
-function readCount(name: string): Reader {
-  return (draft, value, fail) => {
-    const tokens = parseCount(value.trim());
-    if (typeof tokens === 'bigint') COUNTS[name]?.(draft, tokens);
-    else fail('import.count', tokens.reason);
-  };
-}
-
-function readProvider({ charge, otherProviders }: Draft, value: string, fail: Fail): void {
-  const provider = parseProvider(value.trim());
-  if (provider !== undefined) charge.provider = provider;
-  else if (otherProviders) {
-    charge.provider = Provider.PROVIDER_OTHER;
-    charge.otherProvider = value.trim();
-  } else {
-    const hint = 'is not a provider of the contract; with --other-providers it is recorded as PROVIDER_OTHER';
-    fail('import.enum', `${quote(value)} ${hint}`);
-  }
-}
-
-function readChargeType({ charge }: Draft, value: string, fail: Fail): void {
-  const type = parseChargeType(value.trim());
-  if (type === undefined) fail('import.enum', `${quote(value)} is not completion, plugin or tool`);
-  else charge.chargeType = type;
-}
-
-/** A report may sum up the models of each day, in a row that has its time. */
-function readModel({ charge }: Draft, value: string, fail: Fail): void {
-  if (/^all$/i.test(value.trim()) || isSummaryWord(value))
-    fail('import.sum', `${quote(value)} is no model but a sum of others: it is not charged`);
-  else charge.model = value;
-}
-
-function readTime({ charge }: Draft, value: string, fail: Fail): void {
-  const time = parseTimestamp(value.trim());
-  if (time) charge.usageTime = time;
-  else fail('import.time', explainTime(value.trim()));
 }

@@ -8,7 +8,7 @@
 
 import { createHash } from 'node:crypto';
 import type { ColumnPlan } from './columns.ts';
-import type { Draft } from './fields.ts';
+import type { Draft } from './draft.ts';
 import type { Cell } from './row.ts';
 import { parseTimestamp } from './timestamp.ts';
 
@@ -61,9 +61,17 @@ export function requestIdOf(facts: string, number: number): string {
   return `import:${hashOf(facts)}:${number}`;
 }
 
+const ID_LENGTH_MAX = 128;
+
+/** A request id with a prefix of at most 64 characters. One that would be too long becomes a hash. */
+export function withPrefix(prefix: string, id: string): string {
+  const text = prefix + id;
+  return text.length <= ID_LENGTH_MAX ? text : `${prefix}import:${hashOf(id)}`;
+}
+
 /** Whether this is the id of a row of which the file has an equal one before it. */
 export function isLaterEqualRow(requestId: string): boolean {
-  return /^import:[\w-]{22}:(?!1$)\d+$/.test(requestId);
+  return /import:[\w-]{22}:(?!1$)\d+$/.test(requestId);
 }
 
 /** 132 bits of a hash, in 22 characters. */

@@ -27,7 +27,7 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
 };
 const revive = ((_key: string, value: unknown, context: { source: string }) => {
   if (typeof value === 'number') return rawJSON(context.source);
-  return Array.isArray(value) ? attributesOf(value) : value;
+  return Array.isArray(value) ? (quantitiesOf(value) ?? attributesOf(value)) : value;
 }) as (key: string, value: unknown) => unknown;
 
 /**
@@ -142,6 +142,18 @@ function flatten(
     else cells.set(name, toCell(value));
     if (Array.isArray(value)) arrays.set(name, value);
   }
+}
+
+/** The quantities of a charge in proto3 JSON as an object: `[{"kind":"A","amount":"1"}]` → `{"A":"1"}`. */
+function quantitiesOf(array: readonly unknown[]): unknown {
+  const entries = array.map((item) => {
+    const { kind, amount } = isObject(item) ? item : {};
+    return typeof kind === 'string' && kind.startsWith('USAGE_KIND_') && amount !== undefined
+      ? ([kind, amount] as const)
+      : undefined;
+  });
+  const isComplete = entries.length > 0 && entries.every((entry) => entry !== undefined);
+  return isComplete ? Object.fromEntries(entries) : undefined;
 }
 
 /** The attributes of OTLP as an object, `[{"key":"a","value":{"intValue":"1"}}]` → `{"a":"1"}`. */

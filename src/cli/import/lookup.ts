@@ -3,6 +3,7 @@
 import { Metadata, status as codes, type ServiceError } from '@grpc/grpc-js';
 import pRetry, { AbortError } from 'p-retry';
 import type { Charge } from '../../../generated/charge/v1/charge.ts';
+import { ServiceTier } from '../../../generated/charge/v1/money.ts';
 import {
   ChargeServiceClient,
   type CreateChargeRequest,
@@ -79,7 +80,8 @@ export class Lookup {
     const cut = CUT_MICROS.find((unit) => micros % unit === 0n) ?? 1n;
     const filter = { ...NO_FILTER, model, startTime: timeAt(micros), endTime: timeAt(micros + cut) };
     const order = ListChargesOrder.LIST_CHARGES_ORDER_UNSPECIFIED;
-    const request = { pageSize: LISTED_MAX, pageToken: '', filter, order, includeCorrected: true };
+    // Charges that were voided do not count, so they may be recorded again.
+    const request = { pageSize: LISTED_MAX, pageToken: '', filter, order, includeCorrected: false };
     const response = await this.#call<ListChargesResponse>((done) =>
       this.#client.listCharges(request, new Metadata(), { deadline: Date.now() + CALL_TIMEOUT_MS }, done),
     );
@@ -109,8 +111,8 @@ const NO_FILTER = {
   chargeType: 0,
   model: '',
   reference: '',
-  importId: '',
   labels: new Map<string, string>(),
+  importId: '',
 } as const;
 
 function timeAt(micros: bigint): { seconds: bigint; nanos: number } {
@@ -134,11 +136,24 @@ export function differenceFrom(stored: Charge, charge: Charge): string | undefin
   return Object.keys(sent).find((field) => sent[field] !== kept[field]);
 }
 
+const SET_BY_SERVER: ReadonlySet<string> = new Set<keyof Charge>([
+  'id',
+  'createTime',
+  'updateTime',
+  'cost',
+  'state',
+  'amends',
+  'replacedBy',
+  'importId',
+]);
+
 /** The content of a charge, field by field, as far as the service compares it. */
 export function comparable(charge: Charge): Readonly<Record<string, string>> {
-  const { usageTime, labels, tokenDetails, ...rest } = charge;
+  const { usageTime, labels, tokenDetails, serviceTier, quantities, ...rest } = charge;
   const fields = [
-    ...Object.entries(rest).filter(([name]) => !['id', 'createTime', 'updateTime'].includes(name)),
+    ...Object.entries(rest).filter(([name]) => !SET_BY_SERVER.has(name)),
+    ['serviceTier', serviceTier || ServiceTier.SERVICE_TIER_STANDARD],
+    ['quantities', quantities.map(({ kind, amount }) => `${kind}=${amount}`).sort()],
     ['usageTime', usageTime && `${usageTime.seconds}.${Math.trunc(usageTime.nanos / 1000)}`],
     ['labels', JSON.stringify([...labels].sort())],
     [

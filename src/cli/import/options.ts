@@ -10,6 +10,8 @@ import type { Format } from './row.ts';
 /** What commander reads as it is. */
 interface Flags {
   readonly requestIdColumn?: string;
+  /** Stands before every request id. */
+  readonly requestIdPrefix?: string;
   /** A provider that the contract does not name becomes PROVIDER_OTHER of that name. */
   readonly otherProviders?: boolean;
   readonly json?: boolean;
@@ -87,6 +89,10 @@ export function addFlags(command: Command): void {
       '--request-id-column <name>',
       'the file has its own request ids, in this column; A+B: in several together',
     )
+    .option(
+      '--request-id-prefix <text>',
+      'put this before every request id, to record again what was voided: 1 to 64 printable ASCII characters',
+    )
     .optionsGroup('Before sending:')
     .option('--dry-run', 'read the whole file, send nothing, and tell what would happen')
     .option('--yes', 'send without asking, also if the plan has doubts')
@@ -108,6 +114,8 @@ export function readOptions(command: Command): ImportOptions {
   if (flags.delimiter !== undefined && !/^[^"\r\n]$/u.test(flags.delimiter)) {
     faults.push('--delimiter: expected one character that is no quote and no line end');
   }
+  if (!/^[ -~]{1,64}$/.test(flags.requestIdPrefix ?? '-'))
+    faults.push('--request-id-prefix: expected 1 to 64 printable ASCII characters');
   const map = readPairs('--map', flags.map, faults);
   const constants = readPairs('--set', flags.set, faults);
   const addressSource = command.getOptionValueSource('address') === 'cli' ? '--address' : 'LISTEN';
@@ -162,7 +170,7 @@ function readPairs(flag: '--map' | '--set', pairs: readonly string[] = [], fault
   for (const pair of pairs) {
     const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(pair) ?? [];
     const field = fieldNamed(name.trim());
-    if (name === '' || value === '')
+    if (name === '' || (value === '' && flag === '--set'))
       faults.push(`${flag}: expected FIELD=${flag === '--map' ? 'COLUMN' : 'VALUE'}, not ${pair}`);
     else if (!field)
       faults.push(`${flag}: there is no field ${name}; fields are ${FIELD_NAMES.join(', ')}, label.KEY`);

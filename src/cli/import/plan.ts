@@ -50,9 +50,11 @@ export async function planImport(source: Source, signal: AbortSignal): Promise<I
   const template = { constants, otherProviders: options.otherProviders, takesImportTime, takesInside: true };
   const faults = faultsOf({ sample, columns, rules, template, isKnown });
   if (faults.length > 0) throw new UsageError(faults);
-  const preview = previewOf(sample.rows, { rules, template, counted: ids.survey?.counted });
+  const counted = ids.survey?.counted;
+  const { requestIdPrefix } = options;
+  const preview = previewOf(sample.rows, { rules, template, counted, requestIdPrefix });
   const takesInside = preview.unsettled.size > 0;
-  const conversion = { rules, template: { ...template, takesInside }, counted: ids.survey?.counted };
+  const conversion = { rules, template: { ...template, takesInside }, counted, requestIdPrefix };
   const { doubts, notes } = doubtsAbout({ sample, columns, rules, preview, isKnown, options });
   return {
     layout,
@@ -60,7 +62,8 @@ export async function planImport(source: Source, signal: AbortSignal): Promise<I
     columns,
     conversion,
     preview,
-    identity: ids.text,
+    identity:
+      requestIdPrefix === undefined ? ids.text : `${JSON.stringify(requestIdPrefix)}, then ${ids.text}`,
     notes: [...sample.notes, ...notes, ...ids.notes],
     doubts: [...doubts, ...ids.doubts],
   };

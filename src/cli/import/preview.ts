@@ -16,6 +16,8 @@ export interface Preview {
   readonly unsettled: ReadonlySet<Unsettled>;
   readonly promptTokens: bigint;
   readonly completionTokens: bigint;
+  /** Charges whose reported cost had more than 9 decimals. */
+  readonly roundedCosts: number;
 }
 
 /** Converts these rows, the first ones of a file. */
@@ -25,12 +27,14 @@ export function previewOf(rows: readonly Row[], conversion: Conversion): Preview
   const rejections: Rejection[] = [];
   const unsettled = new Set<Unsettled>();
   let leftOut = 0;
+  let roundedCosts = 0;
   for (const row of rows) {
     const converted = converter.convert(row);
     if ('rejection' in converted) rejections.push(converted.rejection);
     else if ('leftOut' in converted) leftOut += 1;
     else {
       requests.push(converted.request);
+      if (converted.isCostRounded) roundedCosts += 1;
       for (const part of converted.unsettled) unsettled.add(part);
     }
   }
@@ -42,6 +46,7 @@ export function previewOf(rows: readonly Row[], conversion: Conversion): Preview
     rejections,
     leftOut,
     unsettled,
+    roundedCosts,
     promptTokens: sum(({ charge }) => charge?.promptTokens),
     completionTokens: sum(({ charge }) => charge?.completionTokens),
   };

@@ -16,6 +16,8 @@ export type Ending = 'stored' | 'rejected' | 'aborted' | 'interrupted' | 'dry_ru
 export interface Report {
   readonly options: ImportOptions;
   readonly plan: ImportPlan;
+  /** Id of this run. Charges that it created have it. */
+  readonly importId: string;
   readonly ending: Ending;
   readonly totals: Totals;
   /** Undefined: no row was rejected. */
@@ -48,7 +50,11 @@ export function toText(report: Report): string {
       ? [['left out', totals.leftOut, 'no usage of their own'] as [string, number, string]]
       : []),
     ...(unanswered > 0 ? [['not answered', unanswered] as [string, number]] : []),
-    ['prompt tokens', totals.promptTokens, 'of created and replayed rows'],
+    ...(totals.voided > 0 ? [['voided', totals.voided, 'of the replayed'] as [string, number, string]] : []),
+    ...(totals.amended > 0
+      ? [['amended', totals.amended, 'of the replayed'] as [string, number, string]]
+      : []),
+    ['prompt tokens', totals.promptTokens, 'of the charges that count'],
     ['completion tokens', totals.completionTokens],
   ];
   const width = Math.max(...counts.map(([, count]) => group(count).length));
@@ -57,16 +63,22 @@ export function toText(report: Report): string {
   );
   const seconds = (totals.elapsedMs / 1000).toFixed(1);
   const head = `${VERBS[report.ending]} ${report.options.file} in ${seconds} s (${totals.pace})`;
-  return [head, ...lines, ...(report.error === undefined ? [] : [report.error]), ...hints(report)].join('\n');
+  const rest = [
+    ...costLines(report),
+    ...(report.error === undefined ? [] : [report.error]),
+    ...hints(report),
+  ];
+  return [head, ...lines, ...rest].join('\n');
 }
 
-/** The summary as one JSON object. The token sums are strings, because they may exceed 2^53. */
+/** The summary as one JSON object. The sums are strings, because they may exceed 2^53. */
 export function toJson(report: Report): string {
   const { totals } = report;
   return JSON.stringify({
     status: report.ending,
     file: report.options.file,
     address: report.options.address,
+    import_id: mayHaveCreated(report) ? report.importId : null,
     plan: planToJson(report.plan),
     rows: totals.read,
     created: totals.created,
@@ -78,6 +90,9 @@ export function toJson(report: Report): string {
     unanswered: totals.read - totals.answered,
     prompt_tokens: String(totals.promptTokens),
     completion_tokens: String(totals.completionTokens),
+    replayed_voided: totals.voided,
+    replayed_amended: totals.amended,
+    ...totals.costs.toJSON(),
     rejects_file: report.rejectsPath ?? null,
     rejections: totals.firstRejections.map(({ row, code, reason }) => ({ row, code, reason })),
     warnings: report.warnings,
@@ -92,8 +107,21 @@ function replayNote({ replayedAfterResend }: Totals): string {
   return `stored before; ${group(replayedAfterResend)} of them were sent again by this import after a broken stream`;
 }
 
+/** What the charges cost. A dry run knows it only of those that are stored. */
+function costLines({ ending, totals: { costs } }: Report): string[] {
+  const of = ending === 'dry_run' ? 'of charges that are stored' : 'of the charges that count';
+  const lines = costs.amounts.map((amount) => `  cost               ${amount}  ${of}`);
+  if (costs.unpriced === 0) return lines;
+  return [
+    ...lines,
+    `  without a price    ${group(costs.unpriced)} charges, in no cost above: ${costs.unpricedModels.join(', ')}`,
+    '                     npx charge prices check tells which prices are missing',
+  ];
+}
+
 /** What to do next. */
-function hints({ ending, totals, earlierRejectsPath }: Report): string[] {
+function hints(report: Report): string[] {
+  const { ending, totals, importId, options, earlierRejectsPath } = report;
   const result: string[] = [];
   if (ending === 'aborted' || ending === 'interrupted') {
     result.push(
@@ -103,12 +131,41 @@ function hints({ ending, totals, earlierRejectsPath }: Report): string[] {
   if (ending === 'stored' && earlierRejectsPath !== undefined) {
     result.push(`${earlierRejectsPath} is from an earlier import of this file; this one rejected nothing.`);
   }
+  if (totals.voided > 0) {
+    const isAll = totals.voided === totals.answered - totals.leftOut;
+    const what = isAll ? 'import the file' : 'import these rows, in a file of their own,';
+    result.push(
+      `${group(totals.voided)} rows are charges that were voided: they stay voided and do not count. ` +
+        `To record them again, ${what} with ${prefixFlag(options)}.`,
+    );
+  }
+  if (totals.amended > 0)
+    result.push(
+      `${group(totals.amended)} rows are charges that were amended: they stay so, and their replacements count instead.`,
+    );
   if (totals.conflicts > 0) {
     result.push(
       `${group(totals.conflicts)} rows have the request id of a stored charge with other content. The stored charges stay as they are, ` +
         'and these rows are not charged. If you changed flags since an earlier import of these rows, import them ' +
-        'with the flags of that import; if the file changed, each reason names the first field that differs.',
+        'with the flags of that import; if the file changed, each reason names the first field that differs. If the ' +
+        'stored charges are wrong, void them (npx charge void) and import these rows, in a file of their own, ' +
+        `with ${prefixFlag(options)}.`,
     );
   }
+  if (mayHaveCreated(report))
+    result.push(
+      `Import ${importId}: to take it back, run: npx charge void --import ${importId} --reason TEXT`,
+    );
   return result;
+}
+
+/** Whether there may be charges of this import. Rows without an answer may be stored. */
+function mayHaveCreated({ ending, totals }: Report): boolean {
+  const isOpen = totals.replayedAfterResend > 0 || totals.read > totals.answered;
+  return ending !== 'dry_run' && (totals.created > 0 || isOpen);
+}
+
+/** A prefix that is not the one of this import. */
+function prefixFlag({ requestIdPrefix }: ImportOptions): string {
+  return `--request-id-prefix ${requestIdPrefix === 'again:' ? 'again-2:' : 'again:'}`;
 }

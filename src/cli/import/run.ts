@@ -1,8 +1,10 @@
 /** One import from the first byte of the file to the summary. */
 
+import { v7 as uuidv7 } from 'uuid';
 import { ServiceUnavailable } from '../client.ts';
 import { EXIT, UsageError } from '../command.ts';
-import { confirm, type Terminal } from './confirm.ts';
+import { terminalOf } from '../confirm.ts';
+import { confirm } from './confirm.ts';
 import { dryRun } from './dry-run.ts';
 import { Importer } from './importer.ts';
 import { Lookup } from './lookup.ts';
@@ -34,7 +36,7 @@ export async function runImport(options: ImportOptions, interrupt: AbortSignal):
     source = await openSource(options, signal);
     plan = await planImport(source, signal);
     process.stderr.write(planToText(plan, options));
-    return await runPlan({ options, source, plan, interrupt, reading });
+    return await runPlan({ options, source, plan, importId: uuidv7(), interrupt, reading });
   } catch (error) {
     if (options.json && error instanceof UsageError) {
       const refusal = {
@@ -55,13 +57,15 @@ interface Run {
   readonly options: ImportOptions;
   readonly source: Source;
   readonly plan: ImportPlan;
+  /** Under which the charges of this run can be listed and voided. */
+  readonly importId: string;
   readonly interrupt: AbortSignal;
   readonly reading: AbortController;
 }
 
 /** Asks if that is needed, imports the rows, prints the summary and returns the exit status. */
 async function runPlan(run: Run): Promise<number> {
-  const { options, plan, interrupt } = run;
+  const { options, plan, importId, interrupt } = run;
   const rejects = new RejectFile(
     options.rejectsPath,
     fileIdOf(plan.sample.columns, plan.sample.rows[0]?.raw ?? ''),
@@ -79,7 +83,8 @@ async function runPlan(run: Run): Promise<number> {
       warnings = doubts;
       if (options.dryRun) totals = await inspect(run, lookup);
       else {
-        await confirm(doubts, options, terminalOf(options), interrupt);
+        const terminal = options.file === '-' ? undefined : terminalOf();
+        await confirm(doubts, options, terminal, interrupt);
         const importer = await importRows(run, rejects, totals);
         warnings = [...warnings, ...importer.warnings];
       }
@@ -91,7 +96,7 @@ async function runPlan(run: Run): Promise<number> {
   }
   const ending = endingOf(error, interrupt.aborted, totals);
   const shown = options.dryRun && ending !== 'aborted' && ending !== 'interrupted' ? 'dry_run' : ending;
-  const report = { options, plan, ending: shown, error, totals, warnings };
+  const report = { options, plan, importId, ending: shown, error, totals, warnings };
   const summary: Report = { ...report, ...rejects.finish(ending === 'stored' || ending === 'rejected') };
   process.stdout.write(`${options.json ? toJson(summary) : toText(summary)}\n`);
   if (ending === 'stored') return EXIT.ok;
@@ -99,15 +104,16 @@ async function runPlan(run: Run): Promise<number> {
 }
 
 async function importRows(run: Run, rejects: RejectFile, totals: Totals): Promise<Importer> {
-  const { options, source, plan, interrupt, reading } = run;
+  const { options, source, plan, importId, interrupt, reading } = run;
   const importer = new Importer(
     options,
-    plan.conversion,
+    { ...plan.conversion, importId },
     rejects,
     plan.sample.columns,
     source.totalBytes,
     totals,
   );
+  process.stderr.write(`Recording as import ${importId}.\n`);
   totals.start();
   importer.failed.addEventListener('abort', () => reading.abort());
   try {
@@ -133,12 +139,6 @@ async function alikeDoubt(lookup: Lookup, { preview }: ImportPlan): Promise<stri
     'model and counts: an import with other flags, or the program itself, may have recorded them under other request ids, ' +
     'and they would be charged again'
   );
-}
-
-/** Where a person can be asked; undefined: nowhere. */
-function terminalOf({ file }: ImportOptions): Terminal | undefined {
-  const { stdin: input, stderr: output } = process;
-  return file !== '-' && input.isTTY && output.isTTY ? { input, output } : undefined;
 }
 
 /** What to say about an error that ended the import. Any other error is thrown on. */

@@ -1,7 +1,7 @@
 /** Decides whether the cached and reasoning tokens of a row are inside its two counts or beside them. */
 
 import { TokenDetails } from '../../../generated/charge/v1/charge.ts';
-import type { Draft } from './fields.ts';
+import type { Draft } from './draft.ts';
 
 /** `inside`: the count includes the part, as the contract wants it. `beside`: the part has to be added. */
 export type Place = 'inside' | 'beside';

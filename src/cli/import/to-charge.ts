@@ -2,8 +2,9 @@
 
 import { Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import type { FieldViolation } from '../../errors/failure.ts';
-import type { ColumnPlan } from './columns.ts';
-import type { Draft, Fail, Field } from './fields.ts';
+import { meaningOf, type Assignment, type ColumnPlan } from './columns.ts';
+import type { Draft, Fail } from './draft.ts';
+import type { Field } from './fields.ts';
 import { factsOf } from './identity.ts';
 import type { ImportOptions } from './options.ts';
 import { Unusable, type Cell } from './row.ts';
@@ -28,6 +29,8 @@ export type Converted =
       /** See {@link factsOf}. */
       readonly facts: string;
       readonly unsettled: readonly Unsettled[];
+      /** The reported cost had more than 9 decimals. */
+      readonly isCostRounded: boolean;
     }
   | { readonly violations: readonly FieldViolation[] };
 
@@ -49,7 +52,7 @@ export function toCharge(
   { constants, otherProviders, takesImportTime, takesInside }: ChargeTemplate,
 ): Converted {
   const charge = Charge.fromPartial({});
-  const draft: Draft = { charge, otherProviders, filled: new Set(), cacheWriteTokens: 0n };
+  const draft = newDraft(charge, otherProviders);
   const violations: FieldViolation[] = [];
   const read = (field: Field, cell: string | Unusable): void => {
     const fail: Fail = (rule, description) => violations.push({ field: field.path, description, rule });
@@ -58,18 +61,49 @@ export function toCharge(
     else if (!cell.isWellFormed()) fail('import.text', 'is not well-formed Unicode');
     else field.read(draft, cell, fail);
   };
-  for (const { field, choices } of assignments) {
-    const sum = choices.find(([first = -1]) => hasValue(cells[first]));
-    if (sum) read(field, addUp(sum.map((index) => cells[index])));
+  for (const assignment of assignments) {
+    const value = firstValue(assignment, cells);
+    if (value !== undefined) read(assignment.field, value);
   }
   const facts = factsOf(draft);
   for (const [field, value] of constants) if (!draft.filled.has(field.name)) read(field, value);
   if (draft.offsetMs !== undefined) addOffset(charge, draft.offsetMs);
   fillDefaults(draft);
+  putParts(draft);
   const unsettled = settleParts(draft, places);
   violations.push(...missing(draft, takesImportTime));
   if (!takesInside) violations.push(...unsettled.map((part) => UNSETTLED[part]));
-  return violations.length > 0 ? { violations } : { charge, facts, unsettled };
+  if (violations.length > 0) return { violations };
+  return { charge, facts, unsettled, isCostRounded: draft.isCostRounded === true };
+}
+
+/** A draft that has what the charge has. */
+export function newDraft(charge: Charge, otherProviders: boolean | undefined): Draft {
+  const quantities = new Map(charge.quantities.map(({ kind, amount }) => [kind, amount]));
+  return { charge, otherProviders, filled: new Set(), cacheWriteTokens: 0n, quantities };
+}
+
+/** Puts what several columns say together into the charge: quantities, and an amount with its currency. */
+export function putParts({ charge, quantities, reportedNanos, currency }: Draft): void {
+  const used = [...quantities].filter(([, amount]) => amount > 0n).sort(([a], [b]) => a - b);
+  charge.quantities = used.map(([kind, amount]) => ({ kind, amount }));
+  const nanos = reportedNanos ?? charge.reportedCost?.nanos;
+  if (nanos === undefined) return;
+  charge.reportedCost = { currencyCode: currency ?? charge.reportedCost?.currencyCode ?? 'USD', nanos };
+}
+
+/** What the first choice with a value says. Undefined: the row does not say it. */
+function firstValue(
+  { choices, meanings }: Assignment,
+  cells: readonly Cell[],
+): string | Unusable | undefined {
+  for (const sum of choices) {
+    if (!hasValue(cells[sum[0] ?? -1])) continue;
+    const value = addUp(sum.map((index) => cells[index]));
+    const meant = typeof value === 'string' ? meaningOf(value, meanings) : value;
+    if (meant !== '') return meant;
+  }
+  return undefined;
 }
 
 /** Whether a cell says anything. */

@@ -1,17 +1,19 @@
 /** The counts of one import. */
 
+import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts';
 import {
   Outcome,
   type ChargeResult,
   type CreateChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { group } from '../progress.ts';
+import { CostSums } from '../costs.ts';
 import type { Rejection } from './rejects.ts';
 
 /** So many rejections are shown one by one. */
 export const SHOWN_REJECTIONS_MAX = 10;
 
-/** Counts answered rows. The token sums are of rows that are stored, by this import or an earlier one. */
+/** Counts answered rows. The sums are of rows whose charges count, whether this import recorded them or an earlier one. */
 export class Totals {
   /** Rows that were read from the file, without blank lines. */
   read = 0;
@@ -24,8 +26,12 @@ export class Totals {
   leftOut = 0;
   /** Of the rejected: rows whose request id belongs to a charge with other content. */
   conflicts = 0;
+  /** Of the replayed: rows whose charges were voided, and those whose charges were amended. They do not count. */
+  voided = 0;
+  amended = 0;
   promptTokens = 0n;
   completionTokens = 0n;
+  readonly costs = new CostSums();
   readonly firstRejections: Rejection[] = [];
   #startedAt = Date.now();
 
@@ -54,16 +60,25 @@ export class Totals {
       this.replayed += 1;
       if (attempts > 0) this.replayedAfterResend += 1;
     }
-    this.promptTokens += result.charge?.promptTokens ?? 0n;
-    this.completionTokens += result.charge?.completionTokens ?? 0n;
+    if (result.charge) this.#addCharge(result.charge);
   }
 
-  /** Counts a row that a dry run expects to be stored. */
-  addExpected({ charge }: CreateChargeRequest, isStored: boolean): void {
+  /** Counts a row that a dry run expects to be stored. `stored`: the charge that is there already. */
+  addExpected({ charge }: CreateChargeRequest, isStored: boolean, stored: Charge | undefined): void {
     if (isStored) this.replayed += 1;
     else this.created += 1;
-    this.promptTokens += charge?.promptTokens ?? 0n;
-    this.completionTokens += charge?.completionTokens ?? 0n;
+    const counted = stored ?? charge;
+    if (counted) this.#addCharge(counted);
+  }
+
+  #addCharge(charge: Charge): void {
+    if (charge.state === ChargeState.CHARGE_STATE_VOIDED) this.voided += 1;
+    else if (charge.state === ChargeState.CHARGE_STATE_AMENDED) this.amended += 1;
+    else {
+      this.promptTokens += charge.promptTokens;
+      this.completionTokens += charge.completionTokens;
+      this.costs.add(charge);
+    }
   }
 
   addRejected(rejection: Rejection): void {

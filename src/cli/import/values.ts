@@ -1,8 +1,9 @@
 /** Reads counts and enum values out of cells. */
 
-import { ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
+import { CallOutcome, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
+import { ServiceTier } from '../../../generated/charge/v1/money.ts';
 import { simplify } from './aliases.ts';
-import { CHARGE_TYPE_NAMES, PROVIDER_NAMES } from './enum-names.ts';
+import { CALL_OUTCOME_NAMES, CHARGE_TYPE_NAMES, PROVIDER_NAMES, SERVICE_TIER_NAMES } from './enum-names.ts';
 
 const INT64_MAX = 9223372036854775807n;
 const INT64_DIGITS = 19;
@@ -76,6 +77,16 @@ export function parseChargeType(text: string): ChargeType | undefined {
   return CHARGE_TYPES.get(simplify(text));
 }
 
+/** Service tier for a contract name (`SERVICE_TIER_BATCH`, `batch`) or a name that providers give it. */
+export function parseServiceTier(text: string): ServiceTier | undefined {
+  return SERVICE_TIERS.get(simplify(text));
+}
+
+/** Outcome of a call for a contract name (`CALL_OUTCOME_FAILED`, `failed`) or a name that other programs give it. */
+export function parseCallOutcome(text: string): CallOutcome | undefined {
+  return CALL_OUTCOMES.get(simplify(text));
+}
+
 /** A text for a message, in quotes and cut after 60 characters. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
@@ -83,6 +94,8 @@ export function quote(text: string): string {
 
 const PROVIDERS = namesOf(Provider, 'PROVIDER_', PROVIDER_NAMES);
 const CHARGE_TYPES = namesOf(ChargeType, 'CHARGE_TYPE_', CHARGE_TYPE_NAMES);
+const SERVICE_TIERS = namesOf(ServiceTier, 'SERVICE_TIER_', SERVICE_TIER_NAMES);
+const CALL_OUTCOMES = namesOf(CallOutcome, 'CALL_OUTCOME_', CALL_OUTCOME_NAMES);
 
 function namesOf<T extends number>(
   values: Readonly<Record<string, T>>,

@@ -38,7 +38,7 @@ export function parseRate(text: string, power: number): Rate | { readonly reason
 }
 
 /** `numerator / divisor`, both at least 0; a half goes to the even neighbour. */
-function halfEven(numerator: bigint, divisor: bigint): bigint {
+export function halfEven(numerator: bigint, divisor: bigint): bigint {
   const quotient = numerator / divisor;
   const twice = (numerator % divisor) * 2n;
   const isUp = twice > divisor || (twice === divisor && quotient % 2n === 1n);

@@ -78,7 +78,7 @@ async function runList(options: ListOptions): Promise<number> {
     process.stdout.write(`${options.json ? toJson(prices) : toTable(prices)}\n`);
     return EXIT.ok;
   } catch (error) {
-    return failed(error, 'Nothing was listed.');
+    return failed(error, 'Nothing was listed.', options.json);
   }
 }
 

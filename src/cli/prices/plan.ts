@@ -21,6 +21,8 @@ export interface PricePlan {
   readonly unchanged: number;
   /** Prices in force that came from a file like this and that this one does not have. The import leaves them. */
   readonly gone: readonly Price[];
+  /** Other prices than those in force, which did not come from a catalogue: they are not added. */
+  readonly kept: readonly Addition[];
   /** Versions that would take effect in the past although their keys have versions. */
   readonly past: readonly Addition[];
 }
@@ -30,6 +32,8 @@ export interface PlanOptions {
   /** When changed prices come into force; undefined: now. */
   readonly effectiveTime: Timestamp | undefined;
   readonly allowPast: boolean;
+  /** A catalogue also replaces prices that did not come from a catalogue, such as negotiated ones. */
+  readonly replaceOthers: boolean;
   /** Microseconds since 1970. */
   readonly now: bigint;
 }
@@ -72,6 +76,7 @@ export function planPrices(file: PriceFile, stored: readonly Price[], options: P
   const named = new Set<string>();
   const additions: Addition[] = [];
   const past: Addition[] = [];
+  const kept: Addition[] = [];
   let unchanged = 0;
   for (const filePrice of file.prices) {
     const text = keyText(filePrice.price.key);
@@ -85,18 +90,20 @@ export function planPrices(file: PriceFile, stored: readonly Price[], options: P
       const allowPast = options.allowPast || (!versions && named.has(text));
       const request = { price, requestId: requestIdOf(price, inForce), allowPast };
       const addition = { price, origin: filePrice.origin, request, inForce };
-      additions.push(addition);
+      const isOfOthers = inForce !== undefined && !inForce.source.startsWith(file.sourcePrefix);
+      const isKept = file.format === 'litellm' && isOfOthers && !options.replaceOthers;
+      (isKept ? kept : additions).push(addition);
       const isPast = effectiveTime !== undefined && microsOf(effectiveTime) < options.now - PAST_MICROS;
-      if (versions && isPast && !allowPast) past.push(addition);
+      if (versions && isPast && !allowPast && !isKept) past.push(addition);
     }
     named.add(text);
   }
-  const gone = [...history]
-    .filter(([text]) => !named.has(text))
-    .flatMap(([, versions]) => inForceAt(versions, options.now) ?? [])
-    .filter(({ source, basis }) => source.startsWith(file.sourcePrefix) && basis?.$case !== 'withdrawn');
+  const gone = pricesAt(history, options.now).filter(
+    ({ key, source, basis }) =>
+      !named.has(keyText(key)) && source.startsWith(file.sourcePrefix) && basis?.$case !== 'withdrawn',
+  );
   const aliasesLast = additions.sort((a, b) => Number(isAlias(a)) - Number(isAlias(b)));
-  return { additions: aliasesLast, unchanged, gone, past };
+  return { additions: aliasesLast, unchanged, gone, kept, past };
 }
 
 /**

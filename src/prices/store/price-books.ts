@@ -42,6 +42,16 @@ export class PriceBooks implements Prices {
     return book.version >= version ? book : this.reload(tenant);
   }
 
+  /**
+   * All versions, read in a transaction that has locked the tenant, so that none can be added until it ends. It needs
+   * no other connection: all of them may be waiting for the lock.
+   */
+  async within(em: EntityManager, tenant: string): Promise<PriceBook> {
+    const { book } = this.#stateOf(tenant);
+    book.add(await pricesAfter(em, tenant, book.version));
+    return book;
+  }
+
   /** Callers share loads: one that is in progress may have read before what a caller needs, so they share the next. */
   reload(tenant: string): Promise<PriceBook> {
     const state = this.#stateOf(tenant);

@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { pageTokenInvalid, ServiceError } from '../../../src/errors/failure.ts';
-import { decodePageToken, encodePageToken, type ListIdentity } from '../../../src/charges/rpc/page-token.ts';
+import { decodePageToken, encodePageToken, type PageScope } from '../../../src/charges/rpc/page-token.ts';
 
 /** The years 1 to 9999, in microseconds. */
 const TIME_MIN = -62_135_596_800_000_000n;
@@ -13,10 +13,9 @@ const position = fc.record({
   usageTimeMicros: fc.bigInt(TIME_MIN, TIME_MAX),
   id: fc.uuid(),
 });
-const list: fc.Arbitrary<ListIdentity> = fc.record({
+const list: fc.Arbitrary<PageScope> = fc.record({
   tenant: fc.string(),
-  order: fc.constantFrom('newest_first', 'oldest_first'),
-  includeCorrected: fc.boolean(),
+  options: fc.tuple(fc.constantFrom('ListCharges', 'RepriceCharges'), fc.boolean()),
   filter: fc.record(
     {
       userProfile: fc.string(),
@@ -33,7 +32,9 @@ const list: fc.Arbitrary<ListIdentity> = fc.record({
   ),
 });
 
-const refused = (tokenOf: ListIdentity, token: string): void => {
+const LIST: PageScope = { tenant: 't', options: ['ListCharges'], filter: {} };
+
+const refused = (tokenOf: PageScope, token: string): void => {
   let error: unknown;
   try {
     decodePageToken(tokenOf, token);
@@ -66,7 +67,7 @@ test('any changed character breaks a token', () => {
 });
 
 test.each(['', '=', 'A', 'x'.repeat(1024), '€'])('%j is no token', (token) => {
-  refused({ tenant: 't', order: 'newest_first', includeCorrected: false, filter: {} }, token);
+  refused(LIST, token);
 });
 
 test('a token with a time that no charge can have is broken', () => {
@@ -78,15 +79,11 @@ test('a token with a time that no charge can have is broken', () => {
       refused(of, encodePageToken(of, { usageTimeMicros, id }));
     }),
     {
-      examples: [...int64, TIME_MIN - 1n, TIME_MAX + 1n].map((time) => [
-        { tenant: 't', order: 'newest_first', includeCorrected: false, filter: {} },
-        time,
-      ]),
+      examples: [...int64, TIME_MIN - 1n, TIME_MAX + 1n].map((time) => [LIST, time]),
     },
   );
   for (const usageTimeMicros of [TIME_MIN, TIME_MAX]) {
-    const of: ListIdentity = { tenant: 't', order: 'newest_first', includeCorrected: false, filter: {} };
-    expect(decodePageToken(of, encodePageToken(of, { usageTimeMicros, id }))).toEqual({
+    expect(decodePageToken(LIST, encodePageToken(LIST, { usageTimeMicros, id }))).toEqual({
       usageTimeMicros,
       id,
     });
@@ -104,32 +101,30 @@ test('a longer or shorter token is broken', () => {
   );
 });
 
-test('a token does not fit another filter, order or tenant', () => {
+test('a token does not fit another filter, method, option or tenant', () => {
   fc.assert(
     fc.property(list, list, position, (of, other, at) => {
       fc.pre(!sameList(of, other));
       refused(other, encodePageToken(of, at));
     }),
   );
-  const of: ListIdentity = {
+  const of: PageScope = {
     tenant: 't',
-    order: 'newest_first',
-    includeCorrected: false,
+    options: ['ListCharges'],
     filter: { userProfile: 'ab', sessionKey: '' },
   };
   const token = encodePageToken(of, { usageTimeMicros: 1n, id: '0190a0e0-0000-7000-8000-000000000001' });
   refused({ ...of, tenant: 'u' }, token);
-  refused({ ...of, order: 'oldest_first' }, token);
-  refused({ ...of, includeCorrected: true }, token);
+  refused({ ...of, options: ['RepriceCharges'] }, token);
+  refused({ ...of, options: ['ListCharges', true] }, token);
   refused({ ...of, filter: { userProfile: 'a', sessionKey: 'b' } }, token);
   refused({ ...of, filter: { ...of.filter, startTimeMicros: 0n } }, token);
 });
 
 test('the order of the labels of a filter does not matter', () => {
-  const of = (labels: Map<string, string>): ListIdentity => ({
+  const of = (labels: Map<string, string>): PageScope => ({
     tenant: 't',
-    order: 'newest_first',
-    includeCorrected: false,
+    options: ['ListCharges'],
     filter: { labels },
   });
   const at = { usageTimeMicros: 1n, id: '0190a0e0-0000-7000-8000-000000000001' };
@@ -165,14 +160,14 @@ test('the order of the labels of a filter does not matter', () => {
 });
 
 /** Empty members do not restrict, so a list without them is the same list. */
-function sameList(a: ListIdentity, b: ListIdentity): boolean {
-  const plain = ({ tenant, order, includeCorrected, filter }: ListIdentity) => {
+function sameList(a: PageScope, b: PageScope): boolean {
+  const plain = ({ tenant, options, filter }: PageScope) => {
     const labels = [...(filter.labels ?? [])].sort();
     const members = Object.entries({ ...filter, labels: undefined })
       .filter(([key, value]) => value !== undefined && (key.endsWith('Micros') || Boolean(value)))
       .map(([key, value]) => `${key}=${value}`)
       .sort();
-    return JSON.stringify([tenant, order, includeCorrected, members, labels]);
+    return JSON.stringify([tenant, options, members, labels]);
   };
   return plain(a) === plain(b);
 }

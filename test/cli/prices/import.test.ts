@@ -1,7 +1,9 @@
 /** `charge prices import`, against a service in memory. */
 
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { status as codes } from '@grpc/grpc-js';
+import { agree } from '../../../src/cli/prices/agree.ts';
 import { basisText, describeKey } from '../../../src/cli/prices/price-text.ts';
 import { timeText } from '../../../src/cli/prices/time.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -203,6 +205,48 @@ describe('before prices in force change', () => {
   });
 });
 
+test('a catalogue leaves prices alone that did not come from one, unless --replace-others', async () => {
+  await harness.run('import', harness.write('f.csv', HEADER, 'openai,m,USD,1,2', 'openai,n,USD,1,2'));
+  const same = { n: { litellm_provider: 'openai', input_cost_per_token: 1e-6, output_cost_per_token: 2e-6 } };
+  const file = harness.write('f.json', catalogue('2e-6', same));
+  const { json } = await harness.run('import', file, '--yes', '--json');
+  expect(json).toMatchObject({
+    created: 0,
+    unchanged: 1,
+    kept: [{ key: 'openai m', in_force: 'USD input 1, output 2', in_file: 'USD input 2, output 10' }],
+  });
+  expect((await harness.run('import', file, '--dry-run')).stdout).toMatch(/kept +1[^]*Kept:\n {2}openai m: /);
+  expect((await harness.run('import', file, '--yes', '--replace-others', '--json')).json).toMatchObject({
+    created: 1,
+    kept: [],
+  });
+  // A file of our own may always say what it says.
+  const own = harness.write('g.csv', HEADER, 'openai,m,USD,3,4');
+  expect((await harness.run('import', own, '--yes', '--json')).json).toMatchObject({ created: 1, kept: [] });
+});
+
+describe('the question', () => {
+  const ask = (answer: string, interrupt = new AbortController().signal): Promise<void> => {
+    const input = new PassThrough();
+    input.end(answer);
+    return agree('Sure? ', 'no --yes', { input, output: new PassThrough() }, interrupt);
+  };
+
+  test.each(['y\n', 'Yes\n'])('%j agrees', async (answer) => {
+    await expect(ask(answer)).resolves.toBeUndefined();
+  });
+
+  test.each(['n\n', '\n', 'yo\n'])('%j does not', async (answer) => {
+    await expect(ask(answer)).rejects.toThrow('the answer was not y');
+  });
+
+  test('Ctrl-C ends it', async () => {
+    const input = new PassThrough();
+    const asked = agree('Sure? ', 'no --yes', { input, output: new PassThrough() }, AbortSignal.abort());
+    await expect(asked).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
 describe('when the service does not take everything', () => {
   const rows = Array.from({ length: 600 }, (_, index) => `openai,m${index},USD,1,2`);
 
@@ -264,8 +308,10 @@ describe('when the service does not take everything', () => {
 
   test('a service that is not there: exit status 3', async () => {
     harness.service.stop();
-    const { code, stderr } = await harness.run('import', harness.write('f.csv', HEADER, 'openai,a,USD,1,2'));
+    const file = harness.write('f.csv', HEADER, 'openai,a,USD,1,2');
+    const { code, stderr, json } = await harness.run('import', file, '--json');
     expect(code).toBe(3);
+    expect(json).toMatchObject({ status: 'aborted' });
     expect(stderr).toMatch(/no gRPC service answers.*Nothing was added/);
   }, 10_000);
 });

@@ -214,6 +214,7 @@ describe('left out', () => {
     ['priced by tiered_pricing', 'm', { tiered_pricing: [{ input_cost_per_token: 1e-6 }] }],
     ['not a model', 'sample_spec', TOKENS],
     ['not a model', 'm', { ...TOKENS, litellm_provider: undefined }],
+    ['another name of a model', 'm-latest', { litellm_provider: undefined, alias_of: 'good' }],
     ['input_cost_per_token: -1 is negative', 'm', { ...TOKENS, input_cost_per_token: -1 }],
     [
       'two prices for cache_read',

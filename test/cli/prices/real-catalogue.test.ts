@@ -37,6 +37,11 @@ withData('the real catalogue', () => {
     expect(keys.filter((key) => key?.modelMatch === ModelMatch.MODEL_MATCH_PREFIX)).toHaveLength(15);
   });
 
+  test('14 tiers take rates of tokens from the base', () => {
+    expect(file.notes.copied).toHaveLength(14);
+    expect(file.notes.copied.every(({ kinds }) => kinds.includes('cache_read'))).toBe(true);
+  });
+
   test('nothing is finer than a rate', () => {
     expect(file.notes.rounded).toEqual([]);
   });

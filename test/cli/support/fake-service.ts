@@ -9,7 +9,8 @@ import {
   type ServerUnaryCall,
   status as codes,
 } from '@grpc/grpc-js';
-import { type Charge } from '../../../generated/charge/v1/charge.ts';
+import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts';
+import { type Cost, ServiceTier } from '../../../generated/charge/v1/money.ts';
 import {
   type ChargeResult,
   ChargeServiceService,
@@ -43,6 +44,8 @@ export interface Faults {
   internalFor?: string;
   /** Reads a row and never answers. */
   isStuck?: boolean;
+  /** What new charges cost. */
+  costOf?: (charge: Charge) => Cost;
   /** Answers no row after this many stored ones, until {@link FakeService.release}. */
   holdsAfter?: number;
 }
@@ -78,7 +81,8 @@ export class FakeService {
         { request: { filter } }: ServerUnaryCall<ListChargesRequest, ListChargesResponse>,
         done: sendUnaryData<ListChargesResponse>,
       ) => {
-        const isThere = ({ usageTime, model }: Charge): boolean =>
+        const isThere = ({ usageTime, model, state }: Charge): boolean =>
+          state === ChargeState.CHARGE_STATE_ACTIVE &&
           model === filter?.model &&
           microsOf(usageTime) >= microsOf(filter.startTime) &&
           microsOf(usageTime) < microsOf(filter.endTime);
@@ -176,9 +180,13 @@ export class FakeService {
   }
 
   /** Stores a request by those rules of the contract that the tests need. */
-  record({ charge: sent, requestId }: CreateChargeRequest): ChargeResult {
+  record({ charge: sent, requestId, importId }: CreateChargeRequest): ChargeResult {
     const charge = sent && {
       ...sent,
+      serviceTier: sent.serviceTier || ServiceTier.SERVICE_TIER_STANDARD,
+      state: ChargeState.CHARGE_STATE_ACTIVE,
+      importId,
+      cost: this.faults.costOf?.(sent),
       totalTokens: sent.totalTokens || sent.promptTokens + sent.completionTokens,
     };
     const long = charge && [...charge.userProfile].length > 255;
@@ -199,7 +207,7 @@ export class FakeService {
       return { outcome: Outcome.OUTCOME_CREATED, charge, status: undefined };
     }
     const field = (Object.keys(charge) as (keyof Charge)[]).find(
-      (name) => textOf(known[name]) !== textOf(charge[name]),
+      (name) => !SET_BY_SERVER.has(name) && textOf(known[name]) !== textOf(charge[name]),
     );
     if (field === undefined) return { outcome: Outcome.OUTCOME_REPLAYED, charge: known, status: undefined };
     const metadata = new Map([
@@ -212,6 +220,8 @@ export class FakeService {
     });
   }
 }
+
+const SET_BY_SERVER: ReadonlySet<string> = new Set<keyof Charge>(['state', 'importId', 'cost']);
 
 function microsOf(time: Charge['usageTime']): bigint {
   return time ? time.seconds * 1_000_000n + BigInt(Math.trunc(time.nanos / 1000)) : 0n;

@@ -158,7 +158,7 @@ describe('a time in the past', () => {
     expect(error).toMatchObject({
       code: 'FAILED_PRECONDITION',
       reason: 'EFFECTIVE_TIME_PAST',
-      metadata: { version: String(first.price?.version), effective_time: '2026-08-21T00:00:00Z' },
+      metadata: { version: String(first.price?.version), effective_time: '2026-08-21T00:00:00.000Z' },
     });
     const allowed = await client.create(requestOf('b', { ...another, allowPast: true }));
     expect(allowed).toMatchObject({ replayed: false, unchanged: false });

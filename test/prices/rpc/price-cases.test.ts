@@ -1,6 +1,6 @@
 /** Charges priced through the front door while prices change: the cases of a price list over a year. */
 
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 
 import type { Charge } from '../../../generated/charge/v1/charge.ts';
 import type { CreateChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
@@ -17,11 +17,20 @@ import {
 } from '../support/client.ts';
 
 let fixture: PriceFixture;
-beforeEach(async () => {
+beforeAll(async () => {
   fixture = await openPriceFixture();
 });
-afterEach(() => fixture.close());
+afterAll(() => fixture.close());
 
+/** Each test has models and request ids of its own, and counts versions from its start. */
+let nth = 0;
+let before = 0;
+beforeEach(async () => {
+  nth++;
+  before = (await fixture.stored()).head;
+});
+const modelOf = (name: string) => `${name}-${nth}`;
+const versionAt = (place: number) => BigInt(before + place);
 const MODEL = 'gpt-5.6-sol';
 /** Input, cache read, output. */
 const OLD = card({ 1: 5_000_000_000n, 3: 500_000_000n, 2: 30_000_000_000n });
@@ -30,9 +39,14 @@ const OLD_COST = 53_000_000n;
 const NEW_COST = 38_400_000n;
 
 const addPrice = (id: string, options: PriceOptions) =>
-  fixture.client.create(priceRequest(id, { ...options, key: { model: MODEL, ...options.key } }));
+  fixture.client.create(
+    priceRequest(`${nth}-${id}`, {
+      ...options,
+      key: { ...options.key, model: modelOf(options.key?.model ?? MODEL) },
+    }),
+  );
 
-async function record(requestId: string, charge: Partial<Charge> = {}): Promise<CreateChargeResponse> {
+async function record(id: string, charge: Partial<Charge> = {}): Promise<CreateChargeResponse> {
   const tokenDetails = {
     cacheReadTokens: 6000n,
     cacheWrite5mTokens: 0n,
@@ -43,9 +57,12 @@ async function record(requestId: string, charge: Partial<Charge> = {}): Promise<
     imageInputTokens: 0n,
     imageOutputTokens: 0n,
   };
-  const used = { model: MODEL, promptTokens: 10_000n, completionTokens: 1000n, tokenDetails };
+  const used = { promptTokens: 10_000n, completionTokens: 1000n, tokenDetails };
   return call((done) =>
-    fixture.servers[0]!.client.createCharge(createRequest(requestId, { ...used, ...charge }), done),
+    fixture.servers[0]!.client.createCharge(
+      createRequest(`${nth}-${id}`, { ...used, ...charge, model: modelOf(charge.model ?? MODEL) }),
+      done,
+    ),
   );
 }
 
@@ -61,12 +78,12 @@ test('a price change at midnight: the last microsecond and the first', async () 
   const midnight = at('2026-08-21T00:00:00Z');
   const before = { seconds: midnight.seconds - 1n, nanos: 999_999_999 };
 
-  expect(await costOf('a', { usageTime: before })).toEqual({ nanos: OLD_COST, version: 1n });
-  expect(await costOf('b', { usageTime: midnight })).toEqual({ nanos: NEW_COST, version: 2n });
+  expect(await costOf('a', { usageTime: before })).toEqual({ nanos: OLD_COST, version: versionAt(1) });
+  expect(await costOf('b', { usageTime: midnight })).toEqual({ nanos: NEW_COST, version: versionAt(2) });
   // Late charges have the price of their usage time, and those before every price have none.
   expect(await costOf('c', { usageTime: at('2026-08-01T00:00:00Z') })).toEqual({
     nanos: OLD_COST,
-    version: 1n,
+    version: versionAt(1),
   });
   const { cost } = (await record('d', { usageTime: at('2025-12-31T23:59:59Z') })).charge!;
   expect(cost).toMatchObject({
@@ -81,9 +98,9 @@ test('a price that takes effect in the future waits until then', async () => {
   await addPrice('1', { from: at('2026-01-01T00:00:00Z'), basis: OLD });
   await addPrice('2', { from: at(new Date(Date.now() + 3_600_000).toISOString()), basis: NEW });
 
-  expect(await costOf('a')).toEqual({ nanos: OLD_COST, version: 1n });
+  expect(await costOf('a')).toEqual({ nanos: OLD_COST, version: versionAt(1) });
   const later = at(new Date(Date.now() + 2 * 3_600_000).toISOString());
-  expect(await costOf('b', { usageTime: later })).toEqual({ nanos: NEW_COST, version: 2n });
+  expect(await costOf('b', { usageTime: later })).toEqual({ nanos: NEW_COST, version: versionAt(2) });
 });
 
 test('a replay after the price changed is the same charge at its frozen cost', async () => {
@@ -107,7 +124,7 @@ test('a price in the past is refused unless asked for, and changes no recorded c
   });
   await addPrice('2', { ...change, allowPast: true });
   expect((await record('f', { usageTime })).charge).toEqual(first.charge);
-  expect(await costOf('g', { usageTime })).toEqual({ nanos: NEW_COST, version: 2n });
+  expect(await costOf('g', { usageTime })).toEqual({ nanos: NEW_COST, version: versionAt(2) });
 });
 
 test('of two versions with one effective time, the later one is in force', async () => {
@@ -116,25 +133,25 @@ test('of two versions with one effective time, the later one is in force', async
   await addPrice('2', { ...change, basis: NEW });
   await addPrice('3', { ...change, basis: OLD });
 
-  expect(await costOf('i', { usageTime: change.from })).toEqual({ nanos: OLD_COST, version: 3n });
+  expect(await costOf('i', { usageTime: change.from })).toEqual({ nanos: OLD_COST, version: versionAt(3) });
 });
 
 test('aliases, withdrawn prices and reported costs', async () => {
   await addPrice('1', { basis: OLD });
-  await addPrice('2', { key: { model: 'latest' }, basis: alias(MODEL) });
+  await addPrice('2', { key: { model: 'latest' }, basis: alias(modelOf(MODEL)) });
   await addPrice('3', { key: { model: 'old' }, basis: { $case: 'withdrawn', value: {} } });
   await addPrice('4', { key: { model: 'routed' }, basis: { $case: 'reported', value: {} } });
   const reportedCost = { currencyCode: 'EUR', nanos: 950_000n };
 
-  expect(await costOf('a', { model: 'latest' })).toEqual({ nanos: OLD_COST, version: 1n });
+  expect(await costOf('a', { model: 'latest' })).toEqual({ nanos: OLD_COST, version: versionAt(1) });
   expect((await record('b', { model: 'old' })).charge?.cost).toMatchObject({
     status: CostStatus.COST_STATUS_UNPRICED,
     unpricedReason: UnpricedReason.UNPRICED_REASON_WITHDRAWN,
-    priceVersion: 3n,
+    priceVersion: versionAt(3),
   });
   expect((await record('c', { model: 'routed', reportedCost })).charge?.cost).toMatchObject({
     amount: reportedCost,
-    priceVersion: 4n,
+    priceVersion: versionAt(4),
   });
   expect((await record('d', { model: 'routed' })).charge?.cost?.unpricedReason).toBe(
     UnpricedReason.UNPRICED_REASON_NO_REPORTED_COST,
@@ -150,6 +167,6 @@ test('a kind without a rate is named', async () => {
   expect((await record('a')).charge?.cost).toMatchObject({
     unpricedReason: UnpricedReason.UNPRICED_REASON_MISSING_RATE,
     unpricedKinds: [2, 3],
-    priceVersion: 1n,
+    priceVersion: versionAt(1),
   });
 });

@@ -1,6 +1,6 @@
 /** CreatePrice while PostgreSQL does not do what it should. */
 
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import pg from 'pg';
 
 import type { CreateChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
@@ -10,10 +10,14 @@ import { waitFor } from '../../support/wait-for.ts';
 import { openPriceFixture, type PriceFixture, priceRequest } from '../support/client.ts';
 
 let fixture: PriceFixture;
-beforeEach(async () => {
+let before = { versions: 0, head: 0 };
+beforeAll(async () => {
   fixture = await openPriceFixture(2);
 });
-afterEach(() => fixture.close());
+afterAll(() => fixture.close());
+beforeEach(async () => {
+  before = await fixture.stored();
+});
 
 /** Backends of the servers that wait for the lock of the tenant. */
 const waiting = async () => {
@@ -49,13 +53,13 @@ test('a call whose connection is lost is tried again, and adds its version once'
 
 test('a table that is missing is told as such, and nothing is stored', async () => {
   await query(fixture.database.url, 'ALTER TABLE journal_head RENAME TO elsewhere');
-  const error = await errorOf(fixture.client.create(priceRequest('a')));
+  const error = await errorOf(fixture.client.create(priceRequest('b', { key: { model: 'b' } })));
   await query(fixture.database.url, 'ALTER TABLE elsewhere RENAME TO journal_head');
 
   expect(error).toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE_UNAVAILABLE', retryDelay: true });
   expect(error.message).toContain('Nothing was stored');
-  expect(await fixture.stored()).toEqual({ versions: 0, head: 0 });
-  expect((await fixture.client.create(priceRequest('a'))).replayed).toBe(false);
+  expect(await fixture.stored()).toEqual(before);
+  expect((await fixture.client.create(priceRequest('b', { key: { model: 'b' } }))).replayed).toBe(false);
 });
 
 test('charges are recorded while a call waits for the lock of the tenant', async () => {
@@ -63,14 +67,14 @@ test('charges are recorded while a call waits for the lock of the tenant', async
   await holder.connect();
   try {
     await holder.query('BEGIN; SELECT FROM tenant_lock FOR UPDATE');
-    const created = fixture.client.create(priceRequest('a'));
+    const created = fixture.client.create(priceRequest('c', { key: { model: 'c' } }));
     await waitFor('the call to wait', async () => (await waiting()).length === 1);
     const { charge } = await call<CreateChargeResponse>((done) =>
-      fixture.servers[0]!.client.createCharge(createRequest('a'), done),
+      fixture.servers[0]!.client.createCharge(createRequest('c', { model: 'c' }), done),
     );
     expect(charge?.cost?.priceVersion).toBe(0n);
     await holder.query('COMMIT');
-    expect((await created).price?.version).toBe(1n);
+    expect((await created).price?.version).toBe(BigInt(before.head + 1));
   } finally {
     await holder.end();
   }

@@ -1,6 +1,9 @@
 /** Coding agents, and reports about them. */
 
-import type { Layout } from './layout.ts';
+import { INFERENCE_GEO, STOP_REASONS, type Layout } from './layout.ts';
+
+/** How Cursor bills an event. Only calls that ended early say how they ended. */
+const CURSOR_KINDS = { 'errored, no charge': 'failed', 'aborted, not charged': 'interrupted', '*': '' };
 
 export const AGENTS: readonly Layout[] = [
   {
@@ -17,7 +20,12 @@ export const AGENTS: readonly Layout[] = [
       'token_details.cache_write_5m_tokens': 'message.usage.cache_creation.ephemeral_5m_input_tokens',
       'token_details.cache_write_1h_tokens': 'message.usage.cache_creation.ephemeral_1h_input_tokens',
       reference: 'requestId',
+      service_tier: 'message.usage.service_tier',
+      region: 'message.usage.inference_geo',
+      search_queries: 'message.usage.server_tool_use.web_search_requests',
+      call_outcome: 'message.stop_reason',
     },
+    meanings: { region: INFERENCE_GEO, call_outcome: STOP_REASONS },
     set: { provider: 'anthropic' },
     cache: 'beside',
     reasoning: 'inside',
@@ -76,7 +84,10 @@ export const AGENTS: readonly Layout[] = [
       total_tokens: 'Total Tokens',
       'token_details.cache_read_tokens': 'Cache Read',
       cache_write_tokens: 'Input (w/ Cache Write)',
+      reported_cost: 'Cost',
+      call_outcome: 'Kind',
     },
+    meanings: { call_outcome: CURSOR_KINDS },
     set: { charge_type: 'completion' },
     // In spite of their names the three input columns have no token in common.
     cache: 'beside',
@@ -92,6 +103,7 @@ export const AGENTS: readonly Layout[] = [
       completion_tokens: 'tokenUsage.outputTokens',
       'token_details.cache_read_tokens': 'tokenUsage.cacheReadTokens',
       cache_write_tokens: 'tokenUsage.cacheWriteTokens',
+      'reported_cost in cents': 'tokenUsage.totalCents',
     },
     set: { charge_type: 'completion' },
     cache: 'beside',

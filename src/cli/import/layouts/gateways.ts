@@ -11,7 +11,10 @@ export const GATEWAYS: readonly Layout[] = [
       user_profile: 'user',
       session_key: 'session_id',
       provider: 'custom_llm_provider',
+      reported_cost: 'spend',
+      call_outcome: 'status',
     },
+    meanings: { call_outcome: { success: 'succeeded', failure: 'failed', '*': '' } },
     set: { charge_type: 'completion' },
     cache: 'inside',
     reasoning: 'inside',
@@ -39,6 +42,7 @@ export const GATEWAYS: readonly Layout[] = [
       cache_write_tokens: 'usageDetails.cache_creation_input_tokens | usageDetails.input_cache_creation',
       'token_details.reasoning_tokens':
         'usageDetails.output_reasoning_tokens | usageDetails.output_reasoning',
+      reported_cost: 'calculatedTotalCost | totalCost | costDetails.total',
     },
     set: { charge_type: 'completion' },
     // Langfuse adds up the kinds of usage_details.
@@ -64,7 +68,11 @@ export const GATEWAYS: readonly Layout[] = [
       'token_details.cache_read_tokens': 'prompt_cache_read_tokens',
       cache_write_tokens: 'prompt_cache_write_tokens',
       reference: 'response_id',
+      // `cost` is in dollars or in billionths of them, as the file was made.
+      reported_cost: 'cost_usd',
+      call_outcome: 'response_status',
     },
+    meanings: { call_outcome: { 200: 'succeeded', '*': '' } },
     set: { charge_type: 'completion' },
     id: ['request_id'],
   },
@@ -80,6 +88,19 @@ export const GATEWAYS: readonly Layout[] = [
       completion_tokens: 'tokens_completion',
       'token_details.cache_read_tokens': 'tokens_cached',
       'token_details.reasoning_tokens': 'tokens_reasoning',
+      reported_cost: 'cost_total',
+      call_outcome: 'cancelled | finish_reason_normalized',
+    },
+    meanings: {
+      call_outcome: {
+        true: 'interrupted',
+        1: 'interrupted',
+        stop: 'succeeded',
+        length: 'succeeded',
+        tool_calls: 'succeeded',
+        error: 'failed',
+        '*': '',
+      },
     },
     set: { charge_type: 'completion' },
     cache: 'inside',
@@ -89,7 +110,7 @@ export const GATEWAYS: readonly Layout[] = [
   {
     name: 'OpenRouter activity by day',
     has: ['date', 'model_permaslug', 'endpoint_id', 'requests', 'prompt_tokens', 'completion_tokens'],
-    fields: { usage_time: 'date', provider: 'provider_name' },
+    fields: { usage_time: 'date', provider: 'provider_name', reported_cost: 'usage' },
     set: { charge_type: 'completion' },
     cache: 'inside',
     reasoning: 'inside',
@@ -113,7 +134,12 @@ export const GATEWAYS: readonly Layout[] = [
       'token_details.reasoning_tokens':
         'gen_ai.usage.reasoning.output_tokens | gen_ai.usage.reasoning_tokens',
       reference: 'gen_ai.response.id',
+      service_tier:
+        'openai.response.service_tier | gen_ai.openai.response.service_tier | ' +
+        'openai.request.service_tier | gen_ai.openai.request.service_tier',
     },
+    // What was asked for may be left to the provider.
+    meanings: { service_tier: { auto: '' } },
     set: { charge_type: 'completion' },
     cache: 'inside',
     reasoning: 'inside',

@@ -9,6 +9,23 @@ import type { Place } from '../settle-parts.ts';
 /** The text of a cell of the row, empty if there is none. */
 export type Cells = (column: string) => string;
 
+/**
+ * What texts of a column mean, by the text in lower case: a text that the field reads, or nothing (''). `*` is for all
+ * other texts; without it they are read as they are.
+ */
+export type Meanings = Readonly<Record<string, string>>;
+
+/** Reasons for which Anthropic's models end an answer. Another one does not say that the answer is complete. */
+export const STOP_REASONS: Meanings = {
+  end_turn: 'succeeded',
+  tool_use: 'succeeded',
+  stop_sequence: 'succeeded',
+  '*': '',
+};
+
+/** Anthropic writes this for models whose place cannot be chosen. */
+export const INFERENCE_GEO: Meanings = { not_available: '' };
+
 /** What the importer knows about one kind of file. */
 export interface Layout {
   /** As the plan shows it. */
@@ -19,6 +36,8 @@ export interface Layout {
   readonly hasExactly?: boolean;
   /** Per field the columns that fill it, best first: `a | b`. `a + b` adds up; `b` may be missing or empty. */
   readonly fields: Readonly<Record<string, string>>;
+  /** For fields whose columns say it in words of their own. A choice that means nothing gives way to the next one. */
+  readonly meanings?: Readonly<Record<string, Meanings>>;
   /** Values for what no column fills, as `--set` takes them. */
   readonly set?: Readonly<Record<string, string>>;
   /** Whether cached tokens are counted in the prompt, and reasoning in the completion. */

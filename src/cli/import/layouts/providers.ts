@@ -1,6 +1,6 @@
 /** Exports of the providers themselves. */
 
-import type { Layout } from './layout.ts';
+import { INFERENCE_GEO, type Layout } from './layout.ts';
 
 export const PROVIDERS: readonly Layout[] = [
   {
@@ -14,7 +14,11 @@ export const PROVIDERS: readonly Layout[] = [
       'token_details.cache_read_tokens': 'usage_input_tokens_cache_read',
       'token_details.cache_write_5m_tokens': 'usage_input_tokens_cache_write_5m',
       'token_details.cache_write_1h_tokens': 'usage_input_tokens_cache_write_1h',
+      service_tier: 'usage_type',
+      region: 'inference_geo',
+      search_queries: 'web_search_count',
     },
+    meanings: { region: INFERENCE_GEO },
     set: { provider: 'anthropic', charge_type: 'completion' },
     cache: 'beside',
     reasoning: 'inside',
@@ -41,7 +45,11 @@ export const PROVIDERS: readonly Layout[] = [
         'cache_creation.ephemeral_5m_input_tokens | cache_creation_5m_input_tokens',
       'token_details.cache_write_1h_tokens':
         'cache_creation.ephemeral_1h_input_tokens | cache_creation_1h_input_tokens',
+      service_tier: 'service_tier',
+      region: 'inference_geo',
+      search_queries: 'server_tool_use.web_search_requests',
     },
+    meanings: { region: INFERENCE_GEO },
     set: { provider: 'anthropic', charge_type: 'completion' },
     cache: 'beside',
     reasoning: 'inside',
@@ -71,7 +79,9 @@ export const PROVIDERS: readonly Layout[] = [
       'token_details.cache_read_tokens': 'input_cached_tokens',
       'token_details.audio_input_tokens': 'input_audio_tokens',
       'token_details.audio_output_tokens': 'output_audio_tokens',
+      service_tier: 'batch | service_tier',
     },
+    meanings: { service_tier: { true: 'batch', 1: 'batch', false: '', 0: '' } },
     set: { provider: 'openai', charge_type: 'completion' },
     cache: 'inside',
     reasoning: 'inside',
@@ -121,6 +131,8 @@ export const PROVIDERS: readonly Layout[] = [
       completion_tokens: 'output.outputTokenCount',
       'token_details.cache_read_tokens': 'input.cacheReadInputTokenCount',
       cache_write_tokens: 'input.cacheWriteInputTokenCount',
+      // Where the call was made, which its price depends on. `inferenceRegion` is where a profile has sent it.
+      region: 'region',
     },
     set: { provider: 'aws_bedrock', charge_type: 'completion' },
     cache: 'beside',
@@ -141,7 +153,9 @@ export const PROVIDERS: readonly Layout[] = [
       'token_details.cache_read_tokens': 'usageMetadata.cachedContentTokenCount',
       'token_details.reasoning_tokens': 'usageMetadata.thoughtsTokenCount',
       reference: 'responseId',
+      service_tier: 'usageMetadata.trafficType',
     },
+    meanings: { service_tier: { traffic_type_unspecified: '' } },
     set: { provider: 'gcp_gen_ai', charge_type: 'completion' },
     cache: 'inside',
     reasoning: 'beside',

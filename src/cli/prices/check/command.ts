@@ -38,7 +38,7 @@ async function runCheck(options: CheckOptions): Promise<number> {
       now: BigInt(Date.now()) * 1000n,
     }));
   } catch (error) {
-    return failed(error, 'Nothing was checked.');
+    return failed(error, 'Nothing was checked.', options.json);
   }
   const { usage, history, now } = checked;
   if (options.csv !== undefined) await writeNew(options.csv, templateOf(usage.usages, history, now));

@@ -17,6 +17,8 @@ interface Flags {
   /** All names in the report, not only the first ones. */
   readonly verbose?: boolean;
   readonly zeroMeansFree?: boolean;
+  /** A catalogue also replaces prices that did not come from one. */
+  readonly replaceOthers?: boolean;
   readonly allowPast?: boolean;
   /** Names of providers, for messages. */
   readonly only?: string;
@@ -53,6 +55,7 @@ export function addImportFlags(command: Command): void {
     .option('--verbose', 'name all entries in the report, not only the first ones')
     .option('--json', 'print one JSON object on standard output instead of the report')
     .optionsGroup('LiteLLM:')
+    .option('--replace-others', 'also replace prices that did not come from LiteLLM, such as negotiated ones')
     .option('--zero-means-free', 'a model whose prices are all 0 is free (default: it has no price)')
     .option('--search-size <size>', `which price of a web search: ${SEARCH_SIZES.join(', ')}`, 'medium');
 }

@@ -54,6 +54,9 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
           ['left out', leftOut],
         ] as const)
       : []),
+    ...(plan.kept.length > 0
+      ? [['kept', plan.kept.length, 'the price in force is your own; --replace-others replaces it'] as const]
+      : []),
   ];
   const width = Math.max(...counts.map(([, count]) => group(count).length));
   const shown = options.verbose ? Infinity : SHOWN_LINES;
@@ -72,6 +75,7 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
       notesShown,
     ),
     ...section('Rounded', notes.rounded.map(roundedText), shown),
+    ...section('Kept', plan.kept.map(changeText), shown),
     ...changesToText(plan, shown),
     ...section(
       'In force and not in this file (they stay in force)',
@@ -128,6 +132,11 @@ export function toJson({ options, file, plan, ending, created, unchanged, error 
       old: inForce ? basisText(inForce) : null,
       old_version: inForce ? String(inForce.version) : null,
       new: basisText(price),
+    })),
+    kept: plan.kept.map(({ price, inForce }) => ({
+      key: price.key ? describeKey(price.key) : '',
+      in_force: inForce ? basisText(inForce) : null,
+      in_file: basisText(price),
     })),
     not_in_file: plan.gone.map(({ key, version }) => ({
       key: key ? describeKey(key) : '',

@@ -3,7 +3,7 @@
 import { ServiceUnavailable } from '../../client.ts';
 import { EXIT, UsageError } from '../../command.ts';
 import { group, startProgress } from '../../progress.ts';
-import { agree } from '../agree.ts';
+import { agree, terminalOfProcess } from '../agree.ts';
 import { openPriceContract } from '../contract.ts';
 import { failed } from '../failure.ts';
 import { planPrices, type Addition, type PricePlan } from '../plan.ts';
@@ -40,6 +40,7 @@ async function importFile(options: ImportOptions, interrupt: AbortSignal): Promi
     const planned = planPrices(file, stored, {
       effectiveTime: options.effectiveTime,
       allowPast: options.allowPast ?? false,
+      replaceOthers: options.replaceOthers ?? false,
       now: BigInt(Date.now()) * 1000n,
     });
     const plan = {
@@ -59,7 +60,7 @@ async function importFile(options: ImportOptions, interrupt: AbortSignal): Promi
     print(show({ ...report, ...sent, unchanged: plan.unchanged + sent.unchanged }));
     if (sent.ending === 'imported') return EXIT.ok;
     return sent.ending === 'refused' ? EXIT.rejected : EXIT.failed;
-  }).catch((error: unknown) => failed(error, 'Nothing was added.'));
+  }).catch((error: unknown) => failed(error, 'Nothing was added.', options.json));
 }
 
 /** The service would refuse these, perhaps after it has added others. */
@@ -87,7 +88,7 @@ async function askAboutChanges(
   await agree(
     `Change ${group(changed)} prices? [y/N] `,
     `${group(changed)} prices in force would change; if that is right, --yes changes them, and --dry-run shows all`,
-    options.file !== '-',
+    options.file === '-' ? undefined : terminalOfProcess(),
     interrupt,
   );
 }

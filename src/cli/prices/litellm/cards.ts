@@ -38,8 +38,10 @@ export function makeCards(entry: string, stated: readonly StatedRate[], zeroMean
         return [];
       }
       const missing = base.filter(({ kind }) => !own.some((rate) => rate.kind === kind));
-      if (missing.length > 0)
-        copied.push({ entry, abovePromptTokens, kinds: missing.map(({ kind }) => columnOf(kind)) });
+      // A search costs the same whatever the length of the prompt. Tokens might not.
+      const doubtful = missing.filter(({ kind }) => isTokens(kind));
+      if (doubtful.length > 0)
+        copied.push({ entry, abovePromptTokens, kinds: doubtful.map(({ kind }) => columnOf(kind)) });
       return [{ abovePromptTokens, rates: sorted([...own, ...missing]) }];
     });
     return [{ serviceTier, card: { currencyCode: 'USD', rates: base, tiers } }];

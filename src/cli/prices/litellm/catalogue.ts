@@ -88,6 +88,7 @@ function convertEntry(
   provider: string,
   { zeroMeansFree, searchSize }: CatalogueOptions,
 ): Converted | string {
+  if (isObject(fields) && 'alias_of' in fields) return 'another name of a model';
   if (entry === EXAMPLE || !isObject(fields) || provider === '') return 'not a model';
   if (/(?:^|\/)\d+-month-commitment\//.test(entry)) return 'provisioned throughput by time';
   const stated = readRates(entry, fields, searchSize);

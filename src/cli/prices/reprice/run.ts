@@ -3,7 +3,7 @@
 import { ServiceUnavailable } from '../../client.ts';
 import { EXIT } from '../../command.ts';
 import { group, startProgress } from '../../progress.ts';
-import { agree } from '../agree.ts';
+import { agree, terminalOfProcess } from '../agree.ts';
 import { failed } from '../failure.ts';
 import { commandLine } from '../flags.ts';
 import { CallRefused, PriceApi } from '../service.ts';
@@ -25,7 +25,7 @@ export async function runReprice(options: RepriceOptions, interrupt: AbortSignal
       return interrupt.aborted ? EXIT.failed : await reprice(api, options, interrupt, options.dryRun);
     });
   } catch (error) {
-    return failed(error, 'Nothing was changed.');
+    return failed(error, 'Nothing was changed.', options.json);
   }
 }
 
@@ -37,7 +37,7 @@ async function preview(api: PriceApi, options: RepriceOptions, interrupt: AbortS
   await agree(
     `Change the cost of ${group(totals.changed)} charges? [y/N] `,
     'this was a dry run; if it is right, --yes changes the costs',
-    true,
+    terminalOfProcess(),
     interrupt,
   );
 }
@@ -98,7 +98,9 @@ function requestOf(options: RepriceOptions, dryRun: boolean, pageToken: string) 
     startTime: options.from,
     endTime: options.to,
   } as const;
-  const { includePriced, allowClosedPeriod, reason, runId } = options;
+  const { includePriced, allowClosedPeriod } = options;
+  // A dry run is not on record.
+  const { reason, runId } = dryRun ? { reason: '', runId: '' } : options;
   const maxCharges = PAGE_CHARGES;
   return { filter, includePriced, allowClosedPeriod, reason, runId, dryRun, maxCharges, pageToken };
 }

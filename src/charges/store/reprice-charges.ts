@@ -1,0 +1,75 @@
+/** Gives recorded charges new costs: page by page, group by group. */
+
+import type { Database } from '../../database/orm.ts';
+import { retriedTransaction, type RetryOptions } from '../../database/retried-transaction.ts';
+import { ServiceError } from '../../errors/failure.ts';
+import type { PriceBooks } from '../../prices/index.ts';
+import type { ChargeEvent } from '../charge-event.ts';
+import type { ChargeRepricer, RepriceOptions, RepricePage, RepriceQuery } from '../ports.ts';
+import { NOTHING_REPRICED } from '../reprice.ts';
+import { areStored, type RepricedGroup, RepriceGroups } from './reprice-group.ts';
+
+/** A page ends after this time, however few charges match, so that a caller sees progress. */
+const PAGE_MS_MAX = 10_000;
+
+/** What the repricer tells the outside. */
+export interface RepricerEvents {
+  /** After COMMIT: the new events in the tenant's journal, in order. */
+  readonly committed: (events: readonly ChargeEvent[]) => void;
+}
+
+/** Implements {@link ChargeRepricer} on a database and price versions that it does not own. */
+export class Repricer implements ChargeRepricer {
+  readonly #database: Database;
+  readonly #groups: RepriceGroups;
+  readonly #options: RetryOptions;
+  readonly #events: RepricerEvents;
+
+  /** The connections of `database` may wait for the lock of a tenant. */
+  constructor(
+    database: Database,
+    prices: Pick<PriceBooks, 'within'>,
+    options: RetryOptions,
+    events: RepricerEvents,
+  ) {
+    this.#database = database;
+    this.#groups = new RepriceGroups(database.orm, prices);
+    this.#options = options;
+    this.#events = events;
+  }
+
+  async reprice(
+    tenant: string,
+    query: RepriceQuery,
+    { timeoutMs = Infinity, signal }: RepriceOptions = {},
+  ): Promise<RepricePage> {
+    const endAt = performance.now() + Math.min(timeoutMs / 2, PAGE_MS_MAX);
+    const start: RepricePage = { totals: NOTHING_REPRICED, lastSequence: 0n, next: query.after };
+    let page = await this.#addGroup(tenant, query, start);
+    while (
+      page.next !== undefined &&
+      page.totals.matchedCharges < query.maxCharges &&
+      performance.now() < endAt &&
+      !signal?.aborted
+    ) {
+      try {
+        page = await this.#addGroup(tenant, query, page);
+      } catch (error) {
+        // The next page meets the failure again if it lasts, and can say that it has done nothing.
+        if (error instanceof ServiceError) break;
+        throw error;
+      }
+    }
+    return page;
+  }
+
+  async #addGroup(tenant: string, query: RepriceQuery, page: RepricePage): Promise<RepricePage> {
+    let written: RepricedGroup | undefined;
+    const group = await retriedTransaction(this.#database, this.#options, async (transaction) => {
+      if (written !== undefined && (await areStored(transaction.em, tenant, written.events))) return written;
+      return (written = await this.#groups.run(transaction, tenant, query, page));
+    });
+    if (group.events.length > 0) this.#events.committed(group.events);
+    return group.page;
+  }
+}
