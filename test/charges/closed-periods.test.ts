@@ -10,7 +10,6 @@ import type {
 } from '../../generated/charge/v1/charge_service.ts';
 import { call, errorOf } from '../support/server.ts';
 import {
-  addPrice,
   amendCharge,
   type CorrectionServer,
   create,
@@ -112,7 +111,7 @@ describe('the history of a charge', () => {
   test('has every cost with its lines, who made it and why, and the correction', async () => {
     const { client } = server;
     const { charge } = await create(client, 'h');
-    await addPrice(server.pool, { input: 1_000_000n, output: 0n });
+    await server.addPrice({ input: 1_000_000n, output: 0n });
     await reprice(server.pool, charge?.id ?? '', 6_000_000n);
     await reprice(server.pool, charge?.id ?? '', 5_000_000n);
     const { correction } = await voidCharge(client, 'h');

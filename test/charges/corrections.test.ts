@@ -6,7 +6,6 @@ import { ChargeState } from '../../generated/charge/v1/charge.ts';
 import type { GetChargeResponse } from '../../generated/charge/v1/charge_service.ts';
 import { call, errorOf } from '../support/server.ts';
 import {
-  addPrice,
   amendCharge,
   type CorrectionServer,
   create,
@@ -226,8 +225,8 @@ describe('an amendment', () => {
     await create(client, 'kept');
     await create(client, 'moved');
     await create(client, 'unpriced', { model: 'new' });
-    await addPrice(server.pool, { input: 5_000_000_000n, output: 0n });
-    await addPrice(server.pool, { model: 'new', input: 1_000_000_000n, output: 0n });
+    await server.addPrice({ input: 5_000_000_000n, output: 0n });
+    await server.addPrice({ model: 'new', input: 1_000_000_000n, output: 0n });
     const cost = { priceVersion: 1n, amount: { nanos: 2_500_000n + 5_000_000n }, revision: 0 };
     const kept = await amendCharge(client, 'kept', 'k', { userProfile: 'bob' });
     expect(kept.charge).toMatchObject({ cost });

@@ -183,6 +183,25 @@ test.each<[string, string | object, object, string[]?]>([
     { tier: 'batch' },
   ],
   [
+    'OpenAI usage export, speech and transcription',
+    'start_time,end_time,num_model_requests,model,seconds\n1788220800,1788307200,3,whisper-1,12.5\n1788307200,1788393600,,,',
+    { quantities: [{ kind: 'USAGE_KIND_INPUT_MILLISECOND', amount: '12500' }] },
+  ],
+  [
+    'OpenAI usage export, speech and transcription',
+    {
+      object: 'page',
+      data: [
+        {
+          start_time: 1788220800,
+          end_time: 1788307200,
+          results: [{ object: 'x.result', characters: 45, num_model_requests: 1, model: 'tts-1' }],
+        },
+      ],
+    },
+    { quantities: [{ kind: 'USAGE_KIND_INPUT_CHARACTER', amount: '45' }] },
+  ],
+  [
     'AWS Bedrock invocation log',
     {
       schemaType: 'ModelInvocationLog',

@@ -101,7 +101,7 @@ test('rows whose charges were voided are told, do not count, and can be recorded
   });
   expect(String(again.json['hints'])).toContain(
     '3 rows are charges that were voided: they stay voided and do not count. ' +
-      'To record them again, import the file with --request-id-prefix again:.',
+      'To record them again, import the file with --request-id-prefix "again:".',
   );
   const anew = await harness.import(file, '--request-id-prefix', 'again:');
   expect(anew.json).toMatchObject({ created: 3, replayed_voided: 0, prompt_tokens: '6' });

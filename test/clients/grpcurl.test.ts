@@ -13,6 +13,7 @@ import { Grpcurl, parseMessages } from './support/grpcurl.ts';
 
 const SERVICE = 'charge.v1.ChargeService';
 const HEALTH = 'grpc.health.v1.Health';
+const PRICES = 'charge.v1.PriceService';
 /** grpcurl ends with 64 plus the gRPC code. */
 const STATUS = { invalidArgument: 67, deadlineExceeded: 68, notFound: 69, alreadyExists: 70 };
 
@@ -55,17 +56,23 @@ withGrpcurl(`grpcurl${skipped}`, () => {
     test('every service and method', async () => {
       expect((await grpcurl.run([], 'list')).trim().split('\n')).toEqual([
         SERVICE,
+        PRICES,
         HEALTH,
         'grpc.reflection.v1.ServerReflection',
         'grpc.reflection.v1alpha.ServerReflection',
       ]);
-      const methods = contract.getService(SERVICE)?.methods.map(({ name }) => `${SERVICE}.${name}`) ?? [];
-      expect(methods).toHaveLength(6);
-      expect((await grpcurl.run([], 'list', SERVICE)).trim().split('\n')).toEqual(methods.toSorted());
-      const text = await grpcurl.run([], 'describe', SERVICE);
-      for (const { name } of contract.getService(SERVICE)?.methods ?? [])
-        expect(text).toContain(`rpc ${name} (`);
-      expect(text).toContain(
+      for (const [service, count] of [
+        [SERVICE, 10],
+        [PRICES, 7],
+      ] as const) {
+        const names = contract.getService(service)?.methods.map(({ name }) => name) ?? [];
+        expect(names).toHaveLength(count);
+        const listed = (await grpcurl.run([], 'list', service)).trim().split('\n');
+        expect(listed).toEqual(names.map((name) => `${service}.${name}`).toSorted());
+        const text = await grpcurl.run([], 'describe', service);
+        for (const name of names) expect(text).toContain(`rpc ${name} (`);
+      }
+      expect(await grpcurl.run([], 'describe', SERVICE)).toContain(
         'rpc RecordCharges ( stream .charge.v1.RecordChargesRequest ) returns ( stream ',
       );
     });
@@ -73,11 +80,18 @@ withGrpcurl(`grpcurl${skipped}`, () => {
     test(`every message with its fields, and every enum with its values`, async () => {
       expect(messages.length).toBeGreaterThanOrEqual(17);
       expect(enums.map(({ name }) => name).sort()).toEqual([
+        'CallOutcome',
+        'ChargeState',
         'ChargeType',
+        'CostStatus',
         'ErrorReason',
         'ListChargesOrder',
+        'ModelMatch',
         'Outcome',
         'Provider',
+        'ServiceTier',
+        'UnpricedReason',
+        'UsageKind',
       ]);
       for (const type of [...messages, ...enums]) {
         const text = await grpcurl.run([], 'describe', type.typeName);
@@ -109,7 +123,8 @@ withGrpcurl(`grpcurl${skipped}`, () => {
           ['PROVIDER_UNSPECIFIED', undefined],
         ]),
       );
-      const reflected = await grpcurl.dump(SERVICE);
+      // It imports all of the others.
+      const reflected = await grpcurl.dump(PRICES);
       const rules = messages.flatMap((type) => rulesOf(contract, type.typeName));
       expect(messages.flatMap((type) => rulesOf(reflected, type.typeName))).toEqual(rules);
       expect(rules.length).toBeGreaterThanOrEqual(40);

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 
 import { ErrorReason } from '../../generated/charge/v1/error_reason.ts';
 import { Status } from '../../generated/google/rpc/status.ts';
+import { CHARGE_STATE, type Correction } from '../../src/charges/charge.ts';
 import * as chargeFailures from '../../src/charges/errors.ts';
 import * as commonFailures from '../../src/errors/failure.ts';
 import * as priceFailures from '../../src/prices/errors.ts';
@@ -25,6 +26,22 @@ const violations = fc.array(
   fc.record({ field: text, description: text, rule: fc.constant('string.max_len') }),
   { maxLength: 100 },
 );
+
+const closedPeriod = fc.record({
+  endTimeMicros: fc.bigInt(-62_135_596_800_000_000n, 253_402_300_799_999_999n),
+  sequence: fc.bigInt(0n, 2n ** 63n - 1n),
+});
+
+const CORRECTION: Correction = {
+  id: '0190a0e0-0000-7000-8000-000000000001',
+  chargeId: '0190a0e0-0000-7000-8000-000000000002',
+  state: CHARGE_STATE.voided,
+  replacementId: '0190a0e0-0000-7000-8000-000000000003',
+  reason: 'test traffic',
+  closedPeriod: false,
+  createTimeMicros: 0n,
+  sequence: 1n,
+};
 
 /** Arguments for each function that makes a failure, by the function's name. */
 const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
@@ -47,6 +64,20 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   chargeNotFound: fc
     .oneof(fc.record({ id: fc.uuid() }), fc.record({ requestId: id }))
     .map(chargeFailures.chargeNotFound),
+  voidRequestIdReused: fc
+    .record({ requestId: id, field: fc.constant('reason'), correctionId: fc.uuid() })
+    .map(chargeFailures.voidRequestIdReused),
+  runIdReused: fc.tuple(id, fc.constant('filter')).map((parts) => chargeFailures.runIdReused(...parts)),
+  amountOutOfRange: fc.constant('USD').map(chargeFailures.amountOutOfRange),
+  chargeAlreadyCorrected: fc
+    .tuple(fc.uuid(), fc.constantFrom(CHARGE_STATE.voided, CHARGE_STATE.amended))
+    .map(([uuid, state]) => chargeFailures.chargeAlreadyCorrected({ ...CORRECTION, id: uuid, state })),
+  amendmentUnchanged: fc.uuid().map(chargeFailures.amendmentUnchanged),
+  periodClosed: closedPeriod.map(chargeFailures.periodClosed),
+  repricePeriodClosed: fc
+    .tuple(closedPeriod, fc.uuid())
+    .map((parts) => chargeFailures.repricePeriodClosed(...parts)),
+  laterPeriodClosed: closedPeriod.map(chargeFailures.laterPeriodClosed),
   pageTokenInvalid: fc.constant(0).map(commonFailures.pageTokenInvalid),
   sequenceOutOfRange: fc
     .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))

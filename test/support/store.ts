@@ -39,6 +39,8 @@ export interface TestStore {
     options?: Partial<GroupWriterOptions>,
     committed?: GroupWriterEvents['committed'],
   ): GroupWriter;
+  /** Another corrector: nobody but `committed` hears of its commits. */
+  anotherCorrector(committed: GroupWriterEvents['committed']): ChargeCorrector;
   close(): Promise<void>;
 }
 
@@ -85,6 +87,13 @@ export async function openTestStore(): Promise<TestStore> {
       },
       { committed, recorded: () => undefined, attempted: () => undefined },
     );
+  const newCorrector = (committed: GroupWriterEvents['committed']) =>
+    new CorrectionWriter(
+      corrections,
+      prices,
+      { groupSizeMax: 100, queueSizeMax: 10_000, retryForMs: 5_000, retryAfterMs: 100 },
+      { committed },
+    );
   const committed = (events: readonly ChargeEvent[]): void => {
     const last = events.at(-1);
     if (last !== undefined) follower.advanced(last.tenant, last.sequence);
@@ -96,14 +105,10 @@ export async function openTestStore(): Promise<TestStore> {
     reads,
     writer: newWriter({}, committed),
     journal: new ChargeEventReader(reads, follower),
-    corrector: new CorrectionWriter(
-      corrections,
-      prices,
-      { groupSizeMax: 100, queueSizeMax: 10_000, retryForMs: 5_000, retryAfterMs: 100 },
-      { committed },
-    ),
+    corrector: newCorrector(committed),
     reader: createChargeReader(reads, prices),
     anotherWriter: (options = {}, committed = () => undefined) => newWriter(options, committed),
+    anotherCorrector: newCorrector,
     close: async () => {
       follower.close();
       await corrections.close();

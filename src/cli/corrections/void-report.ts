@@ -44,7 +44,7 @@ export function voidText(report: VoidReport, isInterrupted: boolean): string {
     lines.push('To go on, run the same command again: no charge is voided twice.');
   else if (options.importId !== undefined)
     lines.push(
-      'The request ids of voided charges stay taken. To record a corrected file, import it with --request-id-prefix again:',
+      'The request ids of voided charges stay taken. To record a corrected file, import it with --request-id-prefix "again:".',
     );
   return lines.join('\n');
 }

@@ -122,7 +122,7 @@ function holdsUsage(object: JsonObject, andKind: boolean): boolean {
 }
 
 function isUsage(name: string, cell: Cell): boolean {
-  return /token|usage/i.test(name) && typeof cell === 'string' && /^\d/.test(cell);
+  return /token|usage|^(?:characters|seconds)$/i.test(name) && typeof cell === 'string' && /^\d/.test(cell);
 }
 
 function isModel(name: string, cell: Cell): boolean {

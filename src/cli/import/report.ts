@@ -167,5 +167,5 @@ function mayHaveCreated({ ending, totals }: Report): boolean {
 
 /** A prefix that is not the one of this import. */
 function prefixFlag({ requestIdPrefix }: ImportOptions): string {
-  return `--request-id-prefix ${requestIdPrefix === 'again:' ? 'again-2:' : 'again:'}`;
+  return `--request-id-prefix "${requestIdPrefix === 'again:' ? 'again-2:' : 'again:'}"`;
 }

@@ -5,7 +5,7 @@ import { Price, type CreatePriceRequest } from '../../../generated/charge/v1/pri
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import type { FilePrice, PriceFile } from './price-file.ts';
 import { basisText, keyText } from './price-text.ts';
-import { BEGINNING, microsOf } from './time.ts';
+import { BEGINNING, microsOf, timestampOf } from './time.ts';
 
 /** A version to add. */
 export interface Addition extends FilePrice {
@@ -16,7 +16,7 @@ export interface Addition extends FilePrice {
 
 /** What an import would do. */
 export interface PricePlan {
-  /** Versions to add, aliases last: what they name may be among the others. */
+  /** Versions to add, those of one key in the order of their times. */
   readonly additions: readonly Addition[];
   readonly unchanged: number;
   /** Prices in force that came from a file like this and that this one does not have. The import leaves them. */
@@ -53,11 +53,15 @@ export function historyOf(versions: readonly Price[]): History {
     if (list) list.push(price);
     else history.set(text, [price]);
   }
-  for (const list of history.values())
-    list.sort((a, b) =>
-      startOf(a) === startOf(b) ? (a.version < b.version ? -1 : 1) : startOf(a) < startOf(b) ? -1 : 1,
-    );
+  for (const list of history.values()) list.sort(byStart);
   return history;
+}
+
+/** Of two versions that begin at the same time the later one counts. */
+function byStart(a: Price, b: Price): number {
+  const [start, other] = [startOf(a), startOf(b)];
+  if (start !== other) return start < other ? -1 : 1;
+  return a.version < b.version ? -1 : 1;
 }
 
 /** The version that prices usage at this moment: of those that began until then the last one. */
@@ -70,40 +74,66 @@ export function pricesAt(history: History, micros: bigint): Price[] {
   return [...history.values()].flatMap((versions) => inForceAt(versions, micros) ?? []);
 }
 
+/** A price of a file with the time from which on it is to be in force. */
+interface Timed {
+  readonly filePrice: FilePrice;
+  readonly keyText: string;
+  /** Undefined: now. */
+  readonly effectiveTime: Timestamp | undefined;
+  readonly micros: bigint;
+}
+
 /** Compares a file with the versions that the service has. */
 export function planPrices(file: PriceFile, stored: readonly Price[], options: PlanOptions): PricePlan {
   const history = historyOf(stored);
-  const named = new Set<string>();
+  // With the additions so far: what one version changes, a later one of the file may have to change back.
+  const planned = new Map<string, readonly Price[]>(history);
   const additions: Addition[] = [];
-  const past: Addition[] = [];
   const kept: Addition[] = [];
-  let unchanged = 0;
-  for (const filePrice of file.prices) {
-    const text = keyText(filePrice.price.key);
-    const versions = history.get(text);
-    const effectiveTime = filePrice.price.effectiveTime ?? (versions ? options.effectiveTime : BEGINNING);
-    const inForce = inForceAt(versions, effectiveTime ? microsOf(effectiveTime) : options.now);
-    if (inForce && basisText(inForce) === basisText(filePrice.price)) unchanged += 1;
-    else {
-      const price = { ...filePrice.price, effectiveTime };
-      // Several versions of a new key make its history. None of them changes what others rely on.
-      const allowPast = options.allowPast || (!versions && named.has(text));
-      const request = { price, requestId: requestIdOf(price, inForce), allowPast };
-      const addition = { price, origin: filePrice.origin, request, inForce };
-      const isOfOthers = inForce !== undefined && !inForce.source.startsWith(file.sourcePrefix);
-      const isKept = file.format === 'litellm' && isOfOthers && !options.replaceOthers;
-      (isKept ? kept : additions).push(addition);
-      const isPast = effectiveTime !== undefined && microsOf(effectiveTime) < options.now - PAST_MICROS;
-      if (versions && isPast && !allowPast && !isKept) past.push(addition);
+  const past: Addition[] = [];
+  const timed = timesOf(file, history, options);
+  for (const { filePrice, keyText: text, effectiveTime, micros } of timed) {
+    const versions = planned.get(text) ?? [];
+    const current = inForceAt(versions, micros);
+    if (current && basisText(current) === basisText(filePrice.price)) continue;
+    const inForce = inForceAt(history.get(text), micros);
+    const price = { ...filePrice.price, effectiveTime };
+    // Several versions of a new key make its history. None of them changes what others rely on.
+    const allowPast = options.allowPast || (!history.has(text) && versions.length > 0);
+    const request = { price, requestId: requestIdOf(price, current), allowPast };
+    const addition = { price, origin: filePrice.origin, request, inForce };
+    const isOfOthers = inForce !== undefined && !inForce.source.startsWith(file.sourcePrefix);
+    if (file.format === 'litellm' && isOfOthers && !options.replaceOthers) {
+      kept.push(addition);
+      continue;
     }
-    named.add(text);
+    additions.push(addition);
+    if (versions.length > 0 && micros < options.now - PAST_MICROS && !allowPast) past.push(addition);
+    const version = BigInt(stored.length + additions.length);
+    planned.set(text, [...versions, { ...price, effectiveTime: timestampOf(micros), version }].sort(byStart));
   }
+  const named = new Set(timed.map(({ keyText: text }) => text));
   const gone = pricesAt(history, options.now).filter(
     ({ key, source, basis }) =>
       !named.has(keyText(key)) && source.startsWith(file.sourcePrefix) && basis?.$case !== 'withdrawn',
   );
-  const aliasesLast = additions.sort((a, b) => Number(isAlias(a)) - Number(isAlias(b)));
-  return { additions: aliasesLast, unchanged, gone, kept, past };
+  const unchanged = timed.length - additions.length - kept.length;
+  return { additions, unchanged, gone, kept, past };
+}
+
+/** In the order of the file, but the prices of one key together and in the order of their times. */
+function timesOf(
+  file: PriceFile,
+  history: History,
+  { effectiveTime: changeTime, now }: PlanOptions,
+): Timed[] {
+  const timed = file.prices.map((filePrice): Timed => {
+    const text = keyText(filePrice.price.key);
+    const effectiveTime = filePrice.price.effectiveTime ?? (history.has(text) ? changeTime : BEGINNING);
+    return { filePrice, keyText: text, effectiveTime, micros: effectiveTime ? microsOf(effectiveTime) : now };
+  });
+  const groups = Map.groupBy(timed, ({ keyText: text }) => text);
+  return [...groups.values()].flatMap((group) => group.sort((a, b) => (a.micros < b.micros ? -1 : 1)));
 }
 
 /**
@@ -117,8 +147,4 @@ function requestIdOf(price: Price, inForce: Price | undefined): string {
 
 function startOf({ effectiveTime }: Price): bigint {
   return microsOf(effectiveTime ?? BEGINNING);
-}
-
-function isAlias({ price }: Addition): boolean {
-  return price.basis?.$case === 'alias';
 }

@@ -22,15 +22,20 @@ import {
 } from '../../../generated/charge/v1/charge_service.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { createTestDatabase } from '../../support/database.ts';
-import { call, createRequest, openTestServer } from '../../support/server.ts';
+import { at, card, openPriceClient, priceRequest } from '../../prices/support/client.ts';
+import { call, createRequest, openClient, openTestServer } from '../../support/server.ts';
 import { openTestDatabase } from '../../support/store.ts';
 
-/** A real server on a database of its own that has a price of gpt-4o, and a client. */
+/** A real server on a database of its own that has a price of gpt-4o (2.5 and 10 dollars a million), and a client. */
 export interface CorrectionServer {
   readonly client: ChargeServiceClient;
   readonly url: string;
   /** For what no call can do. */
   readonly pool: Pool;
+  /** Adds a price that is in force since ever. Rates in nanos per million. */
+  addPrice(rates?: { model?: string; input?: bigint; output?: bigint }): Promise<void>;
+  /** Another client, on a connection of its own. */
+  newClient(address?: string): ChargeServiceClient;
   /** How many rows there are of what corrections write, and the last number of the journal. */
   rows(): Promise<Record<'charges' | 'corrections' | 'closed' | 'sequence', number>>;
   close(): Promise<void>;
@@ -41,8 +46,22 @@ export async function openCorrectionServer(): Promise<CorrectionServer> {
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
   const { pool } = database;
-  await addPrice(pool);
   const server = await openTestServer(testDatabase.url);
+  const prices = openPriceClient(server.address);
+  const clients: ChargeServiceClient[] = [];
+  const addPrice: CorrectionServer['addPrice'] = async ({
+    model = 'gpt-4o',
+    input = 2_500_000_000n,
+    output = 10_000_000_000n,
+  } = {}) => {
+    const options = {
+      key: { model },
+      from: at('0001-01-01T00:00:00Z'),
+      basis: card({ 1: input, 2: output }),
+    };
+    await prices.create(priceRequest(randomUUID(), { ...options, allowPast: true }));
+  };
+  await addPrice();
   const counts = `SELECT (SELECT count(*)::int FROM charge) AS charges,
     (SELECT count(*)::int FROM correction) AS corrections, (SELECT count(*)::int FROM period_close) AS closed,
     (SELECT last_sequence::int FROM journal_head) AS sequence`;
@@ -50,8 +69,16 @@ export async function openCorrectionServer(): Promise<CorrectionServer> {
     client: server.client,
     url: testDatabase.url,
     pool,
+    addPrice,
+    newClient: (address = server.address) => {
+      const client = openClient(address);
+      clients.push(client);
+      return client;
+    },
     rows: async () => (await pool.query(counts)).rows[0] as Awaited<ReturnType<CorrectionServer['rows']>>,
     close: async () => {
+      prices.raw.close();
+      for (const client of clients) client.close();
       await server.close();
       await database.close();
       await testDatabase.drop();
@@ -61,27 +88,6 @@ export async function openCorrectionServer(): Promise<CorrectionServer> {
 
 /** The usage time of the charges below, unless a test says otherwise. */
 export const SEPTEMBER_10 = { seconds: BigInt(Date.parse('2026-09-10T10:00:00Z') / 1000), nanos: 0 };
-
-/** Adds a price of a model, in force since ever, directly to the table. Rates in nanos per million. */
-export async function addPrice(
-  pool: Pool,
-  { model = 'gpt-4o', input = 2_500_000_000n, output = 10_000_000_000n } = {},
-): Promise<void> {
-  await pool.query(
-    `WITH locked AS (
-       SELECT tenant FROM tenant_lock WHERE tenant = 'default' FOR UPDATE
-     ), head AS (
-       UPDATE journal_head SET price_version = price_version + 1 FROM locked
-       WHERE journal_head.tenant = locked.tenant RETURNING price_version
-     )
-     INSERT INTO price (tenant, version, effective_time, create_time, request_id, provider, charge_type, model,
-       model_match, service_tier, basis, currency_code, rates)
-     SELECT 'default', price_version, '0001-01-01T00:00:00Z', now(), $1, 1, 1, $2, 1, 1, 1, 'USD',
-       jsonb_build_object('rates', jsonb_build_object('1', $3::text, '2', $4::text), 'tiers', '[]'::jsonb)
-     FROM head`,
-    [randomUUID(), model, String(input), String(output)],
-  );
-}
 
 /** The moment until which September is closed. */
 export const OCTOBER = { seconds: BigInt(Date.parse('2026-10-01T00:00:00Z') / 1000), nanos: 0 };
@@ -222,14 +228,15 @@ export async function totalOfList(
   return charges.reduce((total, charge) => add(total, charge, 1), NOTHING);
 }
 
-/** The first `count` events of the journal, from WatchCharges. */
+/** `count` events of the journal that match, from WatchCharges. */
 export function watch(
   client: ChargeServiceClient,
   count: number,
   filter?: Partial<ChargeFilter>,
+  startSequence = 1n,
 ): Promise<WatchChargesResponse[]> {
   const stream = client.watchCharges({
-    startSequence: 1n,
+    startSequence,
     filter: filter && ChargeFilterMessage.fromPartial(filter),
   });
   const events: WatchChargesResponse[] = [];

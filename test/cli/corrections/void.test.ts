@@ -93,7 +93,7 @@ test('what is refused is told with its reason, and the others are voided', async
   expect(stdout).not.toContain(`charge ${third} counts`);
   expect(stdout).toContain(`${first}: FAILED_PRECONDITION (PERIOD_CLOSED)`);
   expect(stdout).toContain('--allow-closed-period');
-  expect(stdout).toContain('--request-id-prefix again:');
+  expect(stdout).toContain('--request-id-prefix "again:"');
   expect(await json('--import', IMPORT, ...REASON, '--yes', '--allow-closed-period')).toMatchObject({
     code: 1,
     voided: 1,

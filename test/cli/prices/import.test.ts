@@ -116,17 +116,6 @@ describe('what is added', () => {
     expect(stored()).toHaveLength(2);
   });
 
-  test('aliases come after the prices that they name', async () => {
-    const file = harness.write(
-      'f.csv',
-      `${HEADER},basis,alias_model`,
-      'openai,latest,,,,alias,a',
-      'openai,a,USD,1,2,,',
-    );
-    await harness.run('import', file);
-    expect(stored()).toEqual(['openai a 0001 USD input 1, output 2', 'openai latest 0001 alias of a']);
-  });
-
   test('--only takes the prices of some providers, and a name without any is a fault', async () => {
     const file = harness.write(
       'f.csv',

@@ -40,7 +40,7 @@ function page(changed: bigint, after: bigint, sequence: bigint): RepriceChargesR
 
 const SUMS = [
   { currency_code: 'EUR', before: '0.000000003', after: '0.000000003' },
-  { currency_code: 'USD', before: '4.5', after: '5000000001.25' },
+  { currency_code: 'USD', before: '4.50', after: '5000000001.25' },
 ];
 
 test('goes through every page and adds up what each did, in decimals of each currency', async () => {
@@ -88,7 +88,7 @@ test('the text has the sums and their differences', async () => {
     '--allow-closed-period',
   );
   expect(stdout).toMatch(/^Dry run, nothing was changed:/);
-  expect(stdout).toContain('USD 4.5 → 5000000001.25 (+4999999996.75)');
+  expect(stdout).toContain('USD 4.50 → 5000000001.25 (+4999999996.75)');
   expect(harness.service.repriced[0]).toMatchObject({
     dryRun: true,
     includePriced: true,
@@ -99,7 +99,7 @@ test('the text has the sums and their differences', async () => {
 test('without --yes and a terminal it makes a dry run, and changes nothing', async () => {
   const { code, stderr } = await harness.run('reprice', ...RANGE, '--reason', 'x');
   expect(code).toBe(2);
-  expect(stderr).toContain('USD 4.5 → 5000000001.25');
+  expect(stderr).toContain('USD 4.50 → 5000000001.25');
   expect(stderr).toContain('--yes changes the costs');
   expect(harness.service.repriced.map(({ dryRun }) => dryRun)).toEqual([true, true, true]);
 });

@@ -1,13 +1,14 @@
 /** The commands about prices against the service as people start it, on real servers. */
 
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Provider } from '../../../generated/charge/v1/charge.ts';
 import type { CreateChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { CostStatus, UnpricedReason } from '../../../generated/charge/v1/money.ts';
+import { parseTimestamp } from '../../../src/cli/import/timestamp.ts';
 import { createTestDatabase, query, type TestDatabase } from '../../support/database.ts';
 import { call, createRequest } from '../../support/server.ts';
 import { makeDataDir, Service } from '../../support/service.ts';
@@ -165,6 +166,73 @@ describe('a file of our own', () => {
     );
   });
 });
+
+test('usage without a price: check names it, and the commands that it prints mend it', async () => {
+  const used = {
+    provider: Provider.PROVIDER_OTHER,
+    otherProvider: 'zeta',
+    model: 'zeta-1',
+    promptTokens: 1_000_000n,
+  };
+  const at = (text: string) => ({ usageTime: parseTimestamp(text)! });
+  await costOf('z1', { ...used, ...at('2026-01-01T00:00:00Z'), completionTokens: 0n });
+  await costOf('z2', { ...used, ...at('2026-02-01T00:00:00.000001Z'), completionTokens: 1_000_000n });
+  await run(
+    'import',
+    write('z.csv', 'provider,other_provider,model,currency_code,input', 'other,zeta,zeta-2,USD,9'),
+  );
+  await costOf('z3', {
+    ...used,
+    model: 'zeta-2',
+    ...at('2026-01-15T00:00:00Z'),
+    completionTokens: 1_000_000n,
+  });
+  const window = ['--from', '2026-01-01', '--to', '2026-03-01'];
+  const checked = await runJson('check', ...window);
+  expect(checked).toMatchObject({
+    status: 'unpriced',
+    unpriced_charges: 3,
+    usages: [
+      {
+        model: 'zeta-1',
+        charges: 2,
+        reason: 'no_price',
+        last_usage_time: '2026-02-01T00:00:00.000001Z',
+        nearest_by_name: null,
+      },
+      { model: 'zeta-2', charges: 1, reason: 'missing_rate', kinds: ['output'] },
+    ],
+  });
+  const [template = '', load = '', dryRun = '', reprice = ''] = checked['next'] as string[];
+  const shell = (command: string) => {
+    const program = `${process.execPath} ${join(ROOT, 'src/cli/charge.js')}`;
+    return promisify(execFile)('sh', ['-c', command.replace(/^npx charge/, program)], { cwd: folder.path });
+  };
+  await expect(shell(template)).rejects.toMatchObject({ code: 1 });
+  const path = join(folder.path, 'unpriced.csv');
+  const rows = readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(','));
+  const column = (name: string): number => rows[0]?.indexOf(name) ?? -1;
+  for (const row of rows.slice(1)) {
+    row[column('currency_code')] = 'USD';
+    row[column('input')] ||= '1';
+    row[column('output')] = '2';
+  }
+  writeFileSync(path, rows.join('\n'));
+  await shell(load);
+  const { stdout } = await shell(dryRun);
+  // z1: 1, z2: 1 + 2, z3: 9 + 2.
+  expect(stdout).toContain('USD 0.00 → 15.00 (+15.00)');
+  expect((await shell(reprice)).stdout).toMatch(/^Priced again:[^]*changed +3\n[^]*USD 0\.00 → 15\.00 /);
+  expect(await runJson('check', ...window)).toMatchObject({ status: 'priced', unpriced_charges: 0 });
+  const again = await runJson('reprice', ...window, '--include-priced', '--reason', 'again', '--yes');
+  expect(again).toMatchObject({
+    changed_charges: 0,
+    amounts: [{ currency_code: 'USD', before: '15.00', after: '15.00' }],
+  });
+}, 60_000);
 
 test('what npm start says about prices works as it stands there', async () => {
   const own = await makeDataDir();

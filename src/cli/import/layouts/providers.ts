@@ -91,6 +91,21 @@ export const PROVIDERS: readonly Layout[] = [
       !/^0?$/.test(`${cells('input_tokens')}${cells('output_tokens')}${cells('num_model_requests')}`),
   },
   {
+    name: 'OpenAI usage export, speech and transcription',
+    has: ['start_time', 'end_time', 'num_model_requests', 'characters | seconds'],
+    fields: {
+      usage_time: 'start_time',
+      user_profile: 'user_id',
+      // Both are what was sent: the text to speak, the sound to write down.
+      input_characters: 'characters',
+      input_seconds: 'seconds',
+    },
+    // These are not counted in tokens.
+    set: { provider: 'openai', charge_type: 'completion', prompt_tokens: '0', completion_tokens: '0' },
+    id: ['start_time', 'end_time', 'model', 'project_id', 'user_id', 'api_key_id'],
+    isUsage: (cells) => !/^0?$/.test(`${cells('characters')}${cells('seconds')}`),
+  },
+  {
     name: 'OpenAI usage export until 2024',
     has: [
       'n_context_tokens_total',

@@ -53,7 +53,7 @@ export function readModel(entry: string, litellmProvider: string): NamedModel {
 export function readProvider(text: string): { readonly provider: Provider; readonly name: string } {
   // `vertex_ai-anthropic_models`, `fireworks_ai-embedding-models`: one provider, sorted by models.
   const base = text.replace(/^(vertex_ai)-.+$|-embedding-models$/, '$1');
-  const provider = base === 'moonshot' ? Provider.PROVIDER_MOONSHOT_AI : parseProvider(base);
+  const provider = parseProvider(base);
   if (provider !== undefined && provider !== Provider.PROVIDER_OTHER) return { provider, name: '' };
   return { provider: Provider.PROVIDER_OTHER, name: base };
 }

@@ -1,11 +1,8 @@
 /** What the pages of a reprice add up to. */
 
 import type { RepriceChargesResponse } from '../../../../generated/charge/v1/price_service.ts';
+import { formatNanos } from '../../money.ts';
 import { group } from '../../progress.ts';
-import { decimalText } from '../decimal.ts';
-
-/** Digits of an amount after the point: Money counts billionths. */
-const NANOS = 9;
 
 /** Sums over the pages so far. Its text is what a person sees meanwhile. */
 export class RepriceTotals {
@@ -47,9 +44,9 @@ export class RepriceTotals {
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([currency, { before, after }]) => ({
         currency,
-        before: decimalText(before, NANOS),
-        after: decimalText(after, NANOS),
-        difference: `${after >= before ? '+' : ''}${decimalText(after - before, NANOS)}`,
+        before: formatNanos(before),
+        after: formatNanos(after),
+        difference: `${after >= before ? '+' : ''}${formatNanos(after - before)}`,
       }));
   }
 }
