@@ -76,7 +76,7 @@ export interface Charge extends Omit<ChargeContent, 'usageTimeMicros'>, Cost {
   readonly createTimeMicros: bigint;
   /** The id of the charge that it replaces; empty: none. */
   readonly amends: string;
-  /** The import that recorded it; empty: none. */
+  /** The import that recorded it, or that recorded the charge that it replaces; empty: none. */
   readonly importId: string;
   /** Undefined: nothing has happened to it since it was recorded, or that is of no interest. */
   readonly status?: ChargeStatus | undefined;

@@ -26,5 +26,4 @@ export { PriceBook } from './price-book.ts';
 export type { PriceReader, Prices } from './ports.ts';
 export { PriceBooks } from './store/price-books.ts';
 export { createPriceReader } from './store/price-reader.ts';
-export { latestPrices } from './store/read-prices.ts';
 export { PriceWriter } from './store/price-writer.ts';

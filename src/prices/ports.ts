@@ -7,8 +7,6 @@ import type { PriceRefusal, PriceRequest, PriceResult } from './price-decision.t
 export interface Prices {
   /** The versions that this process knows. They are loaded at the first call. */
   get(tenant: string): Promise<PriceBook>;
-  /** Those that are loaded already, perhaps none: without waiting. */
-  known(tenant: string): PriceBook;
   /** The same as {@link get}, after versions that were added since have been loaded. */
   reload(tenant: string): Promise<PriceBook>;
   /** At least the versions up to this one, as far as they exist: loaded only if this process does not know them. */

@@ -6,11 +6,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 
-import { ChargeCreated } from '../../generated/charge/v1/event.ts';
+import {
+  ChargeAmended,
+  ChargeCreated,
+  ChargeRepriced,
+  ChargeVoided,
+} from '../../generated/charge/v1/event.ts';
 import { configFromEnv } from '../../src/config.ts';
 import type { ChargeContent } from '../../src/charges/charge.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay } from '../../src/relay/relay.ts';
+import { reprice } from '../charges/support/corrections.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 import { readStream, type StreamMessage } from '../support/stream.ts';
@@ -25,21 +31,23 @@ interface Message {
   readonly payload: Schema & { readonly schema?: string };
 }
 
-interface Document {
-  readonly asyncapi: string;
-  readonly channels: {
-    readonly chargeCreated: {
-      readonly address: string;
-      readonly messages: Readonly<Record<'protobuf' | 'json', { $ref: string }>>;
-      readonly 'x-jetstream': Readonly<Record<string, unknown>>;
-    };
-  };
+interface Channel {
+  readonly address: string;
+  readonly messages: Readonly<Record<Format, { $ref: string }>>;
+  readonly 'x-jetstream': Readonly<Record<string, unknown>>;
 }
 
+interface Document {
+  readonly asyncapi: string;
+  readonly channels: Readonly<Record<Kind, Channel>>;
+}
+
+type Format = 'protobuf' | 'json';
+type Kind = 'chargeCreated' | 'chargeVoided' | 'chargeAmended' | 'chargeRepriced';
+
 const document = parse(readFileSync(join(ROOT, 'docs/asyncapi.yaml'), 'utf8')) as Document;
-const channel = document.channels.chargeCreated;
-const messageOf = (format: 'protobuf' | 'json'): Message =>
-  resolve(document, channel.messages[format].$ref) as Message;
+const messageOf = (kind: Kind, format: Format): Message =>
+  resolve(document, document.channels[kind].messages[format].$ref) as Message;
 const schemaOf = (schema: Schema): Schema =>
   schema.$ref === undefined ? schema : (resolve(document, schema.$ref) as Schema);
 
@@ -66,7 +74,13 @@ const FULL: Partial<ChargeContent> = {
   reference: 'inv-1',
   labels: new Map([['team', 'a']]),
   usageTimeMicros: 1_767_225_600_000_001n,
+  serviceTier: 2,
+  region: 'eu',
+  quantities: new Map([[20, 3n]]),
+  reportedCost: { currencyCode: 'EUR', nanos: 7n },
+  callOutcome: 2,
 };
+const IMPORT_ID = '01932f00-0000-4000-8000-000000000001';
 /** Everything that may be absent is. */
 const BARE: Partial<ChargeContent> = {
   chargeType: 3,
@@ -88,108 +102,192 @@ afterEach(async () => {
   await Promise.all([store.close(), nats.stop()]);
 });
 
-/** Publishes a full and a bare charge with the settings that the service has by default. */
+/** What is published of {@link publish}, in order. */
+const PUBLISHED: readonly Kind[] = [
+  'chargeCreated',
+  'chargeCreated',
+  'chargeRepriced',
+  'chargeAmended',
+  'chargeVoided',
+];
+/** A charge is recorded in full and another one with the least, and every other kind of event follows. */
 async function publish(env: Record<string, string>): Promise<StreamMessage[]> {
   relay = createRelay(configFromEnv(env), store.database.em, nats.url, silentRelayEvents);
   relay.start();
-  await store.database.pool.query('INSERT INTO journal_head VALUES ($1, 0)', [TENANT]);
-  await store.writer.record(TENANT, [
-    { ...chargeRequest('full', FULL), traceparent: TRACEPARENT },
-    chargeRequest('bare', BARE),
-  ]);
+  const { pool } = store.database;
+  await pool.query('INSERT INTO journal_head VALUES ($1, 0, 1)', [TENANT]);
+  await pool.query('INSERT INTO tenant_lock VALUES ($1)', [TENANT]);
+  // It lacks the rates of most kinds.
+  await pool.query(
+    `INSERT INTO price (tenant, version, effective_time, create_time, request_id, provider, other_provider, charge_type,
+       model, model_match, service_tier, basis, currency_code, rates)
+     VALUES ($1, 1, '0001-01-01T00:00:00Z', now(), 'p', 100, 'someone', 1, 'gpt-4o', 1, 2, 1, 'USD',
+       '{"rates": {"1": "1"}, "tiers": []}')`,
+    [TENANT],
+  );
+  const full = { ...chargeRequest('full', FULL), importId: IMPORT_ID, traceparent: TRACEPARENT };
+  const [recorded] = await store.writer.record(TENANT, [full, chargeRequest('bare', BARE)]);
+  if (recorded?.outcome !== 'created') throw new Error('no charge');
+  await reprice(pool, recorded.charge.id, 5n, TENANT);
+  await store.corrector.closePeriod(TENANT, (FULL.usageTimeMicros ?? 0n) + 1n, undefined);
+  const common = { reason: 'a mistake', allowClosedPeriod: true };
+  const amendment = {
+    ...common,
+    kind: 'amend',
+    key: { requestId: 'full' },
+    requestId: 'new',
+    content: { ...full.content, userProfile: 'bob' },
+  } as const;
+  await store.corrector.amendCharge(TENANT, amendment, undefined);
+  const request = { ...common, kind: 'void', key: { requestId: 'bare' }, requestId: 'v' } as const;
+  await store.corrector.voidCharge(TENANT, { ...request, traceparent: TRACEPARENT }, undefined);
   // Not `drain`, which is over at once while the relay has not begun to lead.
-  return waitFor('both events', async () => {
+  return waitFor('all events', async () => {
     const messages = await readStream(nats.url);
-    return messages.length === 2 ? messages : undefined;
+    return messages.length === PUBLISHED.length ? messages : undefined;
   });
 }
 
-describe.each(['protobuf', 'json'] as const)('the documented %s message', (format) => {
-  let published: StreamMessage[];
-  let events: ChargeCreated[];
+const TYPES = {
+  chargeCreated: ChargeCreated,
+  chargeVoided: ChargeVoided,
+  chargeAmended: ChargeAmended,
+  chargeRepriced: ChargeRepriced,
+} as const;
+
+describe.each(['protobuf', 'json'] as const)('the documented %s messages', (format) => {
+  let published: { readonly kind: Kind; readonly message: StreamMessage; readonly event: ChargeCreated }[];
   beforeEach(async () => {
-    published = await publish({ EVENT_FORMAT: format });
-    events = published.map(({ payload }) =>
-      format === 'protobuf'
-        ? ChargeCreated.decode(payload)
-        : ChargeCreated.fromJSON(JSON.parse(textOf(payload))),
-    );
+    const messages = await publish({ EVENT_FORMAT: format });
+    published = PUBLISHED.map((kind, index) => {
+      const message = messages[index];
+      if (message === undefined) throw new Error('a message is missing');
+      const type = TYPES[kind];
+      const event =
+        format === 'protobuf'
+          ? type.decode(message.payload)
+          : type.fromJSON(JSON.parse(textOf(message.payload)));
+      return { kind, message, event };
+    });
   });
 
-  test('has the headers that are published, no more and no less, and its payload', () => {
-    const { headers, contentType } = messageOf(format);
-    const documented = schemaOf(headers);
-    const names = Object.keys(documented.properties ?? {});
+  test('have the subjects and headers that are published, no more and no less', () => {
     // Each also has headers for the broker, which say after which message it was to be stored.
     const first = ['Nats-Expected-Last-Sequence', 'Nats-Expected-Stream'];
     const second = 'Nats-Expected-Last-Msg-Id';
-    const required = documented.required ?? [];
-    expect(names.toSorted()).toEqual([...required, ...first, second].toSorted());
-    expect(Object.keys(published[0]?.headers ?? {}).toSorted()).toEqual([...required, ...first].toSorted());
-    expect(Object.keys(published[1]?.headers ?? {}).toSorted()).toEqual([...required, second].toSorted());
-    expect(published[1]?.headers[second]).toBe(events[0]?.eventId);
-    // A header without a rule would be documented by its name only.
-    const ruled = Object.values(documented.properties ?? {}).filter(
-      (one) => one.const ?? one.enum ?? one.pattern,
-    );
-    expect(ruled).toHaveLength(names.length);
-    for (const [i, message] of published.entries()) {
-      expect(message.subject).toBe(channel.address);
+    for (const [index, { kind, message, event }] of published.entries()) {
+      const { headers, contentType } = messageOf(kind, format);
+      const documented = schemaOf(headers);
+      const names = Object.keys(documented.properties ?? {});
+      const required = documented.required ?? [];
+      expect(names.toSorted()).toEqual([...required, ...first, second].toSorted());
+      const own = [...required, ...(index === 0 ? first : [second])];
+      expect(Object.keys(message.headers).toSorted()).toEqual(own.toSorted());
+      if (index > 0) expect(message.headers[second]).toBe(published[index - 1]?.event.eventId);
+      // A header without a rule would be documented by its name only.
+      const ruled = Object.values(documented.properties ?? {}).filter(
+        (one) => one.const ?? one.enum ?? one.pattern,
+      );
+      expect(ruled).toHaveLength(names.length);
+      expect(message.subject).toBe(document.channels[kind].address);
       expect(violations(document, headers, message.headers)).toEqual([]);
+      const type = `charge.v1.${kind.replace('charge', 'Charge')}`;
       expect(message.headers).toMatchObject({
-        'Nats-Msg-Id': events[i]?.eventId,
-        'ce-id': events[i]?.eventId,
-        'ce-sequence': String(i + 1),
-        'ce-subject': events[i]?.charge?.id,
+        'Nats-Msg-Id': event.eventId,
+        'ce-id': event.eventId,
+        'ce-sequence': String(index + 1),
+        'ce-type': type,
+        'ce-dataschema': `https://type.googleapis.com/${type}`,
         'ce-source': `/charge.v1.ChargeService/tenants/${encodeURIComponent(TENANT)}`,
         'content-type': contentType,
       });
-      expect(events[i]).toMatchObject({ sequence: BigInt(i + 1), tenant: TENANT });
+      expect(event).toMatchObject({ sequence: BigInt(index + 1), tenant: TENANT });
     }
-    const own = events[1]?.eventId.replaceAll('-', '') ?? '';
-    expect(published.map(({ headers: { traceparent } }) => traceparent)).toEqual([
+    const [full, bare] = published.map(({ event }) => event.charge?.id);
+    const subjects = published.map(({ message }) => message.headers['ce-subject']);
+    expect(subjects).toEqual([full, bare, full, full, bare]);
+    const own = (index: number) => {
+      const id = published[index]?.event.eventId.replaceAll('-', '') ?? '';
+      return `00-${id}-${id.slice(16)}-00`;
+    };
+    expect(published.map(({ message: { headers } }) => headers['traceparent'])).toEqual([
       TRACEPARENT,
-      `00-${own}-${own.slice(16)}-00`,
+      own(1),
+      own(2),
+      own(3),
+      TRACEPARENT,
     ]);
   });
 
-  test('has the payload that is published', () => {
-    const { payload } = messageOf(format);
-    if (format === 'protobuf') {
-      expect(payload.schema).toBe(readFileSync(join(ROOT, 'proto/charge/v1/event.proto'), 'utf8'));
-      return;
+  test('have the payloads that are published', () => {
+    for (const { kind, message } of published) {
+      const payload = schemaOf(messageOf(kind, format).payload) as Message['payload'];
+      if (format === 'protobuf') {
+        expect(payload.schema).toBe(readFileSync(join(ROOT, 'proto/charge/v1/event.proto'), 'utf8'));
+      } else {
+        expect(violations(document, payload, JSON.parse(textOf(message.payload)))).toEqual([]);
+      }
     }
-    const [full, bare] = published.map(
-      (message) => JSON.parse(textOf(message.payload)) as { charge: object },
-    );
-    expect(violations(document, payload, full)).toEqual([]);
-    expect(violations(document, payload, bare)).toEqual([]);
+    if (format === 'protobuf') return;
     // Nothing is documented that is never sent, and nothing is required that may be absent.
-    const charge = schemaOf(schemaOf(payload).properties?.['charge'] ?? {});
-    expect(Object.keys(full?.charge ?? {}).toSorted()).toEqual(
-      Object.keys(charge.properties ?? {}).toSorted(),
+    const events = published.map(({ message }) => JSON.parse(textOf(message.payload)) as JsonEvent);
+    const charges = events.flatMap(({ charge, original }) => [charge, ...(original ? [original] : [])]);
+    const costs = [
+      ...charges.map(({ cost }) => cost),
+      ...events.flatMap(({ previousCost }) => previousCost ?? []),
+    ];
+    expectDocumented('Charge', charges);
+    expectDocumented('Cost', costs);
+    expectDocumented(
+      'Correction',
+      events.flatMap(({ correction }) => correction ?? []),
     );
-    expect(Object.keys(bare?.charge ?? {}).toSorted()).toEqual(charge.required?.toSorted());
-    const details = (full?.charge as { tokenDetails: object }).tokenDetails;
-    expect(Object.keys(details)).toEqual(Object.keys(charge.properties?.['tokenDetails']?.properties ?? {}));
+    for (const kind of new Set(PUBLISHED)) {
+      const name = kind.replace('charge', 'Charge');
+      expectDocumented(
+        name,
+        events.filter((_, index) => PUBLISHED[index] === kind),
+      );
+    }
+    const details = schemaNamed('Charge').properties?.['tokenDetails']?.properties;
+    expect(Object.keys(charges[0]?.tokenDetails ?? {})).toEqual(Object.keys(details ?? {}));
   });
 });
+
+interface JsonEvent {
+  readonly charge: { readonly cost: object; readonly tokenDetails?: object };
+  readonly original?: JsonEvent['charge'];
+  readonly previousCost?: object;
+  readonly correction?: object;
+}
+
+const schemaNamed = (name: string) => resolve(document, `#/components/schemas/${name}`) as Schema;
+
+/** Expects each documented property to be in one of these objects, and each required one in all of them. */
+function expectDocumented(name: string, objects: readonly object[]): void {
+  const { properties = {}, required = [] } = schemaNamed(name);
+  const keys = [...new Set(objects.flatMap((one) => Object.keys(one)))];
+  expect({ name, keys: keys.toSorted() }).toEqual({ name, keys: Object.keys(properties).toSorted() });
+  const always = keys.filter((key) => objects.every((one) => key in one));
+  expect({ name, required: always.toSorted() }).toEqual({ name, required: required.toSorted() });
+}
 
 test('the documented stream is the one that the service makes', async () => {
   await publish({});
   const connection = await connect({ servers: nats.url });
   try {
     const { config } = await (await jetstreamManager(connection)).streams.info('CHARGES');
-    expect(channel['x-jetstream']).toEqual({
-      stream: config.name,
-      subjects: config.subjects,
-      storage: config.storage,
-      retention: config.retention,
-      discard: config.discard,
-      replicas: config.num_replicas,
-      maxAgeDays: config.max_age / 1e6 / DAY_MS,
-      duplicateWindowSeconds: config.duplicate_window / 1e9,
-    });
+    for (const { 'x-jetstream': documented } of Object.values(document.channels))
+      expect(documented).toEqual({
+        stream: config.name,
+        subjects: config.subjects,
+        storage: config.storage,
+        retention: config.retention,
+        discard: config.discard,
+        replicas: config.num_replicas,
+        maxAgeDays: config.max_age / 1e6 / DAY_MS,
+        duplicateWindowSeconds: config.duplicate_window / 1e9,
+      });
   } finally {
     await connection.close();
   }

@@ -543,8 +543,8 @@ export interface Charge {
   /** How the call to the provider ended. Set by the caller; unspecified: unknown. */
   callOutcome: CallOutcome;
   /**
-   * The import that recorded it (`CreateChargeRequest.import_id`); empty: none.
-   * Set by the server; ignored in requests.
+   * The import that recorded it (`CreateChargeRequest.import_id`), or that recorded
+   * the charge that it replaces; empty: none. Set by the server; ignored in requests.
    */
   importId: string;
 }

@@ -350,7 +350,8 @@ export interface RepriceChargesRequest {
   pageToken: string;
   /**
    * Also charges whose usage time lies in a closed period. Otherwise the call ends
-   * with PERIOD_CLOSED at the first of these whose cost would change.
+   * with PERIOD_CLOSED at the first of these whose cost would change, also if
+   * `dry_run` is set.
    */
   allowClosedPeriod: boolean;
 }
@@ -3348,10 +3349,16 @@ export const PriceServiceService = {
    * Computes the costs of recorded charges again, with the prices as they are now.
    * For each charge whose cost changes it records a revision of the cost and a
    * `charge.repriced` event with its own sequence. The earlier costs stay on
-   * record. Voided and amended charges are left alone.
+   * record. A cost whose amount stays the same keeps its price version. Voided and
+   * amended charges are left alone.
    *
-   * One call looks at up to `max_charges` charges; continue with
-   * `next_page_token`. Doing a page again changes nothing.
+   * One call looks at up to `max_charges` charges, and ends earlier after half of
+   * the caller's deadline or 10 seconds; continue with `next_page_token`. Doing a
+   * page again changes nothing.
+   *
+   * A call that ends with an error has recorded nothing, unless the error says that
+   * something may have been stored. If an error comes up after some charges were
+   * repriced, the call is OK and its page ends before it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED: the run id has another
@@ -3433,10 +3440,16 @@ export interface PriceServiceServer extends UntypedServiceImplementation {
    * Computes the costs of recorded charges again, with the prices as they are now.
    * For each charge whose cost changes it records a revision of the cost and a
    * `charge.repriced` event with its own sequence. The earlier costs stay on
-   * record. Voided and amended charges are left alone.
+   * record. A cost whose amount stays the same keeps its price version. Voided and
+   * amended charges are left alone.
    *
-   * One call looks at up to `max_charges` charges; continue with
-   * `next_page_token`. Doing a page again changes nothing.
+   * One call looks at up to `max_charges` charges, and ends earlier after half of
+   * the caller's deadline or 10 seconds; continue with `next_page_token`. Doing a
+   * page again changes nothing.
+   *
+   * A call that ends with an error has recorded nothing, unless the error says that
+   * something may have been stored. If an error comes up after some charges were
+   * repriced, the call is OK and its page ends before it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED: the run id has another
@@ -3568,10 +3581,16 @@ export interface PriceServiceClient extends Client {
    * Computes the costs of recorded charges again, with the prices as they are now.
    * For each charge whose cost changes it records a revision of the cost and a
    * `charge.repriced` event with its own sequence. The earlier costs stay on
-   * record. Voided and amended charges are left alone.
+   * record. A cost whose amount stays the same keeps its price version. Voided and
+   * amended charges are left alone.
    *
-   * One call looks at up to `max_charges` charges; continue with
-   * `next_page_token`. Doing a page again changes nothing.
+   * One call looks at up to `max_charges` charges, and ends earlier after half of
+   * the caller's deadline or 10 seconds; continue with `next_page_token`. Doing a
+   * page again changes nothing.
+   *
+   * A call that ends with an error has recorded nothing, unless the error says that
+   * something may have been stored. If an error comes up after some charges were
+   * repriced, the call is OK and its page ends before it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED: the run id has another

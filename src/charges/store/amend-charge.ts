@@ -3,7 +3,7 @@
 import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { JOURNAL_KIND } from '../../journal/index.ts';
-import { type Cost, latestPrices, type PriceBook, type Prices } from '../../prices/index.ts';
+import type { Cost, PriceBook, PriceBooks } from '../../prices/index.ts';
 import type { AmendRequest } from '../charge.ts';
 import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
 import type { ChargeRow } from '../entity.ts';
@@ -32,7 +32,7 @@ export interface NewAmendment {
 export async function amendCharge(
   { client, em }: Transaction,
   insert: InsertCorrections,
-  prices: Prices,
+  prices: Pick<PriceBooks, 'within'>,
   tenant: string,
   { id, replacementId, request }: NewAmendment,
 ): Promise<Outcome<CorrectedCharge>> {
@@ -51,7 +51,7 @@ export async function amendCharge(
 
   const original = decision.charge;
   const replacement = newReplacement(original, request, replacementId);
-  const book = await latestPrices(em, tenant, prices.known(tenant));
+  const book = await prices.within(em, tenant);
   Object.assign(replacement, costOf(book, original, replacement));
   const amendment = newCorrection(id, request, decision, replacementId);
   await insert.replacement(client, tenant, replacement);

@@ -15,7 +15,7 @@ import {
   type Stored,
 } from '../../errors/failure.ts';
 import { lockTenant } from '../../journal/index.ts';
-import type { Prices } from '../../prices/index.ts';
+import type { PriceBooks } from '../../prices/index.ts';
 import type { AmendRequest, ClosedPeriod, VoidRequest } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import { newChargeId } from '../charge-id.ts';
@@ -66,7 +66,7 @@ interface Submission {
 /** Implements {@link ChargeCorrector} on a database of which it uses one connection. */
 export class CorrectionWriter implements ChargeCorrector {
   readonly #database: Database;
-  readonly #prices: Prices;
+  readonly #prices: Pick<PriceBooks, 'within'>;
   readonly #insert: InsertCorrections;
   readonly #options: CorrectionWriterOptions;
   readonly #events: CorrectionWriterEvents;
@@ -75,7 +75,7 @@ export class CorrectionWriter implements ChargeCorrector {
 
   constructor(
     database: Database,
-    prices: Prices,
+    prices: Pick<PriceBooks, 'within'>,
     options: CorrectionWriterOptions,
     events: CorrectionWriterEvents,
   ) {

@@ -2,7 +2,6 @@
 
 import type { Database } from '../../database/orm.ts';
 import { retriedTransaction, type RetryOptions } from '../../database/retried-transaction.ts';
-import { ServiceError } from '../../errors/failure.ts';
 import type { PriceBooks } from '../../prices/index.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { ChargeRepricer, RepriceOptions, RepricePage, RepriceQuery } from '../ports.ts';
@@ -54,10 +53,9 @@ export class Repricer implements ChargeRepricer {
     ) {
       try {
         page = await this.#addGroup(tenant, query, page);
-      } catch (error) {
-        // The next page meets the failure again if it lasts, and can say that it has done nothing.
-        if (error instanceof ServiceError) break;
-        throw error;
+      } catch {
+        // The next page meets the error again if it lasts, and can say that it has recorded nothing.
+        break;
       }
     }
     return page;

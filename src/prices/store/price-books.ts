@@ -33,10 +33,6 @@ export class PriceBooks implements Prices {
     return state.loading ?? this.reload(tenant);
   }
 
-  known(tenant: string): PriceBook {
-    return this.#stateOf(tenant).book;
-  }
-
   async including(tenant: string, version: number): Promise<PriceBook> {
     const book = await this.get(tenant);
     return book.version >= version ? book : this.reload(tenant);
@@ -48,7 +44,10 @@ export class PriceBooks implements Prices {
    */
   async within(em: EntityManager, tenant: string): Promise<PriceBook> {
     const { book } = this.#stateOf(tenant);
-    book.add(await pricesAfter(em, tenant, book.version));
+    const newer = await pricesAfter(em, tenant, book.version);
+    if (newer.length === 0) return book;
+    book.add(newer);
+    this.#loaded(tenant, book.version);
     return book;
   }
 

@@ -4,19 +4,20 @@ import type { Database } from '../../database/orm.ts';
 import { type RetryOptions, retriedTransaction } from '../../database/retried-transaction.ts';
 import type { Transaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
-import type { PriceRecorder, Prices, RefusedAt } from '../ports.ts';
+import type { PriceRecorder, RefusedAt } from '../ports.ts';
 import type { PriceBook } from '../price-book.ts';
 import { PriceDecisions, type PriceRequest, type PriceResult } from '../price-decision.ts';
 import { insertPrices, type NewPrice } from './insert-prices.ts';
-import { pricesAfter, pricesByRequestId } from './read-prices.ts';
+import type { PriceBooks } from './price-books.ts';
+import { pricesByRequestId } from './read-prices.ts';
 
 /** Implements {@link PriceRecorder} on a database and price versions that it does not own. */
 export class PriceWriter implements PriceRecorder {
   readonly #database: Database;
-  readonly #prices: Prices;
+  readonly #prices: PriceBooks;
   readonly #options: RetryOptions;
 
-  constructor(database: Database, prices: Prices, options: RetryOptions) {
+  constructor(database: Database, prices: PriceBooks, options: RetryOptions) {
     this.#database = database;
     this.#prices = prices;
     this.#options = options;
@@ -25,8 +26,8 @@ export class PriceWriter implements PriceRecorder {
   async add(tenant: string, requests: readonly PriceRequest[]): Promise<PriceResult[] | RefusedAt> {
     const outcome = await retriedTransaction(this.#database, this.#options, async (transaction) => {
       await lockTenant(transaction.client, tenant);
-      // To load them would take another connection, and all of them may wait for the lock.
-      return decideAndInsert(transaction, tenant, requests, this.#prices.known(tenant));
+      const prices = await this.#prices.within(transaction.em, tenant);
+      return decideAndInsert(transaction, tenant, requests, prices.copy());
     });
     // This process uses the versions at once. If that fails, its next write finds out.
     await this.#prices.reload(tenant).catch(() => undefined);
@@ -39,10 +40,8 @@ async function decideAndInsert(
   { client, em }: Transaction,
   tenant: string,
   requests: readonly PriceRequest[],
-  known: PriceBook,
+  prices: PriceBook,
 ): Promise<PriceResult[] | RefusedAt> {
-  const prices = known.copy();
-  prices.add(await pricesAfter(em, tenant, prices.version));
   const requestIds = requests.map(({ requestId }) => requestId);
   const stored = await pricesByRequestId(em, tenant, requestIds);
   const decisions = new PriceDecisions(prices, stored, BigInt(Date.now()) * 1000n);

@@ -5,7 +5,6 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { mapRows } from '../../database/map-rows.ts';
 import { PriceEntity } from '../entity.ts';
 import type { Price } from '../price.ts';
-import type { PriceBook } from '../price-book.ts';
 import { priceOf } from './price-row.ts';
 
 /** The versions after `afterVersion`, in the order of their numbers. */
@@ -16,15 +15,6 @@ export async function pricesAfter(em: EntityManager, tenant: string, afterVersio
     { loggerContext: em.getLoggerContext() },
   );
   return mapRows(em, PriceEntity, rows).map(priceOf);
-}
-
-/** All versions, of which some are known. For transactions, which must not wait for another connection. */
-export async function latestPrices(em: EntityManager, tenant: string, known: PriceBook): Promise<PriceBook> {
-  const newer = await pricesAfter(em, tenant, known.version);
-  if (newer.length === 0) return known;
-  const prices = known.copy();
-  prices.add(newer);
-  return prices;
 }
 
 /** The versions that these requests made, by request id. */

@@ -93,26 +93,31 @@ export const SEPTEMBER_10 = { seconds: BigInt(Date.parse('2026-09-10T10:00:00Z')
 export const OCTOBER = { seconds: BigInt(Date.parse('2026-10-01T00:00:00Z') / 1000), nanos: 0 };
 
 /** Gives a charge another cost, directly in the tables, as a run of RepriceCharges does. */
-export async function reprice(pool: Pool, chargeId: string, nanos: bigint): Promise<void> {
+export async function reprice(
+  pool: Pool,
+  chargeId: string,
+  nanos: bigint,
+  tenant = 'default',
+): Promise<void> {
   await pool.query(
     `WITH locked AS (
-       SELECT tenant FROM tenant_lock WHERE tenant = 'default' FOR UPDATE
+       SELECT tenant FROM tenant_lock WHERE tenant = $5 FOR UPDATE
      ), run AS (
        INSERT INTO reprice_run (create_time, run, tenant, run_id, reason, filter)
        SELECT now(), (SELECT coalesce(max(run), 0) + 1 FROM reprice_run), tenant, $4, 'a better price', '{}'
        FROM locked RETURNING run
      ), head AS (
-       UPDATE journal_head SET last_sequence = last_sequence + 1 WHERE tenant = 'default' RETURNING last_sequence
+       UPDATE journal_head SET last_sequence = last_sequence + 1 WHERE tenant = $5 RETURNING last_sequence
      ), revision AS (
        INSERT INTO cost_revision (sequence, create_time, cost_nanos, charge_id, id, run, revision, price_version, tenant,
          cost_currency)
        SELECT last_sequence, now(), $2::bigint, $1::uuid, $3::uuid, run,
-         (SELECT coalesce(max(revision), 0) + 1 FROM cost_revision WHERE charge_id = $1::uuid), 1, 'default', 'USD'
+         (SELECT coalesce(max(revision), 0) + 1 FROM cost_revision WHERE charge_id = $1::uuid), 1, $5, 'USD'
        FROM head, run
      )
      INSERT INTO journal (tenant, last_sequence, kind, event_ids)
-     SELECT 'default', last_sequence, 4, ARRAY[$3::uuid] FROM head`,
-    [chargeId, nanos, newEventId(), randomUUID()],
+     SELECT $5, last_sequence, 4, ARRAY[$3::uuid] FROM head`,
+    [chargeId, nanos, newEventId(), randomUUID(), tenant],
   );
 }
 

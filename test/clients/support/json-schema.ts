@@ -3,7 +3,8 @@
 /** A schema, or a reference to one in the same document. */
 export interface Schema {
   readonly $ref?: string;
-  readonly type?: 'object' | 'string';
+  readonly type?: 'object' | 'string' | 'array' | 'integer' | 'boolean';
+  readonly items?: Schema;
   readonly description?: string;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -15,7 +16,7 @@ export interface Schema {
 }
 
 const KEYWORDS = new Set(
-  '$ref type description required properties additionalProperties const enum pattern format'.split(' '),
+  '$ref type items description required properties additionalProperties const enum pattern format'.split(' '),
 );
 const FORMATS = {
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
@@ -39,6 +40,13 @@ export function violations(document: object, schema: Schema, value: unknown, pat
   const unknown = Object.keys(schema).filter((keyword) => !KEYWORDS.has(keyword));
   if (unknown.length > 0) throw new Error(`${path}: this check does not know ${unknown.join(', ')}`);
   if (schema.type === 'string') return textViolations(schema, value, path);
+  if (schema.type === 'integer') return Number.isInteger(value) ? [] : [`${path} is no integer`];
+  if (schema.type === 'boolean') return typeof value === 'boolean' ? [] : [`${path} is no boolean`];
+  if (schema.type === 'array') {
+    if (!Array.isArray(value)) return [`${path} is no array`];
+    const items = schema.items ?? {};
+    return value.flatMap((one, index) => violations(document, items, one, `${path}[${index}]`));
+  }
   if (schema.type !== 'object') throw new Error(`${path}: a schema without a type`);
   if (typeof value !== 'object' || value === null) return [`${path} is no object`];
   const missing = (schema.required ?? []).filter((key) => !(key in value));
