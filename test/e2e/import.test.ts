@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,11 +8,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { makeDataDir, Service } from '../support/service.ts';
+import { findSharedData } from '../support/shared-data.ts';
 import { countStream, readStream } from '../support/stream.ts';
-import { ROOT, skipNote } from '../support/tools.ts';
+import { ROOT } from '../support/tools.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-const TRACE = join(ROOT, '../shared/data/azure-llm-trace-conv.csv');
+const trace = findSharedData('azure-llm-trace-conv.csv', 'the production trace');
 
 let database: TestDatabase;
 let nats: TestNats;
@@ -69,16 +69,11 @@ describe('importing into the running service', () => {
     expect((await sums('true'))['charges']).toBe('500');
   }, 60_000);
 
-  const present = existsSync(TRACE);
-  skipNote(
-    'the production trace',
-    present ? { path: TRACE } : { path: undefined, reason: `${TRACE} is not there` },
-  );
-  (present ? test : test.skip)(
+  (trace === undefined ? test.skip : test)(
     'the production trace: 19,366 charges, their tokens, and as many events',
     async () => {
       const before = await countStream(nats.url);
-      expect(await importFile(TRACE, '--set', 'model=llm')).toMatchObject({
+      expect(await importFile(trace ?? '', '--set', 'model=llm')).toMatchObject({
         created: 19_366,
         replayed: 0,
         rejected: 0,
@@ -94,7 +89,7 @@ describe('importing into the running service', () => {
       });
       const messages = await readStream(nats.url);
       expect(new Set(messages.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(before + 19_366);
-      expect(await importFile(TRACE, '--set', 'model=llm')).toMatchObject({
+      expect(await importFile(trace ?? '', '--set', 'model=llm')).toMatchObject({
         created: 0,
         replayed: 19_366,
         rejected: 0,

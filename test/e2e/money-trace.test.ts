@@ -1,0 +1,94 @@
+/** A production trace, imported with a price of one's own: the total is what the file adds up to. */
+
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { findSharedData } from '../support/shared-data.ts';
+import { runCharge } from './support/charge-program.ts';
+import { JournalConsumer, type Total, totalOf } from './support/journal-consumer.ts';
+import { MoneyClient, sumOf } from './support/money-client.ts';
+import { type MoneyService, startMoneyService } from './support/money-service.ts';
+
+const trace = findSharedData('azure-llm-trace-conv.csv', 'the cost of the production trace');
+
+interface TracePrice {
+  /** Of 1,000,000 tokens, in dollars. */
+  readonly input: string;
+  readonly output: string;
+}
+const PRICE: TracePrice = { input: '2.50', output: '10.00' };
+/** By this one most lines of a cost have a fraction of a nano, so that rounding matters. */
+const FINE_PRICE: TracePrice = { input: '0.0375', output: '0.15003' };
+
+/** The nanos of this many tokens at a decimal price of a million; a half is rounded to the even neighbour. */
+function nanosOf(tokens: bigint, dollarsPerMillion: string): bigint {
+  const [whole = '', decimals = ''] = dollarsPerMillion.split('.');
+  const numerator = tokens * BigInt(whole + decimals) * 10n ** 9n;
+  const denominator = 10n ** BigInt(decimals.length) * 10n ** 6n;
+  const floor = numerator / denominator;
+  const twice = (numerator % denominator) * 2n;
+  return twice > denominator || (twice === denominator && floor % 2n === 1n) ? floor + 1n : floor;
+}
+
+/** What the file costs, from its text and a price alone. */
+function costOfTrace({ input, output }: TracePrice): Total {
+  const rows = readFileSync(trace ?? '', 'utf8')
+    .split('\r\n')
+    .slice(1);
+  let nanos = 0n;
+  for (const row of rows) {
+    const [, prompt = '', completion = ''] = row.split(',');
+    nanos += nanosOf(BigInt(prompt), input) + nanosOf(BigInt(completion), output);
+  }
+  return { nanos, charges: rows.length, unpriced: 0 };
+}
+
+(trace === undefined ? describe.skip : describe)('the production trace with a price', () => {
+  let service: MoneyService;
+  let client: MoneyClient;
+
+  beforeAll(async () => {
+    service = await startMoneyService();
+    client = new MoneyClient(service.address);
+  });
+  afterAll(async () => {
+    client.close();
+    await service.close();
+  });
+
+  const importPrice = async ({ input, output }: TracePrice, ...flags: string[]): Promise<void> => {
+    const file = join(service.directory, 'prices.csv');
+    const header = 'provider,model,currency_code,input,output';
+    await writeFile(file, `${header}\nazure.ai.openai,llm,USD,${input},${output}\n`);
+    expect(await runCharge(service.address, 'prices', 'import', file, ...flags)).toMatchObject({
+      created: 1,
+    });
+  };
+
+  test('imported: the total of the service is that of the file', async () => {
+    await importPrice(PRICE);
+    const flags = ['--set', 'model=llm', '--set', 'provider=azure.ai.openai'];
+    const rejects = join(service.directory, 'rejects.ndjson');
+    const report = await runCharge(service.address, 'import', trace ?? '', ...flags, '--rejects', rejects);
+    expect(report).toMatchObject({ created: 19_366, replayed: 0, rejected: 0 });
+    expect(costOfTrace(PRICE)).toEqual({ nanos: 96_791_325_000n, charges: 19_366, unpriced: 0 });
+    expect(sumOf(await client.list())).toEqual(costOfTrace(PRICE));
+  }, 120_000);
+
+  test('repriced by a price with fractions of a nano: again, and by the events as well', async () => {
+    await importPrice(FINE_PRICE, '--effective-time', '2023-01-01T00:00:00Z', '--allow-past', '--yes');
+    const range = ['--from', '2023-11-16T00:00:00Z', '--to', '2023-11-17T00:00:00Z'];
+    const run = ['--include-priced', '--reason', 'a new contract', '--yes'];
+    await runCharge(service.address, 'prices', 'reprice', ...range, ...run);
+    expect(costOfTrace(FINE_PRICE)).toEqual({ nanos: 1_451_993_012n, charges: 19_366, unpriced: 0 });
+    expect(sumOf(await client.list())).toEqual(costOfTrace(FINE_PRICE));
+    const consumer = new JournalConsumer(client.charges);
+    const events = await consumer.first(2 * 19_366);
+    consumer.close();
+    expect(totalOf(events.slice(0, 19_366))).toEqual(costOfTrace(PRICE));
+    expect(totalOf(events)).toEqual(costOfTrace(FINE_PRICE));
+  }, 120_000);
+});
