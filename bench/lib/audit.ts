@@ -9,6 +9,8 @@ import {
 } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 
+import { CHARGE_STATE } from '../../src/charges/charge.ts';
+import { JOURNAL_KIND } from '../../src/journal/index.ts';
 import { withClient } from './environment.ts';
 
 const DRAIN_TIMEOUT_MS = 120_000;
@@ -31,6 +33,47 @@ export function countJournal(databaseUrl: string): Promise<Counts> {
             coalesce(max(last_sequence), 0) AS last_sequence
      FROM journal`,
   );
+}
+
+/** Counts the charges that have a cost, or those that have none. */
+export function countCosts(databaseUrl: string, having: 'priced' | 'unpriced'): Promise<Counts> {
+  const condition = having === 'priced' ? 'IS NOT NULL' : 'IS NULL';
+  return count(databaseUrl, `SELECT count(*) AS ${having} FROM charge WHERE cost_nanos ${condition}`);
+}
+
+/** Counts voided charges, events of the journal that say so, and the journal's last number. */
+export async function countVoids(databaseUrl: string): Promise<Counts> {
+  return count(
+    databaseUrl,
+    `SELECT (SELECT count(*) FROM correction WHERE state = ${CHARGE_STATE.voided}) AS corrections,
+            coalesce(sum(cardinality(event_ids)) FILTER (WHERE kind = ${JOURNAL_KIND.voided}), 0) AS journal,
+            coalesce(max(last_sequence), 0) AS last_sequence
+     FROM journal`,
+  );
+}
+
+/** Counts the costs that charges got later, events of the journal that say so, and the journal's last number. */
+export function countRevisions(databaseUrl: string): Promise<Counts> {
+  return count(
+    databaseUrl,
+    `SELECT (SELECT count(*) FROM cost_revision) AS revisions,
+            coalesce(sum(cardinality(event_ids)) FILTER (WHERE kind = ${JOURNAL_KIND.repriced}), 0) AS journal,
+            coalesce(max(last_sequence), 0) AS last_sequence
+     FROM journal`,
+  );
+}
+
+/** Throws unless every entry of the journal begins with the number after the last one of the entry before it. */
+export async function expectNoGap(databaseUrl: string): Promise<void> {
+  const { gaps } = await count(
+    databaseUrl,
+    `SELECT count(*) AS gaps
+     FROM (SELECT last_sequence, cardinality(event_ids) AS events,
+                  lag(last_sequence, 1, 0::bigint) OVER (PARTITION BY tenant ORDER BY last_sequence) AS before
+           FROM journal) AS entries
+     WHERE before + events <> last_sequence`,
+  );
+  if (gaps !== 0) throw new Error(`the journal has ${gaps ?? NaN} gaps`);
 }
 
 /** Counts the messages of a stream; 0 if there is no such stream. */

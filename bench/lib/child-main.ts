@@ -12,6 +12,8 @@ export interface JobResult {
   readonly seconds: number;
   readonly p50Ms?: number;
   readonly p99Ms?: number;
+  /** The longest. */
+  readonly maxMs?: number;
 }
 
 /** What goes from the program to the bench when a job has failed. */

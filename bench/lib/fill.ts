@@ -3,6 +3,8 @@
 import type pg from 'pg';
 
 import { withClient } from './environment.ts';
+import { ratesOf, TIER_ABOVE, TIER_FACTOR } from './price-list.ts';
+import { MODELS } from './workload.ts';
 
 const BATCH = 1_000_000;
 /** Charges in one entry of the journal: about the size of groups with 256 calls in flight. */
@@ -18,7 +20,8 @@ interface Definition {
 /**
  * Fills an empty, migrated database with `count` charges and their journal, as if the relay had published
  * all of them (`published`) or none. Indexes are made afterwards, which is faster and leaves them denser
- * than writes do. Keys are like those of the workload: ids in order of time, request ids at random.
+ * than writes do. Keys are like those of the workload: ids in order of time, request ids at random. Costs are those of
+ * the list of prices, which is not stored.
  */
 export function fillCharges(databaseUrl: string, count: number, published: boolean): Promise<void> {
   return withClient(databaseUrl, async (client) => {
@@ -44,36 +47,39 @@ export function fillCharges(databaseUrl: string, count: number, published: boole
 }
 
 /** Bytes on disk per charge: its row, its part of the journal, and all indexes of both. */
-export function bytesPerCharge(databaseUrl: string, charges: number): Promise<number> {
+export function bytesPerCharge(databaseUrl: string): Promise<number> {
   return withClient(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ bytes: string }>(`
-      SELECT sum(pg_total_relation_size(oid)) AS bytes FROM pg_class
+    const { rows } = await client.query<{ bytes: string; charges: string }>(`
+      SELECT sum(pg_total_relation_size(oid)) AS bytes, (SELECT count(*) FROM charge) AS charges FROM pg_class
       WHERE oid IN ('charge'::regclass, 'journal'::regclass)`);
-    return Math.round(Number(rows[0]?.bytes) / charges);
+    return Math.round(Number(rows[0]?.bytes) / Number(rows[0]?.charges));
   });
 }
 
-/** Twentieths of the charges by provider and model, as in the workload. */
-const PROVIDERS = '{1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,3,3,3,2,2}';
-const MODELS = `{${[
-  ...Array<string>(8).fill('gpt-4o'),
-  ...Array<string>(5).fill('gpt-4o-mini'),
-  ...Array<string>(2).fill('o3-mini'),
-  ...Array<string>(3).fill('gemini-2.5-flash'),
-  ...Array<string>(2).fill('llama-3.3-70b-instruct'),
-].join(',')}}`;
+/** Models of twenty charges in turn, by their place in the workload's list and about as frequent as there. */
+const PLACES = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4];
+const twentieths = (values: readonly (string | number | undefined)[]): string => `{${values.join(',')}}`;
+const PROVIDERS = twentieths(PLACES.map((place) => MODELS[place]?.provider));
+const NAMES = twentieths(PLACES.map((place) => MODELS[place]?.model));
+const VERSIONS = twentieths(PLACES.map((place) => place + 1));
+const INPUT_RATES = twentieths(PLACES.map((place) => ratesOf(place).input));
+const OUTPUT_RATES = twentieths(PLACES.map((place) => ratesOf(place).output));
 
 /** One charge a millisecond up to now, spread over users, sessions and models like the workload. */
 const FILL = `
 INSERT INTO charge (tenant, id, request_key, content_hash, user_profile, session_key, provider, charge_type,
-  prompt_tokens, completion_tokens, total_tokens, model, labels, usage_time, create_time)
+  prompt_tokens, completion_tokens, total_tokens, model, labels, usage_time, create_time,
+  cost_nanos, cost_currency, price_version)
 SELECT 'default', id, gen_random_uuid(),
   md5(n::text)::uuid, 'user-' || lpad((random() * 999)::int::text, 4, '0'),
   'session-' || lpad(to_hex(n / 20), 8, '0'), ('${PROVIDERS}'::int[])[1 + n % 20], 1,
   prompt, completion, prompt + completion,
-  ('${MODELS}'::text[])[1 + n % 20],
+  ('${NAMES}'::text[])[1 + n % 20],
   CASE WHEN n % 10 = n / 20 % 10 THEN jsonb_build_object('team', 'team-' || n % 16, 'environment', 'production') END,
-  uuid_extract_timestamp(id), uuid_extract_timestamp(id)
+  uuid_extract_timestamp(id), uuid_extract_timestamp(id),
+  (prompt * ('${INPUT_RATES}'::bigint[])[1 + n % 20] + completion * ('${OUTPUT_RATES}'::bigint[])[1 + n % 20])
+    * CASE WHEN prompt > ${TIER_ABOVE} THEN ${TIER_FACTOR} ELSE 1 END,
+  'USD', ('${VERSIONS}'::int[])[1 + n % 20]
 FROM (
   SELECT n, uuidv7(make_interval(secs => (n - $3::bigint) * 0.001)) AS id,
     (10 ^ (1.5 + random() * 2.5))::bigint AS prompt, (10 ^ (1 + random() * 2))::bigint AS completion

@@ -15,6 +15,8 @@ export interface Measurement {
   readonly drainSeconds?: number;
   readonly p50Ms?: number;
   readonly p99Ms?: number;
+  /** The longest. */
+  readonly maxMs?: number;
   readonly cpuSeconds: CpuSeconds;
 }
 

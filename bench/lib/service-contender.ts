@@ -1,7 +1,7 @@
 /** The service itself as a contender. */
 
 import { STREAM_NAME } from '../../src/relay/open-relay.ts';
-import { countJournal, countMessages, drained } from './audit.ts';
+import { type Counts, countJournal, countMessages, drained } from './audit.ts';
 import { contender, openDatabase } from './contender.ts';
 import { type Body, CONNECTIONS, type Job } from './load/jobs.ts';
 import { describeWrites, readWriteTotals } from './metrics.ts';
@@ -33,9 +33,15 @@ export async function openService(
 
 /**
  * The service. Its round ends when JetStream has acknowledged every event of the round, and counts only
- * if charges, journal and stream all grew by what was answered OK.
+ * if charges, journal and stream all grew by what was answered OK, and so did `more`.
  */
-export function serviceContender(context: Context, name: string, service: Service, shape: Shape): Contender {
+export function serviceContender(
+  context: Context,
+  name: string,
+  service: Service,
+  shape: Shape,
+  more: () => Promise<Counts> = () => Promise.resolve({}),
+): Contender {
   const { load, environment } = context;
   const { databaseUrl, address } = service;
   const job = (seconds: number): Job =>
@@ -48,6 +54,7 @@ export function serviceContender(context: Context, name: string, service: Servic
     count: async () => ({
       ...(await countJournal(databaseUrl)),
       ...(await countMessages(environment.nats.url, STREAM_NAME)),
+      ...(await more()),
     }),
     parties: { server: service.serverPids(), relay: service.pid, client: load.pid },
     run: async (seconds) => {

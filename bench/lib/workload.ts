@@ -31,7 +31,7 @@ const COMPLETION = 1;
 const LABELLED_SHARE = 0.1;
 
 /** Numbers of `charge.v1.Provider`, with weights. */
-const MODELS = [
+export const MODELS = [
   { provider: 1, model: 'gpt-4o', weight: 40 },
   { provider: 1, model: 'gpt-4o-mini', weight: 25 },
   { provider: 1, model: 'o3-mini', weight: 10 },

@@ -2,6 +2,8 @@
 
 import { openDatabase } from '../lib/contender.ts';
 import { bytesPerCharge, fillCharges } from '../lib/fill.ts';
+import { priceRequests } from '../lib/price-list.ts';
+import { addPrices, openPriceClient } from '../lib/prices.ts';
 import { atLeast, atMost, type Contender, type Context, rates, type Scenario } from '../lib/scenario.ts';
 import { openService, serviceContender } from '../lib/service-contender.ts';
 
@@ -50,10 +52,11 @@ async function openAt(context: Context, name: string, charges: number): Promise<
   const databaseUrl = await openDatabase(context, name);
   await fillCharges(databaseUrl, charges, true);
   context.report(`bytes_per_charge_filled_${name}`, {
-    value: await bytesPerCharge(databaseUrl, charges),
+    value: await bytesPerCharge(databaseUrl),
     target: charges >= 1_000_000 ? atMost(450, 300) : undefined,
   });
   const service = await openService(context, name, { databaseUrl });
+  await addPrices(openPriceClient(context, service.address), priceRequests());
   const batches = { kind: 'unary', body: { kind: 'batch', size: 500 }, inFlight: 4 } as const;
   await serviceContender(context, name, service, batches).measure(
     context.quick ? QUICK_WARM_UP_BATCH_SECONDS : WARM_UP_BATCH_SECONDS,

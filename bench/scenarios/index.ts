@@ -7,9 +7,12 @@ import { create1 } from './create-1.ts';
 import { create256 } from './create-256.ts';
 import { create64 } from './create-64.ts';
 import { createAt } from './create-at.ts';
+import { priced256, priced500 } from './priced.ts';
 import { processes2 } from './processes-2.ts';
 import { record } from './record.ts';
 import { relay } from './relay.ts';
+import { reprice } from './reprice.ts';
+import { voids } from './voids.ts';
 
 /** By name on the command line. */
 export const scenarios: readonly Scenario[] = [
@@ -19,6 +22,10 @@ export const scenarios: readonly Scenario[] = [
   batch500,
   record,
   relay,
+  priced256,
+  priced500,
+  voids,
+  reprice,
   processes2,
   createAt,
   confirm,

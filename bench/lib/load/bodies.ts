@@ -4,6 +4,7 @@ import {
   BatchCreateChargesRequest,
   CreateChargeRequest,
   RecordChargesRequest,
+  VoidChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
 import { REQUEST_ID_TEMPLATE, RequestIds } from '../request-ids.ts';
 import { toCreateRequest, workloadRows } from '../workload.ts';
@@ -41,8 +42,34 @@ export function unaryBodies(body: Body): Bodies {
       };
     case 'batch':
       return { rows: body.size, next: cycle(`batch of ${body.size}`, () => batches(body.size)) };
+    case 'void':
+      return { rows: 1, next: voids(body.ids) };
   }
 }
+
+/** Voids these charges, one after the other. Throws if there are no more. */
+function voids(ids: readonly string[]): () => Buffer {
+  const request = {
+    key: { $case: 'id', value: CHARGE_ID_TEMPLATE },
+    requestId: REQUEST_ID_TEMPLATE,
+    reason: 'bench',
+    allowClosedPeriod: false,
+  } as const;
+  const { framed, idPlaces } = toTemplate(VoidChargeRequest.encode(request).finish());
+  const chargeIdPlace = framed.indexOf(CHARGE_ID_TEMPLATE);
+  const requestIds = new RequestIds();
+  let index = 0;
+  return () => {
+    const id = ids[index++];
+    if (id === undefined) throw new RangeError('all charges are voided; a faster service needs more of them');
+    framed.write(id, chargeIdPlace, 'latin1');
+    for (const place of idPlaces) requestIds.write(framed, place);
+    return framed;
+  };
+}
+
+/** As long as every id, and found in no other place. */
+const CHARGE_ID_TEMPLATE = 'ffffffff-ffff-7fff-bfff-ffffffffffff';
 
 /** `count` framed messages of RecordCharges in one buffer of its own. */
 export function recordBodies(): (count: number) => Buffer {

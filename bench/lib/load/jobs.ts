@@ -8,7 +8,9 @@ export type Body =
   /** No bytes at all: the transport alone. */
   | { readonly kind: 'empty' }
   | { readonly kind: 'create' }
-  | { readonly kind: 'batch'; readonly size: number };
+  | { readonly kind: 'batch'; readonly size: number }
+  /** VoidCharge of these charges, in this order; there must be enough of them. */
+  | { readonly kind: 'void'; readonly ids: readonly string[] };
 
 /** Unary calls, a fixed number in flight, for so many seconds; then it waits for those in flight. */
 export interface UnaryJob {

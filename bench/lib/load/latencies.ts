@@ -14,11 +14,11 @@ export class Latencies {
     this.#values[this.#count++] = milliseconds;
   }
 
-  /** Percentiles by nearest rank; nothing if nothing was collected. */
-  summary(): { readonly p50Ms?: number; readonly p99Ms?: number } {
+  /** Percentiles by nearest rank, and the longest; nothing if nothing was collected. */
+  summary(): { readonly p50Ms?: number; readonly p99Ms?: number; readonly maxMs?: number } {
     if (this.#count === 0) return {};
     const sorted = this.#values.subarray(0, this.#count).sort();
     const at = (share: number): number => sorted[Math.ceil(share * sorted.length) - 1] ?? 0;
-    return { p50Ms: at(0.5), p99Ms: at(0.99) };
+    return { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
   }
 }

@@ -11,9 +11,16 @@ const RESPONSE_BYTES_PER_ROW_MIN = 80;
 /** After so many failures the job ends: a server that refuses is not called as fast as it can refuse. */
 const FAILURES_MAX = 1000;
 
+const METHODS = {
+  empty: 'CreateCharge',
+  create: 'CreateCharge',
+  batch: 'BatchCreateCharges',
+  void: 'VoidCharge',
+} as const;
+
 /** Runs the job. Every response must hold exactly one message, with content if the request had some. */
 export async function runUnary(job: UnaryJob): Promise<JobResult> {
-  const method = job.body.kind === 'batch' ? 'BatchCreateCharges' : 'CreateCharge';
+  const method = METHODS[job.body.kind];
   const connections = await Promise.all(
     Array.from({ length: job.connections }, () =>
       GrpcConnection.open(job.address, `/charge.v1.ChargeService/${method}`),
