@@ -173,6 +173,14 @@ test('a refusal after some pages is told, with the command that goes on', async 
   expect(codes.INVALID_ARGUMENT).toBe(3);
 });
 
+test('a dry run that fails before the question is told, and nobody is asked', async () => {
+  harness.service.pages = [];
+  const { code, stderr } = await harness.run('reprice', ...RANGE, '--reason', 'x');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/The service refused: .*PAGE_TOKEN_INVALID/);
+  expect(stderr).not.toContain('--yes changes the costs');
+});
+
 test('wrong flags are all named', async () => {
   const { code, stderr } = await harness.run(
     'reprice',
