@@ -103,6 +103,15 @@ test('the same command again is replayed, and another one is refused', async () 
   expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('was amended: charge') });
 });
 
+test('in a closed period it names the flag', async () => {
+  const { id } = service.put(1);
+  service.faults.closed = new Set([id]);
+  const args = ['amend', id, '--set', 'model=x', ...REASON, '--yes'];
+  const refused = await service.run(...args);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('--allow-closed-period') });
+  expect(await service.run(...args, '--allow-closed-period')).toMatchObject({ code: 0 });
+});
+
 test.each<[string[], string]>([
   [['--set', 'model=m'], 'has these values already'],
   [['--set', 'modle=m'], 'a charge has no field modle'],

@@ -140,15 +140,10 @@ function toText(options: RepriceOptions, totals: RepriceTotals, ending: Ending, 
       .map(({ currency, before, after, difference }) => `  ${currency} ${before} → ${after} (${difference})`),
     ...(ending === 'repriced' ? [`  run id              ${options.runId}`] : []),
     ...(error ? [error.message] : []),
-    ...(isPeriodClosed(error) ? ['--allow-closed-period also changes costs in a closed period.'] : []),
     ...(goOn === undefined
       ? []
       : [ending === 'refused' ? 'To go on, after that is mended:' : 'To go on:', `  ${goOn}`]),
   ].join('\n');
-}
-
-function isPeriodClosed(error: Error | undefined): boolean {
-  return error instanceof Refused && error.error.reason === 'PERIOD_CLOSED';
 }
 
 function toJson(options: RepriceOptions, totals: RepriceTotals, ending: Ending, error?: Error): string {

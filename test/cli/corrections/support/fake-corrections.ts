@@ -239,6 +239,9 @@ function unary<Q, R>(handler: Handler<Q, R>) {
   };
 }
 
+/** Texts that name a field of the request. */
+const TEXTS: Readonly<Record<string, string>> = { PERIOD_CLOSED: 'Set allow_closed_period.' };
+
 function failure(code: codes, reason: string, details: Record<string, string> = {}): Error {
   const info = ErrorInfo.fromPartial({ reason, domain: 'charge.v1' });
   info.metadata = new Map(Object.entries(details));
@@ -252,5 +255,5 @@ function failure(code: codes, reason: string, details: Record<string, string> = 
   const metadata = new Metadata();
   const status = Status.encode(Status.fromPartial({ code, message: reason, details: list })).finish();
   metadata.set('grpc-status-details-bin', Buffer.from(status));
-  return Object.assign(new Error(reason), { code, details: `text of ${reason}`, metadata });
+  return Object.assign(new Error(reason), { code, details: TEXTS[reason] ?? `text of ${reason}`, metadata });
 }
