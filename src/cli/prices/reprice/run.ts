@@ -129,7 +129,7 @@ const HEADS: Readonly<Record<Ending, string>> = {
 };
 
 function toText(options: RepriceOptions, totals: RepriceTotals, ending: Ending, error?: Error): string {
-  const goOn = continuation(options, totals, ending);
+  const goOn = continuation(options, totals, ending, error);
   return [
     HEADS[ending],
     `  charges looked at   ${group(totals.matched)}`,
@@ -158,7 +158,7 @@ function toJson(options: RepriceOptions, totals: RepriceTotals, ending: Ending, 
       .map(({ currency, before, after }) => ({ currency_code: currency, before, after })),
     last_sequence: String(totals.lastSequence),
     next_page_token: totals.pageToken,
-    continue: continuation(options, totals, ending) ?? null,
+    continue: continuation(options, totals, ending, error) ?? null,
     error: error?.message ?? null,
   });
 }
@@ -168,8 +168,11 @@ function continuation(
   options: RepriceOptions,
   { pageToken }: RepriceTotals,
   ending: Ending,
+  error: Error | undefined,
 ): string | undefined {
   if (ending === 'repriced' || ending === 'dry_run') return undefined;
+  // With the same token it would be refused again.
+  if (error instanceof Refused && error.error.reason === 'PAGE_TOKEN_INVALID') return undefined;
   const args = ['--from', timeText(options.from), '--to', timeText(options.to)];
   if (options.includePriced) args.push('--include-priced');
   if (options.dryRun) args.push('--dry-run');
