@@ -38,11 +38,11 @@ function page(changed: bigint, after: bigint, sequence: bigint): RepriceChargesR
 }
 
 const SUMS = [
-  { currency_code: 'EUR', before: '0.000000003', after: '0.000000003' },
-  { currency_code: 'USD', before: '4.50', after: '5000000001.25' },
+  { currency_code: 'EUR', before_nanos: '3', after_nanos: '3' },
+  { currency_code: 'USD', before_nanos: '4500000000', after_nanos: '5000000001250000000' },
 ];
 
-test('goes through every page and adds up what each did, in decimals of each currency', async () => {
+test('goes through every page and adds up what each did, in each currency', async () => {
   const { code, json } = await harness.run(
     'reprice',
     ...RANGE,

@@ -153,9 +153,11 @@ function toJson(options: RepriceOptions, totals: RepriceTotals, ending: Ending, 
     matched_charges: Number(totals.matched),
     changed_charges: Number(totals.changed),
     unpriced_charges: Number(totals.unpriced),
-    amounts: totals
-      .decimals()
-      .map(({ currency, before, after }) => ({ currency_code: currency, before, after })),
+    amounts: totals.sorted().map(([currency, { before, after }]) => ({
+      currency_code: currency,
+      before_nanos: String(before),
+      after_nanos: String(after),
+    })),
     last_sequence: String(totals.lastSequence),
     next_page_token: totals.pageToken,
     continue: continuation(options, totals, ending, error) ?? null,
