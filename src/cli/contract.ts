@@ -13,7 +13,7 @@ import {
 import { pathToString } from '@bufbuild/protobuf/reflect';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { createValidator } from '@bufbuild/protovalidate';
-import { CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
+import { CreateChargeRequest, GetChargeHistoryResponse } from '../../generated/charge/v1/charge_service.ts';
 import { CreatePriceRequest, Price } from '../../generated/charge/v1/price_service.ts';
 import type { FieldViolation } from '../errors/failure.ts';
 
@@ -27,6 +27,8 @@ export interface Contract {
   priceFromJson(value: unknown): Price;
   /** Proto3 JSON with all digits of the times, which the generated code cuts to milliseconds. */
   priceToJson(price: Price): JsonValue;
+  /** Like {@link Contract.priceToJson}. */
+  historyToJson(history: GetChargeHistoryResponse): JsonValue;
 }
 
 /** Reads the descriptors, which takes about 0.2 s. */
@@ -49,10 +51,13 @@ export function openContract(): Contract {
     }));
   };
   const price = schemaOf('Price');
+  const history = schemaOf('GetChargeHistoryResponse');
   return {
     checkCharge: (request) => check('CreateChargeRequest', CreateChargeRequest.encode(request).finish()),
     checkPrice: (request) => check('CreatePriceRequest', CreatePriceRequest.encode(request).finish()),
     priceFromJson: (value) => Price.decode(toBinary(price, fromJson(price, value as JsonValue))),
     priceToJson: (value) => toJson(price, fromBinary(price, Price.encode(value).finish())),
+    historyToJson: (value) =>
+      toJson(history, fromBinary(history, GetChargeHistoryResponse.encode(value).finish())),
   };
 }

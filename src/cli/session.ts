@@ -13,7 +13,8 @@ export class Refused extends Error {
   readonly error: ServerError;
 
   constructor(error: ServerError) {
-    super(describe(error));
+    // The service names the field of the request. Here it is a flag.
+    super(describe(error).replaceAll('allow_closed_period', '--allow-closed-period'));
     this.error = error;
   }
 }

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts';
 import {
   ChargeServiceService,
+  type AmendChargeRequest,
   type AmendChargeResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
 import type { Cost } from '../../../generated/charge/v1/money.ts';
@@ -13,7 +14,7 @@ import { agree } from '../confirm.ts';
 import { openContract } from '../contract.ts';
 import { costText } from '../costs.ts';
 import { chargeOf } from '../lists.ts';
-import { withSession, type Session } from '../session.ts';
+import { Refused, withSession, type Session } from '../session.ts';
 import { amendedCharge, contentOf, differencesOf, type Change, type Difference } from './amended-charge.ts';
 import {
   addCorrectionFlags,
@@ -55,6 +56,8 @@ const HELP = `
 It shows the fields before and after, the cost now and an estimate of the new one, and asks. total_tokens follows the
 two counts if it was their sum. If provider, type, model, tier, region and time stay, the price of the original applies.
 
+Running the same command again is safe: it finds what it has done, and says "replayed".
+
 Exit status: 0 amended · 1 refused, with the reason · 2 wrong flags, nothing changes, or no agreement: nothing was
 sent · 3 the service did not answer; run the same command again
 `;
@@ -81,22 +84,38 @@ function runAmend(options: AmendOptions, interrupt: AbortSignal): Promise<number
     const { id, changes, requestId, reason, allowClosedPeriod } = options;
     const original = await chargeOf(session, { $case: 'id', value: id });
     if (!original) throw new UsageError([`there is no charge ${id}`]);
-    if (original.state !== ChargeState.CHARGE_STATE_ACTIVE) return alreadyCorrected(original);
+    const isAmended = original.state === ChargeState.CHARGE_STATE_AMENDED;
+    if (original.state === ChargeState.CHARGE_STATE_VOIDED || (isAmended && options.dryRun))
+      return alreadyCorrected(original);
     const { charge, differences } = plan(original, changes, requestId);
+    const key = { $case: 'id', value: id } as const;
+    const request = { key, charge, requestId, reason, allowClosedPeriod };
+    if (isAmended) return replay(options, original, differences, session, request);
     const estimate = await estimateOf(charge, session);
     process.stderr.write(`${planText(original, differences, estimate)}\n`);
     if (options.dryRun) return report(options, differences, estimate, undefined);
     await agree('Amend this charge?', options.yes, interrupt);
-    const request = {
-      key: { $case: 'id', value: id } as const,
-      charge,
-      requestId,
-      reason,
-      allowClosedPeriod,
-    };
     const response = await session.call(ChargeServiceService.amendCharge, request);
     return report(options, differences, estimate, response);
   });
+}
+
+/** Of an amended charge the service refuses every other amendment, so nobody needs to be asked. */
+async function replay(
+  options: AmendOptions,
+  original: Charge,
+  differences: readonly Difference[],
+  session: Session,
+  request: AmendChargeRequest,
+): Promise<number> {
+  try {
+    const response = await session.call(ChargeServiceService.amendCharge, request);
+    return report(options, differences, undefined, response);
+  } catch (error) {
+    if (error instanceof Refused && error.error.reason === 'CHARGE_ALREADY_CORRECTED')
+      return alreadyCorrected(original);
+    throw error;
+  }
 }
 
 function alreadyCorrected({ id, state, replacedBy }: Charge): number {
@@ -154,7 +173,7 @@ function report(
   const { charge, replayed = false } = response ?? {};
   const text = dryRun
     ? 'Dry run, nothing was changed.'
-    : `Charge ${charge?.id} counts in place of ${id}. It costs ${costText(charge?.cost)}.`;
+    : `${replayed ? 'Replayed, nothing was changed: charge' : 'Charge'} ${charge?.id} counts in place of ${id}. It costs ${costText(charge?.cost)}.`;
   const object = {
     status: dryRun ? 'dry_run' : 'amended',
     charge_id: id,

@@ -61,7 +61,12 @@ export function readCorrection(command: Command, faults: string[]): CorrectionOp
 }
 
 export function readChargeId(text: string, faults: string[]): string {
-  if (!UUID.test(text)) faults.push(`${JSON.stringify(text)} is not the id of a charge, which is a UUID`);
+  return readUuid(text, 'a charge', faults);
+}
+
+/** Reads the id of `owner`, such as `an import`. */
+export function readUuid(text: string, owner: string, faults: string[]): string {
+  if (!UUID.test(text)) faults.push(`${JSON.stringify(text)} is not the id of ${owner}, which is a UUID`);
   return text.toLowerCase();
 }
 

@@ -4,12 +4,13 @@ import type { Command } from 'commander';
 import { chargeStateToJSON, providerToJSON, type Charge } from '../../../generated/charge/v1/charge.ts';
 import {
   ChargeServiceService,
-  GetChargeHistoryResponse,
+  type GetChargeHistoryResponse,
   type CostRevision,
 } from '../../../generated/charge/v1/charge_service.ts';
 import type { Correction } from '../../../generated/charge/v1/event.ts';
 import { usageKindToJSON } from '../../../generated/charge/v1/money.ts';
 import { EXIT, throwFaults, type RunCommand } from '../command.ts';
+import { openContract } from '../contract.ts';
 import { costText } from '../costs.ts';
 import { formatNanos } from '../money.ts';
 import { group } from '../progress.ts';
@@ -44,7 +45,7 @@ function runHistory(command: Command, interrupt: AbortSignal): Promise<number> {
   return withSession(connection, interrupt, async (session) => {
     const history = await session.call(ChargeServiceService.getChargeHistory, { key });
     const text = connection.json
-      ? JSON.stringify(GetChargeHistoryResponse.toJSON(history))
+      ? JSON.stringify(openContract().historyToJson(history))
       : historyText(history);
     process.stdout.write(`${text}\n`);
     return EXIT.ok;

@@ -90,13 +90,11 @@ function refusalLines(report: VoidReport): string[] {
   const count = report.selection.amended.length + report.missing.length + (report.totals?.refused ?? 0);
   if (count === 0) return [];
   const more = count - Math.min(refusals.length, SHOWN_REFUSALS_MAX);
-  const isClosed = refusals.some(({ reason }) => reason === 'PERIOD_CLOSED');
   return [
     `  refused         ${group(count)}`,
     ...refusals.slice(0, SHOWN_REFUSALS_MAX).map(({ id, message }) => `    ${id}: ${message}`),
     ...(more > 0
       ? [`    and ${group(more)} more${report.options.json ? '' : '; --json lists up to 1,000'}`]
       : []),
-    ...(isClosed ? ['  --allow-closed-period also voids charges of a closed period.'] : []),
   ];
 }

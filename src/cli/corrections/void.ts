@@ -10,6 +10,7 @@ import {
   readChargeId,
   readCorrection,
   readRequestId,
+  readUuid,
   type VoidOptions,
 } from './flags.ts';
 import { selectCharges } from './select-charges.ts';
@@ -51,7 +52,7 @@ function readVoidOptions(command: Command): VoidOptions {
   const faults: string[] = [];
   const ids = [...new Set(command.args.map((id) => readChargeId(id, faults)))];
   const requestIds = (flags.requestId ?? []).map((id) => readRequestId(id, faults));
-  const importId = flags.import === undefined ? undefined : readChargeId(flags.import, faults);
+  const importId = flags.import === undefined ? undefined : readUuid(flags.import, 'an import', faults);
   if ((importId !== undefined) === ids.length + requestIds.length > 0)
     faults.push('name the charges by their ids and --request-id, or by --import');
   const options = { ids, requestIds, importId, ...readCorrection(command, faults) };

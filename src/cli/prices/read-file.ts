@@ -59,8 +59,13 @@ function checkCatalogue(read: PriceFile, contract: Contract): PriceFile {
   return { ...read, prices, notes: { ...read.notes, leftOut } };
 }
 
+/** The contract names all of them. */
+const CURRENCIES = /must be in list \[AED, .*\]$/;
+
 /** Faults of a price, without the name of the request around it. */
 function check(contract: Contract, price: FilePrice['price']): string[] {
   const violations = contract.checkPrice({ price, requestId: 'check', allowPast: false });
-  return violations.map(({ field, description }) => `${field.replace(/^price\./, '')}: ${description}`);
+  return violations.map(({ field, description }) =>
+    `${field.replace(/^price\./, '')}: ${description}`.replace(CURRENCIES, 'is not a currency such as USD'),
+  );
 }

@@ -88,6 +88,30 @@ test('a charge that was corrected before is left alone', async () => {
   expect(stderr).toContain('charge r counts in its place');
 });
 
+test('the same command again is replayed, and another one is refused', async () => {
+  const { id } = service.put(1);
+  const args = ['amend', id, '--set', 'model=x', ...REASON];
+  await service.run(...args, '--yes');
+  const again = await service.run(...args);
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Replayed.* counts in place of /) });
+  const { stdout } = await service.run(...args, '--json');
+  expect(JSON.parse(stdout)).toMatchObject({
+    replayed: true,
+    replacement_id: service.charges.get(id)?.replacedBy,
+  });
+  const other = await service.run(...args, '--request-id', 'another');
+  expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('was amended: charge') });
+});
+
+test('in a closed period it names the flag', async () => {
+  const { id } = service.put(1);
+  service.faults.closed = new Set([id]);
+  const args = ['amend', id, '--set', 'model=x', ...REASON, '--yes'];
+  const refused = await service.run(...args);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('--allow-closed-period') });
+  expect(await service.run(...args, '--allow-closed-period')).toMatchObject({ code: 0 });
+});
+
 test.each<[string[], string]>([
   [['--set', 'model=m'], 'has these values already'],
   [['--set', 'modle=m'], 'a charge has no field modle'],

@@ -36,7 +36,7 @@ test.each(['01/02/2026', ''])('the moment %j is refused', async (text) => {
 
 test('the history tells each cost with its lines, and the correction', async () => {
   const charge = service.put(1, { state: ChargeState.CHARGE_STATE_VOIDED });
-  const createTime = { seconds: 1_788_256_900n, nanos: 123_000_000 };
+  const createTime = { seconds: 1_788_256_900n, nanos: 123_456_000 };
   service.history = GetChargeHistoryResponse.fromPartial({
     charge,
     costs: [
@@ -73,14 +73,16 @@ test('the history tells each cost with its lines, and the correction', async () 
   expect(code).toBe(0);
   for (const line of [
     `Charge ${charge.id}: VOIDED`,
-    '2026-09-01T10:01:40.123Z  UNPRICED (MISSING_RATE OUTPUT): recorded',
-    '2026-09-01T10:01:40.123Z  1.50 USD, price version 7: repriced by run-1 (new price), sequence 8',
+    '2026-09-01T10:01:40.123456Z  UNPRICED (MISSING_RATE OUTPUT): recorded',
+    '2026-09-01T10:01:40.123456Z  1.50 USD, price version 7: repriced by run-1 (new price), sequence 8',
     '  INPUT 1,000 at 1500.00 per 1,000,000 = 1.50',
-    '2026-09-01T10:01:40.123Z  VOIDED: twice, sequence 9',
+    '2026-09-01T10:01:40.123456Z  VOIDED: twice, sequence 9',
   ])
     expect(stdout).toContain(line);
   const json = await service.run('history', '--request-id', 'r1', '--json');
-  expect(JSON.parse(json.stdout)).toMatchObject({ costs: [{}, { runId: 'run-1', sequence: '8' }] });
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    costs: [{ createTime: '2026-09-01T10:01:40.123456Z' }, { runId: 'run-1', sequence: '8' }],
+  });
 });
 
 test('the history of a charge that does not exist is refused with exit status 1', async () => {

@@ -153,6 +153,7 @@ test.each<[string[], string]>([
   [['--request-id', 'r1'], '--reason: say why'],
   [['--request-id', 'r1', '--reason', 'x'.repeat(256)], '--reason: say why'],
   [['r1', ...REASON], '"r1" is not the id of a charge'],
+  [['--import', 'r1', ...REASON], '"r1" is not the id of an import'],
   [['--import', IMPORT, ...REASON], `no charge was recorded by import ${IMPORT}`],
 ])('%j is refused before anything is sent', async (args, text) => {
   const { code, stderr } = await service.run('void', ...args, '--yes');

@@ -94,6 +94,30 @@ describe('check', () => {
     });
   });
 
+  test('charges whose price came later only need a reprice', async () => {
+    await harness.run('import', harness.write('prices.csv', ...PRICES));
+    const reason = UnpricedReason.UNPRICED_REASON_MISSING_RATE;
+    unpriced(
+      usage({ model: 'gpt-4o' }),
+      usage({ model: 'ft:gpt-4o:acme' }),
+      usage({ model: 'gpt-4o', reason, kinds: [UsageKind.USAGE_KIND_CACHE_READ] }),
+    );
+    const { stdout } = await harness.run('check', '--csv', join(harness.folder, 'rows.csv'));
+    expect(stdout).toContain('no price; there is one now');
+    expect(stdout).toContain('missing rate: cache_read; there is one now');
+    expect(stdout).toMatch(/What to type next:\n *npx charge prices reprice .*--dry-run/);
+    expect(readFileSync(join(harness.folder, 'rows.csv'), 'utf8').trim().split('\n')).toHaveLength(1);
+    unpriced(usage({ model: 'gpt-4o' }), usage({ model: 'gpt-9' }));
+    const { json } = await harness.run('check', '--json');
+    expect(json).toMatchObject({ usages: [{ has_price_now: true }, { has_price_now: false }] });
+    expect(json['next']).toHaveLength(4);
+    // Not before its price began.
+    unpriced(usage({ model: 'gpt-4', firstUsageTime: parseTimestamp('2023-01-01T00:00:00Z')! }));
+    expect((await harness.run('check', '--json')).json).toMatchObject({
+      usages: [{ has_price_now: false }],
+    });
+  });
+
   test('the commands that it names work: the file that they write is filled in and imported', async () => {
     await harness.run('import', harness.write('prices.csv', ...PRICES));
     unpriced(

@@ -316,3 +316,20 @@ test('wrong flags are all named', async () => {
   expect(two.json).toMatchObject(second_run as object);
   expect(harness.service.versions).toHaveLength(1517);
 });
+
+test.each([
+  ['only a header', [HEADER], 'has no price'],
+  ['one price that is not in an array', ['{"key":{"model":"a"}}'], 'put prices of your own into an array'],
+  ['an unknown currency', [HEADER, 'openai,a,XXQ,1,2'], 'currency_code: is not a currency such as USD\n'],
+])('%s is refused, and nothing is added', async (_, lines, text) => {
+  const { code, stderr } = await harness.run('import', harness.write('prices.csv', ...lines));
+  expect(code).toBe(2);
+  expect(stderr).toContain(text);
+  expect(harness.service.versions).toEqual([]);
+});
+
+test('a price of every model is shown, because the model may have been forgotten', async () => {
+  const file = harness.write('prices.csv', HEADER, 'openai,,USD,1,2', 'openai,a,USD,1,2');
+  const { stdout } = await harness.run('import', file, '--dry-run');
+  expect(stdout).toMatch(/New, for every model without a price of its own:\n {2}line 2: openai[^\n]*\n$/);
+});

@@ -1,7 +1,6 @@
 /** `charge prices reprice`, against a service in memory. */
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { status as codes } from '@grpc/grpc-js';
 import { RepriceChargesResponse } from '../../../generated/charge/v1/price_service.ts';
 import { timeText } from '../../../src/cli/time.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -39,11 +38,11 @@ function page(changed: bigint, after: bigint, sequence: bigint): RepriceChargesR
 }
 
 const SUMS = [
-  { currency_code: 'EUR', before: '0.000000003', after: '0.000000003' },
-  { currency_code: 'USD', before: '4.50', after: '5000000001.25' },
+  { currency_code: 'EUR', before_nanos: '3', after_nanos: '3' },
+  { currency_code: 'USD', before_nanos: '4500000000', after_nanos: '5000000001250000000' },
 ];
 
-test('goes through every page and adds up what each did, in decimals of each currency', async () => {
+test('goes through every page and adds up what each did, in each currency', async () => {
   const { code, json } = await harness.run(
     'reprice',
     ...RANGE,
@@ -150,27 +149,42 @@ test('after Ctrl-C it names the command that goes on, and that command does the 
   });
 });
 
-test('a refusal after some pages is told, with the command that goes on', async () => {
-  harness.service.pages = harness.service.pages.slice(0, 1);
-  const { code, json } = await harness.run(
-    'reprice',
-    ...RANGE,
-    '--reason',
-    'x',
-    '--yes',
-    '--json',
-    '--run-id',
-    'r',
-    '--page-token',
-    'page-7',
-  );
+test.each([
+  ['PERIOD_CLOSED', expect.stringContaining('--page-token page-7')],
+  // It would be refused again.
+  ['PAGE_TOKEN_INVALID', null],
+])(
+  'a refusal of a page with %s is told, with the command that goes on if there is one',
+  async (reason, goOn) => {
+    harness.service.noPage = reason;
+    harness.service.pages = harness.service.pages.slice(0, 1);
+    const { code, json } = await harness.run(
+      'reprice',
+      ...RANGE,
+      '--reason',
+      'x',
+      '--yes',
+      '--json',
+      '--run-id',
+      'r',
+      '--page-token',
+      'page-7',
+    );
+    expect(code).toBe(1);
+    expect(json).toMatchObject({
+      status: 'refused',
+      error: expect.stringContaining(reason),
+      continue: goOn,
+    });
+  },
+);
+
+test('a dry run that fails before the question is told, and nobody is asked', async () => {
+  harness.service.pages = [];
+  const { code, stderr } = await harness.run('reprice', ...RANGE, '--reason', 'x');
   expect(code).toBe(1);
-  expect(json).toMatchObject({
-    status: 'refused',
-    error: expect.stringContaining('PAGE_TOKEN_INVALID'),
-    continue: expect.stringContaining('--page-token page-7'),
-  });
-  expect(codes.INVALID_ARGUMENT).toBe(3);
+  expect(stderr).toMatch(/The service refused: .*PAGE_TOKEN_INVALID/);
+  expect(stderr).not.toContain('--yes changes the costs');
 });
 
 test('wrong flags are all named', async () => {

@@ -230,7 +230,7 @@ test('usage without a price: check names it, and the commands that it prints men
   const again = await runJson('reprice', ...window, '--include-priced', '--reason', 'again', '--yes');
   expect(again).toMatchObject({
     changed_charges: 0,
-    amounts: [{ currency_code: 'USD', before: '15.00', after: '15.00' }],
+    amounts: [{ currency_code: 'USD', before_nanos: '15000000000', after_nanos: '15000000000' }],
   });
 }, 60_000);
 

@@ -54,6 +54,8 @@ function runCheck(options: CheckOptions, interrupt: AbortSignal): Promise<number
 /** Somebody may have filled in the rates of an earlier file. */
 async function writeNew(path: string, text: string): Promise<void> {
   await writeFile(path, text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError([error.code === 'EEXIST' ? `${path} is there already` : error.message]);
+    throw new UsageError([
+      error.code === 'EEXIST' ? `${path} is there already: delete it, or name another file` : error.message,
+    ]);
   });
 }

@@ -16,7 +16,7 @@ import { pricesAt, type History } from '../plan.ts';
 import { describeKey, shortName } from '../price-text.ts';
 import { tableText } from '../table.ts';
 import { microsOf, timestampOf, timeText } from '../../time.ts';
-import { canBeMended, changesThePast } from './template.ts';
+import { canBeMended, changesThePast, hasPriceNow } from './template.ts';
 
 /** What one check looks at. */
 export interface CheckOptions {
@@ -61,7 +61,7 @@ export function toText(checked: Checked, options: CheckOptions): string {
     '',
     tableText(
       TITLES,
-      usages.map((usage) => rowOf(usage, nearestOf(usage, inForce))),
+      usages.map((usage) => rowOf(usage, checked.history, nearestOf(usage, inForce))),
     ),
     ...(truncated ? [`Only the first ${group(usages.length)} are shown.`] : []),
     '',
@@ -93,6 +93,7 @@ export function toJson(checked: Checked, options: CheckOptions): string {
         region: usage.region,
         reason: reasonName(usage),
         kinds: usage.kinds.map(columnOf),
+        has_price_now: hasPriceNow(usage, checked.history),
         charges: Number(usage.charges),
         first_usage_time: timeText(usage.firstUsageTime),
         last_usage_time: timeText(usage.lastUsageTime),
@@ -110,8 +111,9 @@ function nearestOf(usage: UnpricedUsage, inForce: readonly Price[]): string | un
   return key && describeKey(key);
 }
 
-function rowOf(usage: UnpricedUsage, nearest: string | undefined): string[] {
+function rowOf(usage: UnpricedUsage, history: History, nearest: string | undefined): string[] {
   const kinds = usage.kinds.map(columnOf).join(', ');
+  const isThereNow = hasPriceNow(usage, history);
   return [
     group(usage.charges),
     usage.otherProvider || shortName(Provider, usage.provider),
@@ -119,10 +121,10 @@ function rowOf(usage: UnpricedUsage, nearest: string | undefined): string[] {
     shortName(ChargeType, usage.chargeType),
     shortName(ServiceTier, usage.serviceTier || ServiceTier.SERVICE_TIER_STANDARD),
     usage.region,
-    `${reasonName(usage).replaceAll('_', ' ')}${kinds === '' ? '' : `: ${kinds}`}`,
+    `${reasonName(usage).replaceAll('_', ' ')}${kinds === '' ? '' : `: ${kinds}`}${isThereNow ? '; there is one now' : ''}`,
     timeText(usage.firstUsageTime),
     timeText(usage.lastUsageTime),
-    nearest ?? '',
+    isThereNow ? '' : (nearest ?? ''),
   ];
 }
 
@@ -139,6 +141,7 @@ function commandsFor({ usage: { usages }, history }: Checked, options: CheckOpti
   if (first === undefined || last === undefined) return [];
   const { address } = options;
   const file = options.csv ?? TEMPLATE;
+  const needFile = mended.some((usage) => !hasPriceNow(usage, history));
   const past = changesThePast(usages, history) ? ['--allow-past', '--yes'] : [];
   const range = ['--from', timeText(timestampOf(first)), '--to', timeText(timestampOf(last + 1n))];
   const window = [
@@ -146,10 +149,10 @@ function commandsFor({ usage: { usages }, history }: Checked, options: CheckOpti
     ...(options.to ? ['--to', timeText(options.to)] : []),
   ];
   return [
-    ...(options.csv === undefined
+    ...(needFile && options.csv === undefined
       ? [commandLine(['prices', 'check', ...window, '--csv', file], address)]
       : []),
-    commandLine(['prices', 'import', file, ...past], address),
+    ...(needFile ? [commandLine(['prices', 'import', file, ...past], address)] : []),
     commandLine(['prices', 'reprice', ...range, '--dry-run'], address),
     commandLine(['prices', 'reprice', ...range, '--reason', 'prices added', '--yes'], address),
   ];
@@ -161,5 +164,7 @@ function section(title: string, commands: readonly string[]): string[] {
 }
 
 function noteOf(command: string): string {
-  return command.includes('prices import') ? '   # after you have filled in currency_code and the rates' : '';
+  return command.includes('prices import')
+    ? '   # after you have filled in currency_code and the rates, and deleted the rows without'
+    : '';
 }

@@ -32,20 +32,37 @@ export function canBeMended({ reason }: UnpricedUsage): boolean {
   return MENDED_BY_PRICES.includes(reason);
 }
 
+/** Whether a price that came after these charges gives them a cost: `charge prices reprice` is all that they need. */
+export function hasPriceNow(usage: UnpricedUsage, history: History): boolean {
+  if (!canBeMended(usage)) return false;
+  return [usage.firstUsageTime, usage.lastUsageTime].every((time) => {
+    const basis = appliedPrice(usage, pricesAt(history, microsOf(time ?? BEGINNING)))?.basis;
+    if (basis?.$case === 'reported') return true;
+    if (basis?.$case !== 'rateCard') return false;
+    return usage.kinds.every((kind) => basis.value.rates.some((rate) => rate.kind === kind));
+  });
+}
+
+/** Whether these charges need a row of the file. */
+function needsRow(usage: UnpricedUsage, history: History): boolean {
+  return canBeMended(usage) && !hasPriceNow(usage, history);
+}
+
 /** The text of the file. Rates that are known already are filled in. */
 export function templateOf(usages: readonly UnpricedUsage[], history: History, now: bigint): string {
   const inForce = pricesAt(history, now);
-  const rows = usages.filter(canBeMended).flatMap((usage) => rowsFor(usage, history, inForce));
+  const wanted = usages.filter((usage) => needsRow(usage, history));
+  const rows = wanted.flatMap((usage) => rowsFor(usage, history, inForce));
   // One price may lack several rates, each in another row of the list.
   const unique = [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()];
-  return csvText(unique, [...USUAL, ...usages.flatMap(({ kinds }) => kinds)]);
+  return csvText(unique, [...USUAL, ...wanted.flatMap(({ kinds }) => kinds)]);
 }
 
 /** Whether the file has rows for keys with versions, which take effect in the past. */
 export function changesThePast(usages: readonly UnpricedUsage[], history: History): boolean {
   return usages.some(
     (usage) =>
-      canBeMended(usage) &&
+      needsRow(usage, history) &&
       (usage.reason !== UnpricedReason.UNPRICED_REASON_NO_PRICE || history.has(keyText(keyOf(usage)))),
   );
 }

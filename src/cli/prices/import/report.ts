@@ -1,5 +1,6 @@
 /** The end of `charge prices import`, for people and for programs. */
 
+import { commandLine } from '../../command-line.ts';
 import { atLeastOne, countLines, type Count } from '../../counts.ts';
 import { group } from '../../progress.ts';
 import type { Collision, NamesByReason, PriceFile } from '../price-file.ts';
@@ -68,6 +69,7 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
       notes.copied.map(copiedText),
       SHOWN_NOTES,
     ),
+    ...section('New, for every model without a price of its own', anyModel(plan)),
     ...section('Rounded', notes.rounded.map(roundedText)),
     ...section('Kept', plan.kept.map(changeText)),
     ...changesToText(plan),
@@ -76,10 +78,17 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
       plan.gone.map(({ key }) => (key ? describeKey(key) : '')),
     ),
     ...(error === undefined ? [] : [error]),
-    ...(ending === 'imported' || ending === 'dry_run'
-      ? []
-      : ['To go on, run the same command again: nothing is added twice.']),
+    ...nextStep(ending, created, options.address),
   ].join('\n');
+}
+
+function nextStep(ending: Ending, created: number, address: string): string[] {
+  if (ending === 'refused') return ['Correct the file, and import it again: nothing is added twice.'];
+  if (ending !== 'imported' && ending !== 'dry_run')
+    return ['To go on, run the same command again: nothing is added twice.'];
+  if (created === 0) return [];
+  const check = commandLine(['prices', 'check'], address);
+  return [`Charges that are recorded keep their cost. What has none, and how to price it: ${check}`];
 }
 
 /** What would change, with the old and the new rates. */
@@ -160,6 +169,12 @@ function namesOf(reasons: NamesByReason): string[] {
 function changeText({ price, inForce }: Addition): string {
   const key = price.key ? describeKey(price.key) : '';
   return `${key}: ${inForce ? basisText(inForce) : 'nothing'} → ${basisText(price)}`;
+}
+
+/** In a table of one's own, a model that was forgotten looks like this. */
+function anyModel({ additions }: PricePlan): string[] {
+  const found = additions.filter(({ price, inForce }) => !inForce && price.key?.model === '');
+  return found.map(({ price, origin }) => `${origin}: ${price.key ? describeKey(price.key) : ''}`);
 }
 
 function conflictText({ entry, kept, key }: Collision): string {

@@ -10,6 +10,7 @@ import { group, startProgress } from '../../progress.ts';
 import { Refused, withSession, type Session } from '../../session.ts';
 import { timeText } from '../../time.ts';
 import { planPrices, type Addition, type PricePlan } from '../plan.ts';
+import type { PriceFile } from '../price-file.ts';
 import { describeKey } from '../price-text.ts';
 import { readPriceFile } from '../read-file.ts';
 import type { ImportOptions } from './options.ts';
@@ -22,8 +23,7 @@ const BATCH_SIZE = 250;
 export async function runPriceImport(options: ImportOptions, interrupt: AbortSignal): Promise<number> {
   const catalogue = { ...options, zeroMeansFree: options.zeroMeansFree ?? false };
   const file = await readPriceFile(options.file, catalogue, openContract());
-  if (file.prices.length === 0 && options.only !== undefined)
-    throw new UsageError([`--only: the file has no price of ${options.only}`]);
+  if (file.prices.length === 0) throw new UsageError([noPrice(options, file)]);
   return withSession(options, interrupt, async (session) => {
     const stored = await listPrices(session, {});
     const planned = planPrices(file, stored, {
@@ -49,6 +49,13 @@ export async function runPriceImport(options: ImportOptions, interrupt: AbortSig
     if (sent.ending === 'imported') return EXIT.ok;
     return sent.ending === 'refused' ? EXIT.rejected : EXIT.failed;
   });
+}
+
+/** A file without a price is another file than the one that was meant. */
+function noPrice({ file, only }: ImportOptions, { format }: PriceFile): string {
+  if (only !== undefined) return `--only: the file has no price of ${only}`;
+  const isCatalogue = format === 'litellm';
+  return `${file} has no price${isCatalogue ? ": a JSON object is read as LiteLLM's catalogue; put prices of your own into an array" : ''}`;
 }
 
 /** The service would refuse these, perhaps after it has added others. */

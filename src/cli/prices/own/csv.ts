@@ -56,9 +56,10 @@ function faultsOfHeader(columns: readonly string[]): string[] {
   const repeated = columns.filter((column, index) => columns.indexOf(column) !== index);
   const missing = ['provider', 'model'].filter((column) => !columns.includes(column));
   return [
-    ...unknown.map(
-      (column) => `line 1: there is no column ${quote(column)}; columns are ${COLUMNS.join(', ')}`,
-    ),
+    ...unknown.map((column, index) => {
+      const known = index === 0 ? `; columns are ${COLUMNS.join(', ')}` : '';
+      return `line 1: there is no column ${quote(column)}${known}`;
+    }),
     ...repeated.map((column) => `line 1: the column ${column} is there twice`),
     ...missing.map((column) => `line 1: the column ${column} is missing`),
   ];

@@ -32,7 +32,7 @@ export async function convertJson(bytes: Buffer, name: string, contract: Contrac
       faults.push(`line ${line}: ${(error as Error).message}`);
     }
   }
-  if (faults.length > 0) throw new UsageError(faults);
+  if (faults.length > 0) throw new UsageError([...new Set(faults)]);
   return { format: 'json', sourcePrefix, entries: prices.length, prices, notes: NO_NOTES };
 }
 

@@ -129,7 +129,7 @@ const HEADS: Readonly<Record<Ending, string>> = {
 };
 
 function toText(options: RepriceOptions, totals: RepriceTotals, ending: Ending, error?: Error): string {
-  const goOn = continuation(options, totals, ending);
+  const goOn = continuation(options, totals, ending, error);
   return [
     HEADS[ending],
     `  charges looked at   ${group(totals.matched)}`,
@@ -140,7 +140,9 @@ function toText(options: RepriceOptions, totals: RepriceTotals, ending: Ending, 
       .map(({ currency, before, after, difference }) => `  ${currency} ${before} → ${after} (${difference})`),
     ...(ending === 'repriced' ? [`  run id              ${options.runId}`] : []),
     ...(error ? [error.message] : []),
-    ...(goOn === undefined ? [] : ['To go on:', `  ${goOn}`]),
+    ...(goOn === undefined
+      ? []
+      : [ending === 'refused' ? 'To go on, after that is mended:' : 'To go on:', `  ${goOn}`]),
   ].join('\n');
 }
 
@@ -151,12 +153,14 @@ function toJson(options: RepriceOptions, totals: RepriceTotals, ending: Ending, 
     matched_charges: Number(totals.matched),
     changed_charges: Number(totals.changed),
     unpriced_charges: Number(totals.unpriced),
-    amounts: totals
-      .decimals()
-      .map(({ currency, before, after }) => ({ currency_code: currency, before, after })),
+    amounts: totals.sorted().map(([currency, { before, after }]) => ({
+      currency_code: currency,
+      before_nanos: String(before),
+      after_nanos: String(after),
+    })),
     last_sequence: String(totals.lastSequence),
     next_page_token: totals.pageToken,
-    continue: continuation(options, totals, ending) ?? null,
+    continue: continuation(options, totals, ending, error) ?? null,
     error: error?.message ?? null,
   });
 }
@@ -166,8 +170,11 @@ function continuation(
   options: RepriceOptions,
   { pageToken }: RepriceTotals,
   ending: Ending,
+  error: Error | undefined,
 ): string | undefined {
   if (ending === 'repriced' || ending === 'dry_run') return undefined;
+  // With the same token it would be refused again.
+  if (error instanceof Refused && error.error.reason === 'PAGE_TOKEN_INVALID') return undefined;
   const args = ['--from', timeText(options.from), '--to', timeText(options.to)];
   if (options.includePriced) args.push('--include-priced');
   if (options.dryRun) args.push('--dry-run');

@@ -38,15 +38,18 @@ export class RepriceTotals {
     return `${group(this.matched)} charges, ${group(this.changed)} changed`;
   }
 
+  /** Sums in nanos, in the order of the currencies. */
+  sorted(): [string, { before: bigint; after: bigint }][] {
+    return [...this.amounts].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
   /** Sums as decimals of the currency's unit, in the order of the currencies. */
   decimals(): { currency: string; before: string; after: string; difference: string }[] {
-    return [...this.amounts]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([currency, { before, after }]) => ({
-        currency,
-        before: formatNanos(before),
-        after: formatNanos(after),
-        difference: `${after >= before ? '+' : ''}${formatNanos(after - before)}`,
-      }));
+    return this.sorted().map(([currency, { before, after }]) => ({
+      currency,
+      before: formatNanos(before),
+      after: formatNanos(after),
+      difference: `${after >= before ? '+' : ''}${formatNanos(after - before)}`,
+    }));
   }
 }

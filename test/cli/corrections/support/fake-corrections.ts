@@ -46,7 +46,7 @@ export interface Faults {
   overloads?: number;
   /** Answers so many more voids with UNAVAILABLE, after they were done. */
   lostAnswers?: number;
-  /** Voids of these charges end with PERIOD_CLOSED. */
+  /** Corrections of these charges end with PERIOD_CLOSED. */
   closed?: ReadonlySet<string>;
   /** Voids wait until {@link FakeCorrections.release}. */
   holds?: boolean;
@@ -66,6 +66,7 @@ export class FakeCorrections {
   port = 0;
   readonly #requestIds = new Map<string, string>();
   readonly #voidIds = new Map<string, VoidChargeRequest>();
+  readonly #amendIds = new Set<string>();
   readonly #released = new EventEmitter().setMaxListeners(0);
   readonly #server = new Server();
   #inFlight = 0;
@@ -202,6 +203,15 @@ export class FakeCorrections {
     this.amendments.push(request);
     const original = this.charges.get(request.key?.value ?? '');
     if (!original || !request.charge) throw failure(codes.NOT_FOUND, 'CHARGE_NOT_FOUND');
+    if (original.state === ChargeState.CHARGE_STATE_AMENDED) {
+      const charge = this.charges.get(original.replacedBy);
+      const isSame = this.#amendIds.has(request.requestId);
+      if (!charge || !isSame) throw failure(codes.FAILED_PRECONDITION, 'CHARGE_ALREADY_CORRECTED');
+      return { charge, original, correction: Correction.fromPartial({}), replayed: true };
+    }
+    if (this.faults.closed?.has(original.id) && !request.allowClosedPeriod)
+      throw failure(codes.FAILED_PRECONDITION, 'PERIOD_CLOSED');
+    this.#amendIds.add(request.requestId);
     const charge = this.put(900, { ...request.charge, amends: original.id });
     original.state = ChargeState.CHARGE_STATE_AMENDED;
     original.replacedBy = charge.id;
@@ -229,6 +239,9 @@ function unary<Q, R>(handler: Handler<Q, R>) {
   };
 }
 
+/** Texts that name a field of the request. */
+const TEXTS: Readonly<Record<string, string>> = { PERIOD_CLOSED: 'Set allow_closed_period.' };
+
 function failure(code: codes, reason: string, details: Record<string, string> = {}): Error {
   const info = ErrorInfo.fromPartial({ reason, domain: 'charge.v1' });
   info.metadata = new Map(Object.entries(details));
@@ -242,5 +255,5 @@ function failure(code: codes, reason: string, details: Record<string, string> = 
   const metadata = new Metadata();
   const status = Status.encode(Status.fromPartial({ code, message: reason, details: list })).finish();
   metadata.set('grpc-status-details-bin', Buffer.from(status));
-  return Object.assign(new Error(reason), { code, details: `text of ${reason}`, metadata });
+  return Object.assign(new Error(reason), { code, details: TEXTS[reason] ?? `text of ${reason}`, metadata });
 }

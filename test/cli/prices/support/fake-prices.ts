@@ -43,6 +43,8 @@ export class FakePrices {
   unpricedRequest: ListUnpricedUsageRequest | undefined;
   /** Answers of RepriceCharges, page by page. The last one has no token. */
   pages: RepriceChargesResponse[] = [RepriceChargesResponse.fromPartial({})];
+  /** The reason for which a page that is not there is refused. */
+  noPage = 'PAGE_TOKEN_INVALID';
   /** Refuses the batch after so many. */
   refuses: { afterBatches: number; refusal: Refusal } | undefined;
   /** Called before each answer of RepriceCharges and BatchCreatePrices. */
@@ -132,7 +134,7 @@ export class FakePrices {
     this.repriced.push(request);
     const index = request.pageToken === '' ? 0 : Number(request.pageToken.replace('page-', ''));
     const page = this.pages[index];
-    if (!page) return done(errorOf({ code: codes.INVALID_ARGUMENT, reason: 'PAGE_TOKEN_INVALID' }));
+    if (!page) return done(errorOf({ code: codes.INVALID_ARGUMENT, reason: this.noPage }));
     done(null, { ...page, nextPageToken: index + 1 < this.pages.length ? `page-${index + 1}` : '' });
   }
 }
