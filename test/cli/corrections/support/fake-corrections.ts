@@ -111,7 +111,7 @@ export class FakeCorrections {
       state: ChargeState.CHARGE_STATE_ACTIVE,
       cost: { status: CostStatus.COST_STATUS_PRICED, amount: { currencyCode: 'USD', nanos: 1_500_000_000n } },
     });
-    const kept = { ...charge, ...fields };
+    const kept = { ...charge, ...fields, id };
     this.charges.set(id, kept);
     this.#requestIds.set(`r${number}`, id);
     return kept;
