@@ -20,6 +20,7 @@ import { JournalFollower } from '../../src/journal/follower.ts';
 import { priceEntities } from '../../src/prices/entity.ts';
 import { PriceBooks } from '../../src/prices/store/price-books.ts';
 import { relayEntities } from '../../src/relay/entity.ts';
+import { usageEntities } from '../../src/usage/entity.ts';
 import { createTestDatabase } from './database.ts';
 
 /** An open store on a database of its own. */
@@ -50,7 +51,7 @@ export function connectionTo(url: string, bounds: Partial<DatabaseOptions> = {})
     databaseUrl: url,
     poolSizeMax: 6,
     pipelining: true,
-    entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...relayEntities],
+    entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...relayEntities, ...usageEntities],
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
     applicationName: 'test',

@@ -136,10 +136,16 @@ export const ErrorReason = {
    */
   ERROR_REASON_PERIOD_CLOSED: 21,
   /**
-   * ERROR_REASON_AMOUNT_OUT_OF_RANGE - OUT_OF_RANGE: a sum is larger than Money can hold. Metadata: `currency_code`.
-   * Ask for less at a time.
+   * ERROR_REASON_AMOUNT_OUT_OF_RANGE - OUT_OF_RANGE: a sum is larger than a signed 64-bit integer holds. Metadata:
+   * `currency_code` of an amount, or `field` of another sum. Ask for less at a time.
    */
   ERROR_REASON_AMOUNT_OUT_OF_RANGE: 22,
+  /**
+   * ERROR_REASON_SCAN_LIMIT_EXCEEDED - FAILED_PRECONDITION: the answer would have to read more charges than a query
+   * may. Metadata: `charges` (about how many), `limit`. Ask for a shorter time
+   * range, one user profile or one session, or for longer windows.
+   */
+  ERROR_REASON_SCAN_LIMIT_EXCEEDED: 25,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -169,6 +175,7 @@ export namespace ErrorReason {
   export type ERROR_REASON_AMENDMENT_UNCHANGED = typeof ErrorReason.ERROR_REASON_AMENDMENT_UNCHANGED;
   export type ERROR_REASON_PERIOD_CLOSED = typeof ErrorReason.ERROR_REASON_PERIOD_CLOSED;
   export type ERROR_REASON_AMOUNT_OUT_OF_RANGE = typeof ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE;
+  export type ERROR_REASON_SCAN_LIMIT_EXCEEDED = typeof ErrorReason.ERROR_REASON_SCAN_LIMIT_EXCEEDED;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -243,6 +250,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 22:
     case "ERROR_REASON_AMOUNT_OUT_OF_RANGE":
       return ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE;
+    case 25:
+    case "ERROR_REASON_SCAN_LIMIT_EXCEEDED":
+      return ErrorReason.ERROR_REASON_SCAN_LIMIT_EXCEEDED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -298,6 +308,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_PERIOD_CLOSED";
     case ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE:
       return "ERROR_REASON_AMOUNT_OUT_OF_RANGE";
+    case ErrorReason.ERROR_REASON_SCAN_LIMIT_EXCEEDED:
+      return "ERROR_REASON_SCAN_LIMIT_EXCEEDED";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

@@ -1,0 +1,50 @@
+import { Migration } from '@mikro-orm/migrations';
+
+/** Sums of charges, and how far each tenant's journal is in them. */
+export class Usage extends Migration {
+  override up(): void {
+    // Sums are numeric: two charges can have more tokens than a bigint holds. The free space lets most updates
+    // stay on their page.
+    this.addSql(`
+      CREATE TABLE usage_rollup (
+        start_time timestamptz(6) NOT NULL,
+        charges bigint NOT NULL,
+        level smallint NOT NULL,
+        provider smallint NOT NULL,
+        charge_type smallint NOT NULL,
+        service_tier smallint NOT NULL,
+        call_outcome smallint NOT NULL,
+        usage_kind smallint NOT NULL,
+        tenant text COLLATE "C" NOT NULL,
+        user_profile text COLLATE "C" NOT NULL,
+        model text COLLATE "C" NOT NULL,
+        other_provider text COLLATE "C" NOT NULL,
+        region text COLLATE "C" NOT NULL,
+        cost_currency text COLLATE "C" NOT NULL,
+        reported_cost_currency text COLLATE "C" NOT NULL,
+        prompt_tokens numeric(38,0) NOT NULL,
+        completion_tokens numeric(38,0) NOT NULL,
+        total_tokens numeric(38,0) NOT NULL,
+        cache_read_tokens numeric(38,0) NOT NULL,
+        cache_write_5m_tokens numeric(38,0) NOT NULL,
+        cache_write_1h_tokens numeric(38,0) NOT NULL,
+        reasoning_tokens numeric(38,0) NOT NULL,
+        audio_input_tokens numeric(38,0) NOT NULL,
+        audio_output_tokens numeric(38,0) NOT NULL,
+        image_input_tokens numeric(38,0) NOT NULL,
+        image_output_tokens numeric(38,0) NOT NULL,
+        cost_nanos numeric(38,0) NOT NULL,
+        reported_cost_nanos numeric(38,0) NOT NULL,
+        quantity numeric(38,0) NOT NULL,
+        CONSTRAINT usage_rollup_pkey PRIMARY KEY (tenant, level, start_time, user_profile, model, provider,
+          other_provider, charge_type, service_tier, region, call_outcome, cost_currency,
+          reported_cost_currency, usage_kind)
+      ) WITH (fillfactor = 80)`);
+    this.addSql(`
+      CREATE TABLE usage_cursor (
+        tenant text COLLATE "C" NOT NULL CONSTRAINT usage_cursor_pkey PRIMARY KEY,
+        sequence bigint NOT NULL
+      ) WITH (fillfactor = 10)`);
+    this.addSql(`INSERT INTO usage_cursor VALUES ('default', 0)`);
+  }
+}
