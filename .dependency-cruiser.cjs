@@ -9,6 +9,7 @@ const FEATURES = {
   prices: ['journal'],
   charges: ['journal', 'prices'],
   relay: ['charges', 'journal'],
+  usage: ['charges', 'journal', 'prices'],
 };
 /** The files of prices that know neither messages nor the database. */
 const PRICE_RULES = '^src/prices/(money|currency|price|price-[a-z]+|cost|ports)\\.ts$';
