@@ -1,9 +1,10 @@
 /** Reads over one pool of connections. Turns their failures into errors that a caller may see. */
 
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type { PoolClient } from 'pg';
 
 import { databaseUnavailable, deadlineExceeded, overloaded, ServiceError } from '../errors/failure.ts';
-import { withTimeout } from './driver.ts';
+import { onClient, withTimeout } from './driver.ts';
 import type { Database } from './orm.ts';
 import { classifySqlError, isPoolTimeout, isRefusal } from './sql-errors.ts';
 
@@ -37,6 +38,40 @@ export class ReadConnections {
       return await read(withTimeout(this.#database.em, timeoutMs || undefined));
     } catch (error) {
       throw this.#asServiceError(error);
+    }
+  }
+
+  /**
+   * Runs one statement with named parameters and reads its rows as they are asked for, at most `rowsMax` at once, all of
+   * one state of the database. It keeps a connection until the end, so the caller limits how many run and for how long.
+   * Rejects as {@link use} does.
+   */
+  async *stream<Row extends object>(
+    sql: string,
+    parameters: Readonly<Record<string, unknown>>,
+    rowsMax: number,
+  ): AsyncGenerator<Row[]> {
+    let client: PoolClient | undefined;
+    let isDone = false;
+    try {
+      client = await this.#database.pool.connect();
+      await client.query('BEGIN READ ONLY; SET LOCAL cursor_tuple_fraction = 1');
+      const em = onClient(this.#database.em, client);
+      const loggerContext = em.getLoggerContext();
+      await em.execute(`DECLARE rows NO SCROLL CURSOR FOR ${sql}`, { ...parameters }, { loggerContext });
+      let count: number;
+      do {
+        const { rows } = await client.query<Row>(`FETCH ${rowsMax} FROM rows`);
+        count = rows.length;
+        if (count > 0) yield rows;
+      } while (count === rowsMax);
+      await client.query('COMMIT');
+      isDone = true;
+    } catch (error) {
+      throw this.#asServiceError(error);
+    } finally {
+      // A reader who left early leaves an open transaction.
+      client?.release(!isDone);
     }
   }
 

@@ -14,7 +14,6 @@ export class Usage extends Migration {
         charge_type smallint NOT NULL,
         service_tier smallint NOT NULL,
         call_outcome smallint NOT NULL,
-        usage_kind smallint NOT NULL,
         tenant text COLLATE "C" NOT NULL,
         user_profile text COLLATE "C" NOT NULL,
         model text COLLATE "C" NOT NULL,
@@ -35,10 +34,16 @@ export class Usage extends Migration {
         image_output_tokens numeric(38,0) NOT NULL,
         cost_nanos numeric(38,0) NOT NULL,
         reported_cost_nanos numeric(38,0) NOT NULL,
-        quantity numeric(38,0) NOT NULL,
+        search_queries numeric(38,0) NOT NULL,
+        input_images numeric(38,0) NOT NULL,
+        output_images numeric(38,0) NOT NULL,
+        input_milliseconds numeric(38,0) NOT NULL,
+        output_milliseconds numeric(38,0) NOT NULL,
+        input_characters numeric(38,0) NOT NULL,
+        output_characters numeric(38,0) NOT NULL,
         CONSTRAINT usage_rollup_pkey PRIMARY KEY (tenant, level, start_time, user_profile, model, provider,
           other_provider, charge_type, service_tier, region, call_outcome, cost_currency,
-          reported_cost_currency, usage_kind)
+          reported_cost_currency)
       ) WITH (fillfactor = 80)`);
     this.addSql(`
       CREATE TABLE usage_cursor (
