@@ -130,16 +130,10 @@ async function start(
     () => undefined,
   );
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
-  writeReadyMessage(logger, {
-    grpc,
-    http: http.address,
-    external,
-    postgresql,
-    natsUrl,
-    startedAtMs,
-  });
+  const addresses = { grpc, http: http.address };
+  writeReadyMessage(logger, { ...addresses, external, postgresql, natsUrl, startedAtMs });
   const running = { pool, relay: () => relay, unpublished, stack };
-  return { grpc, http: http.address, stop: () => stop(config, logger, running) };
+  return { ...addresses, stop: () => stop(config, logger, running) };
 }
 
 function followUsage(

@@ -13,12 +13,6 @@ export interface Grouping {
   readonly hasWindows: boolean;
 }
 
-/** Common table expression: the last number of the journal, and how far the kept sums follow it. */
-export const STATE = `state AS MATERIALIZED (
-  SELECT journal_head.last_sequence AS head, coalesce(usage_cursor.sequence, 0) AS cursor
-  FROM journal_head LEFT JOIN usage_cursor USING (tenant) WHERE tenant = :tenant
-)`;
-
 /** Kept sums as of the cursor, for the times between `:sumStarts` and `:sumEnds`. */
 export function keptSums(query: UsageQuery, grouping: Grouping): string {
   const from = query.filter.userProfile ? USER_ROLLUPS : ROLLUPS;
@@ -45,7 +39,7 @@ const USER_ROLLUPS = `(
 
 /** For the times of the kept sums: what the events after the cursor changed. */
 export function newerThanSums(query: UsageQuery, grouping: Grouping): string {
-  const events = signedCharges('(SELECT cursor FROM state)', '(SELECT head FROM state)');
+  const events = signedCharges(':cursor::bigint', ':head::bigint');
   return ofCharges(
     `SELECT * FROM (${events}) AS charge
      WHERE charge.usage_time <@ :summed::tstzmultirange AND ${conditionsOf(query.filter, 'charge')}`,
@@ -63,7 +57,7 @@ export function charges(query: UsageQuery, grouping: Grouping): string {
 /** Taken out: what the events after `:asOf` changed. */
 export function newerThanAsked(query: UsageQuery, grouping: Grouping): string {
   return ofCharges(
-    `SELECT * FROM (${signedCharges(':asOf::bigint', '(SELECT head FROM state)')}) AS charge
+    `SELECT * FROM (${signedCharges(':asOf::bigint', ':head::bigint')}) AS charge
      WHERE charge.usage_time >= :startTime::timestamptz AND charge.usage_time < :endTime::timestamptz
        AND ${conditionsOf(query.filter, 'charge')}`,
     grouping,

@@ -7,10 +7,7 @@ import { dimensionsOf } from './usage-statement.ts';
 
 /** A row as PostgreSQL sends it: sums as text. */
 export interface RawUsageRow extends Readonly<Record<string, unknown>> {
-  /** The last number of the journal. */
-  readonly head: string;
-  /** NULL: the answer has no rows, and this is none. */
-  readonly win: number | null;
+  readonly win: number;
   readonly measure: string;
   /** The costs and the reported costs of each pair of currencies. */
   readonly amounts: readonly [currency: string, nanos: string, reportedCurrency: string, reported: string][];
@@ -21,26 +18,20 @@ const INT64_MAX = 2n ** 63n - 1n;
 /** The rows of an answer. Throws a {@link ServiceError} `amount_out_of_range`. */
 export function usageRows(query: UsageQuery, rows: readonly RawUsageRow[]): UsageRow[] {
   const names = dimensionsOf(query).map(({ name }) => name);
-  return rows.flatMap((row) =>
-    row.win === null
-      ? []
-      : [
-          {
-            window: row.win,
-            group: names.map((name) => row[name] as string | number),
-            measure: BigInt(row.measure),
-            sums: sumsOf(row),
-            costs: amountsOf(
-              'costs',
-              row.amounts.map(([code, nanos]) => [code, nanos]),
-            ),
-            reportedCosts: amountsOf(
-              'reported_costs',
-              row.amounts.map(([, , code, nanos]) => [code, nanos]),
-            ),
-          },
-        ],
-  );
+  return rows.map((row) => ({
+    window: row.win,
+    group: names.map((name) => row[name] as string | number),
+    measure: BigInt(row.measure),
+    sums: sumsOf(row),
+    costs: amountsOf(
+      'costs',
+      row.amounts.map(([code, nanos]) => [code, nanos]),
+    ),
+    reportedCosts: amountsOf(
+      'reported_costs',
+      row.amounts.map(([, , code, nanos]) => [code, nanos]),
+    ),
+  }));
 }
 
 function sumsOf(row: RawUsageRow): UsageSums {

@@ -2,15 +2,16 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import type { ReadConnections } from '../../database/read-connections.ts';
+import type { ReadConnections, Statement } from '../../database/read-connections.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { asOfOutOfRange, scanLimitExceeded } from '../errors.ts';
 import { planUsage, type UsagePlan } from '../plan.ts';
-import type { UsagePage, UsageReader } from '../ports.ts';
+import type { UsageReader } from '../ports.ts';
 import type { UsageQuery } from '../usage.ts';
 import { conditionParameters } from './conditions.ts';
 import { type RawUsageRow, usageRows } from './rows.ts';
-import { endOf, startOf, type Statement, usageStatement } from './usage-statement.ts';
+import { readJournalState } from './journal-state.ts';
+import { endOf, startOf, usageStatement, type UsageStatementOptions } from './usage-statement.ts';
 
 /** Charges that one question may read: about two seconds of work. */
 export const SCAN_CHARGES_MAX = 1_000_000;
@@ -18,27 +19,47 @@ export const SCAN_CHARGES_MAX = 1_000_000;
 /** The read side on connections that it does not own. */
 export function createUsageReader(reads: ReadConnections, scanMax = SCAN_CHARGES_MAX): UsageReader {
   return {
-    page: (tenant, page, timeoutMs) =>
-      reads.use(async (em) => {
-        const { query, bounds } = page;
-        const plan = planUsage(query, bounds);
-        await checkScan(em, tenant, query, plan, scanMax);
-        return toPage(query, await run(em, usageStatement(tenant, { ...page, plan })));
+    page: (tenant, { query, bounds, limit, after }, timeoutMs) =>
+      reads.snapshot(async (em) => {
+        const { statement, asOfSequence } = await prepare(
+          em,
+          tenant,
+          { query, bounds, limit, after },
+          scanMax,
+        );
+        return { rows: usageRows(query, await run(em, statement)), asOfSequence };
       }, timeoutMs),
     async *stream(tenant, { query, bounds }) {
-      const plan = planUsage(query, bounds);
-      await reads.use((em) => checkScan(em, tenant, query, plan, scanMax));
-      const options = { query, bounds, plan, limit: undefined, after: undefined };
-      const { sql, parameters } = usageStatement(tenant, options);
-      for await (const rows of reads.stream<RawUsageRow>(sql, parameters, STREAM_ROWS)) {
-        yield toPage(query, rows);
-      }
+      let asOfSequence = 0n;
+      const options = { query, bounds, limit: undefined, after: undefined };
+      const pages = reads.stream<RawUsageRow>(async (em) => {
+        const prepared = await prepare(em, tenant, options, scanMax);
+        ({ asOfSequence } = prepared);
+        return prepared.statement;
+      }, STREAM_ROWS);
+      for await (const rows of pages) yield { rows: usageRows(query, rows), asOfSequence };
     },
   };
 }
 
 /** Rows of a page of a stream. */
 const STREAM_ROWS = 500;
+
+/** The statement for a question in the snapshot of `em`, and the number that its answer is true for. */
+async function prepare(
+  em: EntityManager,
+  tenant: string,
+  options: Omit<UsageStatementOptions, 'plan'>,
+  scanMax: number,
+): Promise<{ readonly statement: Statement; readonly asOfSequence: bigint }> {
+  const { query, bounds } = options;
+  const state = await readJournalState(em, tenant);
+  const asOfSequence = query.asOfSequence ?? state.head;
+  if (asOfSequence > state.head) throw new ServiceError(asOfOutOfRange(asOfSequence, state.head));
+  const plan = planUsage(query, bounds);
+  await checkScan(em, tenant, query, plan, scanMax);
+  return { statement: usageStatement(tenant, state, { ...options, plan }), asOfSequence };
+}
 
 /** The filters with an index of their own, in the order in which PostgreSQL would use them. */
 const INDEXED = [
@@ -75,13 +96,6 @@ async function checkScan(
     },
   });
   if (Number(row?.charges) > scanMax) throw new ServiceError(scanLimitExceeded(scanMax));
-}
-
-function toPage(query: UsageQuery, rows: readonly RawUsageRow[]): UsagePage {
-  const head = BigInt(rows[0]?.head ?? 0);
-  const { asOfSequence = head } = query;
-  if (asOfSequence > head) throw new ServiceError(asOfOutOfRange(asOfSequence, head));
-  return { rows: usageRows(query, rows), asOfSequence };
 }
 
 function run<Row = RawUsageRow>(em: EntityManager, { sql, parameters }: Statement): Promise<Row[]> {

@@ -1,12 +1,14 @@
-/** The statement that answers a question about usage. One statement sees one state of the database, so it is exact. */
+/** The statement that answers a question about usage. */
 
+import type { Statement } from '../../database/read-connections.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { UsagePlan } from '../plan.ts';
 import { ORDER, SUM_COLUMNS, type UsagePlace, type UsageQuery } from '../usage.ts';
 import type { TimeRange } from '../windows.ts';
 import { DIMENSION_COLUMNS, type DimensionColumn, labelColumn, SUMS } from './columns.ts';
 import { conditionParameters, type Parameters } from './conditions.ts';
-import { charges, type Grouping, keptSums, newerThanAsked, newerThanSums, STATE } from './parts.ts';
+import type { JournalState } from './journal-state.ts';
+import { charges, type Grouping, keptSums, newerThanAsked, newerThanSums } from './parts.ts';
 
 /** A question with what was decided about it. */
 export interface UsageStatementOptions {
@@ -20,36 +22,35 @@ export interface UsageStatementOptions {
   readonly after: UsagePlace | undefined;
 }
 
-/** SQL with named parameters. */
-export interface Statement {
-  readonly sql: string;
-  readonly parameters: Parameters;
-}
-
-/**
- * The rows of an answer, in order, each with the `head` of the journal. If there is none, there is one row with nothing
- * but the head.
- */
-export function usageStatement(tenant: string, options: UsageStatementOptions): Statement {
+/** The rows of an answer, in order, in the snapshot of `journal`. */
+export function usageStatement(
+  tenant: string,
+  { cursor, head }: JournalState,
+  options: UsageStatementOptions,
+): Statement {
   const { query, plan, bounds, limit, after } = options;
+  const { asOfSequence } = query;
   const grouping = { dimensions: dimensionsOf(query), hasWindows: bounds !== undefined };
+  const hasSums = plan.sums.length > 0;
+  // PostgreSQL needs more time to plan the parts that read the journal than for many an answer.
   const parts = [
-    ...(plan.sums.length === 0 ? [] : [keptSums(query, grouping), newerThanSums(query, grouping)]),
-    ...(plan.charges.length === 0 ? [] : [charges(query, grouping)]),
-    ...(query.asOfSequence === undefined ? [] : [newerThanAsked(query, grouping)]),
-  ];
+    hasSums && keptSums(query, grouping),
+    hasSums && cursor < head && newerThanSums(query, grouping),
+    plan.charges.length > 0 && charges(query, grouping),
+    asOfSequence !== undefined && asOfSequence < head && newerThanAsked(query, grouping),
+  ].filter((part) => part !== false);
   const order = ['measure DESC', 'win', ...grouping.dimensions.map(({ name }) => name)].join(', ');
   return {
     sql: `
-WITH ${STATE}, part AS (${parts.join('\nUNION ALL\n')}
+WITH part AS (${parts.join('\nUNION ALL\n')}
 ), total AS (${totals(query, grouping)}
 )${query.fill ? `, filled AS (${filled(grouping)}\n)` : ''}
-SELECT state.head, answer.* FROM state LEFT JOIN LATERAL (
-  SELECT * FROM ${query.fill ? 'filled' : 'total'} ${after === undefined ? '' : `WHERE ${isAfter(grouping)}`}
-  ORDER BY ${order} ${limit === undefined ? '' : 'LIMIT :limit'}
-) AS answer ON true`,
+SELECT * FROM ${query.fill ? 'filled' : 'total'} ${after === undefined ? '' : `WHERE ${isAfter(grouping)}`}
+ORDER BY ${order} ${limit === undefined ? '' : 'LIMIT :limit'}`,
     parameters: {
       tenant,
+      cursor,
+      head,
       ...conditionParameters(query.filter),
       ...planParameters(plan),
       ...Object.fromEntries(query.groupByLabels.map((key, place) => [`labelKey${place}`, key])),
@@ -57,7 +58,7 @@ SELECT state.head, answer.* FROM state LEFT JOIN LATERAL (
       windows: bounds && bounds.length - 1,
       startTime: startOf({ startMicros: query.filter.startTimeMicros }),
       endTime: endOf({ endMicros: query.filter.endTimeMicros }),
-      asOf: query.asOfSequence,
+      asOf: asOfSequence,
       currency: query.currencyCode,
       limit,
       ...(after && placeParameters(after)),
