@@ -9,6 +9,8 @@ export interface PlanNode {
   readonly index: string | undefined;
   /** Rows that it gave, of all its loops together. */
   readonly rows: number;
+  /** Rows that it looked at: also those that its filter removed. */
+  readonly rowsRead: number;
 }
 
 interface JsonNode {
@@ -17,6 +19,7 @@ interface JsonNode {
   readonly 'Index Name'?: string;
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
   readonly Plans?: readonly JsonNode[];
 }
 
@@ -34,11 +37,14 @@ export async function explain(
 }
 
 function nodesOf(node: JsonNode): PlanNode[] {
+  const loops = node['Actual Loops'];
+  const rows = Math.round(node['Actual Rows'] * loops);
   const own = {
     type: node['Node Type'],
     relation: node['Relation Name'],
     index: node['Index Name'],
-    rows: Math.round(node['Actual Rows'] * node['Actual Loops']),
+    rows,
+    rowsRead: rows + Math.round((node['Rows Removed by Filter'] ?? 0) * loops),
   };
   return [own, ...(node.Plans ?? []).flatMap(nodesOf)];
 }
