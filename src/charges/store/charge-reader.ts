@@ -52,17 +52,20 @@ async function readPage(
 ): Promise<ChargePage> {
   const charges: Charge[] = [];
   let next = query.after;
+  let isStuck = false;
+  const rest = (): ListQuery => ({ ...query, after: next, limit: query.limit - charges.length });
   let rows = FIRST_SCAN_FACTOR * query.limit;
   for (let left = scanRowsMax; left > 0; rows *= SCAN_GROWTH) {
     rows = Math.min(rows, left);
     left -= rows;
-    const rest = { ...query, after: next, limit: query.limit - charges.length };
-    const scan = await readScan(em, tenant, rest, rows);
+    const scan = await readScan(em, tenant, rest(), rows);
     charges.push(...scan.charges);
+    isStuck = scan.next === next;
     next = scan.next;
     if (next === undefined || charges.length === query.limit) return { charges, next };
   }
-  // Not even the largest scan got beyond one place of the index.
-  if (next !== undefined && next === query.after) return readMillisecond(em, tenant, query, next);
-  return { charges, next };
+  if (!isStuck || next === undefined) return { charges, next };
+  // Not even the largest scan got beyond this place of the index.
+  const scan = await readMillisecond(em, tenant, rest(), next);
+  return { charges: [...charges, ...scan.charges], next: scan.next };
 }
