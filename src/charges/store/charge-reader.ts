@@ -6,6 +6,7 @@ import type { ReadConnections } from '../../database/read-connections.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { Charge } from '../charge.ts';
 import type { ChargePage, ChargeReader, ListQuery } from '../ports.ts';
+import { indexRangeOf } from './charge-conditions.ts';
 import { linesOf, readHistory } from './charge-history.ts';
 import { findCharge } from './find-by-keys.ts';
 import { readMillisecond, readScan } from './list-scan.ts';
@@ -13,8 +14,11 @@ import { readMillisecond, readScan } from './list-scan.ts';
 /** Rows of its index that one page of a list reads at most. */
 export const SCAN_ROWS_MAX = 20_000;
 
-/** Rows that the first scan of a page reads for each charge of the page. With most filters that is enough. */
-const FIRST_SCAN_FACTOR = 4;
+/**
+ * Rows that the first scan of a page may read for each charge of the page: if only corrected charges can be in between,
+ * and if a filter compares each row. With most filters that is enough.
+ */
+const FIRST_SCAN_FACTORS = { indexed: 4, compared: 20 };
 /** How many times more each further scan reads. */
 const SCAN_GROWTH = 10;
 
@@ -54,7 +58,8 @@ async function readPage(
   let next = query.after;
   let isStuck = false;
   const rest = (): ListQuery => ({ ...query, after: next, limit: query.limit - charges.length });
-  let rows = FIRST_SCAN_FACTOR * query.limit;
+  const { others } = indexRangeOf(tenant, query.filter, query.order, query.after);
+  let rows = FIRST_SCAN_FACTORS[others.length === 0 ? 'indexed' : 'compared'] * query.limit;
   for (let left = scanRowsMax; left > 0; rows *= SCAN_GROWTH) {
     rows = Math.min(rows, left);
     left -= rows;
