@@ -11,6 +11,8 @@ export interface PlanNode {
   readonly rows: number;
   /** Rows that it looked at: also those that its filter removed. */
   readonly rowsRead: number;
+  /** Pages of tables and indexes that it and the nodes below it looked at. */
+  readonly blocks: number;
 }
 
 interface JsonNode {
@@ -20,6 +22,8 @@ interface JsonNode {
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
   readonly 'Rows Removed by Filter'?: number;
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
   readonly Plans?: readonly JsonNode[];
 }
 
@@ -30,7 +34,7 @@ export async function explain(
   values: unknown[] = [],
 ): Promise<PlanNode[]> {
   const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: JsonNode }] }>(
-    `EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`,
+    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${sql}`,
     values,
   );
   return rows.flatMap((row) => nodesOf(row['QUERY PLAN'][0].Plan));
@@ -45,6 +49,7 @@ function nodesOf(node: JsonNode): PlanNode[] {
     index: node['Index Name'],
     rows,
     rowsRead: rows + Math.round((node['Rows Removed by Filter'] ?? 0) * loops),
+    blocks: node['Shared Hit Blocks'] + node['Shared Read Blocks'],
   };
   return [own, ...(node.Plans ?? []).flatMap(nodesOf)];
 }

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
+import { firstIdAt } from '../../../src/charges/charge-id.ts';
 import type { ChargeFilter } from '../../../src/charges/charge.ts';
 import type { ChargePage, ChargeReader, ListQuery } from '../../../src/charges/ports.ts';
 import { explain, type PlanNode, statementsOf } from '../../support/explain.ts';
@@ -102,3 +103,19 @@ describe.each(['without statistics', 'with statistics'])('a page, %s', (statisti
     });
   });
 });
+
+test.each(['newest_first', 'oldest_first'] as const)(
+  'a deep page in a time range begins at its place, %s',
+  async (order) => {
+    const depth = order === 'newest_first' ? 5n : BigInt(GROUPS) - 5n;
+    const after = { usageTimeMicros: START + depth * 1000n, id: firstIdAt(0n) };
+    const range = { startTimeMicros: START, endTimeMicros: START + BigInt(GROUPS) * 1000n };
+    const blocks: number[] = [];
+    for (const filter of [{}, range]) {
+      const [statement] = await statementsOf(store.database.pool, () => list({ filter, order, after }));
+      const [top] = await explain(store.database.pool, statement?.sql ?? '', statement?.values);
+      blocks.push(top?.blocks ?? NaN);
+    }
+    expect(blocks[1]).toBeLessThanOrEqual(Number(blocks[0]));
+  },
+);
