@@ -19,8 +19,6 @@ export const SCAN_ROWS_MAX = 20_000;
  * and if a filter compares each row. With most filters that is enough.
  */
 const FIRST_SCAN_FACTORS = { indexed: 4, compared: 20 };
-/** How many times more each further scan reads. */
-const SCAN_GROWTH = 10;
 
 /** The read side on connections that it does not own. */
 export function createChargeReader(
@@ -60,7 +58,7 @@ async function readPage(
   const rest = (): ListQuery => ({ ...query, after: next, limit: query.limit - charges.length });
   const { others } = indexRangeOf(tenant, query.filter, query.order, query.after);
   let rows = FIRST_SCAN_FACTORS[others.length === 0 ? 'indexed' : 'compared'] * query.limit;
-  for (let left = scanRowsMax; left > 0; rows *= SCAN_GROWTH) {
+  for (let left = scanRowsMax; left > 0;) {
     rows = Math.min(rows, left);
     left -= rows;
     const scan = await readScan(em, tenant, rest(), rows);
@@ -68,6 +66,9 @@ async function readPage(
     isStuck = scan.next === next;
     next = scan.next;
     if (next === undefined || charges.length === query.limit) return { charges, next };
+    // Twice as many as seem to be needed.
+    const perCharge = rows / scan.charges.length;
+    rows = 2 * Math.ceil(Math.max(rows, perCharge * (query.limit - charges.length)));
   }
   if (!isStuck || next === undefined) return { charges, next };
   // Not even the largest scan got beyond this place of the index.
