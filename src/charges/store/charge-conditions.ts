@@ -54,6 +54,11 @@ const NOT_INDEXED = [
   ['model', 'model'],
 ] as const;
 
+/** The member of a filter, and its column, whose index is read; undefined: that of usage time. */
+export function indexedMember(filter: ChargeFilter): (typeof INDEXED)[number] | undefined {
+  return INDEXED.find(([member]) => filter[member]);
+}
+
 /** Where to find the charges of `filter` after a place in their list; undefined: from its start on. */
 export function indexRangeOf(
   tenant: string,
