@@ -63,7 +63,11 @@ const zone = fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kolkata', 'Pacific/Ch
 
 function expectPlan(query: UsageQuery, bounds: readonly bigint[] | undefined, usesDaysOnly: boolean): void {
   const { startTimeMicros, endTimeMicros } = query.filter;
-  const parts = partsOf(planUsage(query, bounds));
+  const plan = planUsage(query, bounds);
+  const parts = partsOf(plan);
+  const movesCharges = usesDaysOnly && query.window >= WINDOW.day;
+  if (movesCharges) expectMoved(plan, bounds ?? []);
+  else expect(plan.moved).toEqual([]);
   expect([parts.at(0)?.startMicros, parts.at(-1)?.endMicros]).toEqual([startTimeMicros, endTimeMicros]);
   for (const [index, part] of parts.entries()) {
     const next = parts[index + 1];
@@ -71,11 +75,35 @@ function expectPlan(query: UsageQuery, bounds: readonly bigint[] | undefined, us
     // Two of one kind are one.
     assert.notEqual(part.level, next?.level);
     const { startMicros: start, endMicros: end } = part;
-    const inside = (bounds ?? []).filter(
+    const inside = (movesCharges ? [] : (bounds ?? [])).filter(
       (bound) => (start === undefined || bound > start) && (end === undefined || bound < end),
     );
     expectPart(part, inside, usesDaysOnly);
   }
+}
+
+/** Exactly those charges are moved whose window is not that of the noon of their day. */
+function expectMoved({ sums, moved }: UsagePlan, bounds: readonly bigint[]): void {
+  const windowOf = (micros: bigint) => bounds.findLastIndex((bound) => bound <= micros);
+  const days = sums.flatMap(({ startMicros = 0n, endMicros = 0n }) =>
+    Array.from(
+      { length: Number((endMicros - startMicros) / DAY_MICROS) },
+      (_, day) => startMicros + BigInt(day) * DAY_MICROS,
+    ),
+  );
+  const ends = moved.flatMap(({ startMicros = 0n, endMicros = 0n }) => [startMicros, endMicros]);
+  for (const day of days) {
+    const inDay = [...bounds, ...ends].filter((at) => at > day && at < day + DAY_MICROS);
+    for (const at of [day, ...inDay, ...inDay.map((end) => end - 1n), day + DAY_MICROS - 1n]) {
+      const isMoved = moved.filter(
+        ({ startMicros = 0n, endMicros = 0n }) => startMicros <= at && at < endMicros,
+      );
+      assert.equal(isMoved.length, windowOf(at) === windowOf(day + DAY_MICROS / 2n) ? 0 : 1);
+    }
+  }
+  assert.ok(
+    moved.every(({ startMicros = 0n, endMicros = 0n }) => endMicros - startMicros <= DAY_MICROS / 2n),
+  );
 }
 
 /** `inside`: the bounds of windows in the part. */
@@ -150,5 +178,6 @@ test.each<[string, Partial<UsageQuery>]>([
   expect(planUsage(query, undefined)).toEqual({
     sums: [],
     charges: [{ startMicros: startTimeMicros, endMicros: endTimeMicros }],
+    moved: [],
   });
 });

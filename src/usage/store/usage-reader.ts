@@ -67,10 +67,11 @@ async function checkScan(
   em: EntityManager,
   tenant: string,
   { filter }: UsageQuery,
-  { charges }: UsagePlan,
+  { charges, moved }: UsagePlan,
   scanMax: number,
 ): Promise<void> {
-  if (charges.length === 0) return;
+  const read = [...charges, ...moved];
+  if (read.length === 0) return;
   const indexed = indexedMember(filter);
   const condition = indexed === undefined ? 'true' : `charge.${indexed[1]} = :${indexed[0]}`;
   const [row] = await run<{ readonly charges: string }>(em, {
@@ -83,8 +84,8 @@ async function checkScan(
     parameters: {
       tenant,
       ...conditionParameters(filter),
-      starts: charges.map(startOf),
-      ends: charges.map(endOf),
+      starts: read.map(startOf),
+      ends: read.map(endOf),
       limit: scanMax + 1,
     },
   });

@@ -8,7 +8,7 @@ import type { TimeRange } from '../windows.ts';
 import { DIMENSION_COLUMNS, type DimensionColumn, labelColumn, SUMS } from './columns.ts';
 import { conditionParameters, type Parameters } from './conditions.ts';
 import type { JournalState } from './journal-state.ts';
-import { charges, type Grouping, keptSums, newerThanAsked, newerThanSums } from './parts.ts';
+import { charges, type Grouping, keptSums, movedCharges, newerThanAsked, newerThanSums } from './parts.ts';
 
 /** A question with what was decided about it. */
 export interface UsageStatementOptions {
@@ -37,6 +37,7 @@ export function usageStatement(
     hasSums && keptSums(query, grouping),
     hasSums && cursor < head && newerThanSums(query, grouping),
     plan.charges.length > 0 && charges(query, grouping),
+    plan.moved.length > 0 && movedCharges(query, grouping),
     asOfSequence !== undefined && asOfSequence < head && newerThanAsked(query, grouping),
   ].filter((part) => part !== false);
   const order = ['measure DESC', 'win', ...grouping.dimensions.map(({ name }) => name)].join(', ');
@@ -143,23 +144,27 @@ function placeParameters({ measure, window, group }: UsagePlace): Parameters {
   };
 }
 
-function planParameters({ sums, charges: read }: UsagePlan): Parameters {
+function planParameters({ sums, charges: read, moved }: UsagePlan): Parameters {
   return {
     sumLevels: sums.map(({ level }) => level),
     sumStarts: sums.map(startOf),
     sumEnds: sums.map(endOf),
     summed: `{${sums.map((range) => `[${startOf(range)},${endOf(range)})`).join(',')}}`,
+    firstSum: startOf(sums[0] ?? {}),
+    lastSum: endOf(sums.at(-1) ?? {}),
     chargeStarts: read.map(startOf),
     chargeEnds: read.map(endOf),
+    movedStarts: moved.map(startOf),
+    movedEnds: moved.map(endOf),
   };
 }
 
 /** PostgreSQL's text for the start of a range. */
-export function startOf({ startMicros }: Pick<TimeRange, 'startMicros'>): string {
+export function startOf({ startMicros }: Partial<TimeRange>): string {
   return startMicros === undefined ? '-infinity' : timestamptzFromMicros(startMicros);
 }
 
 /** PostgreSQL's text for the end of a range. */
-export function endOf({ endMicros }: Pick<TimeRange, 'endMicros'>): string {
+export function endOf({ endMicros }: Partial<TimeRange>): string {
   return endMicros === undefined ? 'infinity' : timestamptzFromMicros(endMicros);
 }
