@@ -23,14 +23,18 @@ const BAR_WIDTH_MAX = 24;
 /** Charges have no cost in the currency, which is not 0. */
 const NO_AMOUNT = '-';
 
-/** The names of the groups. */
-export function groupColumns(dimensions: readonly Dimension[], shown: readonly Shown[]): Column[] {
+/** The names of the groups. `isFirst`: no column comes before them, so titles stand here. */
+export function groupColumns(
+  dimensions: readonly Dimension[],
+  shown: readonly Shown[],
+  isFirst: boolean,
+): Column[] {
   return dimensions.map((dimension, index) => ({
     title: safeName(dimension.name).toUpperCase(),
     kind: 'name',
     cell: (number) => {
       const { row, title } = shown[number] ?? {};
-      if (title !== undefined) return index === 0 ? title : '';
+      if (title !== undefined) return isFirst && index === 0 ? title : '';
       return (row?.group && safeName(textOf(dimension, row.group))) || '(none)';
     },
   }));

@@ -20,6 +20,7 @@ export interface Column {
 
 const GAP = 2;
 const NAME_MIN = 12;
+const NARROW_NAME_MIN = 4;
 /** Marks in less room tell nothing. */
 export const MARKS_MIN = 8;
 
@@ -59,9 +60,12 @@ function place(columns: readonly Column[], rows: number, width: number): Placed[
   const fits = (placed: readonly Placed[]): boolean => totalOf(placed, minWidth) <= width;
   const placed = attempts.find(fits) ?? attempts.at(-1) ?? [];
   const wanted = (place: Placed): number => (place.column.kind === 'marks' ? minWidth(place) : place.width);
+  const isNarrow = !fits(placed);
   // The widest names give way first.
   for (let excess = totalOf(placed, wanted) - width; excess > 0; excess -= 1) {
-    const names = placed.filter((name) => name.column.kind === 'name' && name.width > minWidth(name));
+    const names = placed.filter(
+      (name) => name.column.kind === 'name' && name.width > (isNarrow ? NARROW_NAME_MIN : minWidth(name)),
+    );
     const widest = names.reduce<Placed | undefined>((a, b) => (a && a.width >= b.width ? a : b), undefined);
     if (!widest) break;
     widest.width -= 1;

@@ -41,8 +41,8 @@ export async function plainRows(question: Question): Promise<Table> {
     limit,
   );
   const columns = [
-    ...(window === undefined ? [] : [windowColumn(question, shown, dimensions.length === 0)]),
-    ...groupColumns(dimensions, shown),
+    ...(window === undefined ? [] : [windowColumn(question, shown)]),
+    ...groupColumns(dimensions, shown, window === undefined),
     ...sumColumns(question, shown),
     barColumn(question, shown),
   ];
@@ -63,7 +63,7 @@ export async function sparklines(
     rowsOf(question, query, limit + 1),
     limit,
   );
-  const names = groupColumns(options.dimensions, shown);
+  const names = groupColumns(options.dimensions, shown, true);
   const sums = sumColumns(question, shown);
   const room = roomForMarks([...names, ...sums], shown.length, width);
   if (room < MARKS_MIN) return { columns: [...names, ...sums], shown, notes, isByTime: false };
@@ -113,7 +113,7 @@ export async function windowsOf(question: Question): Promise<UsageRow[]> {
   return windows;
 }
 
-function windowColumn({ options }: Question, shown: readonly Shown[], isFirst: boolean): Column {
+function windowColumn({ options }: Question, shown: readonly Shown[]): Column {
   const { range, zone, window } = options;
   const [first, last] = [range.from, range.to].map((time) => time && zoned(time, zone).offset);
   return {
@@ -122,7 +122,7 @@ function windowColumn({ options }: Question, shown: readonly Shown[], isFirst: b
     widthMin: TIME_WIDTH,
     cell: (number) => {
       const { row, title } = shown[number] ?? {};
-      if (title !== undefined) return isFirst ? title : '';
+      if (title !== undefined) return title;
       return row?.windowStart ? windowText(row.windowStart, window, zone, first !== last) : '';
     },
   };

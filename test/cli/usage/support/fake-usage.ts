@@ -54,6 +54,8 @@ export class FakeUsage {
   readonly queries: UsageQuery[] = [];
   readonly pageSizes: number[] = [];
   streams = 0;
+  /** Of the terminal. Undefined: there is none. */
+  width: number | undefined;
   port = 0;
   readonly #server = new Server();
 
@@ -94,8 +96,13 @@ export class FakeUsage {
     for (const one of used) this.used.push({ ...USUAL, ...one });
   }
 
-  /** Runs the program against this service, in this process. */
+  /** Runs the program against this service, in this process, as if nobody but a file received its output. */
   run(...args: string[]) {
+    const { width } = this;
+    Object.defineProperties(process.stdout, {
+      isTTY: { value: false, configurable: true },
+      columns: { get: () => width, configurable: true },
+    });
     return runInProcess(...args, '--address', this.address);
   }
 
