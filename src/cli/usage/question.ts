@@ -87,34 +87,35 @@ export function queryOfRows(question: Question): UsageQuery {
   return queryOf(question, { groups: true, windows: true, fill: options.fill, order });
 }
 
-/** The first `limit` rows of an answer. It reads no faster than they are used. */
+/**
+ * The first `limit` rows of an answer. It reads no faster than they are used. Most answers are one page; a large one
+ * comes as a stream, because the service computes every page anew, and has few streams.
+ */
 export async function* rowsOf(
   { session }: Question,
   query: UsageQuery,
   limit = Infinity,
 ): AsyncGenerator<UsageRow> {
-  let left = limit;
-  for await (const rows of limit <= PAGE_SIZE ? pagesOf(session, query, limit) : partsOf(session, query)) {
+  let count = 0;
+  let pageToken = '';
+  do {
+    const pageSize = Math.min(limit - count, PAGE_SIZE);
+    const page = await session.call(UsageServiceService.queryUsage, { query, pageSize, pageToken });
+    yield* page.rows;
+    count += page.rows.length;
+    pageToken = page.nextPageToken;
+  } while (pageToken !== '' && count < limit && limit <= PAGE_SIZE);
+  if (pageToken === '' || count >= limit) return;
+  // As of one sequence, the rows and their order are the same.
+  let known = count;
+  for await (const { rows } of session.stream(UsageServiceService.streamUsage, { query })) {
     for (const row of rows) {
-      if (left === 0) return;
-      left -= 1;
-      yield row;
+      if (known > 0) known -= 1;
+      else if (count === limit) return;
+      else {
+        count += 1;
+        yield row;
+      }
     }
   }
-}
-
-async function* pagesOf(session: Session, query: UsageQuery, limit: number): AsyncGenerator<UsageRow[]> {
-  let pageToken = '';
-  let left = limit;
-  do {
-    const request = { query, pageSize: left, pageToken };
-    const page = await session.call(UsageServiceService.queryUsage, request);
-    yield page.rows;
-    left -= page.rows.length;
-    pageToken = page.nextPageToken;
-  } while (pageToken !== '' && left > 0);
-}
-
-async function* partsOf(session: Session, query: UsageQuery): AsyncGenerator<UsageRow[]> {
-  for await (const { rows } of session.stream(UsageServiceService.streamUsage, { query })) yield rows;
 }

@@ -96,21 +96,23 @@ describe('--json', () => {
     expect(service.pageSizes.slice(-3)).toEqual([7, 4, 1]);
   });
 
-  test('a stream that does not begin is asked for again', async () => {
-    service.put({});
+  test('a stream that does not begin is asked for again, and no row comes twice', async () => {
+    for (let user = 0; user < 1100; user += 1) service.put({ user: `user-${user}` });
     service.faults.lostStreams = 2;
-    expect((await json('usage'))['rows']).toHaveLength(1);
+    const { rows } = (await json('usage', '--by', 'user')) as { rows: { group: { user_profile: string } }[] };
+    expect(new Set(rows.map(({ group }) => group.user_profile)).size).toBe(1100);
+    expect(rows).toHaveLength(1100);
     expect(service.streams).toBe(3);
   });
 
   test('a stream that breaks off ends the object in order, which says so; exit status 3', async () => {
-    for (let user = 0; user < 1000; user += 1) service.put({ user: `user-${user}` });
-    service.faults.breaksAfter = 2;
+    for (let user = 0; user < 1300; user += 1) service.put({ user: `user-${user}` });
+    service.faults.breaksAfter = 3;
     const { code, stdout, stderr } = await service.run('usage', '--by', 'user', ...NOVEMBER, '--json');
     expect(code).toBe(3);
     expect(stderr).toContain('UNAVAILABLE (SHUTTING_DOWN): going away. Run the same command again');
     const { rows, status, error } = JSON.parse(stdout) as Record<string, unknown>;
-    expect(rows).toHaveLength(800);
+    expect(rows).toHaveLength(1200);
     expect({ status, error }).toEqual({
       status: 'aborted',
       error: 'UNAVAILABLE (SHUTTING_DOWN): going away',
