@@ -9,8 +9,8 @@ export interface Measure {
   /** As on the command line. */
   readonly name: string;
   readonly order: UsageOrder;
-  /** What comes first, for people. */
-  readonly first: string;
+  /** For people: `reported cost`. */
+  readonly text: string;
   /** The amounts among which `--currency` chooses. Undefined: it is no money. */
   readonly amounts?: (row: UsageRow) => readonly Money[];
   /** In nanos if it is money. */
@@ -18,12 +18,17 @@ export interface Measure {
 }
 
 function ofMoney(name: string, order: UsageOrder, amounts: (row: UsageRow) => readonly Money[]): Measure {
-  const first = `the highest ${name.replace('-', ' ')} first`;
-  return { name, order, first, amounts, value: (row, currency) => nanosOf(amounts(row), currency) ?? 0n };
+  const text = name.replace('-', ' ');
+  return { name, order, text, amounts, value: (row, currency) => nanosOf(amounts(row), currency) ?? 0n };
 }
 
-function ofCount(name: string, order: UsageOrder, value: (row: UsageRow) => bigint): Measure {
-  return { name, order, first: `the most ${name.replace('-', ' ')} first`, value };
+function ofCount(
+  name: string,
+  order: UsageOrder,
+  value: (row: UsageRow) => bigint,
+  text = name.replace('-', ' '),
+): Measure {
+  return { name, order, text, value };
 }
 
 export const COST = ofMoney('cost', UsageOrder.USAGE_ORDER_COST, ({ costs }) => costs);
@@ -36,7 +41,12 @@ const MEASURES: readonly Measure[] = [
   ofCount('prompt-tokens', UsageOrder.USAGE_ORDER_PROMPT_TOKENS, (row) => row.promptTokens),
   ofCount('completion-tokens', UsageOrder.USAGE_ORDER_COMPLETION_TOKENS, (row) => row.completionTokens),
   ofMoney('reported-cost', UsageOrder.USAGE_ORDER_REPORTED_COST, (row) => row.reportedCosts),
-  ofCount('unpriced', UsageOrder.USAGE_ORDER_UNPRICED_CHARGES, (row) => row.unpricedCharges),
+  ofCount(
+    'unpriced',
+    UsageOrder.USAGE_ORDER_UNPRICED_CHARGES,
+    (row) => row.unpricedCharges,
+    'unpriced charges',
+  ),
 ];
 
 /** Every name, for messages and help. */

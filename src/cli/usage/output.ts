@@ -23,9 +23,10 @@ export class Output {
     if (!stdout.write(text)) {
       const ended = new AbortController();
       const { signal } = ended;
-      await Promise.race([once(stdout, 'drain', { signal }), once(stdout, 'close', { signal })]).finally(() =>
-        ended.abort(),
-      );
+      const events = ['drain', 'close'].map((event) => once(stdout, event, { signal }));
+      // An error means that the reader has gone, and destroys the stream.
+      await Promise.race(events).catch(() => undefined);
+      ended.abort();
     }
     return !stdout.destroyed;
   }

@@ -9,7 +9,7 @@ import { CURRENCY_COLUMNS_MAX, currenciesOf } from './columns.ts';
 import { safeName } from './names.ts';
 import type { Question } from './question.ts';
 import { tableLines } from './table.ts';
-import { plainRows, sparklines, windowsOf } from './tables.ts';
+import { measureText, plainRows, sparklines, windowsOf } from './tables.ts';
 import { clockText } from './zone.ts';
 
 /** With more windows than this, groups get a sparkline. */
@@ -24,7 +24,7 @@ export async function reportLines(question: Question, width: number): Promise<st
     windows.length > WINDOW_ROWS_MAX ? await sparklines(question, windows, width) : await plainRows(question);
   const [titles = '', ...lines] = tableLines(columns, shown.length, width);
   return [
-    headerLine(question, isByTime),
+    ...headerLines(question, isByTime),
     '',
     style('bold', titles),
     ...lines.map((line, index) => (shown[index]?.title === 'Total' ? style('bold', line) : line)),
@@ -40,20 +40,19 @@ function style(format: 'bold' | 'dim', text: string): string {
   return styleText(format, text, { stream: process.stdout });
 }
 
-function headerLine(question: Question, isByTime: boolean): string {
+function headerLines(question: Question, isByTime: boolean): string[] {
   const { dimensions, window, zone, range } = question.options;
   const by = dimensions.map(({ name }) => safeName(name)).join(' and ');
   const time = [
     ...(range.from ? [`from ${clockText(range.from, zone)}`] : ['from the beginning']),
     ...(range.to ? [`to ${clockText(range.to, zone)}`] : []),
   ].join(' ');
+  const per = window === undefined ? '' : ` per ${window === '15m' ? '15 minutes' : window}`;
+  const most = question.measure.amounts ? 'The highest' : 'The most';
   return [
-    `Usage${by === '' ? '' : ` by ${by}`} ${time}, ${zone}`,
-    ...(window === undefined ? [] : [`windows: ${window}`]),
-    ...(isByTime
-      ? []
-      : [`${question.measure.first}${question.measure.amounts ? ` (${question.currency})` : ''}`]),
-  ].join('; ');
+    `Usage${by === '' ? '' : ` by ${by}`}${per} ${time}, ${zone}`,
+    ...(isByTime ? [] : [`${most} ${measureText(question)} first`]),
+  ];
 }
 
 function notesOf(question: Question): string[] {

@@ -4,6 +4,7 @@ import { ChargeServiceService, ListChargesOrder } from '../../../generated/charg
 import { EXIT } from '../command.ts';
 import { ALL_CHARGES } from '../lists.ts';
 import { Refused, withSession, type Session } from '../session.ts';
+import { microsOf } from '../time.ts';
 import { printCsv } from './csv.ts';
 import { printJson } from './json.ts';
 import type { UsageOptions } from './options.ts';
@@ -43,7 +44,7 @@ async function textOf(question: Question): Promise<readonly string[]> {
   const to = range.to ? `to ${clockText(range.to, zone)} ` : '';
   return [
     `No charges ${from}${to}(${zone})${hasFilter(options) ? ' that the filters let through' : ''}.`,
-    await newestText(session, zone),
+    await newestText(session, options),
     `as of sequence ${asOf}`,
   ];
 }
@@ -56,7 +57,7 @@ function hasFilter({ filter }: UsageOptions): boolean {
 }
 
 /** What to look at instead. The newest charge of all is found by one step in an index. */
-async function newestText(session: Session, zone: string): Promise<string> {
+async function newestText(session: Session, { zone, range }: UsageOptions): Promise<string> {
   const request = {
     pageSize: 1,
     pageToken: '',
@@ -68,9 +69,11 @@ async function newestText(session: Session, zone: string): Promise<string> {
     const { charges } = await session.call(ChargeServiceService.listCharges, request);
     const time = charges[0]?.usageTime;
     if (!time) return 'There are no charges at all. charge import FILE records the usage in a file.';
-    return `The newest charge of all is of ${clockText(time, zone)}: --last 12mo or --from DATE look further back.`;
+    const newest = clockText(time, zone).slice(0, 'YYYY-MM-DD HH:MM'.length);
+    const isEarlier = range.from && microsOf(time) < microsOf(range.from);
+    return `The newest charge of all is of ${newest}.${isEarlier ? ` Try --from ${newest.slice(0, 'YYYY-MM'.length)}-01.` : ''}`;
   } catch (error) {
-    if (error instanceof Refused) return '--last 12mo or --from DATE look further back.';
+    if (error instanceof Refused) return 'Try an earlier --from.';
     throw error;
   }
 }

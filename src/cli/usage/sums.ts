@@ -19,6 +19,10 @@ export function without(total: UsageRow, rows: readonly UsageRow[]): UsageRow {
     rest.costs = subtract(rest.costs, row.costs);
     rest.reportedCosts = subtract(rest.reportedCosts, row.reportedCosts);
   }
+  // Nothing is left of a currency, or none of what is left has a cost: that is no amount, rather than 0.
+  const isUnpriced = rest.charges === rest.unpricedCharges;
+  if (isUnpriced || rest.costs.length > 1) rest.costs = rest.costs.filter(({ nanos }) => nanos !== 0n);
+  rest.reportedCosts = rest.reportedCosts.filter(({ nanos }) => nanos !== 0n);
   return rest;
 }
 

@@ -84,10 +84,9 @@ function sparklineColumn({ options }: Question, series: Series, shown: readonly 
 }
 
 /** `per day`, `per 2 days`. */
-function spanText({ options }: Question, { windowsPerMark }: Series): string {
-  const word = options.window === '15m' ? 'quarter of an hour' : (options.window ?? '');
-  if (windowsPerMark === 1) return `per ${word}`;
-  return `per ${windowsPerMark} ${word.replace(/^\w+/, (first) => `${first}s`)}`;
+function spanText({ options }: Question, { windowsPerMark: count }: Series): string {
+  if (options.window === '15m') return `per ${15 * count} minutes`;
+  return count === 1 ? `per ${options.window}` : `per ${count} ${options.window}s`;
 }
 
 /** The first rows, what the others add up to, and the total. `groups`: the rows without these two. */
@@ -128,8 +127,7 @@ function windowColumn({ options }: Question, shown: readonly Shown[]): Column {
   };
 }
 
-function measureText({ measure, currency }: Question): string {
-  return measure.amounts
-    ? `${measure.name.replace('-', ' ')} in ${currency}`
-    : measure.name.replace('-', ' ');
+/** What is compared, for people: `cost in USD`. */
+export function measureText({ measure, currency }: Question): string {
+  return measure.amounts ? `${measure.text} in ${currency}` : measure.text;
 }

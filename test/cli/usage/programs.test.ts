@@ -1,9 +1,13 @@
 /** `--json` and `--csv`. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { status as codes } from '@grpc/grpc-js';
 import { UsageKind } from '../../../generated/charge/v1/money.ts';
+import { ROOT } from '../support/harness.ts';
 import { FakeUsage } from './support/fake-usage.ts';
 
 let service: FakeUsage;
@@ -94,6 +98,18 @@ describe('--json', () => {
     service.faults.pageMax = 3;
     expect((await json('usage', '--by', 'user', '--limit', '7'))['rows']).toHaveLength(7);
     expect(service.pageSizes.slice(-3)).toEqual([7, 4, 1]);
+  });
+
+  test('it ends when nobody reads its output any more', async () => {
+    for (let user = 0; user < 5000; user += 1) service.put({ user: `user-${user}` });
+    const args = ['usage', '--by', 'user', ...NOVEMBER, '--json', '--address', service.address];
+    const child = spawn(process.execPath, [join(ROOT, 'src/cli/charge.js'), ...args]);
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [stderr, [code]] = await Promise.all([
+      child.stderr.setEncoding('utf8').toArray(),
+      once(child, 'exit'),
+    ]);
+    expect({ code: code as number, stderr }).toEqual({ code: 0, stderr: [] });
   });
 
   test('a stream that does not begin is asked for again, and no row comes twice', async () => {

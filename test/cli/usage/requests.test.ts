@@ -112,7 +112,7 @@ test('if no charge has a cost, the tokens are compared', async () => {
     orderBy: UsageOrder.USAGE_ORDER_TOTAL_TOKENS,
     currencyCode: '',
   });
-  expect(stdout).toContain('the most tokens first');
+  expect(stdout).toContain('The most tokens first');
 });
 
 test('rows of windows come in the order of time, unless another one is asked for', async () => {
