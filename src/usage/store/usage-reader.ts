@@ -2,6 +2,7 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
+import { indexedMember } from '../../charges/index.ts';
 import type { ReadConnections, Statement } from '../../database/read-connections.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { asOfOutOfRange, scanLimitExceeded } from '../errors.ts';
@@ -61,14 +62,6 @@ async function prepare(
   return { statement: usageStatement(tenant, state, { ...options, plan }), asOfSequence };
 }
 
-/** The filters with an index of their own, in the order in which PostgreSQL would use them. */
-const INDEXED = [
-  ['importId', 'import_id'],
-  ['reference', 'reference'],
-  ['sessionKey', 'session_key'],
-  ['userProfile', 'user_profile'],
-] as const;
-
 /** Counts what the plan reads, but not further than the limit: it takes 0.1 µs a charge. */
 async function checkScan(
   em: EntityManager,
@@ -78,7 +71,7 @@ async function checkScan(
   scanMax: number,
 ): Promise<void> {
   if (charges.length === 0) return;
-  const indexed = INDEXED.find(([member]) => filter[member]);
+  const indexed = indexedMember(filter);
   const condition = indexed === undefined ? 'true' : `charge.${indexed[1]} = :${indexed[0]}`;
   const [row] = await run<{ readonly charges: string }>(em, {
     sql: `SELECT count(*) AS charges FROM (

@@ -1,6 +1,6 @@
 /** ListCharges: pages, tokens, filters. */
 
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 
 import {
   ChargeFilter,
@@ -55,11 +55,11 @@ test('pages hold every charge once, and the last one has no token', async () => 
   expect((await list({ pageSize: 7 })).nextPageToken).toBe('');
 });
 
-test('the page size has a default and a maximum, and asks for one charge more', async () => {
+test('the page size has a default and a maximum', async () => {
   await record(1500);
   expect((await list({})).charges).toHaveLength(100);
   expect((await list({ pageSize: 2_000_000_000 })).charges).toHaveLength(1000);
-  expect(fixture.journal.queries.map(({ limit }) => limit)).toEqual([101, 1001]);
+  expect(fixture.journal.queries.map(({ limit }) => limit)).toEqual([100, 1000]);
   expect((await failureOf(list({ pageSize: -1 }))).violations[0]).toMatchObject({ field: 'page_size' });
 });
 
@@ -77,6 +77,16 @@ test('a page ends before 1 MiB', async () => {
   expect(new Set(ids).size).toBe(160);
   expect(ids).toHaveLength(160);
   expect(pages).toBe(Math.ceil(160 / first.charges.length));
+});
+
+test('a page without a charge goes on where the store stopped', async () => {
+  const next = { usageTimeMicros: 5n, id: '0190a0e0-0000-0000-0000-000000000000' };
+  const store = jest.spyOn(fixture.journal, 'list').mockResolvedValueOnce({ charges: [], next });
+  const first = await list({});
+  expect(first.charges).toEqual([]);
+  expect(first.nextPageToken).not.toBe('');
+  await list({ pageToken: first.nextPageToken });
+  expect(store.mock.lastCall?.[1].after).toEqual(next);
 });
 
 test('a token belongs to its filter and order', async () => {
@@ -106,7 +116,7 @@ test('the filter and the order reach the store', async () => {
   expect(fixture.journal.queries[0]).toEqual({
     order: 'oldest_first',
     includeCorrected: false,
-    limit: 101,
+    limit: 100,
     after: undefined,
     filter: {
       userProfile: 'u',
