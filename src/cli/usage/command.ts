@@ -20,7 +20,7 @@ export function addUsage(program: Command, run: RunCommand): void {
     .option('--by <names>', `a row for each of these: ${DIMENSION_NAMES}; several: --by user,model`, collect)
     .option('--window <name>', `a sum for each of these windows: ${WINDOW_NAMES}`)
     .option('--order <measure>', `what comes first: ${MEASURE_NAMES}, window (default: cost)`)
-    .option('--limit <number>', 'so many rows (default: 20 in a table with --by, otherwise all)')
+    .option('--limit <number>', 'so many rows (default: 20 groups in a table, otherwise all)')
     .option('--fill', 'with --window: also rows for windows without charges')
     .addHelpText('after', HELP)
     .action(() => run((interrupt) => runUsage(readUsageOptions(usage), interrupt)));
@@ -48,8 +48,8 @@ Times:
 
 Output:
   A table is for people: its amounts are rounded, and each table says as of which sequence of the journal it is true.
-  --json and --csv have every row and every digit, and times with the offset of the zone. With --as-of and the
-  sequence, the same command prints the same sums for ever.
+  --json and --csv have every row and every digit, and times with the offset of the zone. With --as-of and that
+  sequence, and with --from and --to instead of --last, a command prints the same sums for ever.
   Charges without a cost are counted as unpriced. They are in no sum of costs.
 
 Exit status:
