@@ -177,6 +177,19 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     this.#onWritable = callback;
   }
 
+  /** Resolves once the caller has read enough, or the stream is over. */
+  writable(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#over || this.#unsentBytes < UNSENT_BYTES_MAX) return resolve();
+      const done = (): void => {
+        this.signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.onceWritable(done);
+      this.signal.addEventListener('abort', done);
+    });
+  }
+
   #onSent(bytes: number): void {
     this.#unsentBytes -= bytes;
     if (this.#unsentBytes >= UNSENT_BYTES_MAX) return;

@@ -6,11 +6,12 @@ import type { EntityManager, SelectQueryBuilder } from '@mikro-orm/postgresql';
 import type { ReadConnections } from '../../database/read-connections.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { ChargeFilter } from '../charge.ts';
-import { ChargeEntity } from '../entity.ts';
+import { ChargeEntity, type ChargeRow } from '../entity.ts';
 import type { ChargePage, ChargeReader, ListQuery } from '../ports.ts';
 import { beyondPlace } from './beyond-place.ts';
 import { CURRENT_COLUMNS, CURRENT_JOINS, IS_ACTIVE, mapCurrentCharges } from './current-charges.ts';
 import { linesOf, readHistory } from './charge-history.ts';
+import { requestIdOf } from './charge-row.ts';
 import { findCharge } from './find-by-keys.ts';
 
 /** The read side on connections that it does not own. */
@@ -26,6 +27,8 @@ export function createChargeReader(reads: ReadConnections, prices: Prices): Char
         const charge = await findCharge(em, tenant, key);
         return charge && readHistory(em, prices, charge);
       }, timeoutMs),
+    // Every charge of this reader is a row of the table.
+    requestIdOf: (charge) => requestIdOf(charge as ChargeRow),
     linesOf: (tenant, charge) => reads.use(() => linesOf(prices, tenant, charge, charge)),
   };
 }
