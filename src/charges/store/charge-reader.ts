@@ -11,19 +11,19 @@ import type { ChargeReader, ListQuery } from '../ports.ts';
 import { beyondPlace } from './beyond-place.ts';
 import { CURRENT_COLUMNS, CURRENT_JOINS, IS_ACTIVE, mapCurrentCharges } from './current-charges.ts';
 import { linesOf, readHistory } from './charge-history.ts';
-import { findCharge } from './find-by-keys.ts';
+import { readCharge } from './find-by-keys.ts';
 
 /** The read side on connections that it does not own. */
 export function createChargeReader(reads: ReadConnections, prices: Prices): ChargeReader {
   return {
     findById: (tenant, id, { timeoutMs } = {}) =>
-      reads.use((em) => findCharge(em, tenant, { id }), timeoutMs),
+      reads.use((em) => readCharge(em, tenant, { id }), timeoutMs),
     findByRequestId: (tenant, requestId, { timeoutMs } = {}) =>
-      reads.use((em) => findCharge(em, tenant, { requestId }), timeoutMs),
+      reads.use((em) => readCharge(em, tenant, { requestId }), timeoutMs),
     list: (tenant, query, { timeoutMs } = {}) => reads.use((em) => readPage(em, tenant, query), timeoutMs),
     history: (tenant, key, { timeoutMs } = {}) =>
       reads.use(async (em) => {
-        const charge = await findCharge(em, tenant, key);
+        const charge = await readCharge(em, tenant, key);
         return charge && readHistory(em, prices, charge);
       }, timeoutMs),
     linesOf: (tenant, charge) => reads.use(() => linesOf(prices, tenant, charge, charge)),

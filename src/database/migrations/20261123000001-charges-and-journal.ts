@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
 
-import { appendOnlyTables } from './append-only.ts';
+import { appendOnlyTables, archivableTables } from './append-only.ts';
 
 /** Charges, their journal, and the state of the relay. */
 export class ChargesAndJournal extends Migration {
@@ -110,6 +110,7 @@ export class ChargesAndJournal extends Migration {
       )`);
     this.addSql(`INSERT INTO journal_head VALUES ('default', 0)`);
 
-    for (const statement of appendOnlyTables('charge', 'journal')) this.addSql(statement);
+    for (const statement of archivableTables('charge')) this.addSql(statement);
+    for (const statement of appendOnlyTables('journal')) this.addSql(statement);
   }
 }
