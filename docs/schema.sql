@@ -115,6 +115,7 @@ CREATE TABLE journal_head (
   tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
   price_version integer NOT NULL DEFAULT 0,
+  has_archive boolean NOT NULL DEFAULT false,
   CONSTRAINT journal_head_pkey PRIMARY KEY (tenant)
 ) WITH (fillfactor=10);
 
@@ -283,15 +284,14 @@ CREATE OR REPLACE FUNCTION public.refuse_archived_request_ids(of_tenant text, re
  STRICT
 AS $function$
       BEGIN
-        IF EXISTS (SELECT FROM archive WHERE tenant = of_tenant) THEN
-          IF EXISTS (
-            SELECT FROM unnest(request_keys) AS wanted (value) CROSS JOIN LATERAL (
-              SELECT FROM archived_charge WHERE tenant = of_tenant AND request_key = wanted.value OFFSET 0
-            ) AS found
-          ) THEN
-            RAISE EXCEPTION 'a request id made a charge that is archived'
-              USING ERRCODE = 'unique_violation', CONSTRAINT = 'archived_charge_pkey';
-          END IF;
+        IF EXISTS (
+          SELECT FROM unnest(request_keys) AS wanted (value) CROSS JOIN LATERAL (
+            SELECT FROM archived_charge
+            WHERE tenant = (SELECT of_tenant) AND request_key = wanted.value OFFSET 0
+          ) AS found
+        ) THEN
+          RAISE EXCEPTION 'a request id made a charge that is archived'
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'archived_charge_pkey';
         END IF;
       END $function$
 ;

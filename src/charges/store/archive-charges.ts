@@ -86,9 +86,9 @@ async function candidates(em: EntityManager, tenant: string, ids: readonly strin
  * Their corrections stay: a correction keeps the request id of its void for ever, and may lead to a charge that is not
  * archived. There are few.
  *
- * The last statement changes nothing. But it makes the row of the journal's head a new one, so that a write that has
- * waited for a charge to be removed fails if its session is at REPEATABLE READ, where it could not see that the
- * charge is archived.
+ * The last statement changes something only once. But it always makes the row of the journal's head a new one. So a
+ * write that has waited for a charge to be removed fails and is tried again if its session is at REPEATABLE READ,
+ * where it cannot see what is archived meanwhile.
  */
 async function remove(
   em: EntityManager,
@@ -98,7 +98,7 @@ async function remove(
   { sequence }: PeriodClose,
 ): Promise<void> {
   const parameters = { tenant, values: ids, endTime: timestamptzFromMicros(endTimeMicros), sequence };
-  for (const statement of [ALLOW_ARCHIVING, KEEP, REMOVE_COSTS, REMOVE_CHARGES, ADVANCE, TOUCH_HEAD]) {
+  for (const statement of [ALLOW_ARCHIVING, KEEP, REMOVE_COSTS, REMOVE_CHARGES, ADVANCE, TELL_WRITERS]) {
     await em.execute(statement, parameters, { loggerContext: em.getLoggerContext() });
   }
 }
@@ -117,4 +117,4 @@ INSERT INTO archive (tenant, end_time, sequence) VALUES (:tenant, :endTime::time
 ON CONFLICT (tenant) DO UPDATE SET
   end_time = greatest(archive.end_time, excluded.end_time),
   sequence = greatest(archive.sequence, excluded.sequence)`;
-const TOUCH_HEAD = `UPDATE journal_head SET last_sequence = last_sequence WHERE tenant = :tenant`;
+const TELL_WRITERS = `UPDATE journal_head SET has_archive = true WHERE tenant = :tenant`;

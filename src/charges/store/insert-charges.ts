@@ -106,8 +106,9 @@ END $do$`;
    *   one node.
    * - A database, a role or a pooler may have turned `synchronous_commit` off. It is turned on again for
    *   this transaction only; every other setting waits for the disk and is left alone.
-   * - An archived charge is in no unique index of the table. So the statement asks about what it has inserted, which
-   *   costs less than to ask about each row before: {@link isRequestIdConflict}.
+   * - An archived charge is in no unique index of the table. So the statement asks about what it has inserted
+   *   ({@link isRequestIdConflict}), if the tenant has archived anything. That the head says as it is at the last
+   *   moment, also if the statement had to wait for a charge that was being removed.
    */
   #text(rows: string): string {
     return `
@@ -117,7 +118,8 @@ WITH inserted AS (
   RETURNING id, request_key
 ), ${appendToJournal('$3::int')}
 SELECT
-  (SELECT refuse_archived_request_ids($1::text, array_agg(request_key)) FROM inserted) AS checked,
+  CASE WHEN (SELECT has_archive FROM head)
+    THEN (SELECT refuse_archived_request_ids($1::text, array_agg(request_key)) FROM inserted) END AS checked,
   (SELECT last_sequence FROM head) AS last,
   CASE WHEN n < $2::int THEN coalesce(ids, '{}')::text[] END AS ids,
   CASE current_setting('synchronous_commit') WHEN 'off'

@@ -86,7 +86,8 @@ export class ChargesAndJournal extends Migration {
       CREATE TABLE journal_head (
         tenant text COLLATE "C" NOT NULL CONSTRAINT journal_head_pkey PRIMARY KEY,
         last_sequence bigint NOT NULL,
-        price_version integer NOT NULL DEFAULT 0
+        price_version integer NOT NULL DEFAULT 0,
+        has_archive boolean NOT NULL DEFAULT false
       ) WITH (fillfactor = 10)`);
     this.addSql(`
       CREATE TABLE relay_cursor (
