@@ -1,9 +1,9 @@
 /** What other features may use of charges. The process roots also use `rpc/service.ts`. */
 
-export { DEFAULT_TENANT } from './charge.ts';
+export { type ChargeFilter, DEFAULT_TENANT, SERVICE_TIER_STANDARD } from './charge.ts';
 export { type ChargeEvent, chargeConcerned } from './charge-event.ts';
 export { timeOfChargeId } from './charge-id.ts';
-export { toProtoChargeEvent } from './convert.ts';
+export { fromProtoChargeFilter, toProtoChargeEvent } from './convert.ts';
 export { countCorrections, countResults } from './count-results.ts';
 export { chargeEntities } from './entity.ts';
 export { ChargeEventReader, readChargeEvents } from './store/charge-events.ts';
@@ -11,5 +11,6 @@ export { CorrectionWriter } from './store/correction-writer.ts';
 export { createChargeReader } from './store/charge-reader.ts';
 export { GroupWriter } from './store/group-writer.ts';
 export { WriteProbe } from './store/write-probe.ts';
+export { countedCharges, signedCharges } from './store/signed-charges.ts';
 export { Repricer } from './store/reprice-charges.ts';
 export { createUnpricedUsageReader } from './store/unpriced-usage.ts';

@@ -1,11 +1,30 @@
 /** Reads over one pool of connections. Turns their failures into errors that a caller may see. */
 
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type { PoolClient } from 'pg';
 
 import { databaseUnavailable, deadlineExceeded, overloaded, ServiceError } from '../errors/failure.ts';
-import { withTimeout } from './driver.ts';
+import { onClient, withClient, withTimeout } from './driver.ts';
 import type { Database } from './orm.ts';
-import { classifySqlError, isPoolTimeout, isRefusal } from './sql-errors.ts';
+import {
+  classifySqlError,
+  isPoolTimeout,
+  isRefusal,
+  isStatementError,
+  statementTimeout,
+} from './sql-errors.ts';
+
+/** SQL with named parameters. */
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/** Sums need memory for their groups; by default PostgreSQL would sort them on disk. */
+function beginSnapshot(timeoutMs: number): string {
+  const timeout = timeoutMs === Infinity ? '' : `; SET LOCAL statement_timeout = ${timeoutMs}`;
+  return `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL work_mem = '64MB'; SET LOCAL cursor_tuple_fraction = 1${timeout}`;
+}
 
 /** Reads on the connections of one database that it does not own; one object for each database. */
 export class ReadConnections {
@@ -37,6 +56,65 @@ export class ReadConnections {
       return await read(withTimeout(this.#database.em, timeoutMs || undefined));
     } catch (error) {
       throw this.#asServiceError(error);
+    }
+  }
+
+  /**
+   * Runs `read` so that all of its statements see one state of the database. `timeoutMs`: how long each statement may
+   * take, with the wait for a connection. Rejects as {@link use} does.
+   */
+  async snapshot<T>(read: (em: EntityManager) => Promise<T>, timeoutMs?: number): Promise<T> {
+    const deadlineMs = performance.now() + (timeoutMs || Infinity);
+    try {
+      return await withClient(this.#database.pool, async (client) => {
+        const leftMs = Math.ceil(deadlineMs - performance.now());
+        if (leftMs <= 0) throw statementTimeout();
+        await client.query(beginSnapshot(leftMs));
+        try {
+          const result = await read(onClient(this.#database.em, client));
+          await client.query('COMMIT');
+          return result;
+        } catch (error) {
+          if (isStatementError(error)) await client.query('ROLLBACK');
+          throw error;
+        }
+      });
+    } catch (error) {
+      throw this.#asServiceError(error);
+    }
+  }
+
+  /**
+   * Reads the rows of one statement as they are asked for, at most `rowsMax` at once, all of one state of the database,
+   * which `prepare` sees too. It keeps a connection until the end, so the caller limits how many run and for how long.
+   * Rejects as {@link use} does.
+   */
+  async *stream<Row extends object>(
+    prepare: (em: EntityManager) => Promise<Statement>,
+    rowsMax: number,
+  ): AsyncGenerator<Row[]> {
+    let client: PoolClient | undefined;
+    let isDone = false;
+    try {
+      client = await this.#database.pool.connect();
+      await client.query(beginSnapshot(Infinity));
+      const em = onClient(this.#database.em, client);
+      const { sql, parameters } = await prepare(em);
+      const loggerContext = em.getLoggerContext();
+      await em.execute(`DECLARE answer NO SCROLL CURSOR FOR ${sql}`, { ...parameters }, { loggerContext });
+      let count: number;
+      do {
+        const { rows } = await client.query<Row>(`FETCH ${rowsMax} FROM answer`);
+        count = rows.length;
+        yield rows;
+      } while (count === rowsMax);
+      await client.query('COMMIT');
+      isDone = true;
+    } catch (error) {
+      throw this.#asServiceError(error);
+    } finally {
+      // A reader who left early leaves an open transaction.
+      client?.release(!isDone);
     }
   }
 

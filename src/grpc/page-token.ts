@@ -16,12 +16,16 @@ export function sealPageToken(place: Buffer, identity: unknown): string {
   return Buffer.concat([place, digest(place, identity)]).toString('base64url');
 }
 
-/** The place of `placeBytes` bytes that a token names. Throws `page_token_invalid` for a token of anything else. */
-export function openPageToken(text: string, placeBytes: number, identity: unknown): Buffer {
+/**
+ * The place of `placeBytes` bytes, or of any length if undefined, that a token names. Throws `page_token_invalid` for a
+ * token of anything else.
+ */
+export function openPageToken(text: string, placeBytes: number | undefined, identity: unknown): Buffer {
   const token = Buffer.from(text, 'base64url');
-  const place = token.subarray(0, placeBytes);
+  const place = token.subarray(0, placeBytes ?? Math.max(0, token.length - DIGEST_BYTES));
   if (
-    token.length !== placeBytes + DIGEST_BYTES ||
+    token.length !== place.length + DIGEST_BYTES ||
+    (placeBytes !== undefined && place.length !== placeBytes) ||
     token.toString('base64url') !== text ||
     !digest(place, identity).equals(token.subarray(placeBytes))
   ) {

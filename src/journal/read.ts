@@ -14,18 +14,22 @@ export interface JournalEntry {
 }
 
 /**
- * The page ends in the first group that reaches its last number. Both ends are ranges of the key, so a
- * page costs the groups that it touches and no others.
+ * SQL of the entries of the tenant `:tenant` after one number and up to another one, with the columns `sequence`,
+ * `kind` and `id`. The last group is the first one that reaches the last number. Both ends are ranges of the key, so
+ * the rows cost the groups that they touch and no others.
  */
-const READ_JOURNAL = `
+export function journalEntries(after: string, upTo: string): string {
+  return `
 SELECT sequence, kind, id FROM (
   SELECT last_sequence - cardinality(event_ids) + place AS sequence, kind, id
   FROM journal CROSS JOIN LATERAL unnest(event_ids) WITH ORDINALITY AS entry (id, place)
-  WHERE tenant = :tenant AND last_sequence > :after AND last_sequence <= coalesce(
-    (SELECT min(last_sequence) FROM journal WHERE tenant = :tenant AND last_sequence >= :end), :end)
+  WHERE tenant = :tenant AND last_sequence > ${after} AND last_sequence <= coalesce(
+    (SELECT min(last_sequence) FROM journal WHERE tenant = :tenant AND last_sequence >= ${upTo}), ${upTo})
 ) AS touched
-WHERE sequence > :after AND sequence <= :end
-ORDER BY sequence`;
+WHERE sequence > ${after} AND sequence <= ${upTo}`;
+}
+
+const READ_JOURNAL = `${journalEntries(':after', ':end')} ORDER BY sequence`;
 
 /**
  * The entries after `afterSequence`, at most `limit`, in order. Numbers have no gap and are committed in

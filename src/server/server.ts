@@ -13,6 +13,7 @@ import { ContractRules } from '../grpc/validation.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
+import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
 
 /** What the server is given from outside. */
@@ -55,9 +56,10 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const charges = chargeService({ ...store.charges, metrics: metrics.charges, rules, recordWindow });
   const chargeMethods = priceMethods({ ...store.prices, rules });
   const prices = priceService({ ...store.prices, rules, chargeMethods });
+  const usage = usageService({ ...store.usage, rules });
   const { inFlightCallsMax, streamsMax } = config;
   const rpc = createRpcServer({
-    services: [charges, prices],
+    services: [charges, prices, usage],
     image,
     logger,
     metrics: metrics.rpc,
@@ -71,7 +73,8 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     pools: store.pools,
   });
   const judged = watch.start((fault) => {
-    for (const service of ['', charges.name, prices.name]) rpc.setServing(service, fault === undefined);
+    for (const service of ['', charges.name, prices.name, usage.name])
+      rpc.setServing(service, fault === undefined);
     options.serving(fault);
   });
   rpc.setServing(EVENTS_SERVICE, false);

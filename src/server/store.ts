@@ -22,6 +22,7 @@ import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
+import { createUsageReader, usageEntities } from '../usage/index.ts';
 import { WriteWatch } from './write-watch.ts';
 
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
@@ -101,6 +102,8 @@ export async function openStore(writers: number, options: StoreOptions) {
       repricer: new Repricer(corrections, prices, retry, { committed }),
       unpricedUsage: createUnpricedUsageReader(reads),
     },
+    /** What UsageService works on. */
+    usage: { reader: createUsageReader(reads) },
     watch,
     queuedCharges: () => recorder.queuedCharges,
     pools: {
@@ -120,7 +123,7 @@ export async function openStore(writers: number, options: StoreOptions) {
 async function openConnections(writers: number, databaseUrl: string) {
   const connection = {
     databaseUrl,
-    entities: [...chargeEntities, ...journalEntities, ...priceEntities],
+    entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...usageEntities],
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',

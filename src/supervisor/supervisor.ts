@@ -15,6 +15,7 @@ import type { Logger } from '../observability/logger.ts';
 import { createRelayMetrics } from '../observability/relay-metrics.ts';
 import { metricsOfAll } from '../observability/scrape.ts';
 import { createSupervisorMetrics } from '../observability/supervisor-metrics.ts';
+import { createUsageMetrics } from '../observability/usage-metrics.ts';
 import {
   createRelay,
   type Relay,
@@ -22,6 +23,7 @@ import {
   readUnpublished,
   relayEntities,
 } from '../relay/index.ts';
+import { UsageFollower, usageEntities } from '../usage/index.ts';
 import { openExternalServices } from './external-services.ts';
 import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
@@ -29,6 +31,7 @@ import { writeReadyMessage } from './ready-message.ts';
 import { observeRelay, type UnpublishedWatch, watchUnpublished } from './relay-status.ts';
 import { reserveAddresses } from './reserve-addresses.ts';
 import { ServerPool } from './server-pool.ts';
+import { observeUsage } from './usage-status.ts';
 
 /** A running service. */
 export interface Service {
@@ -40,6 +43,8 @@ export interface Service {
 
 /** For glibc. By default, a server process kept 270 MB that it had freed after a flood of large batches. */
 const SERVER_MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
+/** Sums follow the journal in few large steps: small ones cost two to three times as much for each charge. */
+const FOLLOWING = { periodMs: 500, stepEventsMax: 50_000, lagMaxMs: 4_000 };
 /** The least time that the relay gets to publish during a stop, even if calls in progress have used up the drain time. */
 const RELAY_DRAIN_MIN_MS = 2_000;
 
@@ -77,7 +82,7 @@ async function start(
   const database = await openDatabase({
     databaseUrl: external.databaseUrl,
     poolSizeMax: 6,
-    entities: [...chargeEntities, ...journalEntities, ...relayEntities],
+    entities: [...chargeEntities, ...journalEntities, ...relayEntities, ...usageEntities],
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service supervisor',
@@ -86,9 +91,8 @@ async function start(
   const postgresql = await migrateWhenReachable(external.databaseUrl, logger, stopping);
   await reserved.release();
   const grpc = reserved.addresses.LISTEN;
-
-  const registry = new Registry();
   let relay: Relay | undefined;
+  const registry = new Registry();
   const relayMetrics = createRelayMetrics(registry);
   const observed = observeRelay(relayMetrics, logger, (publishing) => pool.relayPublishing(publishing));
   const pool = new ServerPool({
@@ -103,6 +107,7 @@ async function start(
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
     failed: onFatal,
   });
+  followUsage(database, registry, logger, stack);
   const unpublished = watchUnpublished(relayMetrics, () => readUnpublished(database.em));
   stack.defer(() => unpublished.stop());
   const readiness = () => readinessOf(pool, config.processes, observed.status, unpublished.latest());
@@ -125,16 +130,22 @@ async function start(
     () => undefined,
   );
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
-  writeReadyMessage(logger, {
-    grpc,
-    http: http.address,
-    external,
-    postgresql,
-    natsUrl,
-    startedAtMs,
-  });
+  const addresses = { grpc, http: http.address };
+  writeReadyMessage(logger, { ...addresses, external, postgresql, natsUrl, startedAtMs });
   const running = { pool, relay: () => relay, unpublished, stack };
-  return { grpc, http: http.address, stop: () => stop(config, logger, running) };
+  return { ...addresses, stop: () => stop(config, logger, running) };
+}
+
+function followUsage(
+  database: Database,
+  registry: Registry,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): void {
+  const events = observeUsage(createUsageMetrics(registry), logger);
+  const follower = new UsageFollower(database, FOLLOWING, events);
+  stack.defer(() => follower.stop());
+  follower.start();
 }
 
 function showMetrics(registry: Registry, database: Database, readiness: () => Readiness): void {

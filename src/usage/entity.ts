@@ -5,28 +5,18 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { text } from '../database/entity-parts.ts';
 import { micros } from '../database/types/micros.ts';
 
-/** What a row of the table of sums is a sum over. Days are days of UTC. */
-export const ROLLUP_LEVEL = {
-  /** A quarter of an hour, of all user profiles. */
-  quarterHour: 1,
-  /** A day, of all user profiles. */
-  day: 2,
-  /** A day of one user profile. */
-  userDay: 3,
-} as const;
-
-const sum = () => p.decimal('string').precision(38).scale(0);
+const sum = () => p.decimal('string').columnType('numeric');
 
 /**
- * Sums of charges, made from the journal and always made again from it: nothing else is stored only here. A row has
- * either the sums of tokens and costs (`usageKind` 0), or the sum of one kind of quantity.
+ * Sums of charges. They are made from the journal and the charges, and can be made again: nothing is stored only here.
+ * The sums of quantities have a column for each kind of `charge.v1.UsageKind` from 20 on.
  */
 const UsageRollup = defineEntity({
   name: 'UsageRollup',
   tableName: 'usage_rollup',
   properties: {
     tenant: text().primary(),
-    /** One of {@link ROLLUP_LEVEL}. */
+    /** What it is a sum over: one of `ROLLUP_LEVEL` (`plan.ts`). */
     level: p.smallint().primary(),
     startTimeMicros: micros().fieldName('start_time').primary(),
     /** Empty: all user profiles. */
@@ -41,8 +31,6 @@ const UsageRollup = defineEntity({
     /** Empty: the charges have no cost. */
     costCurrency: text().primary(),
     reportedCostCurrency: text().primary(),
-    /** The kind of `quantity`; 0: all other sums. */
-    usageKind: p.smallint().primary(),
     charges: p.bigint(),
     promptTokens: sum(),
     completionTokens: sum(),
@@ -57,7 +45,13 @@ const UsageRollup = defineEntity({
     imageOutputTokens: sum(),
     costNanos: sum(),
     reportedCostNanos: sum(),
-    quantity: sum(),
+    searchQueries: sum(),
+    inputImages: sum(),
+    outputImages: sum(),
+    inputMilliseconds: sum(),
+    outputMilliseconds: sum(),
+    inputCharacters: sum(),
+    outputCharacters: sum(),
   },
 });
 

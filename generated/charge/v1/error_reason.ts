@@ -156,7 +156,7 @@ export const ErrorReason = {
   ERROR_REASON_CHARGE_ARCHIVED: 24,
   /**
    * ERROR_REASON_SCAN_LIMIT_EXCEEDED - FAILED_PRECONDITION: the answer would have to read more charges than a query
-   * may. Metadata: `charges` (about how many), `limit`. Ask for a shorter time
+   * may. Metadata: `limit`. Ask for a shorter time
    * range, one user profile or one session, or for longer windows.
    */
   ERROR_REASON_SCAN_LIMIT_EXCEEDED: 25,

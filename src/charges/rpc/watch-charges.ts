@@ -108,7 +108,7 @@ async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeF
     if (!eventMatches(filter, entry)) continue;
     if (!stream.write({ event: toProtoChargeEvent(entry) })) {
       dropped = dropBeyond(page, KEPT_BYTES_MAX) || dropped;
-      await onceWritable(stream);
+      await stream.untilWritable();
     }
   }
   return { last, count, dropped };
@@ -143,15 +143,4 @@ function isTemporary(error: unknown): boolean {
   if (!(error instanceof ServiceError)) return false;
   const { reason } = error.failure;
   return reason === 'DATABASE_UNAVAILABLE' || reason === 'OVERLOADED';
-}
-
-function onceWritable(stream: WatchStream): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      stream.signal.removeEventListener('abort', done);
-      resolve();
-    };
-    stream.onceWritable(done);
-    stream.signal.addEventListener('abort', done);
-  });
 }

@@ -5,8 +5,9 @@ import {
   ListPricesResponse,
   Price as ProtoPrice,
 } from '../../../generated/charge/v1/price_service.ts';
-import { decodeStrictly, encodeTransient } from '../../grpc/codec.ts';
+import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
+import { withinPageBytes } from '../../grpc/page-bytes.ts';
 import { openPageToken, sealPageToken } from '../../grpc/page-token.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { fromProtoTimestamp } from '../../grpc/timestamp.ts';
@@ -19,8 +20,6 @@ import { listPrices as pageOf, type PriceFilter } from '../price-list.ts';
 /** Versions of a page if the caller does not say how many, and at most. */
 const PAGE_SIZE_DEFAULT = 100;
 const PAGE_SIZE_MAX = 1000;
-/** A page ends before this many bytes of versions: clients take 4 MiB by default. */
-const PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Where a page starts, and what the list is of, so that all of its pages are of one state. */
 interface Place {
@@ -48,7 +47,7 @@ export function listPrices(reader: PriceReader, check: Check<ListPricesRequest>)
       const versions = book.all().slice(0, lastVersion);
       // One more than the page holds tells whether anything follows it.
       const found = pageOf(versions, filterOf(request, nowMicros), before, pageSize + 1);
-      const prices = withinBytes(found.slice(0, pageSize).map(toProtoPrice));
+      const prices = withinPageBytes(ProtoPrice, found.slice(0, pageSize).map(toProtoPrice));
       const next = { nowMicros, lastVersion, before: found[prices.length - 1]?.version ?? 0 };
       return { prices, nextPageToken: found.length > prices.length ? sealPlace(tenant, request, next) : '' };
     },
@@ -93,14 +92,4 @@ function openPlace(tenant: string, request: ListPricesRequest): Place {
 function identityOf(tenant: string, { provider, modelPrefix, effectiveAt, allVersions }: ListPricesRequest) {
   const at = effectiveAt === undefined ? '' : String(fromProtoTimestamp(effectiveAt));
   return ['prices', tenant, provider, modelPrefix, at, allVersions];
-}
-
-/** The longest run from the start that fits into {@link PAGE_BYTES_MAX}; at least one. */
-function withinBytes(prices: ProtoPrice[]): ProtoPrice[] {
-  let bytes = 0;
-  const end = prices.findIndex((price) => {
-    bytes += encodeTransient(ProtoPrice, price).length;
-    return bytes > PAGE_BYTES_MAX;
-  });
-  return end === -1 ? prices : prices.slice(0, Math.max(1, end));
 }

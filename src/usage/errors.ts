@@ -1,0 +1,59 @@
+/** The failures that only usage has. `charge.v1.ErrorReason` documents each reason and its metadata. */
+
+import { type Failure, validationFailed } from '../errors/failure.ts';
+import { WINDOWS_MAX } from './windows.ts';
+
+/** The answer would have to read more charges than a query may. */
+export function scanLimitExceeded(limit: number): Failure {
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'SCAN_LIMIT_EXCEEDED',
+    message:
+      `No kept sum covers this question, and it would read more than ${limit.toLocaleString('en')} charges. ` +
+      'Ask for a shorter time range, one user profile or one session, or for windows of whole days of UTC.',
+    metadata: { limit: String(limit) },
+  };
+}
+
+/** A sum is larger than a signed 64-bit integer holds. `field` is its name, `currencyCode` that of an amount. */
+export function sumOutOfRange(field: string, currencyCode = ''): Failure {
+  const name = currencyCode === '' ? field : `${field} in ${currencyCode}`;
+  return {
+    code: 'OUT_OF_RANGE',
+    reason: 'AMOUNT_OUT_OF_RANGE',
+    message: `The sum of ${name} is larger than a signed 64-bit integer holds. Ask for a shorter time range, or for more groups.`,
+    metadata: { field, ...(currencyCode !== '' && { currency_code: currencyCode }) },
+  };
+}
+
+/** A question as of a number that the journal has not reached. */
+export function asOfOutOfRange(asOfSequence: bigint, lastSequence: bigint): Failure {
+  return {
+    code: 'OUT_OF_RANGE',
+    reason: 'SEQUENCE_OUT_OF_RANGE',
+    message: `The journal ends at ${lastSequence}, so there is no answer as of ${asOfSequence} yet. Check the address, or whether the database was restored from a backup.`,
+    metadata: { as_of_sequence: String(asOfSequence), last_sequence: String(lastSequence) },
+  };
+}
+
+/** There is no time zone of this name. */
+export function unknownTimeZone(): Failure {
+  return validationFailed([
+    {
+      field: 'query.time_zone',
+      description: 'is not the name of a time zone in the IANA database, such as "Europe/Berlin"',
+      rule: 'usage_query.time_zone_known',
+    },
+  ]);
+}
+
+/** The range has too many windows. */
+export function tooManyWindows(): Failure {
+  return validationFailed([
+    {
+      field: 'query.window',
+      description: `divides the range into more than ${WINDOWS_MAX.toLocaleString('en')} windows; ask for longer ones, or for a shorter range`,
+      rule: 'usage_query.windows_max',
+    },
+  ]);
+}

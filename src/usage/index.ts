@@ -1,0 +1,5 @@
+/** What the process roots may use of usage. They also use `rpc/service.ts`. */
+
+export { usageEntities } from './entity.ts';
+export { UsageFollower, type UsageFollowerEvents } from './store/journal-follower.ts';
+export { createUsageReader } from './store/usage-reader.ts';

@@ -1,0 +1,98 @@
+/** Where the parts of an answer come from: kept sums wherever they cover a part of the time, charges elsewhere. */
+
+import { DIMENSION, type UsageQuery } from './usage.ts';
+import { DAY_MICROS, floorTo, QUARTER_HOUR_MICROS, type TimeRange } from './windows.ts';
+
+/** What a kept sum is over; numbers of the column `level`. Days are days of UTC. */
+export const ROLLUP_LEVEL = {
+  /** A quarter of an hour, of all user profiles. */
+  quarterHour: 1,
+  /** A day, of all user profiles. */
+  day: 2,
+  /** A day of one user profile. */
+  userDay: 3,
+} as const;
+
+/** A range of time whose sums are kept at one level. */
+export interface SumRange extends TimeRange {
+  readonly level: number;
+}
+
+/** Where an answer comes from. The ranges do not overlap, and are in order. */
+export interface UsagePlan {
+  readonly sums: readonly SumRange[];
+  readonly charges: readonly TimeRange[];
+}
+
+/** The finest spans of the kept sums: days, and quarters of an hour if the question does not name user profiles. */
+type Spans = readonly { readonly level: number; readonly micros: bigint }[];
+
+/** A plan for a question whose range has these bounds of windows; undefined: the range has no start or no end. */
+export function planUsage(query: UsageQuery, bounds: readonly bigint[] | undefined): UsagePlan {
+  const { startTimeMicros: startMicros, endTimeMicros: endMicros } = query.filter;
+  if (needsCharges(query)) return { sums: [], charges: [{ startMicros, endMicros }] };
+  const spans = namesUsers(query) ? USER_SPANS : ALL_SPANS;
+  const sums: SumRange[] = [];
+  const charges: TimeRange[] = [];
+  for (const range of bounds === undefined ? [{ startMicros, endMicros }] : windowsOf(bounds)) {
+    cover(range, spans, sums, charges);
+  }
+  return { sums, charges };
+}
+
+const USER_SPANS: Spans = [{ level: ROLLUP_LEVEL.userDay, micros: DAY_MICROS }];
+const ALL_SPANS: Spans = [
+  { level: ROLLUP_LEVEL.day, micros: DAY_MICROS },
+  { level: ROLLUP_LEVEL.quarterHour, micros: QUARTER_HOUR_MICROS },
+];
+
+/** Whether the question is about something that the kept sums do not know. */
+function needsCharges({ filter, groupBy, groupByLabels }: UsageQuery): boolean {
+  const isUnknown = (dimension: number) =>
+    dimension === DIMENSION.sessionKey || dimension === DIMENSION.reference;
+  return (
+    groupByLabels.length > 0 ||
+    groupBy.some(isUnknown) ||
+    Boolean(filter.sessionKey) ||
+    Boolean(filter.reference) ||
+    Boolean(filter.importId) ||
+    (filter.labels?.size ?? 0) > 0
+  );
+}
+
+/** Whether the question needs the sums of each user profile. */
+export function namesUsers({ filter, groupBy }: UsageQuery): boolean {
+  return Boolean(filter.userProfile) || groupBy.includes(DIMENSION.userProfile);
+}
+
+function windowsOf(bounds: readonly bigint[]): TimeRange[] {
+  return bounds.slice(1).map((endMicros, index) => ({ startMicros: bounds[index], endMicros }));
+}
+
+/** Covers a range with the longest spans that fit, the rest with shorter ones, and what is left with charges. */
+function cover(range: TimeRange, spans: Spans, sums: SumRange[], charges: TimeRange[]): void {
+  const { startMicros, endMicros } = range;
+  if (startMicros !== undefined && endMicros !== undefined && startMicros >= endMicros) return;
+  const [span, ...shorter] = spans;
+  if (span === undefined) return append(charges, range, () => true);
+  const from = startMicros === undefined ? undefined : -floorTo(-startMicros, span.micros);
+  const to = endMicros === undefined ? undefined : floorTo(endMicros, span.micros);
+  if (from !== undefined && to !== undefined && from >= to) return cover(range, shorter, sums, charges);
+  if (from !== undefined) cover({ startMicros, endMicros: from }, shorter, sums, charges);
+  append(sums, { level: span.level, startMicros: from, endMicros: to }, ({ level }) => level === span.level);
+  if (to !== undefined) cover({ startMicros: to, endMicros }, shorter, sums, charges);
+}
+
+/** Appends a range, or makes the last one longer if the two touch and are of one kind. */
+function append<Range extends TimeRange>(
+  ranges: Range[],
+  range: Range,
+  isSameKind: (last: Range) => boolean,
+): void {
+  const last = ranges.at(-1);
+  if (last !== undefined && last.endMicros === range.startMicros && isSameKind(last)) {
+    ranges[ranges.length - 1] = { ...last, endMicros: range.endMicros };
+  } else {
+    ranges.push(range);
+  }
+}

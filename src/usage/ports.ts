@@ -1,0 +1,35 @@
+/** What the RPCs of usage need from the store. */
+
+import type { UsagePlace, UsageQuery, UsageRow } from './usage.ts';
+
+/** Which rows of an answer to read. */
+export interface UsagePageQuery {
+  readonly query: UsageQuery;
+  /** Where windows begin and end; undefined: there are none. */
+  readonly bounds: readonly bigint[] | undefined;
+  /** At least 1. */
+  readonly limit: number;
+  /** Go on after this row; undefined: from the first one. */
+  readonly after: UsagePlace | undefined;
+}
+
+/** Rows of an answer. */
+export interface UsagePage {
+  readonly rows: readonly UsageRow[];
+  /** The number of the journal that the rows are true for. */
+  readonly asOfSequence: bigint;
+}
+
+/**
+ * Answers questions about usage. Rejects with a {@link ServiceError}: `scan_limit_exceeded`, `sequence_out_of_range`,
+ * `amount_out_of_range`, `database_unavailable`, `deadline_exceeded`, `overloaded`.
+ */
+export interface UsageReader {
+  /** At most `limit` rows of an answer, in order. */
+  page(tenant: string, page: UsagePageQuery, timeoutMs: number | undefined): Promise<UsagePage>;
+  /**
+   * All rows of an answer, in order, a bounded number at a time; at least one page. It keeps a connection until the
+   * end.
+   */
+  stream(tenant: string, question: Pick<UsagePageQuery, 'query' | 'bounds'>): AsyncGenerator<UsagePage>;
+}

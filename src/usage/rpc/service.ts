@@ -1,0 +1,32 @@
+/** `charge.v1.UsageService`: which method does what. */
+
+import * as proto from '../../../generated/charge/v1/usage_service.ts';
+import type { RpcService } from '../../grpc/service.ts';
+import type { ContractRules } from '../../grpc/validation.ts';
+import type { UsageReader } from '../ports.ts';
+import { queryUsage } from './query-usage.ts';
+import { streamUsage } from './stream-usage.ts';
+
+/** What the service works on; it owns none of it. */
+export interface UsageServiceDependencies {
+  readonly reader: UsageReader;
+  readonly rules: ContractRules;
+}
+
+/** The service, ready to be added to a server. */
+export function usageService({
+  reader,
+  rules,
+}: UsageServiceDependencies): RpcService<typeof proto.UsageServiceService> {
+  return {
+    name: 'charge.v1.UsageService',
+    definition: proto.UsageServiceService,
+    methods: {
+      queryUsage: queryUsage(reader, rules.checkOf('charge.v1.QueryUsageRequest', proto.QueryUsageRequest)),
+      streamUsage: streamUsage(
+        reader,
+        rules.checkOf('charge.v1.StreamUsageRequest', proto.StreamUsageRequest),
+      ),
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/** The columns of sums, and how charges make them. */
+
+import { SERVICE_TIER_STANDARD } from '../../charges/index.ts';
+import { DIMENSION, QUANTITY_COLUMNS } from '../usage.ts';
+
+/** A column that rows are grouped by, with its SQL over a charge. */
+export interface DimensionColumn {
+  /** Its name in the table of sums; of a label: its name in a statement. */
+  readonly name: string;
+  readonly ofCharge: string;
+  readonly type: 'text' | 'smallint';
+}
+
+const text = (name: string, ofCharge = `coalesce(charge.${name}, '')`): DimensionColumn => ({
+  name,
+  ofCharge,
+  type: 'text',
+});
+const smallint = (name: string, ofCharge = `charge.${name}`): DimensionColumn => ({
+  name,
+  ofCharge,
+  type: 'smallint',
+});
+
+const USER_PROFILE = text('user_profile', 'charge.user_profile');
+
+/** The columns of each dimension, by its number. */
+export const DIMENSION_COLUMNS: ReadonlyMap<number, readonly DimensionColumn[]> = new Map([
+  [DIMENSION.userProfile, [USER_PROFILE]],
+  [DIMENSION.provider, [smallint('provider'), text('other_provider')]],
+  [DIMENSION.model, [text('model')]],
+  [DIMENSION.chargeType, [smallint('charge_type')]],
+  [DIMENSION.sessionKey, [text('session_key')]],
+  [DIMENSION.reference, [text('reference')]],
+  [
+    DIMENSION.serviceTier,
+    [smallint('service_tier', `coalesce(charge.service_tier, ${SERVICE_TIER_STANDARD})::smallint`)],
+  ],
+  [DIMENSION.region, [text('region')]],
+  [DIMENSION.callOutcome, [smallint('call_outcome', 'coalesce(charge.call_outcome, 0)::smallint')]],
+]);
+
+/** The column of a label's value; `place` tells the labels of a question apart, from 0 on. */
+export function labelColumn(place: number): DimensionColumn {
+  return text(`label_${place}`, `coalesce(charge.labels ->> :labelKey${place}, '') COLLATE "C"`);
+}
+
+/** What kept sums are apart by, besides their time and the user profile. */
+export const ROLLUP_DIMENSIONS = [
+  DIMENSION.model,
+  DIMENSION.provider,
+  DIMENSION.chargeType,
+  DIMENSION.serviceTier,
+  DIMENSION.region,
+  DIMENSION.callOutcome,
+].flatMap((dimension) => DIMENSION_COLUMNS.get(dimension) ?? []);
+
+/** The currencies of the sums of costs: sums are apart by them, too. */
+export const CURRENCY_COLUMNS = [text('cost_currency'), text('reported_cost_currency')];
+
+const TOKEN_COLUMNS = [
+  'prompt_tokens',
+  'completion_tokens',
+  'total_tokens',
+  'cache_read_tokens',
+  'cache_write_5m_tokens',
+  'cache_write_1h_tokens',
+  'reasoning_tokens',
+  'audio_input_tokens',
+  'audio_output_tokens',
+  'image_input_tokens',
+  'image_output_tokens',
+] as const;
+const AMOUNT_COLUMNS = ['cost_nanos', 'reported_cost_nanos'] as const;
+
+/** Each sum, with its SQL over a charge that a relation `charge` has with its `sign`. */
+export const SUMS: readonly { readonly name: string; readonly ofCharge: string }[] = [
+  { name: 'charges', ofCharge: 'charge.sign' },
+  ...[...TOKEN_COLUMNS, ...AMOUNT_COLUMNS].map((name) => ({
+    name,
+    ofCharge: `charge.sign * charge.${name}`,
+  })),
+  ...[...QUANTITY_COLUMNS].map(([kind, name]) => ({
+    name,
+    ofCharge: `charge.sign * (charge.quantities ->> '${kind}')::bigint`,
+  })),
+];

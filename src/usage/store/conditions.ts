@@ -1,0 +1,39 @@
+/** Filters of charges as conditions of a statement. */
+
+import type { ChargeFilter } from '../../charges/index.ts';
+import { jsonOfMap } from '../../database/types/json-map.ts';
+
+/** Values of named parameters. */
+export type Parameters = Readonly<Record<string, unknown>>;
+
+/** Members of a filter and their columns. Kept sums have those that are not `ofChargesOnly`. */
+const EQUALITIES = [
+  { member: 'userProfile', column: 'user_profile' },
+  { member: 'provider', column: 'provider' },
+  { member: 'chargeType', column: 'charge_type' },
+  { member: 'model', column: 'model' },
+  { member: 'sessionKey', column: 'session_key' },
+  { member: 'reference', column: 'reference' },
+  { member: 'importId', column: 'import_id' },
+] as const;
+
+/**
+ * The conditions of a filter about `relation`, apart from its time range. Kept sums do not have all of the columns; no
+ * plan asks them then.
+ */
+export function conditionsOf(filter: ChargeFilter, relation: 'charge' | 'rollup'): string {
+  const conditions = EQUALITIES.filter(({ member }) => filter[member]).map(
+    ({ member, column }) => `${relation}.${column} = :${member}`,
+  );
+  if (hasLabels(filter)) conditions.push(`${relation}.labels @> :labels::jsonb`);
+  return conditions.join(' AND ') || 'true';
+}
+
+/** The parameters of these conditions. */
+export function conditionParameters(filter: ChargeFilter): Parameters {
+  return { ...filter, labels: hasLabels(filter) ? jsonOfMap(filter.labels) : undefined };
+}
+
+function hasLabels(filter: ChargeFilter): filter is ChargeFilter & { labels: ReadonlyMap<string, string> } {
+  return filter.labels !== undefined && filter.labels.size > 0;
+}

@@ -1,0 +1,57 @@
+/** Rows of the statement as rows of an answer. */
+
+import { ServiceError } from '../../errors/failure.ts';
+import { sumOutOfRange } from '../errors.ts';
+import { SUM_COLUMNS, type UsageQuery, type UsageRow, type UsageSums } from '../usage.ts';
+import { dimensionsOf } from './usage-statement.ts';
+
+/** A row as PostgreSQL sends it: sums as text. */
+export interface RawUsageRow extends Readonly<Record<string, unknown>> {
+  readonly win: number;
+  readonly measure: string;
+  /** The costs and the reported costs of each pair of currencies. */
+  readonly amounts: readonly [currency: string, nanos: string, reportedCurrency: string, reported: string][];
+}
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** The rows of an answer. Throws a {@link ServiceError} `amount_out_of_range`. */
+export function usageRows(query: UsageQuery, rows: readonly RawUsageRow[]): UsageRow[] {
+  const names = dimensionsOf(query).map(({ name }) => name);
+  return rows.map((row) => ({
+    window: row.win,
+    group: names.map((name) => row[name] as string | number),
+    measure: BigInt(row.measure),
+    sums: sumsOf(row),
+    costs: amountsOf(
+      'costs',
+      row.amounts.map(([code, nanos]) => [code, nanos]),
+    ),
+    reportedCosts: amountsOf(
+      'reported_costs',
+      row.amounts.map(([, , code, nanos]) => [code, nanos]),
+    ),
+  }));
+}
+
+function sumsOf(row: RawUsageRow): UsageSums {
+  return Object.fromEntries(
+    SUM_COLUMNS.map((name) => {
+      const sum = BigInt(row[name] as string);
+      if (sum > INT64_MAX) throw new ServiceError(sumOutOfRange(name));
+      return [name, sum];
+    }),
+  ) as UsageSums;
+}
+
+/** Amounts without a currency are those of charges that have none. */
+function amountsOf(field: string, amounts: readonly (readonly [string, string])[]): Map<string, bigint> {
+  const sums = new Map<string, bigint>();
+  for (const [code, nanos] of amounts) {
+    if (code !== '') sums.set(code, (sums.get(code) ?? 0n) + BigInt(nanos));
+  }
+  for (const [code, sum] of sums) {
+    if (sum > INT64_MAX) throw new ServiceError(sumOutOfRange(field, code));
+  }
+  return new Map([...sums].sort(([a], [b]) => (a < b ? -1 : 1)));
+}

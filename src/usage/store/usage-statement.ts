@@ -1,0 +1,162 @@
+/** The statement that answers a question about usage. */
+
+import type { Statement } from '../../database/read-connections.ts';
+import { timestamptzFromMicros } from '../../database/types/micros.ts';
+import type { UsagePlan } from '../plan.ts';
+import { ORDER, SUM_COLUMNS, type UsagePlace, type UsageQuery } from '../usage.ts';
+import type { TimeRange } from '../windows.ts';
+import { DIMENSION_COLUMNS, type DimensionColumn, labelColumn, SUMS } from './columns.ts';
+import { conditionParameters, type Parameters } from './conditions.ts';
+import type { JournalState } from './journal-state.ts';
+import { charges, type Grouping, keptSums, newerThanAsked, newerThanSums } from './parts.ts';
+
+/** A question with what was decided about it. */
+export interface UsageStatementOptions {
+  readonly query: UsageQuery;
+  readonly plan: UsagePlan;
+  /** Where windows begin and end; undefined: there are none. */
+  readonly bounds: readonly bigint[] | undefined;
+  /** Undefined: every row. */
+  readonly limit: number | undefined;
+  /** Go on after this row; undefined: from the first one. */
+  readonly after: UsagePlace | undefined;
+}
+
+/** The rows of an answer, in order, in the snapshot of `journal`. */
+export function usageStatement(
+  tenant: string,
+  { cursor, head }: JournalState,
+  options: UsageStatementOptions,
+): Statement {
+  const { query, plan, bounds, limit, after } = options;
+  const { asOfSequence } = query;
+  const grouping = { dimensions: dimensionsOf(query), hasWindows: bounds !== undefined };
+  const hasSums = plan.sums.length > 0;
+  // PostgreSQL needs more time to plan the parts that read the journal than for many an answer.
+  const parts = [
+    hasSums && keptSums(query, grouping),
+    hasSums && cursor < head && newerThanSums(query, grouping),
+    plan.charges.length > 0 && charges(query, grouping),
+    asOfSequence !== undefined && asOfSequence < head && newerThanAsked(query, grouping),
+  ].filter((part) => part !== false);
+  const order = ['measure DESC', 'win', ...grouping.dimensions.map(({ name }) => name)].join(', ');
+  return {
+    sql: `
+WITH part AS (${parts.join('\nUNION ALL\n')}
+), total AS (${totals(query, grouping)}
+)${query.fill ? `, filled AS (${filled(grouping)}\n)` : ''}
+SELECT * FROM ${query.fill ? 'filled' : 'total'} ${after === undefined ? '' : `WHERE ${isAfter(grouping)}`}
+ORDER BY ${order} ${limit === undefined ? '' : 'LIMIT :limit'}`,
+    parameters: {
+      tenant,
+      cursor,
+      head,
+      ...conditionParameters(query.filter),
+      ...planParameters(plan),
+      ...Object.fromEntries(query.groupByLabels.map((key, place) => [`labelKey${place}`, key])),
+      bounds: bounds?.map(timestamptzFromMicros),
+      windows: bounds && bounds.length - 1,
+      startTime: startOf({ startMicros: query.filter.startTimeMicros }),
+      endTime: endOf({ endMicros: query.filter.endTimeMicros }),
+      asOf: asOfSequence,
+      currency: query.currencyCode,
+      limit,
+      ...(after && placeParameters(after)),
+    },
+  };
+}
+
+/** The columns that a question groups by, in its order. */
+export function dimensionsOf({ groupBy, groupByLabels }: UsageQuery): DimensionColumn[] {
+  return [
+    ...groupBy.flatMap((dimension) => DIMENSION_COLUMNS.get(dimension) ?? []),
+    ...groupByLabels.map((_, place) => labelColumn(place)),
+  ];
+}
+
+/** The sum of the parts. A group without a charge has no row; everything together always has one. */
+function totals(query: UsageQuery, { dimensions, hasWindows }: Grouping): string {
+  const keys = ['win', ...dimensions.map(({ name }) => name)].join(', ');
+  const isOneRow = dimensions.length === 0 && !hasWindows;
+  const sums = SUM_COLUMNS.map((name) => `coalesce(sum(${name}), 0) AS ${name}`);
+  return `
+  SELECT ${isOneRow ? '1 AS win' : keys}, ${measureOf(query)} AS measure, ${sums.join(', ')},
+    coalesce(jsonb_agg(jsonb_build_array(cost_currency, cost_nanos::text, reported_cost_currency,
+      reported_cost_nanos::text)), '[]') AS amounts
+  FROM (
+    SELECT ${keys}, cost_currency, reported_cost_currency,
+      sum(charges) FILTER (WHERE cost_currency = '') AS unpriced_charges,
+      ${SUMS.map(({ name }) => `sum(${name}) AS ${name}`).join(', ')}
+    FROM part GROUP BY ${keys}, cost_currency, reported_cost_currency
+  ) AS by_currency ${isOneRow ? '' : `GROUP BY ${keys} HAVING sum(charges) <> 0`}`;
+}
+
+/** Every window of every group that has a charge in one of them. */
+function filled({ dimensions }: Grouping): string {
+  const names = dimensions.map(({ name }) => name);
+  const keys = ['win', ...names].join(', ');
+  const groups =
+    names.length === 0 ? '' : `CROSS JOIN (SELECT DISTINCT ${names.join(', ')} FROM total) AS groups`;
+  const zeros = ['measure', ...SUM_COLUMNS].map((name) => `coalesce(total.${name}, 0) AS ${name}`);
+  return `
+  SELECT ${keys}, ${zeros.join(', ')}, coalesce(total.amounts, '[]') AS amounts
+  FROM generate_series(1, :windows::int) AS win ${groups} LEFT JOIN total USING (${keys})`;
+}
+
+function measureOf({ orderBy }: UsageQuery): string {
+  switch (orderBy) {
+    case ORDER.charges:
+      return 'sum(charges)';
+    case ORDER.totalTokens:
+      return 'sum(total_tokens)';
+    case ORDER.promptTokens:
+      return 'sum(prompt_tokens)';
+    case ORDER.completionTokens:
+      return 'sum(completion_tokens)';
+    case ORDER.cost:
+      return 'coalesce(sum(cost_nanos) FILTER (WHERE cost_currency = :currency), 0)';
+    case ORDER.reportedCost:
+      return 'coalesce(sum(reported_cost_nanos) FILTER (WHERE reported_cost_currency = :currency), 0)';
+    case ORDER.unpricedCharges:
+      return 'coalesce(sum(unpriced_charges), 0)';
+    default:
+      return '0::numeric';
+  }
+}
+
+function isAfter({ dimensions }: Grouping): string {
+  const keys = ['win', ...dimensions.map(({ name }) => name)].join(', ');
+  const place = [':afterWindow::int', ...dimensions.map(({ type }, index) => `:after${index}::${type}`)].join(
+    ', ',
+  );
+  return `measure < :afterMeasure::numeric OR (measure = :afterMeasure::numeric AND (${keys}) > (${place}))`;
+}
+
+function placeParameters({ measure, window, group }: UsagePlace): Parameters {
+  return {
+    afterMeasure: measure,
+    afterWindow: window,
+    ...Object.fromEntries(group.map((value, index) => [`after${index}`, value])),
+  };
+}
+
+function planParameters({ sums, charges: read }: UsagePlan): Parameters {
+  return {
+    sumLevels: sums.map(({ level }) => level),
+    sumStarts: sums.map(startOf),
+    sumEnds: sums.map(endOf),
+    summed: `{${sums.map((range) => `[${startOf(range)},${endOf(range)})`).join(',')}}`,
+    chargeStarts: read.map(startOf),
+    chargeEnds: read.map(endOf),
+  };
+}
+
+/** PostgreSQL's text for the start of a range. */
+export function startOf({ startMicros }: Pick<TimeRange, 'startMicros'>): string {
+  return startMicros === undefined ? '-infinity' : timestamptzFromMicros(startMicros);
+}
+
+/** PostgreSQL's text for the end of a range. */
+export function endOf({ endMicros }: Pick<TimeRange, 'endMicros'>): string {
+  return endMicros === undefined ? 'infinity' : timestamptzFromMicros(endMicros);
+}

@@ -1,0 +1,109 @@
+/** Questions about usage, and their answers. */
+
+import type { ChargeFilter } from '../charges/index.ts';
+
+/** Numbers of `charge.v1.UsageDimension`. */
+export const DIMENSION = {
+  userProfile: 1,
+  provider: 2,
+  model: 3,
+  chargeType: 4,
+  sessionKey: 5,
+  reference: 6,
+  serviceTier: 7,
+  region: 8,
+  callOutcome: 9,
+} as const;
+
+/** Numbers of `charge.v1.UsageWindow`. */
+export const WINDOW = { none: 0, quarterHour: 1, hour: 2, day: 3, week: 4, month: 5 } as const;
+
+/** Numbers of `charge.v1.UsageOrder`. */
+export const ORDER = {
+  window: 1,
+  charges: 2,
+  totalTokens: 3,
+  promptTokens: 4,
+  completionTokens: 5,
+  cost: 6,
+  reportedCost: 7,
+  unpricedCharges: 8,
+} as const;
+
+/** A question, valid by the contract's rules. */
+export interface UsageQuery {
+  /** With both times if there is a window. */
+  readonly filter: ChargeFilter;
+  /** Numbers of {@link DIMENSION}, each at most once. */
+  readonly groupBy: readonly number[];
+  readonly groupByLabels: readonly string[];
+  /** One of {@link WINDOW}. */
+  readonly window: number;
+  /** An IANA name that exists. */
+  readonly timeZone: string;
+  /** One of {@link ORDER}. */
+  readonly orderBy: number;
+  /** For an order by cost. */
+  readonly currencyCode: string;
+  readonly fill: boolean;
+  /** Undefined: the last number of the journal. */
+  readonly asOfSequence: bigint | undefined;
+}
+
+/** Sums of one group in one window. */
+export interface UsageRow {
+  /** The number of the window, from 1 on; 1 if there are no windows. */
+  readonly window: number;
+  /** The values that the row is about: those of the dimensions, PROVIDER with two, and then those of the labels. */
+  readonly group: readonly GroupValue[];
+  /** What the rows are ordered by, before window and group; 0 if by window. */
+  readonly measure: bigint;
+  readonly sums: UsageSums;
+  /** Billionths of its unit by currency. */
+  readonly costs: ReadonlyMap<string, bigint>;
+  readonly reportedCosts: ReadonlyMap<string, bigint>;
+}
+
+/** A text, or the number of an enum's value. */
+export type GroupValue = string | number;
+
+/** The place of a row in its answer. */
+export type UsagePlace = Pick<UsageRow, 'window' | 'group' | 'measure'>;
+
+/** The sums that have one number each; the names are those of the columns. */
+export const SUM_COLUMNS = [
+  'charges',
+  'unpriced_charges',
+  'prompt_tokens',
+  'completion_tokens',
+  'total_tokens',
+  'cache_read_tokens',
+  'cache_write_5m_tokens',
+  'cache_write_1h_tokens',
+  'reasoning_tokens',
+  'audio_input_tokens',
+  'audio_output_tokens',
+  'image_input_tokens',
+  'image_output_tokens',
+  'search_queries',
+  'input_images',
+  'output_images',
+  'input_milliseconds',
+  'output_milliseconds',
+  'input_characters',
+  'output_characters',
+] as const;
+
+/** Sums by column. */
+export type UsageSums = Readonly<Record<(typeof SUM_COLUMNS)[number], bigint>>;
+
+/** The column of each kind of quantity, by its number in `charge.v1.UsageKind`. */
+export const QUANTITY_COLUMNS = new Map([
+  [20, 'search_queries'],
+  [21, 'input_images'],
+  [22, 'output_images'],
+  [23, 'input_milliseconds'],
+  [24, 'output_milliseconds'],
+  [25, 'input_characters'],
+  [26, 'output_characters'],
+] as const);
