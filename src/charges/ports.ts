@@ -90,10 +90,18 @@ export interface ListQuery {
   readonly order: 'newest_first' | 'oldest_first';
   /** Also charges that were voided or amended. */
   readonly includeCorrected: boolean;
-  /** 1–1001: a page of at most 1000, and one more that tells whether others follow. */
+  /** How many charges to return at most: 1–1000. */
   readonly limit: number;
   /** Start after this place; undefined: at the start. */
   readonly after: ListPosition | undefined;
+}
+
+/** Some charges of a list, in its order. */
+export interface ChargePage {
+  /** At most `limit`, and possibly fewer or none, even if others follow. */
+  readonly charges: readonly Charge[];
+  /** Go on after this place; undefined: nothing follows. It need not be the place of a charge. */
+  readonly next: ListPosition | undefined;
 }
 
 /** Everything that happened to a charge. */
@@ -129,10 +137,12 @@ export interface ChargeReader {
   findById(tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined>;
   /** The charge that this request id made, or undefined. */
   findByRequestId(tenant: string, requestId: string, options?: ReadOptions): Promise<Charge | undefined>;
-  /** At most `limit` charges in order. */
-  list(tenant: string, query: ListQuery, options?: ReadOptions): Promise<Charge[]>;
+  /** The next charges of a list. */
+  list(tenant: string, query: ListQuery, options?: ReadOptions): Promise<ChargePage>;
   /** Everything that happened to the charge with this key, or undefined if there is none. */
   history(tenant: string, key: ChargeKey, options?: ReadOptions): Promise<ChargeHistory | undefined>;
+  /** The request id that made a charge which this reader has given. */
+  requestIdOf(charge: Charge): string;
   /** How the cost of a charge is made up. */
   linesOf(tenant: string, charge: Charge): Promise<readonly CostLine[]>;
 }

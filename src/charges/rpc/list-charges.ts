@@ -8,9 +8,8 @@ import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
-import type { Charge } from '../charge.ts';
 import { fromProtoChargeFilter, fromProtoListChargesOrder, toProtoCharge } from '../convert.ts';
-import type { ChargeReader } from '../ports.ts';
+import type { ChargePage, ChargeReader } from '../ports.ts';
 import { encodedBytesAtMost, FRAME_BYTES } from './charge-bytes.ts';
 import { decodePageToken, encodePageToken, type PageScope } from './page-token.ts';
 
@@ -45,21 +44,19 @@ export function listCharges(reader: ChargeReader, check: Check<ListChargesReques
       // A page may always be shorter than asked for.
       const pageSizeMax = underPressure ? PAGE_SIZE_DEFAULT : PAGE_SIZE_MAX;
       const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, pageSizeMax);
-      // One more than the page holds tells whether anything follows it.
-      const query = { filter, order, includeCorrected, limit: pageSize + 1, after };
-      const charges = await reader.list(tenant, query, { timeoutMs });
+      const query = { filter, order, includeCorrected, limit: pageSize, after };
+      const page = await reader.list(tenant, query, { timeoutMs });
       // To build the page takes longer than to read it.
       if (call.aborted) throw new ServiceError(cancelled());
-      return toProtoPage(scope, charges, pageSize);
+      return toProtoPage(scope, page);
     },
   });
 }
 
-function toProtoPage(scope: PageScope, charges: readonly Charge[], pageSize: number): ListChargesResponse {
-  const page = withinBytes(charges.slice(0, pageSize).map((charge) => toProtoCharge(charge)));
-  const last = charges[page.length - 1];
-  const more = charges.length > page.length && last !== undefined;
-  return { charges: page, nextPageToken: more ? encodePageToken(scope, last) : '' };
+function toProtoPage(scope: PageScope, page: ChargePage): ListChargesResponse {
+  const charges = withinBytes(page.charges.map((charge) => toProtoCharge(charge)));
+  const next = charges.length < page.charges.length ? page.charges[charges.length - 1] : page.next;
+  return { charges, nextPageToken: next === undefined ? '' : encodePageToken(scope, next) };
 }
 
 /** The longest run from the start that fits into {@link PAGE_BYTES_MAX}. */

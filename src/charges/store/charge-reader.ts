@@ -7,10 +7,11 @@ import type { ReadConnections } from '../../database/read-connections.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { ChargeFilter } from '../charge.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
-import type { ChargeReader, ListQuery } from '../ports.ts';
+import type { ChargePage, ChargeReader, ListQuery } from '../ports.ts';
 import { beyondPlace } from './beyond-place.ts';
 import { CURRENT_COLUMNS, CURRENT_JOINS, IS_ACTIVE, mapCurrentCharges } from './current-charges.ts';
 import { linesOf, readHistory } from './charge-history.ts';
+import { requestIdOf } from './charge-row.ts';
 import { readCharge } from './find-by-keys.ts';
 
 /** The read side on connections that it does not own. */
@@ -26,6 +27,8 @@ export function createChargeReader(reads: ReadConnections, prices: Prices): Char
         const charge = await readCharge(em, tenant, key);
         return charge && readHistory(em, prices, charge);
       }, timeoutMs),
+    // Every charge of this reader is a row of the table.
+    requestIdOf: (charge) => requestIdOf(charge as ChargeRow),
     linesOf: (tenant, charge) => reads.use(() => linesOf(prices, tenant, charge, charge)),
   };
 }
@@ -37,7 +40,7 @@ export function createChargeReader(reads: ReadConnections, prices: Prices): Char
  * matches: 80 ms instead of 0.1 for 50,000 charges of one user with one usage time. MikroORM has no
  * `WITH TIES`, so its query is put inside another one.
  */
-async function readPage(em: EntityManager, tenant: string, query: ListQuery): Promise<ChargeRow[]> {
+async function readPage(em: EntityManager, tenant: string, query: ListQuery): Promise<ChargePage> {
   const { sql, params } = pageQuery(em, tenant, query).toQuery();
   const direction = query.order === 'newest_first' ? 'DESC' : 'ASC';
   const order = `usage_time ${direction}, charge.create_time ${direction}, charge.id ${direction}`;
@@ -45,10 +48,13 @@ async function readPage(em: EntityManager, tenant: string, query: ListQuery): Pr
     `SELECT ${CURRENT_COLUMNS} FROM (
        SELECT * FROM (${sql} FETCH FIRST ? ROWS WITH TIES) AS charge ORDER BY ${order} LIMIT ?
      ) AS charge ${CURRENT_JOINS} ORDER BY ${order}`,
-    [...params, query.limit, query.limit],
+    // One more tells whether anything follows.
+    [...params, query.limit + 1, query.limit + 1],
     { loggerContext: em.getLoggerContext() },
   );
-  return mapCurrentCharges(em, rows);
+  const charges = mapCurrentCharges(em, rows);
+  const page = charges.slice(0, query.limit);
+  return { charges: page, next: charges.length > page.length ? page.at(-1) : undefined };
 }
 
 function pageQuery(

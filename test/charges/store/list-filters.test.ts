@@ -61,7 +61,7 @@ test.each(VALUES)('by %j finds the charge that has it, and no other', async (val
       after: undefined,
     } as const;
     for (const options of [{}, { timeoutMs: 10_000 }]) {
-      const charges = await store.reader.list(TENANT, query, options);
+      const { charges } = await store.reader.list(TENANT, query, options);
       expect(charges.map(({ id }) => id)).toEqual([found?.id]);
     }
   }

@@ -71,14 +71,14 @@ async function withLockedCharges(work: () => Promise<void>): Promise<void> {
 
 async function pages(query: Omit<ListQuery, 'after'>, between?: () => Promise<unknown>): Promise<Charge[]> {
   const all: Charge[] = [];
-  for (;;) {
-    const last = all.at(-1);
-    const after = last && { usageTimeMicros: last.usageTimeMicros, id: last.id };
-    const page = await store.reader.list(TENANT, { ...query, after });
-    all.push(...page);
-    if (page.length < query.limit) return all;
+  let after: ListQuery['after'];
+  do {
+    const { charges, next } = await store.reader.list(TENANT, { ...query, after });
+    all.push(...charges);
+    after = next;
     await between?.();
-  }
+  } while (after !== undefined);
+  return all;
 }
 
 describe('listing', () => {
@@ -141,14 +141,16 @@ describe('listing', () => {
   });
 
   test('goes on after any place, also one that no charge can have', async () => {
-    const list = (order: ListQuery['order'], id: string): Promise<Charge[]> =>
-      store.reader.list(TENANT, {
+    const list = async (order: ListQuery['order'], id: string): Promise<readonly Charge[]> => {
+      const page = await store.reader.list(TENANT, {
         filter: {},
         order,
         includeCorrected: false,
         limit: 1,
         after: { usageTimeMicros: 0n, id },
       });
+      return page.charges;
+    };
     const [afterFirst] = await list('oldest_first', 'ffffffff-ffff-ffff-ffff-ffffffffffff');
     expect(afterFirst?.usageTimeMicros).toBe(1_000_000n);
     expect(await list('newest_first', '00000000-0000-0000-0000-000000000000')).toEqual([]);

@@ -1,6 +1,6 @@
 /** A store with a repricer, and prices, voids and closed periods for it. */
 
-import type { Charge, ChargeContent, ChargeFilter } from '../../../src/charges/charge.ts';
+import type { Charge, ChargeContent, ChargeFilter, ListPosition } from '../../../src/charges/charge.ts';
 import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import type { RepricePage, RepriceQuery } from '../../../src/charges/ports.ts';
 import { Repricer } from '../../../src/charges/store/reprice-charges.ts';
@@ -131,18 +131,18 @@ export class RepriceStore {
   async charges(filter: ChargeFilter = {}): Promise<Map<string, Charge>> {
     const { reader } = this.store;
     const found = new Map<string, Charge>();
-    let last: Charge | undefined;
+    let after: ListPosition | undefined;
     do {
-      const page: Charge[] = await reader.list(TENANT, {
+      const page = await reader.list(TENANT, {
         filter,
         order: 'oldest_first',
         includeCorrected: false,
         limit: 1000,
-        after: last,
+        after,
       });
-      for (const charge of page) found.set(charge.id, charge);
-      last = page.at(-1);
-    } while (last !== undefined);
+      for (const charge of page.charges) found.set(charge.id, charge);
+      after = page.next;
+    } while (after !== undefined);
     return found;
   }
 

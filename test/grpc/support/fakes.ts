@@ -6,6 +6,7 @@ import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import type {
   ChargeCorrector,
   JournalReader,
+  ChargePage,
   ChargeReader,
   ChargeRecorder,
   ListQuery,
@@ -91,20 +92,25 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
     return this.#unlessTold(() => this.#byRequestId.get(requestId)?.charge);
   }
 
-  list(_tenant: string, query: ListQuery): Promise<Charge[]> {
+  list(_tenant: string, query: ListQuery): Promise<ChargePage> {
     this.queries.push(query);
     return this.#reading.then(() =>
       this.#unlessTold(() => {
         const charges = this.entries.map(({ charge }) => charge);
         if (query.order === 'newest_first') charges.reverse();
         const start = charges.findIndex(({ id }) => id === query.after?.id) + 1;
-        return charges.slice(start, start + query.limit);
+        const page = charges.slice(start, start + query.limit);
+        return { charges: page, next: start + page.length < charges.length ? page.at(-1) : undefined };
       }),
     );
   }
 
   history(): Promise<undefined> {
     return Promise.resolve(undefined);
+  }
+
+  requestIdOf(charge: Charge): string {
+    return [...this.#byRequestId.values()].find((known) => known.charge.id === charge.id)?.requestId ?? '';
   }
 
   linesOf(): Promise<[]> {
