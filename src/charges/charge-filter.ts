@@ -1,4 +1,4 @@
-/** Whether a charge matches a filter, for watches. Lists filter in SQL (`store/charge-reader.ts`). */
+/** Whether a charge matches a filter, for watches. Lists filter in SQL (`store/charge-conditions.ts`). */
 
 import type { Charge, ChargeFilter } from './charge.ts';
 import type { ChargeEvent } from './charge-event.ts';

@@ -46,6 +46,22 @@ export function timeOfChargeId(id: string): bigint {
   return BigInt(parseInt(id.slice(0, 8) + id.slice(9, 13), 16) * MICROS_PER_MILLI);
 }
 
+/** No charge that was created in this millisecond has a smaller id. */
+export function firstIdAt(createTimeMicros: bigint): string {
+  return idAt(createTimeMicros, '0');
+}
+
+/** No charge that was created in this millisecond has a greater id. */
+export function lastIdAt(createTimeMicros: bigint): string {
+  return idAt(createTimeMicros, 'f');
+}
+
+function idAt(createTimeMicros: bigint, digit: string): string {
+  const millis = (createTimeMicros / BigInt(MICROS_PER_MILLI)).toString(16).padStart(12, '0');
+  const rest = 'xxxx-xxxx-xxxxxxxxxxxx'.replaceAll('x', digit);
+  return `${millis.slice(0, 8)}-${millis.slice(8)}-${rest}`;
+}
+
 /**
  * A random number in the lower half of the range: it leaves room to count up, and it makes the ids of two processes
  * differ.

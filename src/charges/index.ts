@@ -11,6 +11,7 @@ export { CorrectionWriter } from './store/correction-writer.ts';
 export { createChargeReader } from './store/charge-reader.ts';
 export { GroupWriter } from './store/group-writer.ts';
 export { WriteProbe } from './store/write-probe.ts';
+export { indexedMember } from './store/charge-conditions.ts';
 export { countedCharges, signedCharges } from './store/signed-charges.ts';
 export { Repricer } from './store/reprice-charges.ts';
 export { createUnpricedUsageReader } from './store/unpriced-usage.ts';

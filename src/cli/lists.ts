@@ -6,6 +6,7 @@ import {
   ListChargesOrder,
   type ChargeFilter,
   type GetChargeRequest,
+  type ListChargesRequest,
 } from '../../generated/charge/v1/charge_service.ts';
 import type { Charge } from '../../generated/charge/v1/charge.ts';
 import {
@@ -45,13 +46,20 @@ export async function chargeOf(
 }
 
 /** Every charge of an import, also those that were voided or amended. */
-export async function* chargesOfImport(session: Session, importId: string): AsyncGenerator<Charge> {
-  const request = {
+export function chargesOfImport(session: Session, importId: string): AsyncGenerator<Charge> {
+  return chargesOf(session, {
     pageSize: PAGE_SIZE,
     filter: { ...ALL_CHARGES, importId },
     order: ListChargesOrder.LIST_CHARGES_ORDER_OLDEST_FIRST,
     includeCorrected: true,
-  };
+  });
+}
+
+/** Every charge of a list. It ends with the page without a token: a page may be empty although others follow. */
+export async function* chargesOf(
+  session: Session,
+  request: Omit<ListChargesRequest, 'pageToken'>,
+): AsyncGenerator<Charge> {
   let pageToken = '';
   do {
     const page = await session.call(ChargeServiceService.listCharges, { ...request, pageToken });

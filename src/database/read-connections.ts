@@ -20,10 +20,10 @@ export interface Statement {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** Sums need memory for their groups; by default PostgreSQL would sort them on disk. */
+/** Sums need memory for their groups. By default PostgreSQL would sort their rows instead, on disk. */
 function beginSnapshot(timeoutMs: number): string {
   const timeout = timeoutMs === Infinity ? '' : `; SET LOCAL statement_timeout = ${timeoutMs}`;
-  return `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL work_mem = '64MB'; SET LOCAL cursor_tuple_fraction = 1${timeout}`;
+  return `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL work_mem = '64MB'; SET LOCAL enable_sort = off; SET LOCAL cursor_tuple_fraction = 1${timeout}`;
 }
 
 /** Reads on the connections of one database that it does not own; one object for each database. */

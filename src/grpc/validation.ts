@@ -92,9 +92,11 @@ const PLAIN_TEXTS: Readonly<Record<string, string>> = {
   'must be at least 1 characters': 'must not be empty',
   'must contain at least 1 item(s)': 'must not be empty',
   'must contain no more than 1000 item(s)': 'must have at most 1000 items',
+  'repeated value must contain unique items': 'must not name the same value twice',
   'map must be at most 16 entries': 'must have at most 16 entries',
   'value must be one of the defined enum values': 'must be one of the values that the contract defines',
   'does not match regex pattern `^[^\\x00]*$`': 'must not contain the character U+0000',
+  'does not match regex pattern `^([A-Z]{3})?$`': 'must be an ISO 4217 code, such as USD',
   'does not match regex pattern `^[ -~]*$`': 'must be printable ASCII characters (U+0020 to U+007E)',
 };
 

@@ -1,6 +1,6 @@
 /** Where the parts of an answer come from: kept sums wherever they cover a part of the time, charges elsewhere. */
 
-import { DIMENSION, type UsageQuery } from './usage.ts';
+import { DIMENSION, type UsageQuery, WINDOW } from './usage.ts';
 import { DAY_MICROS, floorTo, QUARTER_HOUR_MICROS, type TimeRange } from './windows.ts';
 
 /** What a kept sum is over; numbers of the column `level`. Days are days of UTC. */
@@ -18,33 +18,72 @@ export interface SumRange extends TimeRange {
   readonly level: number;
 }
 
-/** Where an answer comes from. The ranges do not overlap, and are in order. */
+/** Where an answer comes from. The ranges of `sums` and `charges` do not overlap; all are in order. */
 export interface UsagePlan {
   readonly sums: readonly SumRange[];
   readonly charges: readonly TimeRange[];
+  /**
+   * Parts of the days in `sums` whose charges belong to another window than the noon of their day, in which the sum of
+   * the day is counted. Such charges are taken out of that window and counted in their own.
+   */
+  readonly moved: readonly TimeRange[];
 }
 
 /** The finest spans of the kept sums: days, and quarters of an hour if the question does not name user profiles. */
 type Spans = readonly { readonly level: number; readonly micros: bigint }[];
-
-/** A plan for a question whose range has these bounds of windows; undefined: the range has no start or no end. */
-export function planUsage(query: UsageQuery, bounds: readonly bigint[] | undefined): UsagePlan {
-  const { startTimeMicros: startMicros, endTimeMicros: endMicros } = query.filter;
-  if (needsCharges(query)) return { sums: [], charges: [{ startMicros, endMicros }] };
-  const spans = namesUsers(query) ? USER_SPANS : ALL_SPANS;
-  const sums: SumRange[] = [];
-  const charges: TimeRange[] = [];
-  for (const range of bounds === undefined ? [{ startMicros, endMicros }] : windowsOf(bounds)) {
-    cover(range, spans, sums, charges);
-  }
-  return { sums, charges };
-}
 
 const USER_SPANS: Spans = [{ level: ROLLUP_LEVEL.userDay, micros: DAY_MICROS }];
 const ALL_SPANS: Spans = [
   { level: ROLLUP_LEVEL.day, micros: DAY_MICROS },
   { level: ROLLUP_LEVEL.quarterHour, micros: QUARTER_HOUR_MICROS },
 ];
+
+/**
+ * A plan for a question. `bounds`: where its windows begin and end; undefined: there are none.
+ *
+ * Sums of a user profile are kept by days of UTC, and most zones have other days. If windows are days or longer, the sum
+ * of a day is counted in the window of its noon, and the charges between a bound and the nearest midnight are moved.
+ */
+export function planUsage(query: UsageQuery, bounds: readonly bigint[] | undefined): UsagePlan {
+  const { startTimeMicros: startMicros, endTimeMicros: endMicros } = query.filter;
+  const range = { startMicros, endMicros };
+  const sums: SumRange[] = [];
+  const charges: TimeRange[] = [];
+  if (needsCharges(query)) return { sums, charges: [range], moved: [] };
+  if (!namesUsers(query)) {
+    for (const window of windowsOf(range, bounds)) cover(window, ALL_SPANS, sums, charges);
+    return { sums, charges, moved: [] };
+  }
+  const isShort = query.window === WINDOW.quarterHour || query.window === WINDOW.hour;
+  for (const part of isShort ? windowsOf(range, bounds) : [range]) cover(part, USER_SPANS, sums, charges);
+  return { sums, charges, moved: isShort ? [] : movedRanges(sums, bounds) };
+}
+
+const HALF_DAY_MICROS = DAY_MICROS / 2n;
+
+/** In each summed day: from midnight to the last bound before noon, and from the first bound after noon to midnight. */
+function movedRanges(sums: readonly SumRange[], bounds: readonly bigint[] = []): TimeRange[] {
+  const moved: TimeRange[] = [];
+  for (const bound of bounds) {
+    const midnight = floorTo(bound, DAY_MICROS);
+    if (bound === midnight || !sums.some((range) => contains(range, midnight))) continue;
+    const nextMidnight = midnight + DAY_MICROS;
+    const last = moved.at(-1);
+    if (bound - midnight > HALF_DAY_MICROS) {
+      if (last?.endMicros !== nextMidnight) moved.push({ startMicros: bound, endMicros: nextMidnight });
+    } else {
+      if (last?.startMicros === midnight) moved.pop();
+      moved.push({ startMicros: midnight, endMicros: bound });
+    }
+  }
+  return moved;
+}
+
+function contains({ startMicros, endMicros }: TimeRange, micros: bigint): boolean {
+  return (
+    (startMicros === undefined || startMicros <= micros) && (endMicros === undefined || micros < endMicros)
+  );
+}
 
 /** Whether the question is about something that the kept sums do not know. */
 function needsCharges({ filter, groupBy, groupByLabels }: UsageQuery): boolean {
@@ -65,7 +104,8 @@ export function namesUsers({ filter, groupBy }: UsageQuery): boolean {
   return Boolean(filter.userProfile) || groupBy.includes(DIMENSION.userProfile);
 }
 
-function windowsOf(bounds: readonly bigint[]): TimeRange[] {
+function windowsOf(range: TimeRange, bounds: readonly bigint[] | undefined): TimeRange[] {
+  if (bounds === undefined) return [range];
   return bounds.slice(1).map((endMicros, index) => ({ startMicros: bounds[index], endMicros }));
 }
 

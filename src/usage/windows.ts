@@ -11,6 +11,7 @@ export interface TimeRange {
 }
 
 export const QUARTER_HOUR_MICROS = 900_000_000n;
+const HOUR_MICROS = 3_600_000_000n;
 export const DAY_MICROS = 86_400_000_000n;
 
 /** Windows of one range, at most. */
@@ -39,9 +40,10 @@ export function windowBounds(
   endMicros: bigint,
 ): bigint[] | undefined {
   const bounds = [startMicros];
-  const next = NEXT[window];
-  if (next === undefined) return [startMicros, endMicros];
-  for (let start = next(startMicros, timeZone); start < endMicros; start = next(start, timeZone)) {
+  const longest = LONGEST_MICROS[window];
+  if (longest !== undefined && (endMicros - startMicros) / longest > WINDOWS_MAX) return undefined;
+  for (const start of STARTS[window]?.(startMicros, timeZone) ?? []) {
+    if (start >= endMicros) break;
     if (bounds.length === WINDOWS_MAX) return undefined;
     bounds.push(start);
   }
@@ -49,47 +51,79 @@ export function windowBounds(
   return bounds;
 }
 
-/** The start of the first window after a moment. */
-type Next = (micros: bigint, timeZone: string) => bigint;
-
-const NEXT: Readonly<Record<number, Next>> = {
-  [WINDOW.quarterHour]: nextQuarterHour,
-  [WINDOW.hour]: nextHour,
-  [WINDOW.day]: (micros, timeZone) => startOf(dateOf(micros, timeZone).add({ days: 1 }), timeZone),
-  [WINDOW.week]: (micros, timeZone) => {
-    const date = dateOf(micros, timeZone);
-    return startOf(date.add({ days: 8 - date.dayOfWeek }), timeZone);
-  },
-  [WINDOW.month]: (micros, timeZone) =>
-    startOf(dateOf(micros, timeZone).with({ day: 1 }).add({ months: 1 }), timeZone),
+/** More than the longest window lasts, so that a range of thousands of years is refused before half a second of work. */
+const LONGEST_MICROS: Readonly<Record<number, bigint>> = {
+  [WINDOW.quarterHour]: QUARTER_HOUR_MICROS,
+  [WINDOW.hour]: 3n * HOUR_MICROS,
+  [WINDOW.day]: 3n * DAY_MICROS,
+  [WINDOW.week]: 9n * DAY_MICROS,
+  [WINDOW.month]: 33n * DAY_MICROS,
 };
 
-/** Offsets of zones are multiples of a quarter of an hour, so its quarters are those of UTC. */
-function nextQuarterHour(micros: bigint): bigint {
-  return floorTo(micros, QUARTER_HOUR_MICROS) + QUARTER_HOUR_MICROS;
+/** Where windows start after a moment, in order, without an end. */
+type Starts = (afterMicros: bigint, timeZone: string) => Iterable<bigint>;
+
+const STARTS: Readonly<Record<number, Starts>> = {
+  // The offsets of today are multiples of a quarter of an hour, so its quarters are those of UTC.
+  [WINDOW.quarterHour]: (after) => multiples(after, QUARTER_HOUR_MICROS),
+  [WINDOW.hour]: hours,
+  [WINDOW.day]: (after, timeZone) => dates(after, timeZone, (date) => date.add({ days: 1 })),
+  [WINDOW.week]: (after, timeZone) =>
+    dates(after, timeZone, (date) => date.add({ days: 8 - date.dayOfWeek })),
+  [WINDOW.month]: (after, timeZone) =>
+    dates(after, timeZone, (date) => date.with({ day: 1 }).add({ months: 1 })),
+};
+
+function* multiples(afterMicros: bigint, unit: bigint): Generator<bigint> {
+  for (let start = floorTo(afterMicros, unit) + unit; ; start += unit) yield start;
 }
 
-/** When the clock of the zone next shows a full hour, or another hour because it was changed. */
-function nextHour(micros: bigint, timeZone: string): bigint {
-  const { hour } = zoned(micros, timeZone);
-  let next = nextQuarterHour(micros);
-  for (;;) {
-    const local = zoned(next, timeZone);
-    if (local.minute === 0 || local.hour !== hour) return next;
-    next += QUARTER_HOUR_MICROS;
+/**
+ * When the clock of the zone shows a full hour, or another hour because it was changed. Between two changes this is
+ * arithmetic: a year of hours, each by way of the zone's rules, would keep the process busy for 0.2 s.
+ */
+function* hours(afterMicros: bigint, timeZone: string): Generator<bigint> {
+  for (let from = zoned(afterMicros, timeZone); ;) {
+    const offset = offsetOf(from);
+    const change = from.getTimeZoneTransition('next');
+    const until = change === null ? undefined : microsOf(change);
+    for (const local of multiples(microsOf(from) + offset, HOUR_MICROS)) {
+      if (until !== undefined && local - offset >= until) break;
+      yield local - offset;
+    }
+    if (change === null || until === undefined) return;
+    const before = until - 1n + offset;
+    const after = until + offsetOf(change);
+    if (after % HOUR_MICROS === 0n || floorTo(before, HOUR_MICROS) !== floorTo(after, HOUR_MICROS))
+      yield until;
+    from = change;
   }
 }
 
-function dateOf(micros: bigint, timeZone: string): Temporal.PlainDate {
-  return zoned(micros, timeZone).toPlainDate();
-}
-
-function startOf(date: Temporal.PlainDate, timeZone: string): bigint {
-  return date.toZonedDateTime(timeZone).epochNanoseconds / 1000n;
+/** When dates begin. `next`: the first date of the next window. */
+function* dates(
+  afterMicros: bigint,
+  timeZone: string,
+  next: (date: Temporal.PlainDate) => Temporal.PlainDate,
+): Generator<bigint> {
+  let last = afterMicros;
+  for (let date = next(zoned(last, timeZone).toPlainDate()); ; date = next(date)) {
+    const start = microsOf(date.toZonedDateTime(timeZone));
+    // Not later: a zone left a date out, or its clock was put back from a date to the one before.
+    if (start > last) yield (last = start);
+  }
 }
 
 function zoned(micros: bigint, timeZone: string): Temporal.ZonedDateTime {
   return new Temporal.ZonedDateTime(micros * 1000n, timeZone);
+}
+
+function microsOf({ epochNanoseconds }: Temporal.ZonedDateTime): bigint {
+  return epochNanoseconds / 1000n;
+}
+
+function offsetOf({ offsetNanoseconds }: Temporal.ZonedDateTime): bigint {
+  return BigInt(offsetNanoseconds) / 1000n;
 }
 
 /** The last multiple of `unit` that is not after `micros`, also before 1970. */

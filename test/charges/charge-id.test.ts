@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 
-import { newChargeId, timeOfChargeId } from '../../src/charges/charge-id.ts';
+import { firstIdAt, lastIdAt, newChargeId, timeOfChargeId } from '../../src/charges/charge-id.ts';
 
 const START_MS = 1_800_000_000_000;
 
@@ -33,6 +33,14 @@ describe('ids of charges', () => {
     for (const id of idsAt(START_MS + 100, 3)) {
       expect(timeOfChargeId(id)).toBe(BigInt(START_MS + 100) * 1000n);
     }
+  });
+
+  test('lie between the first and the last one of their millisecond', () => {
+    const [id = ''] = idsAt(START_MS + 150, 1);
+    const micros = timeOfChargeId(id);
+    const bounds = [firstIdAt(micros), id, lastIdAt(micros), firstIdAt(micros + 1000n)];
+    expectAscending(bounds);
+    expect(bounds.map(timeOfChargeId)).toEqual([micros, micros, micros, micros + 1000n]);
   });
 
   test('follow a clock that was set back far: charges must not stay dated in the future', () => {

@@ -9,6 +9,10 @@ export interface PlanNode {
   readonly index: string | undefined;
   /** Rows that it gave, of all its loops together. */
   readonly rows: number;
+  /** Rows that it looked at: also those that its filter removed. */
+  readonly rowsRead: number;
+  /** Pages of tables and indexes that it and the nodes below it looked at. */
+  readonly blocks: number;
 }
 
 interface JsonNode {
@@ -17,6 +21,9 @@ interface JsonNode {
   readonly 'Index Name'?: string;
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
   readonly Plans?: readonly JsonNode[];
 }
 
@@ -27,18 +34,22 @@ export async function explain(
   values: unknown[] = [],
 ): Promise<PlanNode[]> {
   const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: JsonNode }] }>(
-    `EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`,
+    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${sql}`,
     values,
   );
   return rows.flatMap((row) => nodesOf(row['QUERY PLAN'][0].Plan));
 }
 
 function nodesOf(node: JsonNode): PlanNode[] {
+  const loops = node['Actual Loops'];
+  const rows = Math.round(node['Actual Rows'] * loops);
   const own = {
     type: node['Node Type'],
     relation: node['Relation Name'],
     index: node['Index Name'],
-    rows: Math.round(node['Actual Rows'] * node['Actual Loops']),
+    rows,
+    rowsRead: rows + Math.round((node['Rows Removed by Filter'] ?? 0) * loops),
+    blocks: node['Shared Hit Blocks'] + node['Shared Read Blocks'],
   };
   return [own, ...(node.Plans ?? []).flatMap(nodesOf)];
 }

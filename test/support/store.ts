@@ -121,8 +121,12 @@ export async function openTestStore(): Promise<TestStore> {
 }
 
 /** A reader with connections and price versions of its own. */
-export function readerOf(reads: ReadConnections, database: Database): ChargeReader {
-  return createChargeReader(reads, new PriceBooks(database.em, () => undefined));
+export function readerOf(
+  reads: ReadConnections,
+  database: Database,
+  options?: Parameters<typeof createChargeReader>[2],
+): ChargeReader {
+  return createChargeReader(reads, new PriceBooks(database.em, () => undefined), options);
 }
 
 /** A valid request; `content` replaces what a test cares about. */

@@ -254,6 +254,11 @@ export interface GetChargeResponse {
 /**
  * Selects charges: those that match every field that is set. A field that is
  * not set does not restrict.
+ *
+ * Lists look only at the charges of one field, the first of `import_id`,
+ * `reference`, `session_key` and `user_profile` that is set, and within
+ * `start_time` and `end_time`. Every other field is compared charge by charge:
+ * with one of these and a time range, a list has fewer pages that are short.
  */
 export interface ChargeFilter {
   /** Exactly this user profile. At most 255 characters. */
@@ -294,8 +299,9 @@ export interface ChargeFilter_LabelsEntry {
 export interface ListChargesRequest {
   /**
    * How many charges to return at most. 0 means 100; more than 1000 means 1000
-   * (AIP-158). A page may hold fewer even if more follow: it ends before 1 MiB,
-   * and earlier on a busy server. Only an empty `next_page_token` is the end.
+   * (AIP-158). A page may hold fewer, or none, even if more follow: it ends before
+   * 1 MiB, after 20,000 charges that it looked at, and earlier on a busy server.
+   * Only an empty `next_page_token` is the end.
    */
   pageSize: number;
   /**
@@ -3901,7 +3907,12 @@ export const ChargeServiceService = {
   },
   /**
    * Lists charges by usage time, newest first unless asked otherwise, in pages
-   * whose cost does not grow with their depth.
+   * whose cost grows neither with their depth nor with the number of charges.
+   *
+   * One page looks at 20,000 charges at most. If too few of them match, the page is
+   * short or even empty, and its token goes on where it stopped. Ask for the next
+   * page until there is no token. `ChargeFilter` says which filters look at few
+   * charges.
    *
    * A charge that is written while you page appears at its usage time: on a later
    * page, or not at all if that page was already returned. Charges that existed
@@ -4150,7 +4161,12 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
   getCharge: handleUnaryCall<GetChargeRequest, GetChargeResponse>;
   /**
    * Lists charges by usage time, newest first unless asked otherwise, in pages
-   * whose cost does not grow with their depth.
+   * whose cost grows neither with their depth nor with the number of charges.
+   *
+   * One page looks at 20,000 charges at most. If too few of them match, the page is
+   * short or even empty, and its token goes on where it stopped. Ask for the next
+   * page until there is no token. `ChargeFilter` says which filters look at few
+   * charges.
    *
    * A charge that is written while you page appears at its usage time: on a later
    * page, or not at all if that page was already returned. Charges that existed
@@ -4376,7 +4392,12 @@ export interface ChargeServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Lists charges by usage time, newest first unless asked otherwise, in pages
-   * whose cost does not grow with their depth.
+   * whose cost grows neither with their depth nor with the number of charges.
+   *
+   * One page looks at 20,000 charges at most. If too few of them match, the page is
+   * short or even empty, and its token goes on where it stopped. Ask for the next
+   * page until there is no token. `ChargeFilter` says which filters look at few
+   * charges.
    *
    * A charge that is written while you page appears at its usage time: on a later
    * page, or not at all if that page was already returned. Charges that existed

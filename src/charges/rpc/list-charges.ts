@@ -22,7 +22,7 @@ const PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Pages that are read at once: half of the connections for reads, so that the other half serves the rest. */
 const LISTS_MAX = 4;
-/** Lists that wait for that: a second of work, even if all pages are large. */
+/** Lists that wait for that: a second of work if all pages are large, a few if each reads as many rows as it may. */
 const WAITING_LISTS_MAX = 256;
 
 /** The method on a reader. */

@@ -7,6 +7,7 @@ import { microsFromTimestamptz } from '../../database/types/micros.ts';
 import { CHARGE_STATE } from '../charge.ts';
 import { COST_COLUMNS } from '../cost-columns.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
+import type { Condition } from './charge-conditions.ts';
 
 /** SQL of a cost column of a charge as it is now, if `latest` is its latest revision. */
 export function currentCost(column: (typeof COST_COLUMNS)[number]): string {
@@ -14,8 +15,11 @@ export function currentCost(column: (typeof COST_COLUMNS)[number]): string {
 }
 
 /** For WHERE: the charge counts. OFFSET 0 makes it a look-up for each row: as a join, it could change their order. */
-export const IS_ACTIVE = `NOT EXISTS (SELECT FROM correction
-  WHERE correction.tenant = charge.tenant AND correction.charge_id = charge.id OFFSET 0)`;
+export const IS_ACTIVE: Condition = {
+  sql: `NOT EXISTS (SELECT FROM correction
+    WHERE correction.tenant = charge.tenant AND correction.charge_id = charge.id OFFSET 0)`,
+  values: [],
+};
 
 /**
  * A select list and joins that add what was recorded later to rows of `charge`. Both tables are looked up by their

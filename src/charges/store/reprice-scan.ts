@@ -2,9 +2,9 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import { microsFromTimestamptz, timestamptzFromMicros } from '../../database/types/micros.ts';
+import { microsFromTimestamptz } from '../../database/types/micros.ts';
 import type { ChargeFilter, ListPosition } from '../charge.ts';
-import { beyondPlace } from './beyond-place.ts';
+import { allOf, type Condition, indexRangeOf } from './charge-conditions.ts';
 import { IS_ACTIVE } from './current-charges.ts';
 
 /**
@@ -36,24 +36,20 @@ export interface Scan {
 /**
  * Reads the next {@link SCAN_ROWS} charges of the time range, and says which of them match. A query that returns
  * matches only could read the whole range for one of them, and would then have no place to go on from.
- *
- * So the rows are chosen by one index, and everything else is asked of each row: which of two indexes has fewer rows
- * cannot be known beforehand.
  */
 export async function scanCharges(em: EntityManager, tenant: string, query: ScanQuery): Promise<Scan> {
-  const { indexed, others } = conditionsOf(query);
-  const { startTimeMicros, endTimeMicros } = query.filter;
-  if (startTimeMicros === undefined || endTimeMicros === undefined) throw new TypeError('no time range');
-  const times = [startTimeMicros, endTimeMicros].map(timestamptzFromMicros);
+  const { filter, includePriced, after } = query;
+  const range = indexRangeOf(tenant, filter, 'oldest_first', after);
+  const scan = allOf([range.fromStart, range.before(range.end), ...range.afterPlace]);
+  const matching = allOf([...range.others, IS_ACTIVE, ...(includePriced ? [] : [IS_UNPRICED])]);
   const rows = await em.execute<{ id: string; usage_time: string; matches: boolean | null }[]>(
-    `SELECT charge.id, charge.usage_time, ${sqlOf(others)} AS matches
+    `SELECT charge.id, charge.usage_time, ${matching.sql} AS matches
      FROM (
-       SELECT * FROM charge
-       WHERE tenant = ? AND usage_time >= ?::timestamptz AND usage_time < ?::timestamptz AND ${sqlOf(indexed)}
-       ORDER BY usage_time, create_time FETCH FIRST ${SCAN_ROWS} ROWS WITH TIES
+       SELECT * FROM charge WHERE ${scan.sql}
+       ORDER BY ${range.order} FETCH FIRST ${SCAN_ROWS} ROWS WITH TIES
      ) AS charge
      ORDER BY charge.usage_time, charge.id`,
-    [...others.flatMap(({ values }) => values), tenant, ...times, ...indexed.flatMap(({ values }) => values)],
+    [...matching.values, ...scan.values],
     { loggerContext: em.getLoggerContext() },
   );
   const charges = rows.map(({ id, usage_time, matches }) => ({
@@ -62,48 +58,6 @@ export async function scanCharges(em: EntityManager, tenant: string, query: Scan
     matches: matches === true,
   }));
   return { charges, isLast: charges.length < SCAN_ROWS };
-}
-
-interface Condition {
-  readonly sql: string;
-  readonly values: readonly unknown[];
-}
-
-const sqlOf = (conditions: readonly Condition[]): string =>
-  conditions.map(({ sql }) => sql).join(' AND ') || 'true';
-
-/** Columns with an index in the order of the scan. The first one that the filter names is used. */
-const INDEXED = [
-  ['importId', 'import_id'],
-  ['reference', 'reference'],
-  ['sessionKey', 'session_key'],
-  ['userProfile', 'user_profile'],
-] as const;
-const NOT_INDEXED = [
-  ['provider', 'provider'],
-  ['chargeType', 'charge_type'],
-  ['model', 'model'],
-] as const;
-
-function conditionsOf({ filter, includePriced, after }: ScanQuery): {
-  indexed: Condition[];
-  others: Condition[];
-} {
-  const [first, ...further] = equalities(filter, INDEXED);
-  const others = [...further, ...equalities(filter, NOT_INDEXED), { sql: IS_ACTIVE, values: [] }];
-  const labels = JSON.stringify(Object.fromEntries(filter.labels ?? []));
-  if (filter.labels !== undefined) others.push({ sql: 'labels @> ?::jsonb', values: [labels] });
-  if (!includePriced) others.push(IS_UNPRICED);
-  const indexed = first === undefined ? [] : [first];
-  if (after !== undefined) indexed.push(beyondPlace(after, 'oldest_first'));
-  return { indexed, others };
-}
-
-function equalities(filter: ChargeFilter, columns: typeof INDEXED | typeof NOT_INDEXED): Condition[] {
-  return columns.flatMap(([member, column]) => {
-    const value = filter[member];
-    return value === undefined ? [] : [{ sql: `${column} = ?`, values: [value] }];
-  });
 }
 
 /** By its latest revision, or else as it was recorded. */

@@ -1,13 +1,9 @@
 /** Compares rows with what the service has already. */
 
 import type { Charge } from '../../../generated/charge/v1/charge.ts';
-import {
-  ChargeServiceService,
-  ListChargesOrder,
-  type CreateChargeRequest,
-} from '../../../generated/charge/v1/charge_service.ts';
+import { ListChargesOrder, type CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
 import { ServiceTier } from '../../../generated/charge/v1/money.ts';
-import { ALL_CHARGES, chargeOf } from '../lists.ts';
+import { ALL_CHARGES, chargeOf, chargesOf } from '../lists.ts';
 import type { Session } from '../session.ts';
 import { microsOf, timestampOf } from '../time.ts';
 import { isLaterEqualRow } from './identity.ts';
@@ -36,27 +32,33 @@ export async function lookAlikes(
   const answers = await Promise.all(
     asked.map(async ({ charge, requestId: value }) => {
       if (!charge || (await chargeOf(session, { $case: 'requestId', value }))) return undefined;
-      return (await chargesAt(session, charge)).some((stored) => isAlike(stored, charge));
+      return isAnyAlike(session, charge);
     }),
   );
   const ofNewRows = answers.filter((answer) => answer !== undefined);
   return { asked: ofNewRows.length, alike: ofNewRows.filter(Boolean).length };
 }
 
-async function chargesAt(session: Session, { usageTime, model }: Charge): Promise<readonly Charge[]> {
+/** Whether one of the charges of its moment and model is alike. */
+async function isAnyAlike(session: Session, charge: Charge): Promise<boolean> {
+  const { usageTime, model } = charge;
   const micros = usageTime ? microsOf(usageTime) : 0n;
   // A spreadsheet may have cut the seconds off, or the digits after them.
   const cut = CUT_MICROS.find((unit) => micros % unit === 0n) ?? 1n;
   const times = { startTime: timestampOf(micros), endTime: timestampOf(micros + cut) };
-  const { charges } = await session.call(ChargeServiceService.listCharges, {
+  const stored = chargesOf(session, {
     pageSize: LISTED_MAX,
-    pageToken: '',
     filter: { ...ALL_CHARGES, model, ...times },
     order: ListChargesOrder.LIST_CHARGES_ORDER_UNSPECIFIED,
     // Charges that were voided do not count, so they may be recorded again.
     includeCorrected: false,
   });
-  return charges;
+  let listed = 0;
+  for await (const other of stored) {
+    if (isAlike(other, charge)) return true;
+    if (++listed === LISTED_MAX) break;
+  }
+  return false;
 }
 
 function isAlike(stored: Charge, charge: Charge): boolean {

@@ -50,14 +50,17 @@ const SUM_NAMES = SUMS.map(({ name }) => name).join(', ');
 const sumsOf = (sql: (sum: (typeof SUMS)[number]) => string): string =>
   SUMS.map((sum) => `coalesce(sum(${sql(sum)}), 0)::numeric AS ${sum.name}`).join(', ');
 
+/** Before every usage time: some releases of PostgreSQL round down by one step too many before the origin. */
+const ORIGIN = `'0001-01-01 00:00+00'`;
+
 /** SQL of the sums at every level over a relation of signed charges: the columns of `usage_rollup` from `level` on. */
 export function rollupsOf(relation: string): string {
   return `
 WITH change AS (
   SELECT ${KEYS.map(({ name, ofCharge }) => `${ofCharge} AS ${name}`).join(', ')}, user_profile,
     ${SUMS.map(({ name, ofCharge }) => `${ofCharge} AS ${name}`).join(', ')},
-    date_bin('15 minutes', usage_time, '2000-01-01 00:00+00') AS quarter,
-    date_bin('1 day', usage_time, '2000-01-01 00:00+00') AS day
+    date_bin('15 minutes', usage_time, ${ORIGIN}) AS quarter,
+    date_bin('1 day', usage_time, ${ORIGIN}) AS day
   FROM (${relation}) AS charge
 ), quarter AS MATERIALIZED (
   SELECT quarter, ${KEY_NAMES}, ${sumsOf(({ name }) => name)} FROM change GROUP BY quarter, ${KEY_NAMES}
@@ -65,7 +68,7 @@ WITH change AS (
 SELECT ${ROLLUP_LEVEL.quarterHour} AS level, quarter AS start_time, '' AS user_profile, ${KEY_NAMES}, ${SUM_NAMES}
 FROM quarter
 UNION ALL
-SELECT ${ROLLUP_LEVEL.day}, date_bin('1 day', quarter, '2000-01-01 00:00+00') AS day, '', ${KEY_NAMES},
+SELECT ${ROLLUP_LEVEL.day}, date_bin('1 day', quarter, ${ORIGIN}) AS day, '', ${KEY_NAMES},
   ${sumsOf(({ name }) => name)}
 FROM quarter GROUP BY day, ${KEY_NAMES}
 UNION ALL

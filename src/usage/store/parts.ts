@@ -1,7 +1,7 @@
-/** The parts that an answer is the sum of. Each has one row for each window, group and pair of currencies. */
+/** The parts that an answer is the sum of. Each has rows for each window, group and pair of currencies. */
 
 import { countedCharges, signedCharges } from '../../charges/index.ts';
-import { ROLLUP_LEVEL } from '../plan.ts';
+import { namesUsers, ROLLUP_LEVEL } from '../plan.ts';
 import type { UsageQuery } from '../usage.ts';
 import { CURRENCY_COLUMNS, type DimensionColumn, SUMS } from './columns.ts';
 import { conditionsOf } from './conditions.ts';
@@ -16,42 +16,69 @@ export interface Grouping {
 /** Kept sums as of the cursor, for the times between `:sumStarts` and `:sumEnds`. */
 export function keptSums(query: UsageQuery, grouping: Grouping): string {
   const from = query.filter.userProfile ? USER_ROLLUPS : ROLLUPS;
-  const columns = keysOf(grouping).map(({ name }) => `rollup.${name}`);
-  const sums = SUMS.map(({ name }) => `sum(rollup.${name}) AS ${name}`);
+  const columns = [...keysOf(grouping), ...SUMS].map(({ name }) => `rollup.${name}`);
+  const time = namesUsers(query) ? `rollup.start_time + ${HALF_DAY}` : 'rollup.start_time';
   return `
-SELECT ${windowOf('rollup.start_time', grouping)} AS win, ${[...columns, ...sums].join(', ')}
-FROM ${from} AND ${conditionsOf(query.filter, 'rollup')}
-GROUP BY ${placesOf(grouping)}`;
+SELECT ${windowOf(time, grouping)} AS win, ${columns.join(', ')}
+FROM ${from} WHERE ${conditionsOf(query.filter, 'rollup')}`;
 }
 
-const PART = `unnest(:sumLevels::smallint[], :sumStarts::timestamptz[], :sumEnds::timestamptz[])
-    AS part (level, start_time, end_time)`;
+const ROLLUPS = `unnest(:sumLevels::smallint[], :sumStarts::timestamptz[], :sumEnds::timestamptz[])
+    AS part (level, start_time, end_time)
+  JOIN usage_rollup AS rollup ON rollup.tenant = :tenant AND rollup.level = part.level
+    AND rollup.start_time >= part.start_time AND rollup.start_time < part.end_time`;
 
-const ROLLUPS = `${PART} JOIN usage_rollup AS rollup ON rollup.tenant = :tenant AND rollup.level = part.level
-  AND rollup.start_time >= part.start_time AND rollup.start_time < part.end_time`;
+const FIRST_DAY = (condition: string): string => `
+      SELECT start_time FROM usage_rollup
+      WHERE tenant = :tenant AND level = ${ROLLUP_LEVEL.day} AND ${condition} ORDER BY start_time LIMIT 1`;
 
-/** The days that there are come from the sums of all users, so that one user's rows are found by their key. */
+/**
+ * The days that there are come from the sums of all users, each by one look-up, and one user's rows of a day by another
+ * one. A join would read the rows of all users, or those of the user's other years.
+ */
 const USER_ROLLUPS = `(
-    SELECT DISTINCT day.start_time FROM ${PART} JOIN usage_rollup AS day ON day.tenant = :tenant
-      AND day.level = ${ROLLUP_LEVEL.day} AND day.start_time >= part.start_time AND day.start_time < part.end_time
-  ) AS day JOIN usage_rollup AS rollup ON rollup.tenant = :tenant AND rollup.level = ${ROLLUP_LEVEL.userDay}
-    AND rollup.start_time = day.start_time`;
+    WITH RECURSIVE day AS (
+      (${FIRST_DAY('start_time >= :firstSum::timestamptz')})
+      UNION ALL
+      SELECT (${FIRST_DAY('start_time > day.start_time')}) FROM day WHERE day.start_time < :lastSum::timestamptz
+    ) SELECT start_time FROM day WHERE start_time < :lastSum::timestamptz
+  ) AS day CROSS JOIN LATERAL (
+    SELECT * FROM usage_rollup WHERE tenant = (SELECT :tenant::text) AND level = ${ROLLUP_LEVEL.userDay}
+      AND usage_rollup.start_time = day.start_time AND user_profile = :userProfile OFFSET 0
+  ) AS rollup`;
 
-/** For the times of the kept sums: what the events after the cursor changed. */
+const HALF_DAY = `interval '12 hours'`;
+const NOON = `date_bin('1 day', charge.usage_time, '0001-01-01 00:00+00') + ${HALF_DAY}`;
+
+/** For the times of the kept sums: what the events after the cursor changed, in the windows of those sums. */
 export function newerThanSums(query: UsageQuery, grouping: Grouping): string {
-  const events = signedCharges(':cursor::bigint', ':head::bigint');
-  return ofCharges(
-    `SELECT * FROM (${events}) AS charge
-     WHERE charge.usage_time <@ :summed::tstzmultirange AND ${conditionsOf(query.filter, 'charge')}`,
-    grouping,
-  );
+  const relation = `SELECT * FROM (${signedCharges(':cursor::bigint', ':head::bigint')}) AS charge
+    WHERE charge.usage_time <@ :summed::tstzmultirange AND ${conditionsOf(query.filter, 'charge')}`;
+  return ofCharges(relation, grouping, { time: namesUsers(query) ? NOON : USAGE_TIME });
 }
+
+const USAGE_TIME = 'charge.usage_time';
 
 /** Charges as they are now, for the times between `:chargeStarts` and `:chargeEnds`. */
 export function charges(query: UsageQuery, grouping: Grouping): string {
-  const join = `JOIN unnest(:chargeStarts::timestamptz[], :chargeEnds::timestamptz[]) AS part (start_time, end_time)
+  return ofCharges(between('charge', query), grouping, { time: USAGE_TIME });
+}
+
+/**
+ * For the times between `:movedStarts` and `:movedEnds`: charges as they are now, in their own windows, and taken out of
+ * those of the kept sums.
+ */
+export function movedCharges(query: UsageQuery, grouping: Grouping): string {
+  const relation = `SELECT charge.*, move.factor,
+      CASE move.factor WHEN 1 THEN ${USAGE_TIME} ELSE ${NOON} END AS counted_time
+    FROM (${between('moved', query)}) AS charge CROSS JOIN (VALUES (1), (-1)) AS move (factor)`;
+  return ofCharges(relation, grouping, { time: 'charge.counted_time', factor: 'charge.factor *' });
+}
+
+function between(times: 'charge' | 'moved', query: UsageQuery): string {
+  const join = `JOIN unnest(:${times}Starts::timestamptz[], :${times}Ends::timestamptz[]) AS part (start_time, end_time)
     ON charge.usage_time >= part.start_time AND charge.usage_time < part.end_time`;
-  return ofCharges(countedCharges(join, conditionsOf(query.filter, 'charge')), grouping);
+  return countedCharges(join, conditionsOf(query.filter, 'charge'));
 }
 
 /** Taken out: what the events after `:asOf` changed. */
@@ -61,15 +88,23 @@ export function newerThanAsked(query: UsageQuery, grouping: Grouping): string {
      WHERE charge.usage_time >= :startTime::timestamptz AND charge.usage_time < :endTime::timestamptz
        AND ${conditionsOf(query.filter, 'charge')}`,
     grouping,
-    '-',
+    { time: USAGE_TIME, factor: '-' },
   );
 }
 
-function ofCharges(relation: string, grouping: Grouping, sign = ''): string {
+/** How charges are counted: in the window of a time, and with a factor. */
+interface Counting {
+  readonly time: string;
+  readonly factor?: string;
+}
+
+function ofCharges(relation: string, grouping: Grouping, { time, factor = '' }: Counting): string {
   const columns = keysOf(grouping).map(({ name, ofCharge }) => `${ofCharge} AS ${name}`);
-  const sums = SUMS.map(({ name, ofCharge }) => `coalesce(${sign}sum(${ofCharge}), 0)::numeric AS ${name}`);
+  const sums = SUMS.map(
+    ({ name, ofCharge }) => `coalesce(sum(${factor} ${ofCharge}), 0)::numeric AS ${name}`,
+  );
   return `
-SELECT ${windowOf('charge.usage_time', grouping)} AS win, ${[...columns, ...sums].join(', ')}
+SELECT ${windowOf(time, grouping)} AS win, ${[...columns, ...sums].join(', ')}
 FROM (${relation}) AS charge
 GROUP BY ${placesOf(grouping)}`;
 }

@@ -2,6 +2,7 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
+import { indexedMember } from '../../charges/index.ts';
 import type { ReadConnections, Statement } from '../../database/read-connections.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { asOfOutOfRange, scanLimitExceeded } from '../errors.ts';
@@ -61,24 +62,17 @@ async function prepare(
   return { statement: usageStatement(tenant, state, { ...options, plan }), asOfSequence };
 }
 
-/** The filters with an index of their own, in the order in which PostgreSQL would use them. */
-const INDEXED = [
-  ['importId', 'import_id'],
-  ['reference', 'reference'],
-  ['sessionKey', 'session_key'],
-  ['userProfile', 'user_profile'],
-] as const;
-
 /** Counts what the plan reads, but not further than the limit: it takes 0.1 µs a charge. */
 async function checkScan(
   em: EntityManager,
   tenant: string,
   { filter }: UsageQuery,
-  { charges }: UsagePlan,
+  { charges, moved }: UsagePlan,
   scanMax: number,
 ): Promise<void> {
-  if (charges.length === 0) return;
-  const indexed = INDEXED.find(([member]) => filter[member]);
+  const read = [...charges, ...moved];
+  if (read.length === 0) return;
+  const indexed = indexedMember(filter);
   const condition = indexed === undefined ? 'true' : `charge.${indexed[1]} = :${indexed[0]}`;
   const [row] = await run<{ readonly charges: string }>(em, {
     sql: `SELECT count(*) AS charges FROM (
@@ -90,8 +84,8 @@ async function checkScan(
     parameters: {
       tenant,
       ...conditionParameters(filter),
-      starts: charges.map(startOf),
-      ends: charges.map(endOf),
+      starts: read.map(startOf),
+      ends: read.map(endOf),
       limit: scanMax + 1,
     },
   });

@@ -8,7 +8,7 @@ import type { TimeRange } from '../windows.ts';
 import { DIMENSION_COLUMNS, type DimensionColumn, labelColumn, SUMS } from './columns.ts';
 import { conditionParameters, type Parameters } from './conditions.ts';
 import type { JournalState } from './journal-state.ts';
-import { charges, type Grouping, keptSums, newerThanAsked, newerThanSums } from './parts.ts';
+import { charges, type Grouping, keptSums, movedCharges, newerThanAsked, newerThanSums } from './parts.ts';
 
 /** A question with what was decided about it. */
 export interface UsageStatementOptions {
@@ -37,6 +37,7 @@ export function usageStatement(
     hasSums && keptSums(query, grouping),
     hasSums && cursor < head && newerThanSums(query, grouping),
     plan.charges.length > 0 && charges(query, grouping),
+    plan.moved.length > 0 && movedCharges(query, grouping),
     asOfSequence !== undefined && asOfSequence < head && newerThanAsked(query, grouping),
   ].filter((part) => part !== false);
   const order = ['measure DESC', 'win', ...grouping.dimensions.map(({ name }) => name)].join(', ');
@@ -74,21 +75,24 @@ export function dimensionsOf({ groupBy, groupByLabels }: UsageQuery): DimensionC
   ];
 }
 
-/** The sum of the parts. A group without a charge has no row; everything together always has one. */
+/**
+ * The sum of the parts. A group without a charge has no row, and a currency without one no amount: kept sums remember
+ * them. Everything together always has a row.
+ */
 function totals(query: UsageQuery, { dimensions, hasWindows }: Grouping): string {
   const keys = ['win', ...dimensions.map(({ name }) => name)].join(', ');
   const isOneRow = dimensions.length === 0 && !hasWindows;
   const sums = SUM_COLUMNS.map((name) => `coalesce(sum(${name}), 0) AS ${name}`);
   return `
-  SELECT ${isOneRow ? '1 AS win' : keys}, ${measureOf(query)} AS measure, ${sums.join(', ')},
+  SELECT ${isOneRow ? '1 AS win' : keys}, coalesce(${measureOf(query)}, 0) AS measure, ${sums.join(', ')},
     coalesce(jsonb_agg(jsonb_build_array(cost_currency, cost_nanos::text, reported_cost_currency,
       reported_cost_nanos::text)), '[]') AS amounts
   FROM (
     SELECT ${keys}, cost_currency, reported_cost_currency,
       sum(charges) FILTER (WHERE cost_currency = '') AS unpriced_charges,
       ${SUMS.map(({ name }) => `sum(${name}) AS ${name}`).join(', ')}
-    FROM part GROUP BY ${keys}, cost_currency, reported_cost_currency
-  ) AS by_currency ${isOneRow ? '' : `GROUP BY ${keys} HAVING sum(charges) <> 0`}`;
+    FROM part GROUP BY ${keys}, cost_currency, reported_cost_currency HAVING sum(charges) <> 0
+  ) AS by_currency ${isOneRow ? '' : `GROUP BY ${keys}`}`;
 }
 
 /** Every window of every group that has a charge in one of them. */
@@ -114,11 +118,11 @@ function measureOf({ orderBy }: UsageQuery): string {
     case ORDER.completionTokens:
       return 'sum(completion_tokens)';
     case ORDER.cost:
-      return 'coalesce(sum(cost_nanos) FILTER (WHERE cost_currency = :currency), 0)';
+      return 'sum(cost_nanos) FILTER (WHERE cost_currency = :currency)';
     case ORDER.reportedCost:
-      return 'coalesce(sum(reported_cost_nanos) FILTER (WHERE reported_cost_currency = :currency), 0)';
+      return 'sum(reported_cost_nanos) FILTER (WHERE reported_cost_currency = :currency)';
     case ORDER.unpricedCharges:
-      return 'coalesce(sum(unpriced_charges), 0)';
+      return 'sum(unpriced_charges)';
     default:
       return '0::numeric';
   }
@@ -140,23 +144,27 @@ function placeParameters({ measure, window, group }: UsagePlace): Parameters {
   };
 }
 
-function planParameters({ sums, charges: read }: UsagePlan): Parameters {
+function planParameters({ sums, charges: read, moved }: UsagePlan): Parameters {
   return {
     sumLevels: sums.map(({ level }) => level),
     sumStarts: sums.map(startOf),
     sumEnds: sums.map(endOf),
     summed: `{${sums.map((range) => `[${startOf(range)},${endOf(range)})`).join(',')}}`,
+    firstSum: startOf(sums[0] ?? {}),
+    lastSum: endOf(sums.at(-1) ?? {}),
     chargeStarts: read.map(startOf),
     chargeEnds: read.map(endOf),
+    movedStarts: moved.map(startOf),
+    movedEnds: moved.map(endOf),
   };
 }
 
 /** PostgreSQL's text for the start of a range. */
-export function startOf({ startMicros }: Pick<TimeRange, 'startMicros'>): string {
+export function startOf({ startMicros }: Partial<TimeRange>): string {
   return startMicros === undefined ? '-infinity' : timestamptzFromMicros(startMicros);
 }
 
 /** PostgreSQL's text for the end of a range. */
-export function endOf({ endMicros }: Pick<TimeRange, 'endMicros'>): string {
+export function endOf({ endMicros }: Partial<TimeRange>): string {
   return endMicros === undefined ? 'infinity' : timestamptzFromMicros(endMicros);
 }

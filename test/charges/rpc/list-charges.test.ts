@@ -1,6 +1,6 @@
 /** ListCharges: pages, tokens, filters. */
 
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 
 import {
   ChargeFilter,
@@ -77,6 +77,16 @@ test('a page ends before 1 MiB', async () => {
   expect(new Set(ids).size).toBe(160);
   expect(ids).toHaveLength(160);
   expect(pages).toBe(Math.ceil(160 / first.charges.length));
+});
+
+test('a page without a charge goes on where the store stopped', async () => {
+  const next = { usageTimeMicros: 5n, id: '0190a0e0-0000-0000-0000-000000000000' };
+  const store = jest.spyOn(fixture.journal, 'list').mockResolvedValueOnce({ charges: [], next });
+  const first = await list({});
+  expect(first.charges).toEqual([]);
+  expect(first.nextPageToken).not.toBe('');
+  await list({ pageToken: first.nextPageToken });
+  expect(store.mock.lastCall?.[1].after).toEqual(next);
 });
 
 test('a token belongs to its filter and order', async () => {

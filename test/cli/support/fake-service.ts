@@ -78,7 +78,7 @@ export class FakeService {
         else done({ code: codes.NOT_FOUND, details: 'no such charge' });
       },
       listCharges: (
-        { request: { filter } }: ServerUnaryCall<ListChargesRequest, ListChargesResponse>,
+        { request: { filter, pageToken } }: ServerUnaryCall<ListChargesRequest, ListChargesResponse>,
         done: sendUnaryData<ListChargesResponse>,
       ) => {
         const isThere = ({ usageTime, model, state }: Charge): boolean =>
@@ -86,7 +86,9 @@ export class FakeService {
           model === filter?.model &&
           microsOf(usageTime) >= microsOf(filter.startTime) &&
           microsOf(usageTime) < microsOf(filter.endTime);
-        done(null, { charges: [...this.charges.values()].filter(isThere), nextPageToken: '' });
+        // The first page ends at its limit of rows.
+        if (pageToken === '') done(null, { charges: [], nextPageToken: 'more' });
+        else done(null, { charges: [...this.charges.values()].filter(isThere), nextPageToken: '' });
       },
       watchCharges: unimplemented,
     });

@@ -137,7 +137,9 @@ export class FakeCorrections {
               importId === filter?.importId &&
               (includeCorrected || state === ChargeState.CHARGE_STATE_ACTIVE),
           );
-          const start = Number(pageToken || 0);
+          // The first page ends at its limit of rows.
+          if (pageToken === '') return { charges: [], nextPageToken: '0' };
+          const start = Number(pageToken);
           const isLast = start + PAGE >= found.length;
           return {
             charges: found.slice(start, start + PAGE),
