@@ -145,13 +145,16 @@ export const ErrorReason = {
    * ERROR_REASON_SEQUENCE_ARCHIVED - OUT_OF_RANGE: events from `start_sequence` on can no longer be read, because
    * charges that they are about are archived. Metadata: `start_sequence`,
    * `first_sequence` (the first that can be read). Take what came before from the
-   * files of the archive, and go on at `first_sequence`.
+   * files of the archive, and go on at `first_sequence`. For a question about usage:
+   * `as_of_sequence`, and `first_sequence` (ask as of that or later).
    */
   ERROR_REASON_SEQUENCE_ARCHIVED: 23,
   /**
    * ERROR_REASON_CHARGE_ARCHIVED - NOT_FOUND for a read, FAILED_PRECONDITION for a write: the charge is archived,
    * and can neither be returned nor corrected. A request to record it again was
    * refused: it was recorded before, and does not count twice. Metadata: `charge_id`.
+   * For a question about usage that no kept sum covers: `end_time` (charges before
+   * are archived; ask from then on).
    */
   ERROR_REASON_CHARGE_ARCHIVED: 24,
   /**
