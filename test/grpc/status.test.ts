@@ -59,7 +59,12 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   cancelled: fc.constant(0).map(commonFailures.cancelled),
   internalError: fc.uuid().map(commonFailures.internalError),
   requestIdReused: fc
-    .record({ outcome: fc.constant('conflict' as const), requestId: id, field: text, chargeId: fc.uuid() })
+    .record({
+      outcome: fc.constant('conflict' as const),
+      requestId: id,
+      field: fc.option(text, { nil: undefined }),
+      chargeId: fc.uuid(),
+    })
     .map(chargeFailures.requestIdReused),
   chargeNotFound: fc
     .oneof(fc.record({ id: fc.uuid() }), fc.record({ requestId: id }))
@@ -78,6 +83,20 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
     .tuple(closedPeriod, fc.uuid())
     .map((parts) => chargeFailures.repricePeriodClosed(...parts)),
   laterPeriodClosed: closedPeriod.map(chargeFailures.laterPeriodClosed),
+  chargeArchived: fc
+    .tuple(fc.uuid(), fc.constantFrom('read' as const, 'correct' as const))
+    .map((parts) => chargeFailures.chargeArchived(...parts)),
+  recordedAndArchived: fc.uuid().map(chargeFailures.recordedAndArchived),
+  sequenceArchived: fc
+    .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))
+    .map((sequences) => chargeFailures.sequenceArchived(...sequences)),
+  chargesNotArchivable: fc
+    .uuid()
+    .map((uuid) =>
+      chargeFailures.chargesNotArchivable([
+        { cause: 'CHARGE_NOT_FOUND', text: 'it is missing', metadata: { charge_id: uuid } },
+      ]),
+    ),
   pageTokenInvalid: fc.constant(0).map(commonFailures.pageTokenInvalid),
   sequenceOutOfRange: fc
     .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))
