@@ -4,7 +4,7 @@ import type {
   ChargeServiceClient,
   ExportChargesRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { itemsOf } from '../export/charge-columns.ts';
+import { itemsOf } from '../export/item.ts';
 import { exportedCharges, type SourceOptions } from '../export/charge-source.ts';
 import { ndjsonFormat } from '../export/ndjson.ts';
 import { microsOf, timestampOf, timeText } from '../time.ts';
