@@ -10,6 +10,7 @@ import { CHARGE_STATE, type Correction } from '../../src/charges/charge.ts';
 import * as chargeFailures from '../../src/charges/errors.ts';
 import * as commonFailures from '../../src/errors/failure.ts';
 import * as priceFailures from '../../src/prices/errors.ts';
+import * as usageFailures from '../../src/usage/errors.ts';
 import { callTimeout, COMPRESSED } from '../../src/grpc/call-headers.ts';
 import { prepareFailure, STATUS_DETAILS_KEY, toCallError, toProtoStatus } from '../../src/grpc/status.ts';
 import { summaryOf } from './support/server.ts';
@@ -121,6 +122,15 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
     })
     .chain((refused) => fc.boolean().map((inBatch) => priceFailures.priceRefused(refused, inBatch))),
   priceNotFound: fc.bigInt(1n, 2n ** 63n - 1n).map(priceFailures.priceNotFound),
+  scanLimitExceeded: fc.nat().map(usageFailures.scanLimitExceeded),
+  sumOutOfRange: fc
+    .constantFrom<[string, string?]>(['prompt_tokens'], ['costs', 'USD'])
+    .map((parts) => usageFailures.sumOutOfRange(...parts)),
+  asOfOutOfRange: fc
+    .tuple(fc.bigInt(0n, 2n ** 63n - 1n), fc.bigInt(0n, 2n ** 63n - 1n))
+    .map((sequences) => usageFailures.asOfOutOfRange(...sequences)),
+  unknownTimeZone: fc.constant(0).map(usageFailures.unknownTimeZone),
+  tooManyWindows: fc.constant(0).map(usageFailures.tooManyWindows),
   compressed: fc.constant(COMPRESSED),
   callTimeout: text
     .filter((value) => !/^\d+[HMSmun]$/.test(value))
@@ -168,7 +178,12 @@ test('a prepared failure travels as any other', () => {
 });
 
 test('every function that makes a failure is tested here', () => {
-  const functions = Object.entries({ ...commonFailures, ...chargeFailures, ...priceFailures })
+  const functions = Object.entries({
+    ...commonFailures,
+    ...chargeFailures,
+    ...priceFailures,
+    ...usageFailures,
+  })
     .filter(([name, value]) => typeof value === 'function' && !['ServiceError', 'excerpt'].includes(name))
     .map(([name]) => name);
   expect(Object.keys(MADE_BY)).toEqual(expect.arrayContaining(functions));
