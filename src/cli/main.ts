@@ -6,9 +6,10 @@ import { addCorrections } from './corrections/command.ts';
 import { addImport } from './import/command.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { addPrices } from './prices/command.ts';
+import { addReconcile } from './reconcile/command.ts';
 
 /** Every subcommand adds itself. A new one is a file of its own and one line here. */
-const SUBCOMMANDS = [addImport, addPrices, addCorrections];
+const SUBCOMMANDS = [addImport, addPrices, addCorrections, addReconcile];
 
 /** Runs the subcommand that `args` name and returns the exit status of the process. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {

@@ -38,8 +38,8 @@ export interface StreamComparison {
   readonly repair: boolean;
   readonly signal: AbortSignal;
   /** Messages of the stream. */
-  progress(done: bigint, total: bigint): void | Promise<void>;
-  found(finding: StreamFinding): void | Promise<void>;
+  readonly progress: (done: bigint, total: bigint) => void | Promise<void>;
+  readonly found: (finding: StreamFinding) => void | Promise<void>;
 }
 
 type ComparisonConfig = Pick<Config, 'eventFormat' | 'eventMaxAgeMs' | 'streamReplicas'>;

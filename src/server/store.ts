@@ -15,14 +15,20 @@ import {
   WriteProbe,
 } from '../charges/index.ts';
 import { databaseFault } from '../database/database-fault.ts';
-import { openDatabase } from '../database/orm.ts';
+import { type Database, openDatabase } from '../database/orm.ts';
 import { ReadConnections } from '../database/read-connections.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
-import { createReconciler, createUsageReader, type StreamCheck, usageEntities } from '../usage/index.ts';
+import {
+  createReconciler,
+  createUsageReader,
+  type Reconciler,
+  type StreamCheck,
+  usageEntities,
+} from '../usage/index.ts';
 import { WriteWatch } from './write-watch.ts';
 
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
@@ -110,25 +116,38 @@ export async function openStore(writers: number, options: StoreOptions) {
     /** What UsageService works on. */
     usage: {
       reader: createUsageReader(reads),
-      reconciler: createReconciler(comparisons, new ReadConnections(comparisons, retryAfterMs), {
-        retryAfterMs,
-        stream: options.streamCheck,
-      }),
+      reconciler: openReconciler(comparisons, options.streamCheck),
     },
     watch,
     queuedCharges: () => recorder.queuedCharges,
-    pools: {
-      reads: database.pool,
-      writes: writes.pool,
-      watches: polls.pool,
-      corrections: corrections.pool,
-      comparisons: comparisons.pool,
-    },
+    pools: poolsOf(connections),
     close: async () => {
       follower.close();
       await Promise.all(Object.values(connections).map((pool) => pool.close()));
     },
   };
+}
+
+function poolsOf({
+  database,
+  writes,
+  polls,
+  corrections,
+  comparisons,
+}: Awaited<ReturnType<typeof openConnections>>) {
+  return {
+    reads: database.pool,
+    writes: writes.pool,
+    watches: polls.pool,
+    corrections: corrections.pool,
+    comparisons: comparisons.pool,
+  };
+}
+
+function openReconciler(comparisons: Database, stream: StreamCheck): Reconciler {
+  const { retryAfterMs } = DEFAULT_RPC_LIMITS;
+  const connections = new ReadConnections(comparisons, retryAfterMs);
+  return createReconciler(comparisons, connections, { retryAfterMs, stream });
 }
 
 /** Five pools, so that nothing waits for a connection that something slow is using. */

@@ -131,14 +131,7 @@ async function start(
     () => undefined,
   );
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
-  writeReadyMessage(logger, {
-    grpc,
-    http: http.address,
-    external,
-    postgresql,
-    natsUrl,
-    startedAtMs,
-  });
+  writeReadyMessage(logger, { grpc, http: http.address, external, postgresql, natsUrl, startedAtMs });
   const running = { pool, relay: () => relay, unpublished, stack };
   return { grpc, http: http.address, stop: () => stop(config, logger, running) };
 }

@@ -5,4 +5,4 @@ export { UsageFollower, type UsageFollowerEvents } from './store/journal-followe
 export { createUsageReader } from './store/usage-reader.ts';
 export { createReconciler } from './store/reconcile/reconciler.ts';
 export { CHECK, type Finding, FINDING } from './reconcile.ts';
-export type { StreamCheck } from './ports.ts';
+export type { Reconciler, StreamCheck } from './ports.ts';

@@ -75,8 +75,8 @@ export interface ReconcileOptions {
 
 /** Hears what a run finds. A promise that it returns is waited for. */
 export interface ReconcileEvents {
-  progress(check: number, done: bigint, total: bigint): void | Promise<void>;
-  finding(finding: Finding): void | Promise<void>;
+  readonly progress: (check: number, done: bigint, total: bigint) => void | Promise<void>;
+  readonly finding: (finding: Finding) => void | Promise<void>;
 }
 
 /** What a run of one check works with. */

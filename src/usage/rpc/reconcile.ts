@@ -11,7 +11,7 @@ import {
   toProtoFinding,
   toProtoProgress,
   toProtoSummary,
-} from '../convert-reconcile.ts';
+} from './reconcile-messages.ts';
 import type { Reconciler } from '../ports.ts';
 
 /** A caller hears so often how far the run is. */

@@ -11,9 +11,8 @@ export interface Archived {
 }
 
 /** What was archived of a tenant. Nothing can be yet. */
-export function archivedOf(_em: EntityManager, _tenant: string): Promise<Archived> {
-  return Promise.resolve({ endTimeMicros: undefined, sequence: 0n });
-}
+export const archivedOf: (em: EntityManager, tenant: string) => Promise<Archived> = () =>
+  Promise.resolve({ endTimeMicros: undefined, sequence: 0n });
 
 /** SQL of a relation of every charge that was ever recorded, with `tenant`, `id`, `amends` and `usage_time`. */
 export const RECORDED_CHARGES = 'charge';

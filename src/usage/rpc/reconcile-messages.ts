@@ -1,15 +1,15 @@
 /** Converts between messages of Reconcile and what runs say. Nothing else does. */
 
-import {
-  type FindingCount,
+import type {
+  FindingCount,
   ReconcileFinding,
-  type ReconcileRequest,
-  type ReconcileResponse,
-  type SumLevel,
-} from '../../generated/charge/v1/usage_service.ts';
-import { fromProtoTimestamp, toProtoTimestamp } from '../grpc/timestamp.ts';
-import { ROLLUP_LEVEL } from './plan.ts';
-import { checkOf, type Finding, type ReconcileOptions, type ReconcileSummary } from './reconcile.ts';
+  ReconcileRequest,
+  ReconcileResponse,
+  SumLevel,
+} from '../../../generated/charge/v1/usage_service.ts';
+import { fromProtoTimestamp, toProtoTimestamp } from '../../grpc/timestamp.ts';
+import { ROLLUP_LEVEL } from '../plan.ts';
+import { checkOf, type Finding, type ReconcileOptions, type ReconcileSummary } from '../reconcile.ts';
 
 /** A request that satisfies the contract's rules. */
 export function fromProtoReconcileRequest(request: ReconcileRequest): ReconcileOptions {
