@@ -2,7 +2,10 @@
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import pg from 'pg';
+
 import { CHECK } from '../../../../src/usage/reconcile.ts';
+import { reprice } from '../../../charges/support/corrections.ts';
 import { query } from '../../../support/database.ts';
 import { DAY, openReconcileBook, type ReconcileBook, SEPTEMBER, TENANT } from '../../support/reconcile.ts';
 
@@ -32,13 +35,14 @@ async function write(): Promise<void> {
   await book.follow();
   await book.record([0, 3, 3]);
   await book.voidCharge(ids[4] ?? '');
+  await reprice(book.database.pool, ids[1] ?? '', 5n);
 }
 
 test('a book that nobody has touched has no findings, also with events that are not in the sums', async () => {
   await write();
   const { findings, summary } = await book.reconcile();
   expect(findings).toEqual([]);
-  expect(summary).toMatchObject({ drifts: 0, lastSequence: 14n });
+  expect(summary).toMatchObject({ drifts: 0, lastSequence: 15n });
   await book.follow();
   expect((await book.reconcile()).findings).toEqual([]);
 });
@@ -152,12 +156,12 @@ describe('damage', () => {
   });
 
   test.each([
-    ['is missing', 'DELETE FROM usage_cursor', 'sumCursorMissing', { expected: '14' }],
+    ['is missing', 'DELETE FROM usage_cursor', 'sumCursorMissing', { expected: '15' }],
     [
       'is beyond the journal',
       'UPDATE usage_cursor SET sequence = 99',
       'sumCursorAhead',
-      { expected: '14', found: '99' },
+      { expected: '15', found: '99' },
     ],
   ])(
     'the place of the sums %s: a repair sets it, and makes the days again',
@@ -168,7 +172,7 @@ describe('damage', () => {
       const { findings, summary } = await book.reconcile({ ...SUMS, repair: true });
       expect(findings[0]).toMatchObject({ kind, repaired: true });
       expect(summary.drifts).toBe(0);
-      expect(await query(book.url, 'SELECT sequence::int FROM usage_cursor')).toEqual([{ sequence: 14 }]);
+      expect(await query(book.url, 'SELECT sequence::int FROM usage_cursor')).toEqual([{ sequence: 15 }]);
       expect((await book.reconcile()).findings).toEqual([]);
       await book.record([0, 5]);
       await book.follow();
@@ -242,5 +246,11 @@ test('one run at a time', async () => {
     failure: { reason: 'OVERLOADED', metadata: { limit: 'reconcile_runs' } },
   });
   await first;
+  const other = new pg.Client({ connectionString: book.url });
+  await other.connect();
+  await other.query(`SELECT pg_advisory_lock(1381319503, hashtext('${TENANT}'))`);
+  await expect(book.reconcile()).rejects.toMatchObject({ failure: { reason: 'OVERLOADED' } });
+  await other.query('SELECT pg_advisory_unlock_all()');
+  await other.end();
   expect((await book.reconcile()).findings).toEqual([]);
 });
