@@ -157,7 +157,12 @@ test('a forged page token with a right digest is refused as well', async () => {
 test('a token of the longest group is not too long for the contract', async () => {
   const labels = new Map(['1', '2', '3', '4'].map((key) => [key, LONG]));
   for (const last of ['a', 'b']) {
-    const other = { provider: Provider.PROVIDER_OTHER, otherProvider: LONG + last, model: LONG, region: LONG.slice(0, 63) };
+    const other = {
+      provider: Provider.PROVIDER_OTHER,
+      otherProvider: LONG + last,
+      model: LONG,
+      region: LONG.slice(0, 63),
+    };
     const texts = { userProfile: LONG, sessionKey: LONG, reference: LONG, labels };
     await create(`long ${last}`, { ...texts, ...other, usageTime: timestamp('2026-09-01T00:00:00Z') });
   }
@@ -275,7 +280,6 @@ const openTransactions = async (): Promise<number> => {
 };
 
 test('a third stream is refused, slow readers block nobody, and a stream that is left frees its connection', async () => {
-  expect((await queryAllUsage(client, LARGE, 10_000)).rows.length).toBe(50_000);
   const slow = [openUsageClient(server.address), openUsageClient(server.address)];
   try {
     const [first, second] = await Promise.all(slow.map((one) => startUnread(one)));
