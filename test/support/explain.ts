@@ -9,6 +9,8 @@ export interface PlanNode {
   readonly index: string | undefined;
   /** Rows that it gave, of all its loops together. */
   readonly rows: number;
+  /** Rows that it read and left out, of all its loops together. */
+  readonly removed: number;
 }
 
 interface JsonNode {
@@ -17,6 +19,7 @@ interface JsonNode {
   readonly 'Index Name'?: string;
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
   readonly Plans?: readonly JsonNode[];
 }
 
@@ -39,6 +42,7 @@ function nodesOf(node: JsonNode): PlanNode[] {
     relation: node['Relation Name'],
     index: node['Index Name'],
     rows: Math.round(node['Actual Rows'] * node['Actual Loops']),
+    removed: Math.round((node['Rows Removed by Filter'] ?? 0) * node['Actual Loops']),
   };
   return [own, ...(node.Plans ?? []).flatMap(nodesOf)];
 }

@@ -33,15 +33,22 @@ GROUP BY ${placesOf(grouping)}`;
 const PART = `unnest(:sumLevels::smallint[], :sumStarts::timestamptz[], :sumEnds::timestamptz[])
     AS part (level, start_time, end_time)`;
 
-const ROLLUPS = `${PART} JOIN usage_rollup AS rollup ON rollup.tenant = :tenant AND rollup.level = part.level
-  AND rollup.start_time >= part.start_time AND rollup.start_time < part.end_time`;
+/** OFFSET 0 makes them ranges of the key for each part, whatever PostgreSQL believes about the size of the table. */
+const ROLLUPS = `${PART} JOIN LATERAL (
+    SELECT * FROM usage_rollup AS r WHERE r.tenant = :tenant AND r.level = part.level
+      AND r.start_time >= part.start_time AND r.start_time < part.end_time OFFSET 0
+  ) AS rollup ON true`;
 
 /** The days that there are come from the sums of all users, so that one user's rows are found by their key. */
 const USER_ROLLUPS = `(
-    SELECT DISTINCT day.start_time FROM ${PART} JOIN usage_rollup AS day ON day.tenant = :tenant
-      AND day.level = ${ROLLUP_LEVEL.day} AND day.start_time >= part.start_time AND day.start_time < part.end_time
-  ) AS day JOIN usage_rollup AS rollup ON rollup.tenant = :tenant AND rollup.level = ${ROLLUP_LEVEL.userDay}
-    AND rollup.start_time = day.start_time`;
+    SELECT DISTINCT day.start_time FROM ${PART} JOIN LATERAL (
+      SELECT r.start_time FROM usage_rollup AS r WHERE r.tenant = :tenant AND r.level = ${ROLLUP_LEVEL.day}
+        AND r.start_time >= part.start_time AND r.start_time < part.end_time OFFSET 0
+    ) AS day ON true
+  ) AS day JOIN LATERAL (
+    SELECT * FROM usage_rollup AS r WHERE r.tenant = :tenant AND r.level = ${ROLLUP_LEVEL.userDay}
+      AND r.start_time = day.start_time AND r.user_profile = :userProfile OFFSET 0
+  ) AS rollup ON true`;
 
 /** For the times of the kept sums: what the events after the cursor changed. */
 export function newerThanSums(query: UsageQuery, grouping: Grouping): string {
