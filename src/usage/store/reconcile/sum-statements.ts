@@ -3,16 +3,18 @@
 import { countedCharges, signedCharges } from '../../../charges/index.ts';
 import { CURRENCY_COLUMNS, ROLLUP_DIMENSIONS, SUMS } from '../columns.ts';
 import { ROLLUP_COLUMNS, rollupsOf } from '../follow-journal.ts';
-import { STATE } from '../parts.ts';
 
 const KEYS = [...ROLLUP_DIMENSIONS, ...CURRENCY_COLUMNS].map(({ name }) => name).join(', ');
 const SUM_NAMES = SUMS.map(({ name }) => name);
 
+/** The last number of the journal, and how far the kept sums follow it. */
+const STATE = `state AS MATERIALIZED (
+  SELECT journal_head.last_sequence AS head, coalesce(usage_cursor.sequence, 0) AS cursor
+  FROM journal_head LEFT JOIN usage_cursor USING (tenant) WHERE tenant = :tenant
+)`;
+
 /** The charges of the day that count, as they are now. */
-const CHARGES = countedCharges(
-  '',
-  'charge.usage_time >= :start::timestamptz AND charge.usage_time < :end::timestamptz',
-);
+const CHARGES = countedCharges('(VALUES (:start::timestamptz, :end::timestamptz))', 'true');
 
 /** What the events that are not in the sums yet do to the day. */
 const NEWER = `SELECT * FROM (
