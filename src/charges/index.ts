@@ -12,6 +12,6 @@ export { createChargeReader } from './store/charge-reader.ts';
 export { GroupWriter } from './store/group-writer.ts';
 export { WriteProbe } from './store/write-probe.ts';
 export { indexedMember } from './store/charge-conditions.ts';
-export { countedCharges, signedCharges } from './store/signed-charges.ts';
+export { countedCharges, inRange, signedCharges } from './store/signed-charges.ts';
 export { Repricer } from './store/reprice-charges.ts';
 export { createUnpricedUsageReader } from './store/unpriced-usage.ts';

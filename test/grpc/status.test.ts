@@ -129,6 +129,12 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   asOfOutOfRange: fc
     .tuple(fc.bigInt(0n, 2n ** 63n - 1n), fc.bigInt(0n, 2n ** 63n - 1n))
     .map((sequences) => usageFailures.asOfOutOfRange(...sequences)),
+  asOfArchived: fc
+    .tuple(fc.bigInt(0n, 2n ** 63n - 1n), fc.bigInt(0n, 2n ** 63n - 1n))
+    .map((sequences) => usageFailures.asOfArchived(...sequences)),
+  usageArchived: fc
+    .bigInt(-62_135_596_800_000_000n, 253_402_300_799_999_999n)
+    .map(usageFailures.usageArchived),
   unknownTimeZone: fc.constant(0).map(usageFailures.unknownTimeZone),
   tooManyWindows: fc.constant(0).map(usageFailures.tooManyWindows),
   compressed: fc.constant(COMPRESSED),

@@ -83,15 +83,31 @@ FROM entry ${REVISION} ${chargeOf('revision.charge_id')} WHERE kind = ${repriced
 /**
  * SQL of the charges of the tenant `:tenant` that count, with the same columns and their latest cost. `ranges` is a
  * relation with the columns `start_time` and `end_time`, and `condition` is SQL about `charge`. Each range is read by an
- * index (OFFSET 0): in a join, PostgreSQL would read everything once and compare it with every range.
+ * index (OFFSET 0): in a join, PostgreSQL would read everything once and compare it with every range. `indexed` is the
+ * column with an index of its own that `condition` compares, with its value.
  */
-export function countedCharges(ranges: string, condition: string): string {
+export function countedCharges(
+  ranges: string,
+  condition: string,
+  indexed?: { readonly column: string; readonly value: string },
+): string {
   return `
 SELECT 1 AS sign, ${CURRENT} FROM ${ranges} AS part (start_time, end_time) CROSS JOIN LATERAL (
-  SELECT * FROM charge WHERE charge.tenant = :tenant AND charge.usage_time >= part.start_time
-    AND charge.usage_time < part.end_time AND ${condition} OFFSET 0
+  SELECT * FROM charge WHERE ${inRange('part', indexed)} AND ${condition} OFFSET 0
 ) AS charge ${LATEST}
 WHERE NOT EXISTS (
   SELECT FROM correction WHERE correction.tenant = :tenant AND correction.charge_id = charge.id
 )`;
+}
+
+/**
+ * SQL of the condition that a charge of the tenant `:tenant` is in a range. A comparison of both columns of an index, as
+ * in lists: with two comparisons, PostgreSQL may take the index of usage time alone.
+ */
+export function inRange(part: string, indexed?: { readonly column: string; readonly value: string }): string {
+  const [columns, value] = indexed
+    ? [`${indexed.column}, usage_time`, `${indexed.value}, `]
+    : ['usage_time', ''];
+  return `charge.tenant = :tenant AND (${columns}) >= (${value}${part}.start_time)
+    AND (${columns}) < (${value}${part}.end_time)`;
 }

@@ -1,6 +1,6 @@
 /** Filters of charges as conditions of a statement. */
 
-import type { ChargeFilter } from '../../charges/index.ts';
+import { type ChargeFilter, indexedMember } from '../../charges/index.ts';
 import { jsonOfMap } from '../../database/types/json-map.ts';
 
 /** Values of named parameters. */
@@ -27,6 +27,14 @@ export function conditionsOf(filter: ChargeFilter, relation: 'charge' | 'rollup'
   );
   if (hasLabels(filter)) conditions.push(`${relation}.labels @> :labels::jsonb`);
   return conditions.join(' AND ') || 'true';
+}
+
+/** The column among them whose index is read, and its parameter; undefined: that of usage time. */
+export function indexedOf(
+  filter: ChargeFilter,
+): { readonly column: string; readonly value: string } | undefined {
+  const indexed = indexedMember(filter);
+  return indexed && { column: indexed[1], value: `:${indexed[0]}` };
 }
 
 /** The parameters of these conditions. */

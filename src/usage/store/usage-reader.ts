@@ -2,7 +2,7 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import { indexedMember } from '../../charges/index.ts';
+import { inRange } from '../../charges/index.ts';
 import type { ReadConnections, Statement } from '../../database/read-connections.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { asOfOutOfRange, scanLimitExceeded } from '../errors.ts';
@@ -10,7 +10,7 @@ import { planUsage, type UsagePlan } from '../plan.ts';
 import type { UsageReader } from '../ports.ts';
 import type { UsageQuery } from '../usage.ts';
 import { checkArchive } from './check-archive.ts';
-import { conditionParameters } from './conditions.ts';
+import { conditionParameters, indexedOf } from './conditions.ts';
 import { type RawUsageRow, usageRows } from './rows.ts';
 import { readJournalState } from './journal-state.ts';
 import { endOf, startOf, usageStatement, type UsageStatementOptions } from './usage-statement.ts';
@@ -74,13 +74,10 @@ async function checkScan(
 ): Promise<void> {
   const read = [...charges, ...moved];
   if (read.length === 0) return;
-  const indexed = indexedMember(filter);
-  const condition = indexed === undefined ? 'true' : `charge.${indexed[1]} = :${indexed[0]}`;
   const [row] = await run<{ readonly charges: string }>(em, {
     sql: `SELECT count(*) AS charges FROM (
         SELECT FROM unnest(:starts::timestamptz[], :ends::timestamptz[]) AS part (start_time, end_time)
-        JOIN charge ON charge.tenant = :tenant AND ${condition}
-          AND charge.usage_time >= part.start_time AND charge.usage_time < part.end_time
+        CROSS JOIN LATERAL (SELECT FROM charge WHERE ${inRange('part', indexedOf(filter))} OFFSET 0) AS charge
         LIMIT :limit
       ) AS charge`,
     parameters: {
