@@ -83,8 +83,9 @@ FROM entry ${REVISION} ${chargeOf('revision.charge_id')} WHERE kind = ${repriced
 /**
  * SQL of the charges of the tenant `:tenant` that count, with the same columns and their latest cost. `ranges` is a
  * relation with the columns `start_time` and `end_time`, and `condition` is SQL about `charge`. Each range is read by an
- * index (OFFSET 0): in a join, PostgreSQL would read everything once and compare it with every range. `indexed` is the
- * column with an index of its own that `condition` compares, with its value.
+ * index (OFFSET 0): in a join, PostgreSQL would read everything once and compare it with every range. `indexed` is a
+ * column with an index of its own and the value that it has; with a condition of its own, the index would be read from
+ * the first charge with this value on.
  */
 export function countedCharges(
   ranges: string,

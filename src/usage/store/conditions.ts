@@ -22,7 +22,20 @@ const EQUALITIES = [
  * plan asks them then.
  */
 export function conditionsOf(filter: ChargeFilter, relation: 'charge' | 'rollup'): string {
-  const conditions = EQUALITIES.filter(({ member }) => filter[member]).map(
+  return conditionsBut(undefined, filter, relation);
+}
+
+/** The same about charges that are read by an index, without the condition that chooses it. */
+export function conditionsBesideIndex(filter: ChargeFilter): string {
+  return conditionsBut(indexedMember(filter)?.[0], filter, 'charge');
+}
+
+function conditionsBut(
+  omitted: string | undefined,
+  filter: ChargeFilter,
+  relation: 'charge' | 'rollup',
+): string {
+  const conditions = EQUALITIES.filter(({ member }) => filter[member] && member !== omitted).map(
     ({ member, column }) => `${relation}.${column} = :${member}`,
   );
   if (hasLabels(filter)) conditions.push(`${relation}.labels @> :labels::jsonb`);

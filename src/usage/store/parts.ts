@@ -4,7 +4,7 @@ import { countedCharges, signedCharges } from '../../charges/index.ts';
 import { namesUsers, ROLLUP_LEVEL } from '../plan.ts';
 import type { UsageQuery } from '../usage.ts';
 import { CURRENCY_COLUMNS, type DimensionColumn, SUMS } from './columns.ts';
-import { conditionsOf, indexedOf } from './conditions.ts';
+import { conditionsBesideIndex, conditionsOf, indexedOf } from './conditions.ts';
 
 /** How rows are grouped. */
 export interface Grouping {
@@ -77,7 +77,7 @@ export function movedCharges(query: UsageQuery, grouping: Grouping): string {
 
 function between(times: 'charge' | 'moved', query: UsageQuery): string {
   const ranges = `unnest(:${times}Starts::timestamptz[], :${times}Ends::timestamptz[])`;
-  return countedCharges(ranges, conditionsOf(query.filter, 'charge'), indexedOf(query.filter));
+  return countedCharges(ranges, conditionsBesideIndex(query.filter), indexedOf(query.filter));
 }
 
 /** Taken out: what the events after `:asOf` changed. */
