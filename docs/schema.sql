@@ -212,7 +212,13 @@ CREATE TABLE usage_rollup (
   input_characters numeric NOT NULL,
   output_characters numeric NOT NULL,
   CONSTRAINT usage_rollup_pkey PRIMARY KEY (tenant, level, start_time, user_profile, model, provider, other_provider, charge_type, service_tier, region, call_outcome, cost_currency, reported_cost_currency)
-) WITH (fillfactor=80);
+) PARTITION BY LIST (level);
+
+CREATE TABLE usage_rollup_day PARTITION OF usage_rollup FOR VALUES IN ('2') WITH (fillfactor=80);
+
+CREATE TABLE usage_rollup_quarter_hour PARTITION OF usage_rollup FOR VALUES IN ('1') WITH (fillfactor=80);
+
+CREATE TABLE usage_rollup_user_day PARTITION OF usage_rollup FOR VALUES IN ('3') WITH (fillfactor=80);
 
 CREATE INDEX charge_import_id_idx ON public.charge USING btree (tenant, import_id, usage_time, create_time) WHERE (import_id IS NOT NULL);
 

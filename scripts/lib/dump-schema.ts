@@ -16,8 +16,8 @@ export async function dumpSchema(pool: Pool): Promise<string> {
 
 const DUMP = `
 WITH tables AS (
-  SELECT oid, relname, reloptions FROM pg_class
-  WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+  SELECT oid, relname, reloptions, pg_get_partkeydef(oid) AS key FROM pg_class
+  WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 ), columns AS (
   SELECT attrelid, string_agg(
     format('  %I %s%s%s%s%s', attname, format_type(atttypid, atttypmod),
@@ -37,9 +37,15 @@ WITH tables AS (
     format(E',\\n  CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), '' ORDER BY contype, conname) AS list
   FROM pg_constraint WHERE contype <> 'n' GROUP BY conrelid
 ), sections AS (
-  SELECT 1 AS part, relname AS name, format(E'CREATE TABLE %I (\\n%s%s\\n)%s;', relname, columns.list,
-    coalesce(constraints.list, ''), coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', '')) AS section
+  SELECT 1 AS part, relname AS name, format(E'CREATE TABLE %I (\\n%s%s\\n)%s%s;', relname, columns.list,
+    coalesce(constraints.list, ''), coalesce(' PARTITION BY ' || key, ''),
+    coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', '')) AS section
   FROM tables JOIN columns ON attrelid = tables.oid LEFT JOIN constraints ON conrelid = tables.oid
+  UNION ALL
+  SELECT 1, parent.relname || '.' || child.relname, format('CREATE TABLE %I PARTITION OF %I %s%s;', child.relname,
+    parent.relname, pg_get_expr(child.relpartbound, child.oid),
+    coalesce(' WITH (' || array_to_string(child.reloptions, ', ') || ')', ''))
+  FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid JOIN tables AS parent ON parent.oid = inhparent
   UNION ALL
   SELECT 2, indexname, indexdef || ';' FROM pg_indexes
   WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)

@@ -133,6 +133,8 @@ export interface ChargeReader {
   list(tenant: string, query: ListQuery, options?: ReadOptions): Promise<ChargePage>;
   /** Everything that happened to the charge with this key, or undefined if there is none. */
   history(tenant: string, key: ChargeKey, options?: ReadOptions): Promise<ChargeHistory | undefined>;
+  /** The request id that made a charge which this reader has given. */
+  requestIdOf(charge: Charge): string;
   /** How the cost of a charge is made up. */
   linesOf(tenant: string, charge: Charge): Promise<readonly CostLine[]>;
 }

@@ -13,6 +13,7 @@ import {
 import { pathToString } from '@bufbuild/protobuf/reflect';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { createValidator } from '@bufbuild/protovalidate';
+import { Charge } from '../../generated/charge/v1/charge.ts';
 import { CreateChargeRequest, GetChargeHistoryResponse } from '../../generated/charge/v1/charge_service.ts';
 import { CreatePriceRequest, Price } from '../../generated/charge/v1/price_service.ts';
 import type { FieldViolation } from '../errors/failure.ts';
@@ -24,6 +25,8 @@ export interface Contract {
   checkCharge(request: CreateChargeRequest): FieldViolation[];
   checkPrice(request: CreatePriceRequest): FieldViolation[];
   /** Reads proto3 JSON. Throws an Error that says what is wrong. */
+  chargeFromJson(value: unknown): Charge;
+  /** Like {@link Contract.chargeFromJson}. */
   priceFromJson(value: unknown): Price;
   /** Proto3 JSON with all digits of the times, which the generated code cuts to milliseconds. */
   priceToJson(price: Price): JsonValue;
@@ -50,11 +53,13 @@ export function openContract(): Contract {
       rule: ruleId,
     }));
   };
+  const charge = schemaOf('Charge');
   const price = schemaOf('Price');
   const history = schemaOf('GetChargeHistoryResponse');
   return {
     checkCharge: (request) => check('CreateChargeRequest', CreateChargeRequest.encode(request).finish()),
     checkPrice: (request) => check('CreatePriceRequest', CreatePriceRequest.encode(request).finish()),
+    chargeFromJson: (value) => Charge.decode(toBinary(charge, fromJson(charge, value as JsonValue))),
     priceFromJson: (value) => Price.decode(toBinary(price, fromJson(price, value as JsonValue))),
     priceToJson: (value) => toJson(price, fromBinary(price, Price.encode(value).finish())),
     historyToJson: (value) =>

@@ -1,11 +1,12 @@
 /** The calls of a command to the service, repeated if that is safe and may help. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Metadata, type MethodDefinition } from '@grpc/grpc-js';
+import { Client, Metadata, type MethodDefinition, type StatusObject } from '@grpc/grpc-js';
 import pRetry, { AbortError } from 'p-retry';
 import { openClient, ServiceUnavailable, waitForServer } from './client.ts';
 import { EXIT } from './command.ts';
 import { adviceOn, describe, errorOfCall, type ServerError } from './server-error.ts';
+import { openStream } from './server-stream.ts';
 
 /** The service refused a call, and a repeat would change nothing. */
 export class Refused extends Error {
@@ -31,8 +32,9 @@ const CALL_TIMEOUT_MS = 60_000;
 const PAUSES = { retries: Infinity, minTimeout: 100, maxTimeout: 5000, randomize: true };
 /** After so many attempts, INTERNAL is the final answer. */
 const INTERNAL_ATTEMPTS_MAX = 3;
+const AGAIN = 'Run the same command again: nothing is done twice.';
 
-/** A connection for unary calls. Every request must be one that may be sent twice. */
+/** A connection for calls. Every request must be one that may be sent twice. */
 export class Session {
   readonly retryTimeoutMs: number;
   readonly interrupt: AbortSignal;
@@ -65,9 +67,40 @@ export class Session {
     onTrouble?: (text: string) => void,
     retryTimeoutMs = this.retryTimeoutMs,
   ): Promise<R> {
+    const timeoutMs = Math.min(retryTimeoutMs, CALL_TIMEOUT_MS);
+    return this.#repeat(() => this.#attempt(method, request, timeoutMs), onTrouble, retryTimeoutMs);
+  }
+
+  /**
+   * The messages of a method that answers with a stream. It reads no faster than they are used. Until the first one is
+   * there, it is repeated and rejects as {@link Session.call} does. A stream that breaks off later is not repeated.
+   */
+  async *stream<Q, R>(method: MethodDefinition<Q, R>, request: Q): AsyncGenerator<R> {
+    const { messages, first, close } = await this.#repeat(() =>
+      openStream(this.#client, method, request, this.interrupt).catch((error: unknown) => {
+        this.interrupt.throwIfAborted();
+        throw new Refused(errorOfCall(error as StatusObject));
+      }),
+    );
+    try {
+      for (let next = first; !next.done; next = await messages.next()) yield next.value;
+    } catch (error) {
+      this.interrupt.throwIfAborted();
+      const refused = new Refused(errorOfCall(error as StatusObject));
+      throw adviceOn(refused.error) === 'give_up' ? refused : new ServiceUnavailable(refused.message);
+    } finally {
+      close();
+    }
+  }
+
+  async #repeat<T>(
+    attempt: () => Promise<T>,
+    onTrouble?: (text: string) => void,
+    retryTimeoutMs = this.retryTimeoutMs,
+  ): Promise<T> {
     const { interrupt } = this;
     try {
-      return await pRetry(() => this.#attempt(method, request, Math.min(retryTimeoutMs, CALL_TIMEOUT_MS)), {
+      return await pRetry(attempt, {
         ...PAUSES,
         maxRetryTime: retryTimeoutMs,
         // Not `signal`: a call that is in flight gets its answer.
@@ -125,18 +158,24 @@ export async function withSession(
     await session.connect();
     return await run(session);
   } catch (error) {
-    if (!(error instanceof ServiceUnavailable || error instanceof Refused)) throw error;
-    const isRefused = error instanceof Refused;
-    const text = isRefused
-      ? `The service refused: ${error.message}`
-      : `${error.message}. Run the same command again: nothing is done twice.`;
+    const failure = failureOf(error);
+    if (!failure) throw error;
+    const { status, text, exitStatus } = failure;
     process.stderr.write(`${text}\n`);
-    if (options.json) {
-      const result = { status: isRefused ? 'refused' : 'aborted', error: error.message };
-      process.stdout.write(`${JSON.stringify(result)}\n`);
-    }
-    return isRefused ? EXIT.rejected : EXIT.failed;
+    if (options.json)
+      process.stdout.write(`${JSON.stringify({ status, error: (error as Error).message })}\n`);
+    return exitStatus;
   } finally {
     session.close();
   }
+}
+
+/** How a command ended that did not run to its end. Undefined: it is an error of this program. */
+export function failureOf(error: unknown) {
+  const isRefused = error instanceof Refused;
+  if (!isRefused && !(error instanceof ServiceUnavailable)) return undefined;
+  const { message } = error;
+  return isRefused
+    ? { status: 'refused', message, text: `The service refused: ${message}`, exitStatus: EXIT.rejected }
+    : { status: 'aborted', message, text: `${message}. ${AGAIN}`, exitStatus: EXIT.failed };
 }

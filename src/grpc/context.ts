@@ -63,6 +63,7 @@ export interface RpcLoad {
   readonly connections: number;
   readonly recordStreams: number;
   readonly watchStreams: number;
+  readonly exportStreams: number;
   /** Health watches and reflection streams. */
   readonly infrastructureStreams: number;
 }

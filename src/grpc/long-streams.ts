@@ -7,7 +7,7 @@ import { type Failure, overloaded } from '../errors/failure.ts';
 import { prepareFailure } from './status.ts';
 
 /** What a stream is for. Health watches and reflection streams are infrastructure. */
-export type StreamKind = 'record' | 'watch' | 'infrastructure';
+export type StreamKind = 'record' | 'watch' | 'export' | 'infrastructure';
 
 /** An open stream, as the drain sees it. */
 export interface LongStream {
@@ -29,7 +29,7 @@ export class LongStreams {
   readonly #streamsMax: number;
   readonly #overloaded: Failure;
   readonly #open = new Set<LongStream>();
-  readonly #counts: Record<StreamKind, number> = { record: 0, watch: 0, infrastructure: 0 };
+  readonly #counts: Record<StreamKind, number> = { record: 0, watch: 0, export: 0, infrastructure: 0 };
   readonly #byPeer = new Map<string, number>();
   #whenEmpty: (() => void) | undefined;
 
@@ -46,8 +46,8 @@ export class LongStreams {
 
   /** Adds a stream, or says why not. */
   open(stream: LongStream): Failure | undefined {
-    const { record, watch, infrastructure } = this.#counts;
-    const open = stream.kind === 'infrastructure' ? infrastructure : record + watch;
+    const { record, watch, export: exports, infrastructure } = this.#counts;
+    const open = stream.kind === 'infrastructure' ? infrastructure : record + watch + exports;
     const ofPeer = this.#byPeer.get(stream.peer) ?? 0;
     const few = Math.max(1, this.#streamsMax * FEW_STREAMS_PART);
     const max = ofPeer < few ? this.#streamsMax * HARD_LIMIT_FACTOR : this.#streamsMax;

@@ -148,6 +148,9 @@ function loadOf({ admission, streams }: RpcContext, listeners: readonly Listener
     get watchStreams() {
       return streams.count('watch');
     },
+    get exportStreams() {
+      return streams.count('export');
+    },
     get infrastructureStreams() {
       return streams.count('infrastructure');
     },

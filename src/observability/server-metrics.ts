@@ -107,6 +107,7 @@ function watchLoad(load: RpcLoad, { queuedCharges, recordBytes, pools }: LoadSou
     recordBytes,
   );
   gauge('charge_watch_streams', 'Open WatchCharges streams.', () => load.watchStreams);
+  gauge('charge_export_streams', 'Open ExportCharges streams.', () => load.exportStreams);
   gauge(
     'charge_infrastructure_streams',
     'Open health watches and reflection streams.',

@@ -62,7 +62,7 @@ withGrpcurl(`grpcurl${skipped}`, () => {
         'grpc.reflection.v1alpha.ServerReflection',
       ]);
       for (const [service, count] of [
-        [SERVICE, 10],
+        [SERVICE, 11],
         [PRICES, 7],
       ] as const) {
         const names = contract.getService(service)?.methods.map(({ name }) => name) ?? [];

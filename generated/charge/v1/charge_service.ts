@@ -363,6 +363,53 @@ export interface WatchChargesResponse {
     | undefined;
 }
 
+/** Which charges to export, and where to go on. */
+export interface ExportChargesRequest {
+  /** Which charges; absent: all. */
+  filter:
+    | ChargeFilter
+    | undefined;
+  /**
+   * Also charges that were voided or amended. By default an export has the charges
+   * that count, so that its sum is the total.
+   */
+  includeCorrected: boolean;
+  /** Explain each cost: fill `Cost.lines`. */
+  includeCostLines: boolean;
+  /**
+   * `resume_token` of a response: the export goes on after it. Empty: from the
+   * start. It is bound to `filter` and `include_corrected`.
+   */
+  resumeToken: string;
+}
+
+/** Some charges of an export. */
+export interface ExportChargesResponse {
+  /**
+   * The next charges, the oldest usage first; of the same usage time, by id. At most
+   * 500, and less than 1 MiB. There may be none, even if others follow.
+   */
+  charges: ExportedCharge[];
+  /**
+   * Goes on after these charges. Empty: the export is complete, and this is the last
+   * response.
+   */
+  resumeToken: string;
+}
+
+/** A charge of an export. */
+export interface ExportedCharge {
+  /** The charge as it is now. */
+  charge:
+    | Charge
+    | undefined;
+  /**
+   * The request id that made it: with it, recording the same content again returns
+   * the same charge.
+   */
+  requestId: string;
+}
+
 /** Which charge to void, and why. */
 export interface VoidChargeRequest {
   /** The charge. Required. */
@@ -2114,6 +2161,319 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
   },
 };
 
+function createBaseExportChargesRequest(): ExportChargesRequest {
+  return { filter: undefined, includeCorrected: false, includeCostLines: false, resumeToken: "" };
+}
+
+export const ExportChargesRequest: MessageFns<ExportChargesRequest> = {
+  encode(message: ExportChargesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.filter !== undefined) {
+      ChargeFilter.encode(message.filter, writer.uint32(10).fork()).join();
+    }
+    if (message.includeCorrected !== false) {
+      writer.uint32(16).bool(message.includeCorrected);
+    }
+    if (message.includeCostLines !== false) {
+      writer.uint32(24).bool(message.includeCostLines);
+    }
+    if (message.resumeToken !== "") {
+      writer.uint32(34).string(message.resumeToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportChargesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportChargesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.filter = ChargeFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.includeCorrected = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.includeCostLines = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.resumeToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExportChargesRequest {
+    return {
+      filter: isSet(object.filter) ? ChargeFilter.fromJSON(object.filter) : undefined,
+      includeCorrected: isSet(object.includeCorrected)
+        ? globalThis.Boolean(object.includeCorrected)
+        : isSet(object.include_corrected)
+        ? globalThis.Boolean(object.include_corrected)
+        : false,
+      includeCostLines: isSet(object.includeCostLines)
+        ? globalThis.Boolean(object.includeCostLines)
+        : isSet(object.include_cost_lines)
+        ? globalThis.Boolean(object.include_cost_lines)
+        : false,
+      resumeToken: isSet(object.resumeToken)
+        ? globalThis.String(object.resumeToken)
+        : isSet(object.resume_token)
+        ? globalThis.String(object.resume_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ExportChargesRequest): unknown {
+    const obj: any = {};
+    if (message.filter !== undefined) {
+      obj.filter = ChargeFilter.toJSON(message.filter);
+    }
+    if (message.includeCorrected !== false) {
+      obj.includeCorrected = message.includeCorrected;
+    }
+    if (message.includeCostLines !== false) {
+      obj.includeCostLines = message.includeCostLines;
+    }
+    if (message.resumeToken !== "") {
+      obj.resumeToken = message.resumeToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExportChargesRequest>, I>>(base?: I): ExportChargesRequest {
+    return ExportChargesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExportChargesRequest>, I>>(object: I): ExportChargesRequest {
+    const message = createBaseExportChargesRequest();
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? ChargeFilter.fromPartial(object.filter)
+      : undefined;
+    message.includeCorrected = object.includeCorrected ?? false;
+    message.includeCostLines = object.includeCostLines ?? false;
+    message.resumeToken = object.resumeToken ?? "";
+    return message;
+  },
+};
+
+function createBaseExportChargesResponse(): ExportChargesResponse {
+  return { charges: [], resumeToken: "" };
+}
+
+export const ExportChargesResponse: MessageFns<ExportChargesResponse> = {
+  encode(message: ExportChargesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.charges) {
+      ExportedCharge.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.resumeToken !== "") {
+      writer.uint32(18).string(message.resumeToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportChargesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportChargesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.charges.push(ExportedCharge.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.resumeToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExportChargesResponse {
+    return {
+      charges: globalThis.Array.isArray(object?.charges)
+        ? object.charges.map((e: any) => ExportedCharge.fromJSON(e))
+        : [],
+      resumeToken: isSet(object.resumeToken)
+        ? globalThis.String(object.resumeToken)
+        : isSet(object.resume_token)
+        ? globalThis.String(object.resume_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ExportChargesResponse): unknown {
+    const obj: any = {};
+    if (message.charges?.length) {
+      obj.charges = message.charges.map((e) => ExportedCharge.toJSON(e));
+    }
+    if (message.resumeToken !== "") {
+      obj.resumeToken = message.resumeToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExportChargesResponse>, I>>(base?: I): ExportChargesResponse {
+    return ExportChargesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExportChargesResponse>, I>>(object: I): ExportChargesResponse {
+    const message = createBaseExportChargesResponse();
+    message.charges = object.charges?.map((e) => ExportedCharge.fromPartial(e)) || [];
+    message.resumeToken = object.resumeToken ?? "";
+    return message;
+  },
+};
+
+function createBaseExportedCharge(): ExportedCharge {
+  return { charge: undefined, requestId: "" };
+}
+
+export const ExportedCharge: MessageFns<ExportedCharge> = {
+  encode(message: ExportedCharge, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.charge !== undefined) {
+      Charge.encode(message.charge, writer.uint32(10).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(18).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportedCharge {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportedCharge();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.charge = Charge.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExportedCharge {
+    return {
+      charge: isSet(object.charge) ? Charge.fromJSON(object.charge) : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ExportedCharge): unknown {
+    const obj: any = {};
+    if (message.charge !== undefined) {
+      obj.charge = Charge.toJSON(message.charge);
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExportedCharge>, I>>(base?: I): ExportedCharge {
+    return ExportedCharge.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExportedCharge>, I>>(object: I): ExportedCharge {
+    const message = createBaseExportedCharge();
+    message.charge = (object.charge !== undefined && object.charge !== null)
+      ? Charge.fromPartial(object.charge)
+      : undefined;
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
 function createBaseVoidChargeRequest(): VoidChargeRequest {
   return { key: undefined, requestId: "", reason: "", allowClosedPeriod: false };
 }
@@ -3362,6 +3722,38 @@ export const ChargeServiceService = {
     responseDeserialize: (value: Buffer): WatchChargesResponse => WatchChargesResponse.decode(value),
   },
   /**
+   * Delivers the charges that match, each with the request id that made it, the
+   * oldest usage first, as fast as the caller reads. The stream ends OK after the
+   * last one.
+   *
+   * Each response has a token with which another call goes on after it: after an
+   * interruption, pass the last one that you have. The export reads page by page
+   * and holds no transaction, so it may take days, and it is not a snapshot. A
+   * charge that is recorded meanwhile is delivered if its usage time comes after
+   * what was delivered, and else not. A charge that is corrected or gets another
+   * cost meanwhile is delivered as it is when its turn comes. None is delivered
+   * twice. For figures that never change, export usage of the past; for everything
+   * that is written, use WatchCharges.
+   *
+   * If the caller stops reading, the server stops reading too; it does not buffer.
+   * A server process has few exports open at a time: further ones end with
+   * RESOURCE_EXHAUSTED (OVERLOADED, with the limit `open_exports`).
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID for a token of
+   * another filter, MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a
+   * request over 64 KiB).
+   */
+  exportCharges: {
+    path: "/charge.v1.ChargeService/ExportCharges" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ExportChargesRequest): Buffer => Buffer.from(ExportChargesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExportChargesRequest => ExportChargesRequest.decode(value),
+    responseSerialize: (value: ExportChargesResponse): Buffer =>
+      Buffer.from(ExportChargesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExportChargesResponse => ExportChargesResponse.decode(value),
+  },
+  /**
    * Takes a charge out of all totals. It stays in the journal as VOIDED and keeps
    * its request id; `charge.voided` announces it. To record the usage again, record
    * a new charge.
@@ -3534,6 +3926,29 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * for a request over 64 KiB).
    */
   watchCharges: handleServerStreamingCall<WatchChargesRequest, WatchChargesResponse>;
+  /**
+   * Delivers the charges that match, each with the request id that made it, the
+   * oldest usage first, as fast as the caller reads. The stream ends OK after the
+   * last one.
+   *
+   * Each response has a token with which another call goes on after it: after an
+   * interruption, pass the last one that you have. The export reads page by page
+   * and holds no transaction, so it may take days, and it is not a snapshot. A
+   * charge that is recorded meanwhile is delivered if its usage time comes after
+   * what was delivered, and else not. A charge that is corrected or gets another
+   * cost meanwhile is delivered as it is when its turn comes. None is delivered
+   * twice. For figures that never change, export usage of the past; for everything
+   * that is written, use WatchCharges.
+   *
+   * If the caller stops reading, the server stops reading too; it does not buffer.
+   * A server process has few exports open at a time: further ones end with
+   * RESOURCE_EXHAUSTED (OVERLOADED, with the limit `open_exports`).
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID for a token of
+   * another filter, MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a
+   * request over 64 KiB).
+   */
+  exportCharges: handleServerStreamingCall<ExportChargesRequest, ExportChargesResponse>;
   /**
    * Takes a charge out of all totals. It stays in the journal as VOIDED and keeps
    * its request id; `charge.voided` announces it. To record the usage again, record
@@ -3742,6 +4157,37 @@ export interface ChargeServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchChargesResponse>;
+  /**
+   * Delivers the charges that match, each with the request id that made it, the
+   * oldest usage first, as fast as the caller reads. The stream ends OK after the
+   * last one.
+   *
+   * Each response has a token with which another call goes on after it: after an
+   * interruption, pass the last one that you have. The export reads page by page
+   * and holds no transaction, so it may take days, and it is not a snapshot. A
+   * charge that is recorded meanwhile is delivered if its usage time comes after
+   * what was delivered, and else not. A charge that is corrected or gets another
+   * cost meanwhile is delivered as it is when its turn comes. None is delivered
+   * twice. For figures that never change, export usage of the past; for everything
+   * that is written, use WatchCharges.
+   *
+   * If the caller stops reading, the server stops reading too; it does not buffer.
+   * A server process has few exports open at a time: further ones end with
+   * RESOURCE_EXHAUSTED (OVERLOADED, with the limit `open_exports`).
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID for a token of
+   * another filter, MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a
+   * request over 64 KiB).
+   */
+  exportCharges(
+    request: ExportChargesRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ExportChargesResponse>;
+  exportCharges(
+    request: ExportChargesRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ExportChargesResponse>;
   /**
    * Takes a charge out of all totals. It stays in the journal as VOIDED and keeps
    * its request id; `charge.voided` announces it. To record the usage again, record

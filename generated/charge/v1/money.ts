@@ -457,8 +457,8 @@ export interface Cost {
   unpricedKinds: UsageKind[];
   /**
    * How the amount is made up, in the order of the kinds. Only in GetCharge,
-   * GetChargeHistory and EstimateCost. Their sum is `amount`, exactly. Empty if
-   * the amount is the reported cost.
+   * GetChargeHistory and EstimateCost, and in ExportCharges if asked for. Their sum
+   * is `amount`, exactly. Empty if the amount is the reported cost.
    */
   lines: CostLine[];
 }

@@ -10,6 +10,7 @@ import { batchCreateCharges } from './batch-create-charges.ts';
 import { createChargeCheck } from './charge-rules.ts';
 import { closePeriod } from './close-period.ts';
 import { createCharge } from './create-charge.ts';
+import { exportCharges } from './export-charges.ts';
 import { getCharge } from './get-charge.ts';
 import { getChargeHistory } from './get-charge-history.ts';
 import { listCharges } from './list-charges.ts';
@@ -58,6 +59,10 @@ export function chargeService({
       watchCharges: watchCharges(
         journal,
         rules.checkOf('charge.v1.WatchChargesRequest', proto.WatchChargesRequest),
+      ),
+      exportCharges: exportCharges(
+        reader,
+        rules.checkOf('charge.v1.ExportChargesRequest', proto.ExportChargesRequest),
       ),
       voidCharge: voidCharge(
         corrector,

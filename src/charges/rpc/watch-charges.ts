@@ -106,7 +106,7 @@ async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeF
     if (!eventMatches(filter, entry)) continue;
     if (!stream.write({ event: toProtoChargeEvent(entry) })) {
       dropped = dropBeyond(page, KEPT_BYTES_MAX) || dropped;
-      await stream.untilWritable();
+      await stream.writable();
     }
   }
   return { last, count, dropped };

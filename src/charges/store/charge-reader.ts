@@ -5,9 +5,11 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ReadConnections } from '../../database/read-connections.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { Charge } from '../charge.ts';
+import type { ChargeRow } from '../entity.ts';
 import type { ChargePage, ChargeReader, ListQuery } from '../ports.ts';
 import { indexRangeOf } from './charge-conditions.ts';
 import { linesOf, readHistory } from './charge-history.ts';
+import { requestIdOf } from './charge-row.ts';
 import { findCharge } from './find-by-keys.ts';
 import { readMillisecond, readScan } from './list-scan.ts';
 
@@ -38,6 +40,8 @@ export function createChargeReader(
         const charge = await findCharge(em, tenant, key);
         return charge && readHistory(em, prices, charge);
       }, timeoutMs),
+    // Every charge of this reader is a row of the table.
+    requestIdOf: (charge) => requestIdOf(charge as ChargeRow),
     linesOf: (tenant, charge) => reads.use(() => linesOf(prices, tenant, charge, charge)),
   };
 }

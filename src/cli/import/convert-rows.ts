@@ -1,5 +1,6 @@
 /** Turns the rows of a file into requests, whose columns may differ from row to row (NDJSON). */
 
+import type { Charge } from '../../../generated/charge/v1/charge.ts';
 import { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
 import { cellsOf, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
 import { hashOf, idInRow, NumberTable, requestIdOf, withPrefix } from './identity.ts';
@@ -91,7 +92,7 @@ export class RowConverter {
 
   /** Columns of this row that fill no field. */
   unknownColumns(row: Row): readonly string[] {
-    return this.#planner.of(row.columns).plan.unknown;
+    return this.#conversion.rules.layout?.exact ? [] : this.#planner.of(row.columns).plan.unknown;
   }
 
   /** The reports of two people have the same buckets, and only `--set user_profile` tells them apart. */
@@ -107,7 +108,14 @@ export class RowConverter {
     });
     if (row.fault !== undefined) return reject('UNREADABLE_ROW', row.fault);
     if (!this.#planner.isUsage(row)) return { leftOut: true };
-    const { template, counted, requestIdPrefix = '', importId = '' } = this.#conversion;
+    const { template, counted, rules, requestIdPrefix = '' } = this.#conversion;
+    if (rules.layout?.exact) {
+      const exact = rules.layout.exact(row);
+      if ('violations' in exact) return reject('INVALID_VALUE', describeViolations(exact.violations), exact);
+      const { charge, requestId } = exact;
+      const parts = { unsettled: [], isCostRounded: false };
+      return this.#sized(row, charge, withPrefix(requestIdPrefix, requestId), parts);
+    }
     const { plan } = this.#planner.of(row.columns);
     const id = idInRow(plan, row.cells);
     if (id !== undefined && counted && counted.get(id) !== this.#rowNumber) return { leftOut: true };
@@ -121,12 +129,29 @@ export class RowConverter {
       id === undefined
         ? requestIdOf(facts, this.#equalRows.count(facts))
         : this.#withUser(id, charge.userProfile);
-    const requestId = withPrefix(requestIdPrefix, ownId);
-    const request = { charge, requestId, importId };
-    if (row.raw.length < MEASURED_CHARS_MIN) return { request, unsettled, isCostRounded };
+    return this.#sized(row, charge, withPrefix(requestIdPrefix, ownId), { unsettled, isCostRounded });
+  }
+
+  /** The request of a row, unless it is too large. */
+  #sized(
+    row: Row,
+    charge: Charge,
+    requestId: string,
+    facts: { readonly unsettled: readonly Unsettled[]; readonly isCostRounded: boolean },
+  ): ConvertedRow {
+    const request = { charge, requestId, importId: this.#conversion.importId ?? '' };
+    if (row.raw.length < MEASURED_CHARS_MIN) return { request, ...facts };
     const size = CreateChargeRequest.encode(request).finish().length;
-    if (size + WRAPPER_BYTES <= REQUEST_BYTES_MAX) return { request, unsettled, isCostRounded };
+    if (size + WRAPPER_BYTES <= REQUEST_BYTES_MAX) return { request, ...facts };
     const reason = `the request would have ${size} bytes, and the service accepts ${REQUEST_BYTES_MAX}`;
-    return reject('ROW_TOO_LARGE', reason, { requestId });
+    const rejection = {
+      row: row.line,
+      code: 'ROW_TOO_LARGE',
+      reason,
+      violations: [],
+      raw: row.raw,
+      requestId,
+    };
+    return { rejection };
   }
 }

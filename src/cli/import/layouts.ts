@@ -1,6 +1,7 @@
 /** The files of other programs that the importer knows: one entry per layout. docs/import.md tells how to add one. */
 
 import { AGENTS } from './layouts/agents.ts';
+import { EXPORTED } from './layouts/exported.ts';
 import { GATEWAYS } from './layouts/gateways.ts';
 import type { Layout } from './layouts/layout.ts';
 import { OTHERS } from './layouts/others.ts';
@@ -31,4 +32,4 @@ const OWN: Layout = {
 };
 
 /** The first one that fits is taken, so a layout with more columns stands before one with fewer of them. */
-export const LAYOUTS: readonly Layout[] = [OWN, ...AGENTS, ...PROVIDERS, ...GATEWAYS, ...OTHERS];
+export const LAYOUTS: readonly Layout[] = [...EXPORTED, OWN, ...AGENTS, ...PROVIDERS, ...GATEWAYS, ...OTHERS];

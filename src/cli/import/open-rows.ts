@@ -4,11 +4,12 @@ import { decompress } from './compression.ts';
 import { openCsv } from './read-csv.ts';
 import { decodeText } from './encoding.ts';
 import { readHead } from './head.ts';
+import { EXPORTED_HEAD_BYTES, isExportedCsv } from './layouts/exported.ts';
 import { openJson } from './read-json.ts';
 import { readLines } from './read-lines.ts';
 import type { FileHints, Row, RowSource } from './row.ts';
 
-const FORMAT_BYTES = 512;
+const FORMAT_BYTES = Math.max(512, EXPORTED_HEAD_BYTES);
 
 /**
  * Opens the bytes of a file: undoes compression and UTF-16, finds the format, the separator and the header. The
@@ -26,9 +27,11 @@ export async function openRows(source: AsyncIterable<Buffer>, hints: FileHints):
   const text = await decodeText(await decompress(counted, notes), notes);
   const isChanged = notes.length > 0;
   const { head, bytes } = await readHead(text.bytes, FORMAT_BYTES);
+  const isExport = isExportedCsv(head);
+  const csvHints = isExport ? { ...hints, delimiter: ',' } : hints;
   const opened = isJson(head, hints)
     ? await openJson({ ...text, bytes }, notes)
-    : await openCsv(readLines(bytes, text.lineEnd), hints, notes);
+    : await openCsv(readLines(bytes, text.lineEnd, isExport), csvHints, notes);
   return isChanged ? { ...opened, rows: withOffset(opened.rows, () => taken) } : opened;
 }
 

@@ -4,7 +4,7 @@ import { Charge } from '../../../generated/charge/v1/charge.ts';
 import { group } from '../progress.ts';
 import { timeText } from '../time.ts';
 import type { ImportOptions } from './options.ts';
-import type { ImportPlan } from './plan.ts';
+import type { ImportPlan } from './planned.ts';
 import { DEFAULTS } from './to-charge.ts';
 
 /** So many charges are shown as they would be recorded. */

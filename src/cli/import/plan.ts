@@ -2,31 +2,18 @@
 
 import { UsageError } from '../command.ts';
 import { chooseIds } from './choose-ids.ts';
-import { layoutOf, planColumns, type ColumnPlan, type ColumnRules } from './columns.ts';
-import type { Conversion } from './convert-rows.ts';
+import { layoutOf, planColumns, type ColumnRules } from './columns.ts';
 import { doubtsAbout, faultsOf } from './doubts.ts';
 import { layoutField, type Field } from './fields.ts';
 import { LAYOUTS } from './layouts.ts';
 import type { Layout } from './layouts/layout.ts';
 import type { ImportOptions } from './options.ts';
-import { previewOf, type Preview } from './preview.ts';
+import { planExact } from './plan-exact.ts';
+import type { ImportPlan } from './planned.ts';
+import { previewOf } from './preview.ts';
 import { readSample, withCarried, type Sample } from './sample.ts';
 import type { Source } from './source.ts';
 import { parseChargeType, parseProvider } from './values.ts';
-
-/** What was decided. */
-export interface ImportPlan {
-  readonly layout: Layout | undefined;
-  readonly sample: Sample;
-  readonly columns: ColumnPlan;
-  readonly conversion: Conversion;
-  readonly preview: Preview;
-  /** Where the request ids come from. */
-  readonly identity: string;
-  readonly notes: readonly string[];
-  /** What a person has to agree to. Empty: the plan can mean only one thing. */
-  readonly doubts: readonly string[];
-}
 
 /**
  * Plans an import. It reads the whole file if a column may hold the ids of events. Rejects with a
@@ -36,6 +23,7 @@ export async function planImport(source: Source, signal: AbortSignal): Promise<I
   const { options } = source;
   const read = await readSample(source, signal);
   const layout = layoutOf(read.columns, LAYOUTS);
+  if (layout?.exact) return planExact(options, read, layout);
   const sample = await withCarried(read, layout);
   const guessed: ColumnRules = { map: options.map, labels: options.labels, layout, idColumns: [] };
   const notGuessed = unfitGuesses(sample, guessed, options);

@@ -3,6 +3,7 @@
 import { chain } from './head.ts';
 import { findHeader } from './header.ts';
 import { readRecords, type CsvRecord, type Width } from './csv-records.ts';
+import { isExported } from './layouts/exported.ts';
 import { nestedCells } from './json-rows.ts';
 import type { Line } from './read-lines.ts';
 import type { FileHints, Row, RowSource } from './row.ts';
@@ -91,7 +92,7 @@ async function* readBody(
   columns: readonly string[],
   notes: string[],
 ): AsyncGenerator<Row> {
-  const summaries = new SummaryRows(true);
+  const summaries = isExported(columns) ? undefined : new SummaryRows(true);
   let repeats = 0;
   for await (const record of records) {
     if (record.fault !== undefined) {
@@ -105,7 +106,7 @@ async function* readBody(
       continue;
     }
     const cells = record.cells.length > columns.length ? record.cells.slice(0, columns.length) : record.cells;
-    const fault = summaries.reasonFor(columns, cells);
+    const fault = summaries?.reasonFor(columns, cells);
     yield fault === undefined
       ? { ...record, ...withNested(columns, cells) }
       : { ...record, columns, cells: [], fault };

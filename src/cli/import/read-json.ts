@@ -2,6 +2,7 @@
 
 import type { TextFile } from './encoding.ts';
 import { readHead } from './head.ts';
+import { isExported } from './layouts/exported.ts';
 import { jsonRows } from './json-rows.ts';
 import { readJsonValues, type JsonText } from './json-values.ts';
 import { readLines } from './read-lines.ts';
@@ -30,7 +31,7 @@ async function* readRows(values: AsyncIterable<JsonText>): AsyncGenerator<Row> {
     }
     for (const { columns, cells, raw = text } of rows) {
       const row = { line, raw, endOffset, columns };
-      const reason = summaries.reasonFor(columns, cells);
+      const reason = isExported(columns) ? undefined : summaries.reasonFor(columns, cells);
       yield reason === undefined ? { ...row, cells } : { ...row, cells: [], fault: reason };
     }
   }

@@ -25,9 +25,14 @@ export interface Line {
  * Yields every line, also the blank ones. `\n` and `\r\n` end a line, or `lineEnd` alone; the last one needs
  * no end. Byte order marks are left out, also where files were put together. A line that is not UTF-8, has
  * a NUL or is longer than {@link LINE_BYTES_MAX} gets a fault. A line that is too long is not collected in
- * memory. Errors of `source` pass through.
+ * memory. With `isVerbatim`, carriage returns and byte order marks are parts of the text. Errors of `source`
+ * pass through.
  */
-export async function* readLines(source: AsyncIterable<Buffer>, lineEnd = NEW_LINE): AsyncGenerator<Line> {
+export async function* readLines(
+  source: AsyncIterable<Buffer>,
+  lineEnd = NEW_LINE,
+  isVerbatim = false,
+): AsyncGenerator<Line> {
   let number = 0;
   let offset = 0;
   let parts: Buffer[] = [];
@@ -42,7 +47,8 @@ export async function* readLines(source: AsyncIterable<Buffer>, lineEnd = NEW_LI
   const take = (endBytes: number): Line => {
     number += 1;
     offset += keptBytes + lostBytes + endBytes;
-    const line = toLine(Buffer.concat(parts, keptBytes), number, offset, lostBytes > 0);
+    const bytes = Buffer.concat(parts, keptBytes);
+    const line = toLine(isVerbatim ? bytes : withoutMarks(bytes), number, offset, lostBytes > 0);
     [parts, keptBytes, lostBytes] = [[], 0, 0];
     return line;
   };
@@ -58,10 +64,14 @@ export async function* readLines(source: AsyncIterable<Buffer>, lineEnd = NEW_LI
   if (keptBytes + lostBytes > 0) yield take(0);
 }
 
-function toLine(bytes: Buffer, number: number, endOffset: number, isCut: boolean): Line {
+/** Without byte order marks at the beginning and the carriage return at the end. */
+function withoutMarks(bytes: Buffer): Buffer {
   let start = 0;
   while (bytes.subarray(start, start + 3).equals(BYTE_ORDER_MARK)) start += 3;
-  const content = bytes.subarray(start, bytes.at(-1) === 13 ? -1 : undefined);
+  return bytes.subarray(start, bytes.at(-1) === 13 ? -1 : undefined);
+}
+
+function toLine(content: Buffer, number: number, endOffset: number, isCut: boolean): Line {
   if (isCut || content.length > LINE_BYTES_MAX) {
     const text = content.toString('utf8', 0, KEPT_BYTES_MAX);
     return { number, text, endOffset, fault: `the line is longer than ${LINE_BYTES_MAX} bytes` };

@@ -4,7 +4,7 @@ import { commandLine } from '../command-line.ts';
 import { atLeastOne, countLines, type Count } from '../counts.ts';
 import { group } from '../progress.ts';
 import type { ImportOptions } from './options.ts';
-import type { ImportPlan } from './plan.ts';
+import type { ImportPlan } from './planned.ts';
 import { planToJson } from './plan-text.ts';
 import type { Totals } from './totals.ts';
 

@@ -44,7 +44,17 @@ export class Usage extends Migration {
         CONSTRAINT usage_rollup_pkey PRIMARY KEY (tenant, level, start_time, user_profile, model, provider,
           other_provider, charge_type, service_tier, region, call_outcome, cost_currency,
           reported_cost_currency)
-      ) WITH (fillfactor = 80)`);
+      ) PARTITION BY LIST (level)`);
+    // Apart, because a question reads one level, and the days are few among millions of other rows.
+    for (const [name, level] of [
+      ['quarter_hour', 1],
+      ['day', 2],
+      ['user_day', 3],
+    ] as const) {
+      this.addSql(`
+        CREATE TABLE usage_rollup_${name} PARTITION OF usage_rollup FOR VALUES IN (${level})
+        WITH (fillfactor = 80)`);
+    }
     this.addSql(`
       CREATE TABLE usage_cursor (
         tenant text COLLATE "C" NOT NULL CONSTRAINT usage_cursor_pkey PRIMARY KEY,

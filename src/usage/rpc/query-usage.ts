@@ -21,8 +21,11 @@ import { questionOf } from './question.ts';
 const PAGE_SIZE_DEFAULT = 1_000;
 const PAGE_SIZE_MAX = 10_000;
 
-/** One answer at a time in each process: a heavy one takes a whole core of PostgreSQL from the writers. */
-const CONCURRENCY = { max: 1, waitingMax: 64 };
+/**
+ * One answer at a time in each process: a heavy one takes a whole core of PostgreSQL from the writers. Those that wait
+ * take a few seconds even if all are heavy.
+ */
+const CONCURRENCY = { max: 1, waitingMax: 16 };
 
 /** The method on a reader. */
 export function queryUsage(reader: UsageReader, check: Check<QueryUsageRequest>): RpcMethod {

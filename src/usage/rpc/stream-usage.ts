@@ -25,7 +25,7 @@ type UsageStream = StreamCall<StreamUsageRequest, StreamUsageResponse>;
 export function streamUsage(reader: UsageReader, check: Check<StreamUsageRequest>): RpcMethod {
   let open = 0;
   return responseStreamMethod<StreamUsageRequest, StreamUsageResponse>({
-    kind: 'watch',
+    kind: 'export',
     requestBytesMax: SMALL_REQUEST_BYTES_MAX,
     decode: (bytes) => decodeStrictly(StreamUsageRequest, bytes),
     validate: check,
@@ -71,6 +71,6 @@ async function sendPage(stream: UsageStream, question: Question, page: UsagePage
   do {
     const rows = withinPageBytes(ProtoUsageRow, rest);
     rest = rest.slice(rows.length);
-    if (!stream.write({ rows, asOfSequence })) await stream.untilWritable();
+    if (!stream.write({ rows, asOfSequence })) await stream.writable();
   } while (rest.length > 0 && !stream.over);
 }

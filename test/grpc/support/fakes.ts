@@ -108,6 +108,10 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
     return Promise.resolve(undefined);
   }
 
+  requestIdOf(charge: Charge): string {
+    return [...this.#byRequestId.values()].find((known) => known.charge.id === charge.id)?.requestId ?? '';
+  }
+
   linesOf(): Promise<[]> {
     return Promise.resolve([]);
   }

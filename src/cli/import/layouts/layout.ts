@@ -4,6 +4,9 @@
  * with and without `attributes.` before them.
  */
 
+import type { Charge } from '../../../../generated/charge/v1/charge.ts';
+import type { FieldViolation } from '../../../errors/failure.ts';
+import type { Row } from '../row.ts';
 import type { Place } from '../settle-parts.ts';
 
 /** The text of a cell of the row, empty if there is none. */
@@ -25,6 +28,11 @@ export const STOP_REASONS: Meanings = {
 
 /** Anthropic writes this for models whose place cannot be chosen. */
 export const INFERENCE_GEO: Meanings = { not_available: '' };
+
+/** A row that was read as it is, or what is wrong with it. */
+export type ExactRow =
+  | { readonly requestId: string; readonly charge: Charge }
+  | { readonly violations: readonly FieldViolation[] };
 
 /** What the importer knows about one kind of file. */
 export interface Layout {
@@ -49,6 +57,8 @@ export interface Layout {
   readonly repeated?: 'first' | 'last';
   /** Whether a row is usage. Others are left out. Absent: every row is. */
   readonly isUsage?: (cells: Cells) => boolean;
+  /** Reads a row of the service's own files, to which none of the other rules applies but `isUsage`. */
+  readonly exact?: (row: Row) => ExactRow;
   /** Columns that lines of a `type` give to all later lines, under the name `TYPE.COLUMN`. */
   readonly carried?: readonly { readonly type: string; readonly column: string }[];
 }
