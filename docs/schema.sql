@@ -1,5 +1,21 @@
 -- What the migrations make, as PostgreSQL describes it. Written by `npm run schema:dump`; not to be edited.
 
+CREATE TABLE archive (
+  end_time timestamp(6) with time zone NOT NULL,
+  sequence bigint NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  CONSTRAINT archive_pkey PRIMARY KEY (tenant)
+);
+
+CREATE TABLE archived_charge (
+  id uuid NOT NULL,
+  request_key uuid NOT NULL,
+  content_hash uuid NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  CONSTRAINT archived_charge_pkey PRIMARY KEY (tenant, request_key),
+  CONSTRAINT archived_charge_id_key UNIQUE (tenant, id)
+);
+
 CREATE TABLE charge (
   prompt_tokens bigint NOT NULL,
   completion_tokens bigint NOT NULL,
@@ -99,6 +115,7 @@ CREATE TABLE journal_head (
   tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
   price_version integer NOT NULL DEFAULT 0,
+  has_archive boolean NOT NULL DEFAULT false,
   CONSTRAINT journal_head_pkey PRIMARY KEY (tenant)
 ) WITH (fillfactor=10);
 
@@ -230,10 +247,16 @@ CREATE INDEX charge_usage_time_idx ON public.charge USING btree (tenant, usage_t
 
 CREATE INDEX charge_user_profile_idx ON public.charge USING btree (tenant, user_profile, usage_time, create_time);
 
+CREATE OR REPLACE FUNCTION public.archived_charge_append_only_fn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ begin RAISE EXCEPTION 'archived_charge is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+;
+
 CREATE OR REPLACE FUNCTION public.charge_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ begin RAISE EXCEPTION 'charge is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+AS $function$ begin IF TG_OP = 'DELETE' AND current_setting('charge.archiving', true) = 'on' THEN RETURN NULL; END IF; RAISE EXCEPTION 'charge is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.correction_append_only_fn()
@@ -245,7 +268,7 @@ AS $function$ begin RAISE EXCEPTION 'correction is append-only' USING ERRCODE = 
 CREATE OR REPLACE FUNCTION public.cost_revision_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ begin RAISE EXCEPTION 'cost_revision is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+AS $function$ begin IF TG_OP = 'DELETE' AND current_setting('charge.archiving', true) = 'on' THEN RETURN NULL; END IF; RAISE EXCEPTION 'cost_revision is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.journal_append_only_fn()
@@ -266,11 +289,33 @@ CREATE OR REPLACE FUNCTION public.price_append_only_fn()
 AS $function$ begin RAISE EXCEPTION 'price is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.refuse_archived_request_ids(of_tenant text, request_keys uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ STRICT
+AS $function$
+      BEGIN
+        IF EXISTS (
+          SELECT FROM unnest(request_keys) AS wanted (value) CROSS JOIN LATERAL (
+            SELECT FROM archived_charge
+            WHERE tenant = (SELECT of_tenant) AND request_key = wanted.value OFFSET 0
+          ) AS found
+        ) THEN
+          RAISE EXCEPTION 'a request id made a charge that is archived'
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'archived_charge_pkey';
+        END IF;
+      END $function$
+;
+
 CREATE OR REPLACE FUNCTION public.reprice_run_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$ begin RAISE EXCEPTION 'reprice_run is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.archived_charge FOR EACH STATEMENT EXECUTE FUNCTION archived_charge_append_only_fn();
+
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.archived_charge FOR EACH STATEMENT EXECUTE FUNCTION archived_charge_append_only_fn();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION charge_append_only_fn();
 

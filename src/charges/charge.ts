@@ -99,6 +99,16 @@ export interface ClosedPeriod {
   readonly sequence: bigint;
 }
 
+/** What a request to archive charges did. */
+export interface ArchivedCharges {
+  /** Charges that this call archived. */
+  readonly archived: number;
+  /** Charges of the call that were archived before. */
+  readonly alreadyArchived: number;
+  /** The last number of the journal that can no longer be read. */
+  readonly sequence: bigint;
+}
+
 /** A request to record a charge, valid by the contract's rules. */
 export interface ChargeRequest {
   readonly requestId: string;
@@ -139,9 +149,11 @@ export type RecordResult =
       readonly requestId: string;
       /** The charge that the request id made. */
       readonly chargeId: string;
-      /** The first field that differs, as a path from `Charge` in proto spelling. */
-      readonly field: string;
-    };
+      /** The first field that differs, as a path from `Charge` in proto spelling; undefined: the charge is archived. */
+      readonly field: string | undefined;
+    }
+  /** The same request made a charge that is archived. */
+  | { readonly outcome: 'archived'; readonly chargeId: string };
 
 /** Which charges are meant; undefined or empty members do not restrict. Times: start inclusive, end exclusive. */
 export interface ChargeFilter {

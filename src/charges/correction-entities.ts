@@ -1,16 +1,16 @@
 /**
  * What is recorded about a charge after it was recorded. The migrations make the tables; a test compares the two. All
- * of them are append-only.
+ * of them are append-only; only the costs of archived charges are removed.
  */
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
-import { appendOnly, text } from '../database/entity-parts.ts';
+import { appendOnly, archivable, text } from '../database/entity-parts.ts';
 import { micros } from '../database/types/micros.ts';
 import { optionalText, optionalUuid } from '../database/types/optional.ts';
 import { costColumns } from './cost-columns.ts';
 
-/** That a charge was voided or amended: at most one per charge. */
+/** That a charge was voided or amended: at most one per charge. It stays when the charge is archived. */
 export const CorrectionEntity = defineEntity({
   name: 'Correction',
   tableName: 'correction',
@@ -58,7 +58,7 @@ export const CostRevisionEntity = defineEntity({
     run: p.integer(),
     ...costColumns(),
   },
-  triggers: [appendOnly('cost_revision')],
+  triggers: [archivable('cost_revision')],
   uniques: [{ name: 'cost_revision_id_key', properties: ['tenant', 'id'] }],
 });
 

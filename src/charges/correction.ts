@@ -14,6 +14,7 @@ import type {
 import {
   amendmentUnchanged,
   chargeAlreadyCorrected,
+  chargeArchived,
   chargeNotFound,
   periodClosed,
   laterPeriodClosed,
@@ -31,6 +32,8 @@ export type Decision<C, K> =
 export interface CorrectionState<C, K> {
   /** The charge, if there is one. */
   readonly charge: C | undefined;
+  /** The id of the charge, if it is archived. */
+  readonly archivedId?: string | undefined;
   /** Its correction, if it has one. */
   readonly correction: K | undefined;
   /** The last closed period, if there is one. */
@@ -40,9 +43,11 @@ export interface CorrectionState<C, K> {
 /** Decides about a void. `earlier`: the correction that its request id made. */
 export function decideVoid<C extends Charge, K extends Correction>(
   { key, requestId, reason, allowClosedPeriod }: VoidRequest,
-  { charge, correction, closed }: CorrectionState<C, K>,
+  { charge, archivedId, correction, closed }: CorrectionState<C, K>,
   earlier: K | undefined,
 ): Decision<C, K> {
+  if (archivedId !== undefined && (earlier === undefined || earlier.chargeId === archivedId))
+    return refuse(chargeArchived(archivedId, 'correct'));
   if (earlier !== undefined) {
     const isSame = earlier.chargeId === charge?.id;
     if (isSame && earlier.reason === reason) return { outcome: 'replay', charge, correction: earlier };
@@ -57,9 +62,11 @@ export function decideVoid<C extends Charge, K extends Correction>(
 /** Decides about an amendment. `made`: the charge that its request id made. */
 export function decideAmend<C extends Charge, K extends Correction>(
   { key, requestId, reason, content, allowClosedPeriod }: AmendRequest,
-  { charge, correction, closed }: CorrectionState<C, K>,
+  { charge, archivedId, correction, closed }: CorrectionState<C, K>,
   made: Charge | undefined,
 ): Decision<C, K> {
+  if (archivedId !== undefined && (made === undefined || made.amends === archivedId))
+    return refuse(chargeArchived(archivedId, 'correct'));
   if (made !== undefined) {
     const replaces = made.amends === charge?.id;
     const isSame = replaces && hasContent(made, withUsageTime(content, charge));

@@ -15,7 +15,7 @@ export function countResults(metrics: ChargeMetrics, results: readonly RecordRes
       if (unpricedReason !== 0) metrics.unpriced(unpricedReasonLabel(unpricedReason));
       metrics.tokens(providerLabel(result.charge.provider), result.charge.model, tokensOf(result.charge));
     } else if (result.outcome === 'replayed') metrics.replayed();
-    else metrics.rejected('REQUEST_ID_REUSED');
+    else metrics.rejected(result.outcome === 'archived' ? 'CHARGE_ARCHIVED' : 'REQUEST_ID_REUSED');
   }
 }
 

@@ -5,12 +5,13 @@
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
-import { appendOnly, text } from '../database/entity-parts.ts';
+import { archivable, text } from '../database/entity-parts.ts';
 import { hex } from '../database/types/hex.ts';
 import { quantities, textMap } from '../database/types/json-map.ts';
 import { micros } from '../database/types/micros.ts';
 import { optionalSmallint, optionalText, optionalUuid } from '../database/types/optional.ts';
 import type { Money } from '../prices/index.ts';
+import { archiveEntities } from './archive-entities.ts';
 import { costColumns } from './cost-columns.ts';
 import { correctionEntities } from './correction-entities.ts';
 import { type ChargeStatus, SERVICE_TIER_STANDARD, type TokenDetails as Details } from './charge.ts';
@@ -43,7 +44,7 @@ const tokenDetails = () => p.embedded(TokenDetails).prefix(false).$type<Details 
 const reportedCost = () => p.embedded(ReportedCost).prefix(false).$type<Money | undefined>();
 
 /**
- * One row per charge; never updated, never deleted. It has the properties of the domain's `Charge`, so a
+ * One row per charge; never updated, and removed only when it is archived. It has the properties of the domain's `Charge`, so a
  * loaded row is a charge, and those that only the store needs. The write statement takes its columns and
  * their types from here.
  */
@@ -88,7 +89,7 @@ export const ChargeEntity = defineEntity({
     /** W3C trace context of the call that made the charge; empty: it came without one. */
     traceparent: optionalText(),
   },
-  triggers: [appendOnly('charge')],
+  triggers: [archivable('charge')],
   uniques: [{ name: 'charge_request_key', properties: ['tenant', 'requestKey'] }],
   indexes: [
     { name: 'charge_usage_time_idx', properties: ['tenant', 'usageTimeMicros', 'createTimeMicros'] },
@@ -114,7 +115,13 @@ export const ChargeEntity = defineEntity({
   ],
 });
 
-export const chargeEntities = [ChargeEntity, TokenDetails, ReportedCost, ...correctionEntities];
+export const chargeEntities = [
+  ChargeEntity,
+  TokenDetails,
+  ReportedCost,
+  ...correctionEntities,
+  ...archiveEntities,
+];
 
 /** A row of the table. Its cost is set when the group that it belongs to is written. */
 export type ChargeRow = InferEntity<typeof ChargeEntity> & { status?: ChargeStatus };

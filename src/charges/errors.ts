@@ -10,11 +10,19 @@ export function requestIdReused({
   field,
   chargeId,
 }: Omit<Extract<RecordResult, { outcome: 'conflict' }>, 'outcome'>): Failure {
+  const difference =
+    field === undefined
+      ? 'which is archived since, with other content'
+      : `and ${excerpt(field, MESSAGE_EXCERPT_UNITS)} differs`;
   return {
     code: 'ALREADY_EXISTS',
     reason: 'REQUEST_ID_REUSED',
-    message: `This request id already made charge ${chargeId}, and ${excerpt(field, MESSAGE_EXCERPT_UNITS)} differs. Nothing was stored. Use a new request id for a new charge.`,
-    metadata: { request_id: requestId, field: excerpt(field), charge_id: chargeId },
+    message: `This request id already made charge ${chargeId}, ${difference}. Nothing was stored. Use a new request id for a new charge.`,
+    metadata: {
+      request_id: requestId,
+      ...(field !== undefined && { field: excerpt(field) }),
+      charge_id: chargeId,
+    },
   };
 }
 
@@ -135,5 +143,64 @@ function periodFailure({ endTimeMicros, sequence }: ClosedPeriod, message: (end:
     reason: 'PERIOD_CLOSED',
     message: message(end),
     metadata: { end_time: end, sequence: String(sequence) },
+  };
+}
+
+/** The charge is archived: it cannot be read, or not be corrected. */
+export function chargeArchived(chargeId: string, use: 'read' | 'correct'): Failure {
+  const isRead = use === 'read';
+  return {
+    code: isRead ? 'NOT_FOUND' : 'FAILED_PRECONDITION',
+    reason: 'CHARGE_ARCHIVED',
+    message: isRead
+      ? `The charge ${chargeId} is archived: its content is in the files of the archive only.`
+      : `The charge ${chargeId} is archived and can no longer be corrected. Nothing was stored.`,
+    metadata: { charge_id: chargeId },
+  };
+}
+
+/** The request made a charge that is archived, so it is answered without the charge. */
+export function recordedAndArchived(chargeId: string): Failure {
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'CHARGE_ARCHIVED',
+    message: `This charge was recorded before, as ${chargeId}, and archived since. It was not recorded again.`,
+    metadata: { charge_id: chargeId },
+  };
+}
+
+/** A reader asks for events of which some can no longer be read. `archived`: the last of them. */
+export function sequenceArchived(startSequence: bigint, archived: bigint): Failure {
+  return {
+    code: 'OUT_OF_RANGE',
+    reason: 'SEQUENCE_ARCHIVED',
+    message: `Events up to ${archived} are archived, so they cannot be read from ${startSequence} on. Take them from the files of the archive, and go on at ${archived + 1n}.`,
+    metadata: { start_sequence: String(startSequence), first_sequence: String(archived + 1n) },
+  };
+}
+
+/** Why charges must not be archived. */
+export interface ArchiveFault {
+  readonly cause:
+    | 'PERIOD_NOT_CLOSED'
+    | 'NOT_PUBLISHED'
+    | 'NOT_SUMMED'
+    | 'CHARGE_NOT_FOUND'
+    | 'USAGE_TOO_LATE'
+    | 'RECORDED_TOO_LATE'
+    | 'CHANGED_TOO_LATE';
+  /** A sentence without its full stop. */
+  readonly text: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Some charges must not be archived, so none was. The metadata is about the first fault; the message has all. */
+export function chargesNotArchivable(faults: readonly ArchiveFault[]): Failure {
+  const [first] = faults;
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'CHARGE_NOT_ARCHIVABLE',
+    message: `${faults.map(({ text }) => `${text}.`).join(' ')} Nothing was archived.`,
+    metadata: { cause: first?.cause ?? '', ...first?.metadata },
   };
 }

@@ -3,6 +3,7 @@
 import type { Cost, CostLine } from '../prices/index.ts';
 import type {
   AmendRequest,
+  ArchivedCharges,
   Charge,
   ChargeFilter,
   ChargeKey,
@@ -61,7 +62,7 @@ export interface CorrectedCharge {
 }
 
 /**
- * Corrects charges, and closes periods. Whatever one tenant asks for happens one after the other, whichever process
+ * Corrects and archives charges, and closes periods. Whatever one tenant asks for happens one after the other, whichever process
  * does it. `signal` withdraws a request that no transaction has taken yet.
  *
  * Rejects with a {@link ServiceError}: the failure that the rules of corrections give, `overloaded` before anything was
@@ -74,6 +75,13 @@ export interface ChargeCorrector {
   amendCharge(tenant: string, request: AmendRequest, signal: Withdrawal): Promise<CorrectedCharge>;
   /** Closes the time before a moment. */
   closePeriod(tenant: string, endTimeMicros: bigint, signal: Withdrawal): Promise<ClosedPeriod>;
+  /** Archives charges of a closed period, all or none. `ids`: 1–1000, in lower case. */
+  archiveCharges(
+    tenant: string,
+    endTimeMicros: bigint,
+    ids: readonly string[],
+    signal: Withdrawal,
+  ): Promise<ArchivedCharges>;
 }
 
 /** A page to read. */
@@ -123,7 +131,7 @@ export interface PastCost {
   readonly sequence: bigint;
 }
 
-/** Reads charges as they are now. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`, `overloaded`. */
+/** Reads charges as they are now. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`, `overloaded`. Who asks for one charge that is archived gets `charge_archived`. */
 export interface ChargeReader {
   /** The charge with this id (UUID text), or undefined. */
   findById(tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined>;
@@ -152,7 +160,12 @@ export interface ReadOptions {
 export interface JournalReader {
   /** The number of the last committed event; 0 for an empty journal. */
   lastSequence(tenant: string): Promise<bigint>;
-  /** The events after `afterSequence`, without a gap: `limit` of them, fewer if the journal ends. */
+  /** The number of the last event that can no longer be read; 0: all can. */
+  archivedSequence(tenant: string): Promise<bigint>;
+  /**
+   * The events after `afterSequence`, without a gap: `limit` of them, fewer if the journal ends. Rejects with
+   * `sequence_archived` if one of them can no longer be read.
+   */
   read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]>;
   /**
    * Resolves when the journal has an entry after `afterSequence`: at once if it already has one, if

@@ -2,6 +2,8 @@
 
 import { p, type TriggerDef } from '@mikro-orm/core';
 
+import { appendOnlyBody, archivableBody } from './migrations/append-only.ts';
+
 /** A text that compares by its bytes, as the migrations make every text. */
 export const text = () => p.text().collation('C');
 
@@ -16,6 +18,11 @@ export function appendOnly(table: string): TriggerDef {
     timing: 'before',
     events: ['update', 'delete'],
     forEach: 'statement',
-    body: `RAISE EXCEPTION '${table} is append-only' USING ERRCODE = 'insufficient_privilege'`,
+    body: appendOnlyBody(table),
   };
+}
+
+/** The same for a table whose rows are removed when charges are archived. */
+export function archivable(table: string): TriggerDef {
+  return { ...appendOnly(table), body: archivableBody(table) };
 }

@@ -29,22 +29,30 @@ export function inTransaction<T>(
   work: (transaction: Transaction) => Promise<T>,
   mayBeStored: () => void,
 ): Promise<T> {
-  return withClient(pool, async (client) => {
-    await client.query(BEGIN);
-    let result: T;
-    try {
-      result = await work({ client, em: onClient(em, client) });
-    } catch (error) {
-      // After any other error the connection is closed, which ends the transaction.
-      if (isStatementError(error)) await client.query('ROLLBACK');
-      throw error;
-    }
-    try {
-      await client.query('COMMIT');
-    } catch (error) {
-      if (!isStatementError(error)) mayBeStored();
-      throw error;
-    }
-    return result;
-  });
+  return withClient(pool, (client) => transactionOn({ client, em: onClient(em, client) }, work, mayBeStored));
+}
+
+/** The same on a connection that the caller has, outside of any transaction. If it fails, the caller closes it. */
+export async function transactionOn<T>(
+  transaction: Transaction,
+  work: (transaction: Transaction) => Promise<T>,
+  mayBeStored: () => void = () => undefined,
+): Promise<T> {
+  const { client } = transaction;
+  await client.query(BEGIN);
+  let result: T;
+  try {
+    result = await work(transaction);
+  } catch (error) {
+    // After any other error the connection is closed, which ends the transaction.
+    if (isStatementError(error)) await client.query('ROLLBACK');
+    throw error;
+  }
+  try {
+    await client.query('COMMIT');
+  } catch (error) {
+    if (!isStatementError(error)) mayBeStored();
+    throw error;
+  }
+  return result;
 }

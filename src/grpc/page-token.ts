@@ -27,7 +27,7 @@ export function openPageToken(text: string, placeBytes: number | undefined, iden
     token.length !== place.length + DIGEST_BYTES ||
     (placeBytes !== undefined && place.length !== placeBytes) ||
     token.toString('base64url') !== text ||
-    !digest(place, identity).equals(token.subarray(placeBytes))
+    !digest(place, identity).equals(token.subarray(place.length))
   ) {
     throw new ServiceError(pageTokenInvalid());
   }

@@ -178,15 +178,15 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   }
 
   /** Resolves once the caller has read enough, or the stream is over. */
-  writable(): Promise<void> {
+  untilWritable(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#over || this.#unsentBytes < UNSENT_BYTES_MAX) return resolve();
       const done = (): void => {
         this.signal.removeEventListener('abort', done);
         resolve();
       };
       this.onceWritable(done);
       this.signal.addEventListener('abort', done);
+      if (this.#over) done();
     });
   }
 

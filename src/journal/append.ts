@@ -7,7 +7,7 @@ import { JOURNAL_KIND } from './entity.ts';
 /**
  * Common table expressions that number the rows of `inserted`, new charges with a column `id`, and append
  * them to the journal of the tenant `$1`. They come after `inserted` in the WITH list; `total` (columns `n`
- * and `ids`) and `head` (column `last_sequence`) can be read. `priceVersion` is SQL of the last price version
+ * and `ids`) and `head` (columns `last_sequence` and `has_archive`) can be read. `priceVersion` is SQL of the last price version
  * that the charges were priced with.
  *
  * - `head` locks the tenant's one row after the charges are inserted. So the lock lasts for the journal
@@ -24,7 +24,7 @@ total AS (
 ), head AS (
   UPDATE journal_head SET last_sequence = last_sequence + total.n FROM total
   WHERE tenant = $1::text AND total.n > 0 AND price_version = ${priceVersion}
-  RETURNING last_sequence
+  RETURNING last_sequence, has_archive
 ), entry AS (
   INSERT INTO journal (tenant, last_sequence, kind, event_ids)
   SELECT $1::text, (SELECT last_sequence FROM head), ${JOURNAL_KIND.created}, ids FROM total WHERE n > 0

@@ -37,7 +37,7 @@ const Journal = defineEntity({
 });
 
 /**
- * The last number of each tenant's journal and of its price versions. Every write locks the row late, so that it
+ * The last number of each tenant's journal and of its price versions, and what else a write has to know for certain. Every write locks the row late, so that it
  * holds it shortly.
  */
 export const JournalHead = defineEntity({
@@ -47,6 +47,8 @@ export const JournalHead = defineEntity({
     tenant: text().primary(),
     lastSequence: p.bigint(),
     priceVersion: p.integer().default(0),
+    /** Whether charges of the tenant were archived. */
+    hasArchive: p.boolean().default(false),
   },
 });
 

@@ -1,6 +1,7 @@
 /** What other features and the process roots may use of the journal. */
 
 export { appendToJournal, isHeadMismatch } from './append.ts';
+export { appendEvents } from './append-events.ts';
 export { JOURNAL_KIND, type JournalKind, journalEntities } from './entity.ts';
 export { JournalFollower } from './follower.ts';
 export { InsertEvents } from './insert-events.ts';

@@ -47,7 +47,9 @@ export interface BrokerOptions {
 /** Connects once. Rejects with a silent {@link PublishError} if that fails; the caller tries again. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const { stream, connectTimeoutMs } = options;
-  const connection = await connect(connectionOptions(options)).catch(silent('cannot connect'));
+  const connection = await connect(connectionOptions(options, 'charge-service relay')).catch(
+    silent('cannot connect'),
+  );
   try {
     const manager = await jetstreamManager(connection, { timeout: connectTimeoutMs });
     const publisher = new JetStreamPublisher(connection, stream.name, options.format);
@@ -73,14 +75,18 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 }
 
 /** Throws what the client has thrown, with the place where it happened. */
-function silent(place: string): (error: unknown) => never {
+export function silent(place: string): (error: unknown) => never {
   return (error) => {
     const reason = error instanceof Error ? error.message : String(error);
     throw new PublishError(`${place}: ${reason}`, 'silent', error);
   };
 }
 
-function connectionOptions({ url, connectTimeoutMs }: BrokerOptions): NodeConnectionOptions {
+/** How to connect to `url` under this name. */
+export function connectionOptions(
+  { url, connectTimeoutMs }: Pick<BrokerOptions, 'url' | 'connectTimeoutMs'>,
+  name: string,
+): NodeConnectionOptions {
   const servers = url.split(',').map((part) => new URL(part.trim()));
   const [first] = servers;
   if (first === undefined) throw new RangeError('no NATS server given');
@@ -93,7 +99,7 @@ function connectionOptions({ url, connectTimeoutMs }: BrokerOptions): NodeConnec
     servers: servers.map(({ host }) => host),
     ...credentials,
     ...(first.protocol === 'tls:' && { tls: {} }),
-    name: 'charge-service relay',
+    name,
     timeout: connectTimeoutMs,
     // The relay reconnects by itself: what the client buffers while it is away would be sent twice.
     reconnect: false,

@@ -111,7 +111,8 @@ const CONTENT_TYPES: Record<EventFormat, string> = {
   json: 'application/json',
 };
 
-function sourceOf(tenant: string): string {
+/** `ce-source` of the events of a tenant. */
+export function sourceOf(tenant: string): string {
   return `/charge.v1.ChargeService/tenants/${encodeURIComponent(tenant)}`;
 }
 

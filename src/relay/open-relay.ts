@@ -5,10 +5,22 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Config } from '../config.ts';
 import { openBroker } from './broker.ts';
 import { Relay, type RelayEvents, type RelayOptions } from './relay.ts';
+import type { StreamOptions } from './stream.ts';
 
 /** The stream that outside consumers know. */
 export const STREAM_NAME = 'CHARGES';
 const STREAM_SUBJECTS = ['charge.>', 'budget.>'];
+
+/** The stream that the relay makes if there is none. */
+export function streamOptions(config: Pick<Config, 'eventMaxAgeMs' | 'streamReplicas'>): StreamOptions {
+  return {
+    name: STREAM_NAME,
+    subjects: STREAM_SUBJECTS,
+    replicas: config.streamReplicas,
+    maxAgeMs: config.eventMaxAgeMs,
+    duplicateWindowMs: 2 * 60_000,
+  };
+}
 
 /**
  * A relay from the journal in the database of `em` to the NATS at `natsUrl`, not started. The caller stops
@@ -21,13 +33,7 @@ export function createRelay(
   events: RelayEvents,
   overrides: Partial<RelayOptions> = {},
 ): Relay {
-  const stream = {
-    name: STREAM_NAME,
-    subjects: STREAM_SUBJECTS,
-    replicas: config.streamReplicas,
-    maxAgeMs: config.eventMaxAgeMs,
-    duplicateWindowMs: 2 * 60_000,
-  };
+  const stream = streamOptions(config);
   return new Relay(
     em,
     () => openBroker({ url: natsUrl, stream, format: config.eventFormat, connectTimeoutMs: 5_000 }),

@@ -45,7 +45,8 @@ export async function checkStream(
   return streamCondition(info.config, owner);
 }
 
-async function findStream(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
+/** What NATS says about a stream; undefined: there is none. */
+export async function findStream(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
   try {
     return await manager.streams.info(name);
   } catch (error) {

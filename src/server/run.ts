@@ -22,6 +22,7 @@ export async function runServer(config: Config): Promise<void> {
   // The terminal's Ctrl-C reaches every process of the group; the supervisor decides what follows.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 
+  let natsUrl = config.natsUrl;
   const commits = new CommitReporter(config.eventFormat, send);
   const server = await openServer(config, {
     databaseUrl,
@@ -29,9 +30,14 @@ export async function runServer(config: Config): Promise<void> {
     metrics: createServerMetrics(),
     serving: (fault) => send({ type: 'serving', fault }),
     committed: (events) => commits.committed(events),
+    natsUrl: () => natsUrl,
   });
   process.on('message', (message: unknown) => {
     if (!isMessageOf<SupervisorMessage>(message, SUPERVISOR_MESSAGES)) return;
+    if (message.type === 'nats') {
+      natsUrl = message.url;
+      return;
+    }
     if (message.type === 'relay') return server.relayPublishing(message.publishing);
     void server.drain(config.drainTimeoutMs).then(
       () => process.exit(0),

@@ -15,6 +15,7 @@ import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
+import { createStreamCheck } from './stream-check.ts';
 
 /** What the server is given from outside. */
 export interface ServerOptions {
@@ -25,6 +26,8 @@ export interface ServerOptions {
   serving(fault: DatabaseFault | undefined): void;
   /** These events of one tenant's journal were committed together, in order. */
   committed(events: readonly ChargeEvent[]): void;
+  /** Where NATS is, for Reconcile; undefined as long as it has not started. */
+  natsUrl(): string | undefined;
 }
 
 /** An open server. */
@@ -43,12 +46,22 @@ export interface OpenServer {
 /** The name under which the health service says whether events reach the stream. */
 const EVENTS_SERVICE = 'charge.v1.events';
 
-type ServerConfig = Pick<Config, 'listen' | 'writers' | 'inFlightCallsMax' | 'streamsMax'>;
+type ServerConfig = Pick<
+  Config,
+  | 'listen'
+  | 'writers'
+  | 'inFlightCallsMax'
+  | 'streamsMax'
+  | 'eventFormat'
+  | 'eventMaxAgeMs'
+  | 'streamReplicas'
+>;
 
 /** Opens the database and builds the server on it. It accepts connections from `listen()` on. */
 export async function openServer(config: ServerConfig, options: ServerOptions): Promise<OpenServer> {
   const { logger, metrics } = options;
-  const store = await openStore(config.writers, options);
+  const streamCheck = createStreamCheck(config, () => options.natsUrl());
+  const store = await openStore(config.writers, { ...options, streamCheck });
   const { watch } = store;
   const image = readContractImage();
   const rules = new ContractRules(image);

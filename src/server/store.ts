@@ -15,19 +15,27 @@ import {
   WriteProbe,
 } from '../charges/index.ts';
 import { databaseFault } from '../database/database-fault.ts';
-import { openDatabase } from '../database/orm.ts';
+import { type Database, openDatabase } from '../database/orm.ts';
 import { ReadConnections } from '../database/read-connections.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
-import { createUsageReader, usageEntities } from '../usage/index.ts';
+import {
+  createReconciler,
+  createUsageReader,
+  type Reconciler,
+  type StreamCheck,
+  usageEntities,
+} from '../usage/index.ts';
 import { WriteWatch } from './write-watch.ts';
 
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
 
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** For one day of sums, or one search in the journal. */
+const RECONCILE_STATEMENT_TIMEOUT_MS = 10 * 60_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
 const WRITE_QUEUE_MAX = 50_000;
 /** How long a write is tried again while PostgreSQL is away. */
@@ -44,12 +52,15 @@ export interface StoreOptions {
   readonly metrics: ServerMetrics;
   /** These events of one tenant's journal were committed together, in order. */
   committed(events: readonly ChargeEvent[]): void;
+  /** For Reconcile. */
+  readonly streamCheck: StreamCheck;
 }
 
 /** Opens the connections and builds the store on them. */
 export async function openStore(writers: number, options: StoreOptions) {
   const { retryAfterMs } = DEFAULT_RPC_LIMITS;
-  const { database, writes, polls, corrections } = await openConnections(writers, options.databaseUrl);
+  const connections = await openConnections(writers, options.databaseUrl);
+  const { database, writes, polls, corrections, comparisons } = connections;
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
@@ -103,23 +114,43 @@ export async function openStore(writers: number, options: StoreOptions) {
       unpricedUsage: createUnpricedUsageReader(reads),
     },
     /** What UsageService works on. */
-    usage: { reader: createUsageReader(reads) },
+    usage: {
+      reader: createUsageReader(reads),
+      reconciler: openReconciler(comparisons, options.streamCheck),
+    },
     watch,
     queuedCharges: () => recorder.queuedCharges,
-    pools: {
-      reads: database.pool,
-      writes: writes.pool,
-      watches: polls.pool,
-      corrections: corrections.pool,
-    },
+    pools: poolsOf(connections),
     close: async () => {
       follower.close();
-      await Promise.all([writes.close(), corrections.close(), polls.close(), database.close()]);
+      await Promise.all(Object.values(connections).map((pool) => pool.close()));
     },
   };
 }
 
-/** Four pools, so that nothing waits for a connection that something slow is using. */
+function poolsOf({
+  database,
+  writes,
+  polls,
+  corrections,
+  comparisons,
+}: Awaited<ReturnType<typeof openConnections>>) {
+  return {
+    reads: database.pool,
+    writes: writes.pool,
+    watches: polls.pool,
+    corrections: corrections.pool,
+    comparisons: comparisons.pool,
+  };
+}
+
+function openReconciler(comparisons: Database, stream: StreamCheck): Reconciler {
+  const { retryAfterMs } = DEFAULT_RPC_LIMITS;
+  const connections = new ReadConnections(comparisons, retryAfterMs);
+  return createReconciler(comparisons, connections, { retryAfterMs, stream });
+}
+
+/** Five pools, so that nothing waits for a connection that something slow is using. */
 async function openConnections(writers: number, databaseUrl: string) {
   const connection = {
     databaseUrl,
@@ -136,7 +167,13 @@ async function openConnections(writers: number, databaseUrl: string) {
   // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
   // One for corrections and one for reprices: each makes one transaction at a time.
   const corrections = await openDatabase({ ...connection, poolSizeMax: 2 });
-  return { database, writes, polls, corrections };
+  // For Reconcile, which runs for minutes and locks the place of the sums. Its largest day may take a while.
+  const comparisons = await openDatabase({
+    ...connection,
+    poolSizeMax: 1,
+    statementTimeoutMs: RECONCILE_STATEMENT_TIMEOUT_MS,
+  });
+  return { database, writes, polls, corrections, comparisons };
 }
 
 const REFUSED_READS_LOG_MS = 60_000;

@@ -18,7 +18,9 @@ export type SupervisorMessage =
   /** Finish calls in progress, refuse new ones, exit. */
   | { readonly type: 'drain' }
   /** Whether events reach the stream now. */
-  | { readonly type: 'relay'; readonly publishing: boolean };
+  | { readonly type: 'relay'; readonly publishing: boolean }
+  /** Where NATS is, once it has started. */
+  | { readonly type: 'nats'; readonly url: string };
 
 /** Whether this is a message of this service, and not of a library that uses the channel too. */
 export function isMessageOf<T extends ServerMessage | SupervisorMessage>(
@@ -34,4 +36,4 @@ export function isMessageOf<T extends ServerMessage | SupervisorMessage>(
 }
 
 export const SERVER_MESSAGES = ['listening', 'serving', 'committed', 'failed'] as const;
-export const SUPERVISOR_MESSAGES = ['drain', 'relay'] as const;
+export const SUPERVISOR_MESSAGES = ['drain', 'relay', 'nats'] as const;

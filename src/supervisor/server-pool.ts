@@ -41,6 +41,7 @@ export class ServerPool {
   #draining = false;
   #isStarted = false;
   #relayPublishing = false;
+  #natsUrl: string | undefined;
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
@@ -77,6 +78,12 @@ export class ServerPool {
   relayPublishing(publishing: boolean): void {
     this.#relayPublishing = publishing;
     this.#broadcast({ type: 'relay', publishing });
+  }
+
+  /** Tells every process, now and in future, where NATS is. */
+  natsStarted(url: string): void {
+    this.#natsUrl = url;
+    this.#broadcast({ type: 'nats', url });
   }
 
   /**
@@ -132,6 +139,7 @@ export class ServerPool {
         return this.#changeFaults(() => this.#faults.set(worker, message.fault));
       case 'listening':
         this.#send(worker, { type: 'relay', publishing: this.#relayPublishing });
+        if (this.#natsUrl !== undefined) this.#send(worker, { type: 'nats', url: this.#natsUrl });
         this.#listening.add(worker);
         if (this.#draining) this.#send(worker, { type: 'drain' });
         return this.#startIfComplete();

@@ -121,6 +121,7 @@ async function start(
   void external.natsUrl.then(
     (url) => {
       if (stack.disposed) return;
+      pool.natsStarted(url);
       const started = createRelay(config, database.em, url, observed.events);
       stack.defer(() => started.stop());
       started.start();

@@ -1,6 +1,7 @@
 /** The failures that only usage has. `charge.v1.ErrorReason` documents each reason and its metadata. */
 
 import { type Failure, validationFailed } from '../errors/failure.ts';
+import { rfc3339 } from '../grpc/timestamp.ts';
 import { WINDOWS_MAX } from './windows.ts';
 
 /** The answer would have to read more charges than a query may. */
@@ -33,6 +34,27 @@ export function asOfOutOfRange(asOfSequence: bigint, lastSequence: bigint): Fail
     reason: 'SEQUENCE_OUT_OF_RANGE',
     message: `The journal ends at ${lastSequence}, so there is no answer as of ${asOfSequence} yet. Check the address, or whether the database was restored from a backup.`,
     metadata: { as_of_sequence: String(asOfSequence), last_sequence: String(lastSequence) },
+  };
+}
+
+/** The answer as of a number would need events of charges that are archived. */
+export function asOfArchived(asOfSequence: bigint, archived: bigint): Failure {
+  return {
+    code: 'OUT_OF_RANGE',
+    reason: 'SEQUENCE_ARCHIVED',
+    message: `Charges with events up to ${archived} are archived, so there is no answer as of ${asOfSequence} any more. Ask as of ${archived} or later.`,
+    metadata: { as_of_sequence: String(asOfSequence), first_sequence: String(archived) },
+  };
+}
+
+/** No kept sum covers the question, and charges of its time may be archived. */
+export function usageArchived(endTimeMicros: bigint): Failure {
+  const end = rfc3339(endTimeMicros);
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'CHARGE_ARCHIVED',
+    message: `No kept sum covers this question, and charges before ${end} are archived. Ask for usage from then on, or for windows of whole days of UTC without sessions, references, imports and labels.`,
+    metadata: { end_time: end },
   };
 }
 

@@ -3,3 +3,6 @@
 export { usageEntities } from './entity.ts';
 export { UsageFollower, type UsageFollowerEvents } from './store/journal-follower.ts';
 export { createUsageReader } from './store/usage-reader.ts';
+export { createReconciler } from './store/reconcile/reconciler.ts';
+export { CHECK, type Finding, FINDING } from './reconcile.ts';
+export type { Reconciler, StreamCheck } from './ports.ts';

@@ -1,5 +1,8 @@
 /** What the RPCs of usage need from the store. */
 
+import type { EntityManager } from '@mikro-orm/postgresql';
+
+import type { CheckRun, ReconcileEvents, ReconcileOptions, ReconcileSummary } from './reconcile.ts';
 import type { UsagePlace, UsageQuery, UsageRow } from './usage.ts';
 
 /** Which rows of an answer to read. */
@@ -33,3 +36,20 @@ export interface UsageReader {
    */
   stream(tenant: string, question: Pick<UsagePageQuery, 'query' | 'bounds'>): AsyncGenerator<UsagePage>;
 }
+
+/**
+ * Compares what is stored more than once. Rejects with a {@link ServiceError}: `overloaded` while another run lasts,
+ * `database_unavailable`.
+ */
+export interface Reconciler {
+  /** Resolves when everything is compared, or `signal` is aborted. What was repaired by then stays so. */
+  run(
+    tenant: string,
+    options: ReconcileOptions,
+    events: ReconcileEvents,
+    signal: AbortSignal,
+  ): Promise<ReconcileSummary>;
+}
+
+/** Compares the stream with the journal, which it reads on `em`. Reports a stream that cannot be read as a finding. */
+export type StreamCheck = (em: EntityManager, run: CheckRun) => Promise<void>;

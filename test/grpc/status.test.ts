@@ -10,6 +10,7 @@ import { CHARGE_STATE, type Correction } from '../../src/charges/charge.ts';
 import * as chargeFailures from '../../src/charges/errors.ts';
 import * as commonFailures from '../../src/errors/failure.ts';
 import * as priceFailures from '../../src/prices/errors.ts';
+import * as usageFailures from '../../src/usage/errors.ts';
 import { callTimeout, COMPRESSED } from '../../src/grpc/call-headers.ts';
 import { prepareFailure, STATUS_DETAILS_KEY, toCallError, toProtoStatus } from '../../src/grpc/status.ts';
 import { summaryOf } from './support/server.ts';
@@ -59,7 +60,12 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   cancelled: fc.constant(0).map(commonFailures.cancelled),
   internalError: fc.uuid().map(commonFailures.internalError),
   requestIdReused: fc
-    .record({ outcome: fc.constant('conflict' as const), requestId: id, field: text, chargeId: fc.uuid() })
+    .record({
+      outcome: fc.constant('conflict' as const),
+      requestId: id,
+      field: fc.option(text, { nil: undefined }),
+      chargeId: fc.uuid(),
+    })
     .map(chargeFailures.requestIdReused),
   chargeNotFound: fc
     .oneof(fc.record({ id: fc.uuid() }), fc.record({ requestId: id }))
@@ -78,6 +84,20 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
     .tuple(closedPeriod, fc.uuid())
     .map((parts) => chargeFailures.repricePeriodClosed(...parts)),
   laterPeriodClosed: closedPeriod.map(chargeFailures.laterPeriodClosed),
+  chargeArchived: fc
+    .tuple(fc.uuid(), fc.constantFrom('read' as const, 'correct' as const))
+    .map((parts) => chargeFailures.chargeArchived(...parts)),
+  recordedAndArchived: fc.uuid().map(chargeFailures.recordedAndArchived),
+  sequenceArchived: fc
+    .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))
+    .map((sequences) => chargeFailures.sequenceArchived(...sequences)),
+  chargesNotArchivable: fc
+    .uuid()
+    .map((uuid) =>
+      chargeFailures.chargesNotArchivable([
+        { cause: 'CHARGE_NOT_FOUND', text: 'it is missing', metadata: { charge_id: uuid } },
+      ]),
+    ),
   pageTokenInvalid: fc.constant(0).map(commonFailures.pageTokenInvalid),
   sequenceOutOfRange: fc
     .tuple(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }))
@@ -102,6 +122,15 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
     })
     .chain((refused) => fc.boolean().map((inBatch) => priceFailures.priceRefused(refused, inBatch))),
   priceNotFound: fc.bigInt(1n, 2n ** 63n - 1n).map(priceFailures.priceNotFound),
+  scanLimitExceeded: fc.nat().map(usageFailures.scanLimitExceeded),
+  sumOutOfRange: fc
+    .constantFrom<[string, string?]>(['prompt_tokens'], ['costs', 'USD'])
+    .map((parts) => usageFailures.sumOutOfRange(...parts)),
+  asOfOutOfRange: fc
+    .tuple(fc.bigInt(0n, 2n ** 63n - 1n), fc.bigInt(0n, 2n ** 63n - 1n))
+    .map((sequences) => usageFailures.asOfOutOfRange(...sequences)),
+  unknownTimeZone: fc.constant(0).map(usageFailures.unknownTimeZone),
+  tooManyWindows: fc.constant(0).map(usageFailures.tooManyWindows),
   compressed: fc.constant(COMPRESSED),
   callTimeout: text
     .filter((value) => !/^\d+[HMSmun]$/.test(value))
@@ -149,7 +178,12 @@ test('a prepared failure travels as any other', () => {
 });
 
 test('every function that makes a failure is tested here', () => {
-  const functions = Object.entries({ ...commonFailures, ...chargeFailures, ...priceFailures })
+  const functions = Object.entries({
+    ...commonFailures,
+    ...chargeFailures,
+    ...priceFailures,
+    ...usageFailures,
+  })
     .filter(([name, value]) => typeof value === 'function' && !['ServiceError', 'excerpt'].includes(name))
     .map(([name]) => name);
   expect(Object.keys(MADE_BY)).toEqual(expect.arrayContaining(functions));

@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 function chargeIds(results: readonly RecordResult[]): string[] {
-  return results.map((result) => (result.outcome === 'conflict' ? result.chargeId : result.charge.id));
+  return results.map((result) => ('charge' in result ? result.charge.id : result.chargeId));
 }
 
 async function sizesOfGroups(): Promise<number[]> {

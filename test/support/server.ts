@@ -48,6 +48,8 @@ export interface TestServerOptions {
   readonly inFlightCallsMax?: number;
   readonly streamsMax?: number;
   readonly writers?: number;
+  /** Where NATS is; none by default. */
+  readonly natsUrl?: string;
   /** Hears whether charges can be recorded. */
   readonly serving?: ServerOptions['serving'];
 }
@@ -58,11 +60,14 @@ export async function openTestServer(
   options: TestServerOptions = {},
 ): Promise<TestServer> {
   let committed = 0;
-  const config = {
+  const config: Parameters<typeof openServer>[0] = {
     listen: { host: '127.0.0.1', port: 0 },
     writers: 2,
     inFlightCallsMax: 10_000,
     streamsMax: 100,
+    eventFormat: 'protobuf',
+    eventMaxAgeMs: 3_600_000,
+    streamReplicas: 1,
     ...options,
   };
   const server = await openServer(config, {
@@ -71,6 +76,7 @@ export async function openTestServer(
     metrics: NO_METRICS,
     serving: options.serving ?? (() => undefined),
     committed: () => committed++,
+    natsUrl: () => options.natsUrl,
   });
   const address = `127.0.0.1:${await server.listen()}`;
   const client = openClient(address);

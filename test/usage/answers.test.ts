@@ -9,7 +9,7 @@ import { type Answer, type UsageBook, UsageStore } from './support/book.ts';
 import { chargesAfter, naiveRows } from './support/naive.ts';
 
 /** More for a long search: `ANSWERS_RUNS=500`. */
-const RUNS = Number(process.env['ANSWERS_RUNS'] ?? 30);
+const RUNS = Number(process.env['ANSWERS_RUNS'] ?? 20);
 
 let store: UsageStore;
 beforeAll(async () => {

@@ -564,6 +564,34 @@ export interface ClosePeriodResponse {
   sequence: bigint;
 }
 
+/** Which charges to archive. */
+export interface ArchiveChargesRequest {
+  /**
+   * Only charges with an earlier usage time. Required: the end of a closed period, or
+   * earlier. The first closed period that ends then or later is the one that counts:
+   * events up to its sequence can no longer be read. Charges that were recorded or
+   * changed after that period was closed need a later `end_time`.
+   */
+  endTime:
+    | Timestamp
+    | undefined;
+  /** Ids of 1 to 1000 charges, each a UUID in its 36-character text form. */
+  ids: string[];
+}
+
+/** What was archived. */
+export interface ArchiveChargesResponse {
+  /**
+   * How many of the charges this call has archived. An id that was sent twice counts
+   * once.
+   */
+  archived: number;
+  /** How many of them were archived before. */
+  alreadyArchived: number;
+  /** The last sequence of the journal that can no longer be read. */
+  lastArchivedSequence: bigint;
+}
+
 function createBaseCreateChargeRequest(): CreateChargeRequest {
   return { charge: undefined, requestId: "", importId: "" };
 }
@@ -3561,6 +3589,211 @@ export const ClosePeriodResponse: MessageFns<ClosePeriodResponse> = {
   },
 };
 
+function createBaseArchiveChargesRequest(): ArchiveChargesRequest {
+  return { endTime: undefined, ids: [] };
+}
+
+export const ArchiveChargesRequest: MessageFns<ArchiveChargesRequest> = {
+  encode(message: ArchiveChargesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endTime !== undefined) {
+      Timestamp.encode(message.endTime, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.ids) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ArchiveChargesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseArchiveChargesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ArchiveChargesRequest {
+    return {
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ArchiveChargesRequest): unknown {
+    const obj: any = {};
+    if (message.endTime !== undefined) {
+      obj.endTime = fromTimestamp(message.endTime).toISOString();
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ArchiveChargesRequest>, I>>(base?: I): ArchiveChargesRequest {
+    return ArchiveChargesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ArchiveChargesRequest>, I>>(object: I): ArchiveChargesRequest {
+    const message = createBaseArchiveChargesRequest();
+    message.endTime = (object.endTime !== undefined && object.endTime !== null)
+      ? Timestamp.fromPartial(object.endTime)
+      : undefined;
+    message.ids = object.ids?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseArchiveChargesResponse(): ArchiveChargesResponse {
+  return { archived: 0, alreadyArchived: 0, lastArchivedSequence: 0n };
+}
+
+export const ArchiveChargesResponse: MessageFns<ArchiveChargesResponse> = {
+  encode(message: ArchiveChargesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.archived !== 0) {
+      writer.uint32(8).int32(message.archived);
+    }
+    if (message.alreadyArchived !== 0) {
+      writer.uint32(16).int32(message.alreadyArchived);
+    }
+    if (message.lastArchivedSequence !== 0n) {
+      if (BigInt.asIntN(64, message.lastArchivedSequence) !== message.lastArchivedSequence) {
+        throw new globalThis.Error("value provided for field message.lastArchivedSequence of type int64 too large");
+      }
+      writer.uint32(24).int64(message.lastArchivedSequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ArchiveChargesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseArchiveChargesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.archived = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.alreadyArchived = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lastArchivedSequence = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ArchiveChargesResponse {
+    return {
+      archived: isSet(object.archived) ? globalThis.Number(object.archived) : 0,
+      alreadyArchived: isSet(object.alreadyArchived)
+        ? globalThis.Number(object.alreadyArchived)
+        : isSet(object.already_archived)
+        ? globalThis.Number(object.already_archived)
+        : 0,
+      lastArchivedSequence: isSet(object.lastArchivedSequence)
+        ? BigInt(object.lastArchivedSequence)
+        : isSet(object.last_archived_sequence)
+        ? BigInt(object.last_archived_sequence)
+        : 0n,
+    };
+  },
+
+  toJSON(message: ArchiveChargesResponse): unknown {
+    const obj: any = {};
+    if (message.archived !== 0) {
+      obj.archived = Math.round(message.archived);
+    }
+    if (message.alreadyArchived !== 0) {
+      obj.alreadyArchived = Math.round(message.alreadyArchived);
+    }
+    if (message.lastArchivedSequence !== 0n) {
+      obj.lastArchivedSequence = message.lastArchivedSequence.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ArchiveChargesResponse>, I>>(base?: I): ArchiveChargesResponse {
+    return ArchiveChargesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ArchiveChargesResponse>, I>>(object: I): ArchiveChargesResponse {
+    const message = createBaseArchiveChargesResponse();
+    message.archived = object.archived ?? 0;
+    message.alreadyArchived = object.alreadyArchived ?? 0;
+    message.lastArchivedSequence = (object.lastArchivedSequence !== undefined && object.lastArchivedSequence !== null)
+      ? BigInt(object.lastArchivedSequence)
+      : 0n;
+    return message;
+  },
+};
+
 /**
  * The book of record for LLM usage.
  *
@@ -3586,8 +3819,9 @@ export const ChargeServiceService = {
    * server sets; an absent `total_tokens` is the same as the sum it stands for.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
-   * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED
-   * (MESSAGE_TOO_LARGE).
+   * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
+   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge: {
     path: "/charge.v1.ChargeService/CreateCharge" as const,
@@ -3659,8 +3893,8 @@ export const ChargeServiceService = {
    * Returns one charge, by its id or by the request id that made it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
-   * (CHARGE_NOT_FOUND), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
-   * 64 KiB).
+   * (CHARGE_NOT_FOUND, CHARGE_ARCHIVED), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
+   * a request over 64 KiB).
    */
   getCharge: {
     path: "/charge.v1.ChargeService/GetCharge" as const,
@@ -3683,7 +3917,7 @@ export const ChargeServiceService = {
    * A charge that is written while you page appears at its usage time: on a later
    * page, or not at all if that page was already returned. Charges that existed
    * before are neither left out nor repeated. To follow everything that is
-   * written, use WatchCharges.
+   * written, use WatchCharges. Archived charges are in no list.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
@@ -3708,8 +3942,9 @@ export const ChargeServiceService = {
    * are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
-   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
-   * for a request over 64 KiB).
+   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE; SEQUENCE_ARCHIVED, also during a watch whose
+   * events are archived before it has read them), RESOURCE_EXHAUSTED
+   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
    */
   watchCharges: {
     path: "/charge.v1.ChargeService/WatchCharges" as const,
@@ -3764,7 +3999,7 @@ export const ChargeServiceService = {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (CHARGE_NOT_FOUND), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ALREADY_CORRECTED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
+   * (CHARGE_ALREADY_CORRECTED, CHARGE_ARCHIVED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
    * (MESSAGE_TOO_LARGE for a request over 64 KiB).
    */
   voidCharge: {
@@ -3833,6 +4068,36 @@ export const ChargeServiceService = {
     responseSerialize: (value: ClosePeriodResponse): Buffer => Buffer.from(ClosePeriodResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ClosePeriodResponse => ClosePeriodResponse.decode(value),
   },
+  /**
+   * Removes charges of a closed period that the caller has exported, to get their
+   * space back. The caller names each charge, so that nothing is removed that is not
+   * in an export; first compare the export with the charges.
+   *
+   * What stays: totals, request ids (a repeated request never makes a second charge),
+   * corrections, and the numbers of the journal. What no longer works: to read,
+   * list, correct or reprice the charges, and to read events up to
+   * `last_archived_sequence`.
+   *
+   * A charge may be archived if its usage time is before `end_time`, it was recorded
+   * more than 10 minutes before that period was closed, it was not corrected or
+   * repriced after that, and all events up to the close are published and in the
+   * sums of usage. If one of them may not, none is removed. A call may be repeated.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * FAILED_PRECONDITION (CHARGE_NOT_ARCHIVABLE, whose message names every cause),
+   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   */
+  archiveCharges: {
+    path: "/charge.v1.ChargeService/ArchiveCharges" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ArchiveChargesRequest): Buffer =>
+      Buffer.from(ArchiveChargesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ArchiveChargesRequest => ArchiveChargesRequest.decode(value),
+    responseSerialize: (value: ArchiveChargesResponse): Buffer =>
+      Buffer.from(ArchiveChargesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ArchiveChargesResponse => ArchiveChargesResponse.decode(value),
+  },
 } as const;
 
 export interface ChargeServiceServer extends UntypedServiceImplementation {
@@ -3844,8 +4109,9 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * server sets; an absent `total_tokens` is the same as the sum it stands for.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
-   * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED
-   * (MESSAGE_TOO_LARGE).
+   * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
+   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge: handleUnaryCall<CreateChargeRequest, CreateChargeResponse>;
   /**
@@ -3889,8 +4155,8 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * Returns one charge, by its id or by the request id that made it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
-   * (CHARGE_NOT_FOUND), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
-   * 64 KiB).
+   * (CHARGE_NOT_FOUND, CHARGE_ARCHIVED), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
+   * a request over 64 KiB).
    */
   getCharge: handleUnaryCall<GetChargeRequest, GetChargeResponse>;
   /**
@@ -3905,7 +4171,7 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * A charge that is written while you page appears at its usage time: on a later
    * page, or not at all if that page was already returned. Charges that existed
    * before are neither left out nor repeated. To follow everything that is
-   * written, use WatchCharges.
+   * written, use WatchCharges. Archived charges are in no list.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
@@ -3922,8 +4188,9 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
-   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
-   * for a request over 64 KiB).
+   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE; SEQUENCE_ARCHIVED, also during a watch whose
+   * events are archived before it has read them), RESOURCE_EXHAUSTED
+   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
    */
   watchCharges: handleServerStreamingCall<WatchChargesRequest, WatchChargesResponse>;
   /**
@@ -3960,7 +4227,7 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (CHARGE_NOT_FOUND), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ALREADY_CORRECTED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
+   * (CHARGE_ALREADY_CORRECTED, CHARGE_ARCHIVED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
    * (MESSAGE_TOO_LARGE for a request over 64 KiB).
    */
   voidCharge: handleUnaryCall<VoidChargeRequest, VoidChargeResponse>;
@@ -3995,6 +4262,26 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * FAILED_PRECONDITION (PERIOD_CLOSED for a moment before the last one).
    */
   closePeriod: handleUnaryCall<ClosePeriodRequest, ClosePeriodResponse>;
+  /**
+   * Removes charges of a closed period that the caller has exported, to get their
+   * space back. The caller names each charge, so that nothing is removed that is not
+   * in an export; first compare the export with the charges.
+   *
+   * What stays: totals, request ids (a repeated request never makes a second charge),
+   * corrections, and the numbers of the journal. What no longer works: to read,
+   * list, correct or reprice the charges, and to read events up to
+   * `last_archived_sequence`.
+   *
+   * A charge may be archived if its usage time is before `end_time`, it was recorded
+   * more than 10 minutes before that period was closed, it was not corrected or
+   * repriced after that, and all events up to the close are published and in the
+   * sums of usage. If one of them may not, none is removed. A call may be repeated.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * FAILED_PRECONDITION (CHARGE_NOT_ARCHIVABLE, whose message names every cause),
+   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   */
+  archiveCharges: handleUnaryCall<ArchiveChargesRequest, ArchiveChargesResponse>;
 }
 
 export interface ChargeServiceClient extends Client {
@@ -4006,8 +4293,9 @@ export interface ChargeServiceClient extends Client {
    * server sets; an absent `total_tokens` is the same as the sum it stands for.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
-   * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED
-   * (MESSAGE_TOO_LARGE).
+   * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
+   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge(
     request: CreateChargeRequest,
@@ -4084,8 +4372,8 @@ export interface ChargeServiceClient extends Client {
    * Returns one charge, by its id or by the request id that made it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
-   * (CHARGE_NOT_FOUND), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
-   * 64 KiB).
+   * (CHARGE_NOT_FOUND, CHARGE_ARCHIVED), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
+   * a request over 64 KiB).
    */
   getCharge(
     request: GetChargeRequest,
@@ -4114,7 +4402,7 @@ export interface ChargeServiceClient extends Client {
    * A charge that is written while you page appears at its usage time: on a later
    * page, or not at all if that page was already returned. Charges that existed
    * before are neither left out nor repeated. To follow everything that is
-   * written, use WatchCharges.
+   * written, use WatchCharges. Archived charges are in no list.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over
@@ -4145,8 +4433,9 @@ export interface ChargeServiceClient extends Client {
    * are left out.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
-   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE
-   * for a request over 64 KiB).
+   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE; SEQUENCE_ARCHIVED, also during a watch whose
+   * events are archived before it has read them), RESOURCE_EXHAUSTED
+   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
    */
   watchCharges(
     request: WatchChargesRequest,
@@ -4199,7 +4488,7 @@ export interface ChargeServiceClient extends Client {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (CHARGE_NOT_FOUND), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ALREADY_CORRECTED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
+   * (CHARGE_ALREADY_CORRECTED, CHARGE_ARCHIVED, PERIOD_CLOSED), RESOURCE_EXHAUSTED
    * (MESSAGE_TOO_LARGE for a request over 64 KiB).
    */
   voidCharge(
@@ -4289,6 +4578,40 @@ export interface ChargeServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ClosePeriodResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Removes charges of a closed period that the caller has exported, to get their
+   * space back. The caller names each charge, so that nothing is removed that is not
+   * in an export; first compare the export with the charges.
+   *
+   * What stays: totals, request ids (a repeated request never makes a second charge),
+   * corrections, and the numbers of the journal. What no longer works: to read,
+   * list, correct or reprice the charges, and to read events up to
+   * `last_archived_sequence`.
+   *
+   * A charge may be archived if its usage time is before `end_time`, it was recorded
+   * more than 10 minutes before that period was closed, it was not corrected or
+   * repriced after that, and all events up to the close are published and in the
+   * sums of usage. If one of them may not, none is removed. A call may be repeated.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * FAILED_PRECONDITION (CHARGE_NOT_ARCHIVABLE, whose message names every cause),
+   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   */
+  archiveCharges(
+    request: ArchiveChargesRequest,
+    callback: (error: ServiceError | null, response: ArchiveChargesResponse) => void,
+  ): ClientUnaryCall;
+  archiveCharges(
+    request: ArchiveChargesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ArchiveChargesResponse) => void,
+  ): ClientUnaryCall;
+  archiveCharges(
+    request: ArchiveChargesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ArchiveChargesResponse) => void,
   ): ClientUnaryCall;
 }
 

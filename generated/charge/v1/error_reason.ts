@@ -43,7 +43,8 @@ export const ErrorReason = {
    * ERROR_REASON_REQUEST_ID_REUSED - ALREADY_EXISTS: the request id was used before, with other content. Nothing
    * was stored. Metadata: `request_id`, `field` (the first field that differs, as a
    * path from Charge, or from the request of another method), and what the id
-   * made: `charge_id`, `correction_id` or `version` (of a price).
+   * made: `charge_id`, `correction_id` or `version` (of a price). If that charge is
+   * archived, its content is unknown, and `field` is absent.
    */
   ERROR_REASON_REQUEST_ID_REUSED: 4,
   /** ERROR_REASON_CHARGE_NOT_FOUND - NOT_FOUND: the tenant has no such charge. Metadata: `id` or `request_id`. */
@@ -64,9 +65,9 @@ export const ErrorReason = {
    * ERROR_REASON_OVERLOADED - RESOURCE_EXHAUSTED: the server is at one of its limits. The call was refused
    * before anything was stored. `google.rpc.RetryInfo` says when to try again.
    * Metadata: `limit` is `in_flight_calls`, `waiting_calls` (of one method),
-   * `open_streams`, `write_queue`, `read_connections`, `request_bytes` (of
-   * requests that are arriving or being worked on) or `response_bytes` (of
-   * responses that clients have not read). More may be added.
+   * `open_streams`, `write_queue`, `read_connections`, `reconcile_runs`,
+   * `request_bytes` (of requests that are arriving or being worked on) or
+   * `response_bytes` (of responses that clients have not read). More may be added.
    */
   ERROR_REASON_OVERLOADED: 8,
   /**
@@ -141,11 +142,36 @@ export const ErrorReason = {
    */
   ERROR_REASON_AMOUNT_OUT_OF_RANGE: 22,
   /**
+   * ERROR_REASON_SEQUENCE_ARCHIVED - OUT_OF_RANGE: events from `start_sequence` on can no longer be read, because
+   * charges that they are about are archived. Metadata: `start_sequence`,
+   * `first_sequence` (the first that can be read). Take what came before from the
+   * files of the archive, and go on at `first_sequence`. For a question about usage:
+   * `as_of_sequence`, and `first_sequence` (ask as of that or later).
+   */
+  ERROR_REASON_SEQUENCE_ARCHIVED: 23,
+  /**
+   * ERROR_REASON_CHARGE_ARCHIVED - NOT_FOUND for a read, FAILED_PRECONDITION for a write: the charge is archived,
+   * and can neither be returned nor corrected. A request to record it again was
+   * refused: it was recorded before, and does not count twice. Metadata: `charge_id`.
+   * For a question about usage that no kept sum covers: `end_time` (charges before
+   * are archived; ask from then on).
+   */
+  ERROR_REASON_CHARGE_ARCHIVED: 24,
+  /**
    * ERROR_REASON_SCAN_LIMIT_EXCEEDED - FAILED_PRECONDITION: the answer would have to read more charges than a query
    * may. Metadata: `limit`. Ask for a shorter time
    * range, one user profile or one session, or for longer windows.
    */
   ERROR_REASON_SCAN_LIMIT_EXCEEDED: 25,
+  /**
+   * ERROR_REASON_CHARGE_NOT_ARCHIVABLE - FAILED_PRECONDITION: some of these charges must not be archived, so none was.
+   * Metadata: `cause` is `PERIOD_NOT_CLOSED`, `NOT_PUBLISHED` (the relay has not
+   * published the period), `NOT_SUMMED` (its usage is not in the sums yet),
+   * `CHARGE_NOT_FOUND`, `USAGE_TOO_LATE`, `RECORDED_TOO_LATE` or
+   * `CHANGED_TOO_LATE`. The latter four are about charges: `charge_id` is the first,
+   * `charges` how many. The message names every cause.
+   */
+  ERROR_REASON_CHARGE_NOT_ARCHIVABLE: 26,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -175,7 +201,10 @@ export namespace ErrorReason {
   export type ERROR_REASON_AMENDMENT_UNCHANGED = typeof ErrorReason.ERROR_REASON_AMENDMENT_UNCHANGED;
   export type ERROR_REASON_PERIOD_CLOSED = typeof ErrorReason.ERROR_REASON_PERIOD_CLOSED;
   export type ERROR_REASON_AMOUNT_OUT_OF_RANGE = typeof ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE;
+  export type ERROR_REASON_SEQUENCE_ARCHIVED = typeof ErrorReason.ERROR_REASON_SEQUENCE_ARCHIVED;
+  export type ERROR_REASON_CHARGE_ARCHIVED = typeof ErrorReason.ERROR_REASON_CHARGE_ARCHIVED;
   export type ERROR_REASON_SCAN_LIMIT_EXCEEDED = typeof ErrorReason.ERROR_REASON_SCAN_LIMIT_EXCEEDED;
+  export type ERROR_REASON_CHARGE_NOT_ARCHIVABLE = typeof ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -250,9 +279,18 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 22:
     case "ERROR_REASON_AMOUNT_OUT_OF_RANGE":
       return ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE;
+    case 23:
+    case "ERROR_REASON_SEQUENCE_ARCHIVED":
+      return ErrorReason.ERROR_REASON_SEQUENCE_ARCHIVED;
+    case 24:
+    case "ERROR_REASON_CHARGE_ARCHIVED":
+      return ErrorReason.ERROR_REASON_CHARGE_ARCHIVED;
     case 25:
     case "ERROR_REASON_SCAN_LIMIT_EXCEEDED":
       return ErrorReason.ERROR_REASON_SCAN_LIMIT_EXCEEDED;
+    case 26:
+    case "ERROR_REASON_CHARGE_NOT_ARCHIVABLE":
+      return ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -308,8 +346,14 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_PERIOD_CLOSED";
     case ErrorReason.ERROR_REASON_AMOUNT_OUT_OF_RANGE:
       return "ERROR_REASON_AMOUNT_OUT_OF_RANGE";
+    case ErrorReason.ERROR_REASON_SEQUENCE_ARCHIVED:
+      return "ERROR_REASON_SEQUENCE_ARCHIVED";
+    case ErrorReason.ERROR_REASON_CHARGE_ARCHIVED:
+      return "ERROR_REASON_CHARGE_ARCHIVED";
     case ErrorReason.ERROR_REASON_SCAN_LIMIT_EXCEEDED:
       return "ERROR_REASON_SCAN_LIMIT_EXCEEDED";
+    case ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE:
+      return "ERROR_REASON_CHARGE_NOT_ARCHIVABLE";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

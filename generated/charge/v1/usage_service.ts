@@ -335,6 +335,352 @@ export function usageOrderToJSON(object: UsageOrder): string {
   }
 }
 
+/** What is compared with what. */
+export const ReconcileCheck = {
+  /** RECONCILE_CHECK_UNSPECIFIED - Not allowed in requests. */
+  RECONCILE_CHECK_UNSPECIFIED: 0,
+  /**
+   * RECONCILE_CHECK_SUMS - The kept sums, and the events that are not in them yet, with the charges that
+   * count.
+   */
+  RECONCILE_CHECK_SUMS: 1,
+  /** RECONCILE_CHECK_JOURNAL - The entries of the journal with charges, corrections and new costs, both ways. */
+  RECONCILE_CHECK_JOURNAL: 2,
+  /** RECONCILE_CHECK_STREAM - The messages of the JetStream stream CHARGES with the journal. */
+  RECONCILE_CHECK_STREAM: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ReconcileCheck = typeof ReconcileCheck[keyof typeof ReconcileCheck];
+
+export namespace ReconcileCheck {
+  export type RECONCILE_CHECK_UNSPECIFIED = typeof ReconcileCheck.RECONCILE_CHECK_UNSPECIFIED;
+  export type RECONCILE_CHECK_SUMS = typeof ReconcileCheck.RECONCILE_CHECK_SUMS;
+  export type RECONCILE_CHECK_JOURNAL = typeof ReconcileCheck.RECONCILE_CHECK_JOURNAL;
+  export type RECONCILE_CHECK_STREAM = typeof ReconcileCheck.RECONCILE_CHECK_STREAM;
+  export type UNRECOGNIZED = typeof ReconcileCheck.UNRECOGNIZED;
+}
+
+export function reconcileCheckFromJSON(object: any): ReconcileCheck {
+  switch (object) {
+    case 0:
+    case "RECONCILE_CHECK_UNSPECIFIED":
+      return ReconcileCheck.RECONCILE_CHECK_UNSPECIFIED;
+    case 1:
+    case "RECONCILE_CHECK_SUMS":
+      return ReconcileCheck.RECONCILE_CHECK_SUMS;
+    case 2:
+    case "RECONCILE_CHECK_JOURNAL":
+      return ReconcileCheck.RECONCILE_CHECK_JOURNAL;
+    case 3:
+    case "RECONCILE_CHECK_STREAM":
+      return ReconcileCheck.RECONCILE_CHECK_STREAM;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ReconcileCheck.UNRECOGNIZED;
+  }
+}
+
+export function reconcileCheckToJSON(object: ReconcileCheck): string {
+  switch (object) {
+    case ReconcileCheck.RECONCILE_CHECK_UNSPECIFIED:
+      return "RECONCILE_CHECK_UNSPECIFIED";
+    case ReconcileCheck.RECONCILE_CHECK_SUMS:
+      return "RECONCILE_CHECK_SUMS";
+    case ReconcileCheck.RECONCILE_CHECK_JOURNAL:
+      return "RECONCILE_CHECK_JOURNAL";
+    case ReconcileCheck.RECONCILE_CHECK_STREAM:
+      return "RECONCILE_CHECK_STREAM";
+    case ReconcileCheck.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/**
+ * What does not agree, what that means, and what a repair does. Without a word about
+ * a repair there is none: the data has to come back from a backup, or somebody has to
+ * decide.
+ */
+export const FindingKind = {
+  /** FINDING_KIND_UNSPECIFIED - Never sent. */
+  FINDING_KIND_UNSPECIFIED: 0,
+  /**
+   * FINDING_KIND_SUM_DIFFERS - Sums of a day differ from its charges: `day`, `sum_level`, `sum_name`,
+   * `currency_code`, `rows`, `expected`, `found`. Answers about that day are wrong.
+   * Repair: the sums of the day are made again from its charges.
+   */
+  FINDING_KIND_SUM_DIFFERS: 1,
+  /**
+   * FINDING_KIND_SUM_CURSOR_MISSING - Nothing says which events the sums have: sums count twice. Repair: the place is
+   * set to the end of the journal; the days that then differ are made again.
+   */
+  FINDING_KIND_SUM_CURSOR_MISSING: 2,
+  /**
+   * FINDING_KIND_SUM_CURSOR_AHEAD - The sums claim events that the journal does not have: `expected` is the end of the
+   * journal, `found` the place. New events would be left out. Repair: as for
+   * FINDING_KIND_SUM_CURSOR_MISSING.
+   */
+  FINDING_KIND_SUM_CURSOR_AHEAD: 3,
+  /** FINDING_KIND_JOURNAL_NUMBERS_MISSING - The journal has no entry with the numbers `first_sequence` to `last_sequence`. */
+  FINDING_KIND_JOURNAL_NUMBERS_MISSING: 10,
+  /** FINDING_KIND_JOURNAL_NUMBERS_DOUBLED - Several entries have the numbers `first_sequence` to `last_sequence`. */
+  FINDING_KIND_JOURNAL_NUMBERS_DOUBLED: 11,
+  /**
+   * FINDING_KIND_JOURNAL_HEAD_AHEAD - The head of the journal, `found`, is after its last entry, `expected`: the last
+   * entries are lost. Numbers are never given twice, so the head is not set back.
+   */
+  FINDING_KIND_JOURNAL_HEAD_AHEAD: 12,
+  /**
+   * FINDING_KIND_JOURNAL_HEAD_BEHIND - The head of the journal, `found`, is before its last entry, `expected`; empty:
+   * there is no head. Nothing can be recorded. Repair: the head is set to the last
+   * entry. A head that is missing is only reported.
+   */
+  FINDING_KIND_JOURNAL_HEAD_BEHIND: 13,
+  /** FINDING_KIND_EVENT_WITHOUT_ROW - The entry `first_sequence` is about `id`, which does not exist. */
+  FINDING_KIND_EVENT_WITHOUT_ROW: 14,
+  /**
+   * FINDING_KIND_EVENT_DIFFERS - The entry `first_sequence` is about `id`, which has another number or is of another
+   * kind: `expected` is the entry, `found` what the row says.
+   */
+  FINDING_KIND_EVENT_DIFFERS: 15,
+  /**
+   * FINDING_KIND_EVENT_DOUBLED - The journal has more than one entry that records the charge `id`: the first one is
+   * `first_sequence`, the last one `last_sequence`. Sums and consumers that add up
+   * events count it twice.
+   */
+  FINDING_KIND_EVENT_DOUBLED: 16,
+  /**
+   * FINDING_KIND_CHARGE_WITHOUT_EVENT - The journal has no entry that records the charge `id`: no consumer hears of it.
+   * Repair: it gets a new entry at the end of the journal, unless it replaces another
+   * charge.
+   */
+  FINDING_KIND_CHARGE_WITHOUT_EVENT: 17,
+  /** FINDING_KIND_CORRECTION_WITHOUT_EVENT - The journal does not have the correction `id` under its number `first_sequence`. */
+  FINDING_KIND_CORRECTION_WITHOUT_EVENT: 18,
+  /** FINDING_KIND_COST_REVISION_WITHOUT_EVENT - The journal does not have the new cost `id` under its number `first_sequence`. */
+  FINDING_KIND_COST_REVISION_WITHOUT_EVENT: 19,
+  /**
+   * FINDING_KIND_STREAM_UNREADABLE - The stream could not be compared; `detail` says why. Sums and journal are not
+   * concerned.
+   */
+  FINDING_KIND_STREAM_UNREADABLE: 30,
+  /**
+   * FINDING_KIND_STREAM_EVENTS_MISSING - The stream does not have the events `first_sequence` to `last_sequence`, although
+   * they were published and are younger than its `max_age`; if the stream also drops
+   * messages for other reasons, only events after the oldest one that it has are
+   * expected. Repair: they are published again, with the same message ids, after
+   * everything else. The broker refuses those that it stored within its
+   * `duplicate_window` (2 minutes): try again later.
+   */
+  FINDING_KIND_STREAM_EVENTS_MISSING: 31,
+  /**
+   * FINDING_KIND_STREAM_EVENTS_DOUBLED - The stream has the events `first_sequence` to `last_sequence` more than once. That
+   * is allowed, because events are delivered at least once: `drifts` of the summary
+   * does not count it.
+   */
+  FINDING_KIND_STREAM_EVENTS_DOUBLED: 32,
+  /**
+   * FINDING_KIND_STREAM_MESSAGES_FOREIGN - The messages `first_stream_sequence` to `last_stream_sequence` on the subjects of
+   * events are none of this journal's: somebody else has published them, or the
+   * database is older than the stream.
+   */
+  FINDING_KIND_STREAM_MESSAGES_FOREIGN: 33,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type FindingKind = typeof FindingKind[keyof typeof FindingKind];
+
+export namespace FindingKind {
+  export type FINDING_KIND_UNSPECIFIED = typeof FindingKind.FINDING_KIND_UNSPECIFIED;
+  export type FINDING_KIND_SUM_DIFFERS = typeof FindingKind.FINDING_KIND_SUM_DIFFERS;
+  export type FINDING_KIND_SUM_CURSOR_MISSING = typeof FindingKind.FINDING_KIND_SUM_CURSOR_MISSING;
+  export type FINDING_KIND_SUM_CURSOR_AHEAD = typeof FindingKind.FINDING_KIND_SUM_CURSOR_AHEAD;
+  export type FINDING_KIND_JOURNAL_NUMBERS_MISSING = typeof FindingKind.FINDING_KIND_JOURNAL_NUMBERS_MISSING;
+  export type FINDING_KIND_JOURNAL_NUMBERS_DOUBLED = typeof FindingKind.FINDING_KIND_JOURNAL_NUMBERS_DOUBLED;
+  export type FINDING_KIND_JOURNAL_HEAD_AHEAD = typeof FindingKind.FINDING_KIND_JOURNAL_HEAD_AHEAD;
+  export type FINDING_KIND_JOURNAL_HEAD_BEHIND = typeof FindingKind.FINDING_KIND_JOURNAL_HEAD_BEHIND;
+  export type FINDING_KIND_EVENT_WITHOUT_ROW = typeof FindingKind.FINDING_KIND_EVENT_WITHOUT_ROW;
+  export type FINDING_KIND_EVENT_DIFFERS = typeof FindingKind.FINDING_KIND_EVENT_DIFFERS;
+  export type FINDING_KIND_EVENT_DOUBLED = typeof FindingKind.FINDING_KIND_EVENT_DOUBLED;
+  export type FINDING_KIND_CHARGE_WITHOUT_EVENT = typeof FindingKind.FINDING_KIND_CHARGE_WITHOUT_EVENT;
+  export type FINDING_KIND_CORRECTION_WITHOUT_EVENT = typeof FindingKind.FINDING_KIND_CORRECTION_WITHOUT_EVENT;
+  export type FINDING_KIND_COST_REVISION_WITHOUT_EVENT = typeof FindingKind.FINDING_KIND_COST_REVISION_WITHOUT_EVENT;
+  export type FINDING_KIND_STREAM_UNREADABLE = typeof FindingKind.FINDING_KIND_STREAM_UNREADABLE;
+  export type FINDING_KIND_STREAM_EVENTS_MISSING = typeof FindingKind.FINDING_KIND_STREAM_EVENTS_MISSING;
+  export type FINDING_KIND_STREAM_EVENTS_DOUBLED = typeof FindingKind.FINDING_KIND_STREAM_EVENTS_DOUBLED;
+  export type FINDING_KIND_STREAM_MESSAGES_FOREIGN = typeof FindingKind.FINDING_KIND_STREAM_MESSAGES_FOREIGN;
+  export type UNRECOGNIZED = typeof FindingKind.UNRECOGNIZED;
+}
+
+export function findingKindFromJSON(object: any): FindingKind {
+  switch (object) {
+    case 0:
+    case "FINDING_KIND_UNSPECIFIED":
+      return FindingKind.FINDING_KIND_UNSPECIFIED;
+    case 1:
+    case "FINDING_KIND_SUM_DIFFERS":
+      return FindingKind.FINDING_KIND_SUM_DIFFERS;
+    case 2:
+    case "FINDING_KIND_SUM_CURSOR_MISSING":
+      return FindingKind.FINDING_KIND_SUM_CURSOR_MISSING;
+    case 3:
+    case "FINDING_KIND_SUM_CURSOR_AHEAD":
+      return FindingKind.FINDING_KIND_SUM_CURSOR_AHEAD;
+    case 10:
+    case "FINDING_KIND_JOURNAL_NUMBERS_MISSING":
+      return FindingKind.FINDING_KIND_JOURNAL_NUMBERS_MISSING;
+    case 11:
+    case "FINDING_KIND_JOURNAL_NUMBERS_DOUBLED":
+      return FindingKind.FINDING_KIND_JOURNAL_NUMBERS_DOUBLED;
+    case 12:
+    case "FINDING_KIND_JOURNAL_HEAD_AHEAD":
+      return FindingKind.FINDING_KIND_JOURNAL_HEAD_AHEAD;
+    case 13:
+    case "FINDING_KIND_JOURNAL_HEAD_BEHIND":
+      return FindingKind.FINDING_KIND_JOURNAL_HEAD_BEHIND;
+    case 14:
+    case "FINDING_KIND_EVENT_WITHOUT_ROW":
+      return FindingKind.FINDING_KIND_EVENT_WITHOUT_ROW;
+    case 15:
+    case "FINDING_KIND_EVENT_DIFFERS":
+      return FindingKind.FINDING_KIND_EVENT_DIFFERS;
+    case 16:
+    case "FINDING_KIND_EVENT_DOUBLED":
+      return FindingKind.FINDING_KIND_EVENT_DOUBLED;
+    case 17:
+    case "FINDING_KIND_CHARGE_WITHOUT_EVENT":
+      return FindingKind.FINDING_KIND_CHARGE_WITHOUT_EVENT;
+    case 18:
+    case "FINDING_KIND_CORRECTION_WITHOUT_EVENT":
+      return FindingKind.FINDING_KIND_CORRECTION_WITHOUT_EVENT;
+    case 19:
+    case "FINDING_KIND_COST_REVISION_WITHOUT_EVENT":
+      return FindingKind.FINDING_KIND_COST_REVISION_WITHOUT_EVENT;
+    case 30:
+    case "FINDING_KIND_STREAM_UNREADABLE":
+      return FindingKind.FINDING_KIND_STREAM_UNREADABLE;
+    case 31:
+    case "FINDING_KIND_STREAM_EVENTS_MISSING":
+      return FindingKind.FINDING_KIND_STREAM_EVENTS_MISSING;
+    case 32:
+    case "FINDING_KIND_STREAM_EVENTS_DOUBLED":
+      return FindingKind.FINDING_KIND_STREAM_EVENTS_DOUBLED;
+    case 33:
+    case "FINDING_KIND_STREAM_MESSAGES_FOREIGN":
+      return FindingKind.FINDING_KIND_STREAM_MESSAGES_FOREIGN;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return FindingKind.UNRECOGNIZED;
+  }
+}
+
+export function findingKindToJSON(object: FindingKind): string {
+  switch (object) {
+    case FindingKind.FINDING_KIND_UNSPECIFIED:
+      return "FINDING_KIND_UNSPECIFIED";
+    case FindingKind.FINDING_KIND_SUM_DIFFERS:
+      return "FINDING_KIND_SUM_DIFFERS";
+    case FindingKind.FINDING_KIND_SUM_CURSOR_MISSING:
+      return "FINDING_KIND_SUM_CURSOR_MISSING";
+    case FindingKind.FINDING_KIND_SUM_CURSOR_AHEAD:
+      return "FINDING_KIND_SUM_CURSOR_AHEAD";
+    case FindingKind.FINDING_KIND_JOURNAL_NUMBERS_MISSING:
+      return "FINDING_KIND_JOURNAL_NUMBERS_MISSING";
+    case FindingKind.FINDING_KIND_JOURNAL_NUMBERS_DOUBLED:
+      return "FINDING_KIND_JOURNAL_NUMBERS_DOUBLED";
+    case FindingKind.FINDING_KIND_JOURNAL_HEAD_AHEAD:
+      return "FINDING_KIND_JOURNAL_HEAD_AHEAD";
+    case FindingKind.FINDING_KIND_JOURNAL_HEAD_BEHIND:
+      return "FINDING_KIND_JOURNAL_HEAD_BEHIND";
+    case FindingKind.FINDING_KIND_EVENT_WITHOUT_ROW:
+      return "FINDING_KIND_EVENT_WITHOUT_ROW";
+    case FindingKind.FINDING_KIND_EVENT_DIFFERS:
+      return "FINDING_KIND_EVENT_DIFFERS";
+    case FindingKind.FINDING_KIND_EVENT_DOUBLED:
+      return "FINDING_KIND_EVENT_DOUBLED";
+    case FindingKind.FINDING_KIND_CHARGE_WITHOUT_EVENT:
+      return "FINDING_KIND_CHARGE_WITHOUT_EVENT";
+    case FindingKind.FINDING_KIND_CORRECTION_WITHOUT_EVENT:
+      return "FINDING_KIND_CORRECTION_WITHOUT_EVENT";
+    case FindingKind.FINDING_KIND_COST_REVISION_WITHOUT_EVENT:
+      return "FINDING_KIND_COST_REVISION_WITHOUT_EVENT";
+    case FindingKind.FINDING_KIND_STREAM_UNREADABLE:
+      return "FINDING_KIND_STREAM_UNREADABLE";
+    case FindingKind.FINDING_KIND_STREAM_EVENTS_MISSING:
+      return "FINDING_KIND_STREAM_EVENTS_MISSING";
+    case FindingKind.FINDING_KIND_STREAM_EVENTS_DOUBLED:
+      return "FINDING_KIND_STREAM_EVENTS_DOUBLED";
+    case FindingKind.FINDING_KIND_STREAM_MESSAGES_FOREIGN:
+      return "FINDING_KIND_STREAM_MESSAGES_FOREIGN";
+    case FindingKind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** Over what a sum is kept. */
+export const SumLevel = {
+  /** SUM_LEVEL_UNSPECIFIED - Not a sum, or at a level that does not exist. */
+  SUM_LEVEL_UNSPECIFIED: 0,
+  /** SUM_LEVEL_QUARTER_HOUR - A quarter of an hour. */
+  SUM_LEVEL_QUARTER_HOUR: 1,
+  /** SUM_LEVEL_DAY - A day of UTC. */
+  SUM_LEVEL_DAY: 2,
+  /** SUM_LEVEL_USER_DAY - A day of UTC of one user profile. */
+  SUM_LEVEL_USER_DAY: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type SumLevel = typeof SumLevel[keyof typeof SumLevel];
+
+export namespace SumLevel {
+  export type SUM_LEVEL_UNSPECIFIED = typeof SumLevel.SUM_LEVEL_UNSPECIFIED;
+  export type SUM_LEVEL_QUARTER_HOUR = typeof SumLevel.SUM_LEVEL_QUARTER_HOUR;
+  export type SUM_LEVEL_DAY = typeof SumLevel.SUM_LEVEL_DAY;
+  export type SUM_LEVEL_USER_DAY = typeof SumLevel.SUM_LEVEL_USER_DAY;
+  export type UNRECOGNIZED = typeof SumLevel.UNRECOGNIZED;
+}
+
+export function sumLevelFromJSON(object: any): SumLevel {
+  switch (object) {
+    case 0:
+    case "SUM_LEVEL_UNSPECIFIED":
+      return SumLevel.SUM_LEVEL_UNSPECIFIED;
+    case 1:
+    case "SUM_LEVEL_QUARTER_HOUR":
+      return SumLevel.SUM_LEVEL_QUARTER_HOUR;
+    case 2:
+    case "SUM_LEVEL_DAY":
+      return SumLevel.SUM_LEVEL_DAY;
+    case 3:
+    case "SUM_LEVEL_USER_DAY":
+      return SumLevel.SUM_LEVEL_USER_DAY;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SumLevel.UNRECOGNIZED;
+  }
+}
+
+export function sumLevelToJSON(object: SumLevel): string {
+  switch (object) {
+    case SumLevel.SUM_LEVEL_UNSPECIFIED:
+      return "SUM_LEVEL_UNSPECIFIED";
+    case SumLevel.SUM_LEVEL_QUARTER_HOUR:
+      return "SUM_LEVEL_QUARTER_HOUR";
+    case SumLevel.SUM_LEVEL_DAY:
+      return "SUM_LEVEL_DAY";
+    case SumLevel.SUM_LEVEL_USER_DAY:
+      return "SUM_LEVEL_USER_DAY";
+    case SumLevel.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** A question about usage. */
 export interface UsageQuery {
   /**
@@ -514,6 +860,135 @@ export interface UsageQuantity {
   kind: UsageKind;
   /** How much of it. */
   amount: bigint;
+}
+
+/** What to compare, and whether to repair. */
+export interface ReconcileRequest {
+  /**
+   * What to compare; empty: everything. Whatever the order here, the journal comes
+   * first, then the sums, then the stream: what a repair of the journal adds
+   * belongs into the sums and the stream. Each at most once.
+   */
+  checks: ReconcileCheck[];
+  /**
+   * For RECONCILE_CHECK_SUMS: only days of UTC that end after this time. Absent: from
+   * the first day. The journal and the stream are always compared as a whole.
+   */
+  startTime:
+    | Timestamp
+    | undefined;
+  /**
+   * For RECONCILE_CHECK_SUMS: only days of UTC that begin before this time. Absent:
+   * to the last day.
+   */
+  endTime:
+    | Timestamp
+    | undefined;
+  /**
+   * Repair what can be repaired without a guess; `FindingKind` says how. False:
+   * nothing is changed.
+   */
+  repair: boolean;
+}
+
+/** One step of a run. */
+export interface ReconcileResponse {
+  /** What there is to say. */
+  content:
+    | //
+    /** How far the run is; once a second at most. */
+    { $case: "progress"; value: ReconcileProgress }
+    | //
+    /** Something does not agree. */
+    { $case: "finding"; value: ReconcileFinding }
+    | //
+    /** Everything that was found. The last response. */
+    { $case: "summary"; value: ReconcileSummary }
+    | undefined;
+}
+
+/** How far a check is. */
+export interface ReconcileProgress {
+  /** The check that is running. */
+  check: ReconcileCheck;
+  /** How much is done, in the unit of `total`. */
+  done: bigint;
+  /**
+   * Sums: days. Journal: events, charges, corrections and new costs. Stream:
+   * messages. It is what there was when the check began.
+   */
+  total: bigint;
+}
+
+/** Something that does not agree. Fields that say nothing about it are unset. */
+export interface ReconcileFinding {
+  /** What it is. */
+  kind: FindingKind;
+  /** The check that found it. */
+  check: ReconcileCheck;
+  /** Whether it is repaired now. Always false without `repair`. */
+  repaired: boolean;
+  /**
+   * The start of the day of UTC that it belongs to: that of the usage, or that on
+   * which the entry was made.
+   */
+  day:
+    | Timestamp
+    | undefined;
+  /** The id of a charge, a correction, or a new cost. */
+  id: string;
+  /** Numbers of the journal. */
+  firstSequence: bigint;
+  /** See `first_sequence`. */
+  lastSequence: bigint;
+  /** Numbers of messages in the stream. */
+  firstStreamSequence: bigint;
+  /** See `first_stream_sequence`. */
+  lastStreamSequence: bigint;
+  /** Over what a sum is kept. */
+  sumLevel: SumLevel;
+  /** Which sum: "charges", "total_tokens", "cost_nanos" and so on. */
+  sumName: string;
+  /** The currency of a sum of costs. */
+  currencyCode: string;
+  /** How many sums differ; `expected` and `found` are their totals, which may be equal. */
+  rows: bigint;
+  /** One of these sums is of this user profile, if sums are kept by it. */
+  userProfile: string;
+  /** The same one is of this model. */
+  model: string;
+  /** What it should be, as a decimal number: a sum may have up to 38 digits. */
+  expected: string;
+  /** What it is, in the same form. */
+  found: string;
+  /** More, for people. */
+  detail: string;
+}
+
+/** Everything that was found. */
+export interface ReconcileSummary {
+  /**
+   * How often each kind was found; kinds that were not found are left out. At most 100
+   * findings of a kind are sent one by one.
+   */
+  counts: FindingCount[];
+  /**
+   * Findings that are not repaired, without FINDING_KIND_STREAM_EVENTS_DOUBLED. 0:
+   * everything agrees now.
+   */
+  drifts: bigint;
+  /** The last number of the journal when the run ended. */
+  lastSequence: bigint;
+}
+
+/** How often a kind was found. */
+export interface FindingCount {
+  /** The kind. */
+  kind: FindingKind;
+  /** How many findings. */
+  found: bigint;
+  /** How many of them are repaired. */
+  repaired: bigint;
 }
 
 function createBaseUsageQuery(): UsageQuery {
@@ -1941,6 +2416,1013 @@ export const UsageQuantity: MessageFns<UsageQuantity> = {
   },
 };
 
+function createBaseReconcileRequest(): ReconcileRequest {
+  return { checks: [], startTime: undefined, endTime: undefined, repair: false };
+}
+
+export const ReconcileRequest: MessageFns<ReconcileRequest> = {
+  encode(message: ReconcileRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.checks.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.checks) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(message.startTime, writer.uint32(18).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(message.endTime, writer.uint32(26).fork()).join();
+    }
+    if (message.repair !== false) {
+      writer.uint32(32).bool(message.repair);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReconcileRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReconcileRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.checks.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.checks.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.repair = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReconcileRequest {
+    return {
+      checks: globalThis.Array.isArray(object?.checks) ? object.checks.map((e: any) => reconcileCheckFromJSON(e)) : [],
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      repair: isSet(object.repair) ? globalThis.Boolean(object.repair) : false,
+    };
+  },
+
+  toJSON(message: ReconcileRequest): unknown {
+    const obj: any = {};
+    if (message.checks?.length) {
+      obj.checks = message.checks.map((e) => reconcileCheckToJSON(e));
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = fromTimestamp(message.startTime).toISOString();
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = fromTimestamp(message.endTime).toISOString();
+    }
+    if (message.repair !== false) {
+      obj.repair = message.repair;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReconcileRequest>, I>>(base?: I): ReconcileRequest {
+    return ReconcileRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReconcileRequest>, I>>(object: I): ReconcileRequest {
+    const message = createBaseReconcileRequest();
+    message.checks = object.checks?.map((e) => e) || [];
+    message.startTime = (object.startTime !== undefined && object.startTime !== null)
+      ? Timestamp.fromPartial(object.startTime)
+      : undefined;
+    message.endTime = (object.endTime !== undefined && object.endTime !== null)
+      ? Timestamp.fromPartial(object.endTime)
+      : undefined;
+    message.repair = object.repair ?? false;
+    return message;
+  },
+};
+
+function createBaseReconcileResponse(): ReconcileResponse {
+  return { content: undefined };
+}
+
+export const ReconcileResponse: MessageFns<ReconcileResponse> = {
+  encode(message: ReconcileResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.content?.$case) {
+      case "progress":
+        ReconcileProgress.encode(message.content.value, writer.uint32(10).fork()).join();
+        break;
+      case "finding":
+        ReconcileFinding.encode(message.content.value, writer.uint32(18).fork()).join();
+        break;
+      case "summary":
+        ReconcileSummary.encode(message.content.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReconcileResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReconcileResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.content = { $case: "progress", value: ReconcileProgress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.content = { $case: "finding", value: ReconcileFinding.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.content = { $case: "summary", value: ReconcileSummary.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReconcileResponse {
+    return {
+      content: isSet(object.progress)
+        ? { $case: "progress", value: ReconcileProgress.fromJSON(object.progress) }
+        : isSet(object.finding)
+        ? { $case: "finding", value: ReconcileFinding.fromJSON(object.finding) }
+        : isSet(object.summary)
+        ? { $case: "summary", value: ReconcileSummary.fromJSON(object.summary) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: ReconcileResponse): unknown {
+    const obj: any = {};
+    if (message.content?.$case === "progress") {
+      obj.progress = ReconcileProgress.toJSON(message.content.value);
+    } else if (message.content?.$case === "finding") {
+      obj.finding = ReconcileFinding.toJSON(message.content.value);
+    } else if (message.content?.$case === "summary") {
+      obj.summary = ReconcileSummary.toJSON(message.content.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReconcileResponse>, I>>(base?: I): ReconcileResponse {
+    return ReconcileResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReconcileResponse>, I>>(object: I): ReconcileResponse {
+    const message = createBaseReconcileResponse();
+    switch (object.content?.$case) {
+      case "progress": {
+        if (object.content?.value !== undefined && object.content?.value !== null) {
+          message.content = { $case: "progress", value: ReconcileProgress.fromPartial(object.content.value) };
+        }
+        break;
+      }
+      case "finding": {
+        if (object.content?.value !== undefined && object.content?.value !== null) {
+          message.content = { $case: "finding", value: ReconcileFinding.fromPartial(object.content.value) };
+        }
+        break;
+      }
+      case "summary": {
+        if (object.content?.value !== undefined && object.content?.value !== null) {
+          message.content = { $case: "summary", value: ReconcileSummary.fromPartial(object.content.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseReconcileProgress(): ReconcileProgress {
+  return { check: 0, done: 0n, total: 0n };
+}
+
+export const ReconcileProgress: MessageFns<ReconcileProgress> = {
+  encode(message: ReconcileProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.check !== 0) {
+      writer.uint32(8).int32(message.check);
+    }
+    if (message.done !== 0n) {
+      if (BigInt.asIntN(64, message.done) !== message.done) {
+        throw new globalThis.Error("value provided for field message.done of type int64 too large");
+      }
+      writer.uint32(16).int64(message.done);
+    }
+    if (message.total !== 0n) {
+      if (BigInt.asIntN(64, message.total) !== message.total) {
+        throw new globalThis.Error("value provided for field message.total of type int64 too large");
+      }
+      writer.uint32(24).int64(message.total);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReconcileProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReconcileProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.check = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.done = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.total = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReconcileProgress {
+    return {
+      check: isSet(object.check) ? reconcileCheckFromJSON(object.check) : 0,
+      done: isSet(object.done) ? BigInt(object.done) : 0n,
+      total: isSet(object.total) ? BigInt(object.total) : 0n,
+    };
+  },
+
+  toJSON(message: ReconcileProgress): unknown {
+    const obj: any = {};
+    if (message.check !== 0) {
+      obj.check = reconcileCheckToJSON(message.check);
+    }
+    if (message.done !== 0n) {
+      obj.done = message.done.toString();
+    }
+    if (message.total !== 0n) {
+      obj.total = message.total.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReconcileProgress>, I>>(base?: I): ReconcileProgress {
+    return ReconcileProgress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReconcileProgress>, I>>(object: I): ReconcileProgress {
+    const message = createBaseReconcileProgress();
+    message.check = object.check ?? 0;
+    message.done = (object.done !== undefined && object.done !== null) ? BigInt(object.done) : 0n;
+    message.total = (object.total !== undefined && object.total !== null) ? BigInt(object.total) : 0n;
+    return message;
+  },
+};
+
+function createBaseReconcileFinding(): ReconcileFinding {
+  return {
+    kind: 0,
+    check: 0,
+    repaired: false,
+    day: undefined,
+    id: "",
+    firstSequence: 0n,
+    lastSequence: 0n,
+    firstStreamSequence: 0n,
+    lastStreamSequence: 0n,
+    sumLevel: 0,
+    sumName: "",
+    currencyCode: "",
+    rows: 0n,
+    userProfile: "",
+    model: "",
+    expected: "",
+    found: "",
+    detail: "",
+  };
+}
+
+export const ReconcileFinding: MessageFns<ReconcileFinding> = {
+  encode(message: ReconcileFinding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.check !== 0) {
+      writer.uint32(16).int32(message.check);
+    }
+    if (message.repaired !== false) {
+      writer.uint32(24).bool(message.repaired);
+    }
+    if (message.day !== undefined) {
+      Timestamp.encode(message.day, writer.uint32(34).fork()).join();
+    }
+    if (message.id !== "") {
+      writer.uint32(42).string(message.id);
+    }
+    if (message.firstSequence !== 0n) {
+      if (BigInt.asIntN(64, message.firstSequence) !== message.firstSequence) {
+        throw new globalThis.Error("value provided for field message.firstSequence of type int64 too large");
+      }
+      writer.uint32(48).int64(message.firstSequence);
+    }
+    if (message.lastSequence !== 0n) {
+      if (BigInt.asIntN(64, message.lastSequence) !== message.lastSequence) {
+        throw new globalThis.Error("value provided for field message.lastSequence of type int64 too large");
+      }
+      writer.uint32(56).int64(message.lastSequence);
+    }
+    if (message.firstStreamSequence !== 0n) {
+      if (BigInt.asIntN(64, message.firstStreamSequence) !== message.firstStreamSequence) {
+        throw new globalThis.Error("value provided for field message.firstStreamSequence of type int64 too large");
+      }
+      writer.uint32(64).int64(message.firstStreamSequence);
+    }
+    if (message.lastStreamSequence !== 0n) {
+      if (BigInt.asIntN(64, message.lastStreamSequence) !== message.lastStreamSequence) {
+        throw new globalThis.Error("value provided for field message.lastStreamSequence of type int64 too large");
+      }
+      writer.uint32(72).int64(message.lastStreamSequence);
+    }
+    if (message.sumLevel !== 0) {
+      writer.uint32(80).int32(message.sumLevel);
+    }
+    if (message.sumName !== "") {
+      writer.uint32(90).string(message.sumName);
+    }
+    if (message.currencyCode !== "") {
+      writer.uint32(98).string(message.currencyCode);
+    }
+    if (message.rows !== 0n) {
+      if (BigInt.asIntN(64, message.rows) !== message.rows) {
+        throw new globalThis.Error("value provided for field message.rows of type int64 too large");
+      }
+      writer.uint32(104).int64(message.rows);
+    }
+    if (message.userProfile !== "") {
+      writer.uint32(114).string(message.userProfile);
+    }
+    if (message.model !== "") {
+      writer.uint32(122).string(message.model);
+    }
+    if (message.expected !== "") {
+      writer.uint32(130).string(message.expected);
+    }
+    if (message.found !== "") {
+      writer.uint32(138).string(message.found);
+    }
+    if (message.detail !== "") {
+      writer.uint32(146).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReconcileFinding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReconcileFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.check = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.repaired = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.day = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.firstSequence = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.lastSequence = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.firstStreamSequence = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.lastStreamSequence = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.sumLevel = reader.int32() as any;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.sumName = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.currencyCode = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.rows = reader.int64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.userProfile = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.expected = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.found = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReconcileFinding {
+    return {
+      kind: isSet(object.kind) ? findingKindFromJSON(object.kind) : 0,
+      check: isSet(object.check) ? reconcileCheckFromJSON(object.check) : 0,
+      repaired: isSet(object.repaired) ? globalThis.Boolean(object.repaired) : false,
+      day: isSet(object.day) ? fromJsonTimestamp(object.day) : undefined,
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      firstSequence: isSet(object.firstSequence)
+        ? BigInt(object.firstSequence)
+        : isSet(object.first_sequence)
+        ? BigInt(object.first_sequence)
+        : 0n,
+      lastSequence: isSet(object.lastSequence)
+        ? BigInt(object.lastSequence)
+        : isSet(object.last_sequence)
+        ? BigInt(object.last_sequence)
+        : 0n,
+      firstStreamSequence: isSet(object.firstStreamSequence)
+        ? BigInt(object.firstStreamSequence)
+        : isSet(object.first_stream_sequence)
+        ? BigInt(object.first_stream_sequence)
+        : 0n,
+      lastStreamSequence: isSet(object.lastStreamSequence)
+        ? BigInt(object.lastStreamSequence)
+        : isSet(object.last_stream_sequence)
+        ? BigInt(object.last_stream_sequence)
+        : 0n,
+      sumLevel: isSet(object.sumLevel)
+        ? sumLevelFromJSON(object.sumLevel)
+        : isSet(object.sum_level)
+        ? sumLevelFromJSON(object.sum_level)
+        : 0,
+      sumName: isSet(object.sumName)
+        ? globalThis.String(object.sumName)
+        : isSet(object.sum_name)
+        ? globalThis.String(object.sum_name)
+        : "",
+      currencyCode: isSet(object.currencyCode)
+        ? globalThis.String(object.currencyCode)
+        : isSet(object.currency_code)
+        ? globalThis.String(object.currency_code)
+        : "",
+      rows: isSet(object.rows) ? BigInt(object.rows) : 0n,
+      userProfile: isSet(object.userProfile)
+        ? globalThis.String(object.userProfile)
+        : isSet(object.user_profile)
+        ? globalThis.String(object.user_profile)
+        : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      expected: isSet(object.expected) ? globalThis.String(object.expected) : "",
+      found: isSet(object.found) ? globalThis.String(object.found) : "",
+      detail: isSet(object.detail) ? globalThis.String(object.detail) : "",
+    };
+  },
+
+  toJSON(message: ReconcileFinding): unknown {
+    const obj: any = {};
+    if (message.kind !== 0) {
+      obj.kind = findingKindToJSON(message.kind);
+    }
+    if (message.check !== 0) {
+      obj.check = reconcileCheckToJSON(message.check);
+    }
+    if (message.repaired !== false) {
+      obj.repaired = message.repaired;
+    }
+    if (message.day !== undefined) {
+      obj.day = fromTimestamp(message.day).toISOString();
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.firstSequence !== 0n) {
+      obj.firstSequence = message.firstSequence.toString();
+    }
+    if (message.lastSequence !== 0n) {
+      obj.lastSequence = message.lastSequence.toString();
+    }
+    if (message.firstStreamSequence !== 0n) {
+      obj.firstStreamSequence = message.firstStreamSequence.toString();
+    }
+    if (message.lastStreamSequence !== 0n) {
+      obj.lastStreamSequence = message.lastStreamSequence.toString();
+    }
+    if (message.sumLevel !== 0) {
+      obj.sumLevel = sumLevelToJSON(message.sumLevel);
+    }
+    if (message.sumName !== "") {
+      obj.sumName = message.sumName;
+    }
+    if (message.currencyCode !== "") {
+      obj.currencyCode = message.currencyCode;
+    }
+    if (message.rows !== 0n) {
+      obj.rows = message.rows.toString();
+    }
+    if (message.userProfile !== "") {
+      obj.userProfile = message.userProfile;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.expected !== "") {
+      obj.expected = message.expected;
+    }
+    if (message.found !== "") {
+      obj.found = message.found;
+    }
+    if (message.detail !== "") {
+      obj.detail = message.detail;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReconcileFinding>, I>>(base?: I): ReconcileFinding {
+    return ReconcileFinding.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReconcileFinding>, I>>(object: I): ReconcileFinding {
+    const message = createBaseReconcileFinding();
+    message.kind = object.kind ?? 0;
+    message.check = object.check ?? 0;
+    message.repaired = object.repaired ?? false;
+    message.day = (object.day !== undefined && object.day !== null) ? Timestamp.fromPartial(object.day) : undefined;
+    message.id = object.id ?? "";
+    message.firstSequence = (object.firstSequence !== undefined && object.firstSequence !== null)
+      ? BigInt(object.firstSequence)
+      : 0n;
+    message.lastSequence = (object.lastSequence !== undefined && object.lastSequence !== null)
+      ? BigInt(object.lastSequence)
+      : 0n;
+    message.firstStreamSequence = (object.firstStreamSequence !== undefined && object.firstStreamSequence !== null)
+      ? BigInt(object.firstStreamSequence)
+      : 0n;
+    message.lastStreamSequence = (object.lastStreamSequence !== undefined && object.lastStreamSequence !== null)
+      ? BigInt(object.lastStreamSequence)
+      : 0n;
+    message.sumLevel = object.sumLevel ?? 0;
+    message.sumName = object.sumName ?? "";
+    message.currencyCode = object.currencyCode ?? "";
+    message.rows = (object.rows !== undefined && object.rows !== null) ? BigInt(object.rows) : 0n;
+    message.userProfile = object.userProfile ?? "";
+    message.model = object.model ?? "";
+    message.expected = object.expected ?? "";
+    message.found = object.found ?? "";
+    message.detail = object.detail ?? "";
+    return message;
+  },
+};
+
+function createBaseReconcileSummary(): ReconcileSummary {
+  return { counts: [], drifts: 0n, lastSequence: 0n };
+}
+
+export const ReconcileSummary: MessageFns<ReconcileSummary> = {
+  encode(message: ReconcileSummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.counts) {
+      FindingCount.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.drifts !== 0n) {
+      if (BigInt.asIntN(64, message.drifts) !== message.drifts) {
+        throw new globalThis.Error("value provided for field message.drifts of type int64 too large");
+      }
+      writer.uint32(16).int64(message.drifts);
+    }
+    if (message.lastSequence !== 0n) {
+      if (BigInt.asIntN(64, message.lastSequence) !== message.lastSequence) {
+        throw new globalThis.Error("value provided for field message.lastSequence of type int64 too large");
+      }
+      writer.uint32(24).int64(message.lastSequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReconcileSummary {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReconcileSummary();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.counts.push(FindingCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.drifts = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lastSequence = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReconcileSummary {
+    return {
+      counts: globalThis.Array.isArray(object?.counts) ? object.counts.map((e: any) => FindingCount.fromJSON(e)) : [],
+      drifts: isSet(object.drifts) ? BigInt(object.drifts) : 0n,
+      lastSequence: isSet(object.lastSequence)
+        ? BigInt(object.lastSequence)
+        : isSet(object.last_sequence)
+        ? BigInt(object.last_sequence)
+        : 0n,
+    };
+  },
+
+  toJSON(message: ReconcileSummary): unknown {
+    const obj: any = {};
+    if (message.counts?.length) {
+      obj.counts = message.counts.map((e) => FindingCount.toJSON(e));
+    }
+    if (message.drifts !== 0n) {
+      obj.drifts = message.drifts.toString();
+    }
+    if (message.lastSequence !== 0n) {
+      obj.lastSequence = message.lastSequence.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReconcileSummary>, I>>(base?: I): ReconcileSummary {
+    return ReconcileSummary.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReconcileSummary>, I>>(object: I): ReconcileSummary {
+    const message = createBaseReconcileSummary();
+    message.counts = object.counts?.map((e) => FindingCount.fromPartial(e)) || [];
+    message.drifts = (object.drifts !== undefined && object.drifts !== null) ? BigInt(object.drifts) : 0n;
+    message.lastSequence = (object.lastSequence !== undefined && object.lastSequence !== null)
+      ? BigInt(object.lastSequence)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseFindingCount(): FindingCount {
+  return { kind: 0, found: 0n, repaired: 0n };
+}
+
+export const FindingCount: MessageFns<FindingCount> = {
+  encode(message: FindingCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.found !== 0n) {
+      if (BigInt.asIntN(64, message.found) !== message.found) {
+        throw new globalThis.Error("value provided for field message.found of type int64 too large");
+      }
+      writer.uint32(16).int64(message.found);
+    }
+    if (message.repaired !== 0n) {
+      if (BigInt.asIntN(64, message.repaired) !== message.repaired) {
+        throw new globalThis.Error("value provided for field message.repaired of type int64 too large");
+      }
+      writer.uint32(24).int64(message.repaired);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindingCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindingCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.found = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.repaired = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FindingCount {
+    return {
+      kind: isSet(object.kind) ? findingKindFromJSON(object.kind) : 0,
+      found: isSet(object.found) ? BigInt(object.found) : 0n,
+      repaired: isSet(object.repaired) ? BigInt(object.repaired) : 0n,
+    };
+  },
+
+  toJSON(message: FindingCount): unknown {
+    const obj: any = {};
+    if (message.kind !== 0) {
+      obj.kind = findingKindToJSON(message.kind);
+    }
+    if (message.found !== 0n) {
+      obj.found = message.found.toString();
+    }
+    if (message.repaired !== 0n) {
+      obj.repaired = message.repaired.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FindingCount>, I>>(base?: I): FindingCount {
+    return FindingCount.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FindingCount>, I>>(object: I): FindingCount {
+    const message = createBaseFindingCount();
+    message.kind = object.kind ?? 0;
+    message.found = (object.found !== undefined && object.found !== null) ? BigInt(object.found) : 0n;
+    message.repaired = (object.repaired !== undefined && object.repaired !== null) ? BigInt(object.repaired) : 0n;
+    return message;
+  },
+};
+
 /**
  * Who used what: sums of charges by user profile, model, window of time and so on.
  *
@@ -1996,6 +3478,32 @@ export const UsageServiceService = {
     responseSerialize: (value: StreamUsageResponse): Buffer => Buffer.from(StreamUsageResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StreamUsageResponse => StreamUsageResponse.decode(value),
   },
+  /**
+   * Compares what the service stores more than once: the journal with the charges,
+   * the kept sums with the charges, the stream with the journal. Reports each
+   * finding as it is found, and repairs on request.
+   *
+   * It runs beside all other work: it reads one day or a few thousand events at a
+   * time, on a connection of its own, and pauses as long as it works. The last
+   * response is the summary; a stream that ends without it was not completed. A
+   * caller who cancels ends it after the step in progress; what is repaired stays so.
+   *
+   * One Reconcile runs at a time for each tenant, and in each server process.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * RESOURCE_EXHAUSTED (OVERLOADED with the limit `reconcile_runs`: another one is
+   * running; MESSAGE_TOO_LARGE for a request over 64 KiB), UNAVAILABLE
+   * (DATABASE_UNAVAILABLE).
+   */
+  reconcile: {
+    path: "/charge.v1.UsageService/Reconcile" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReconcileRequest): Buffer => Buffer.from(ReconcileRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReconcileRequest => ReconcileRequest.decode(value),
+    responseSerialize: (value: ReconcileResponse): Buffer => Buffer.from(ReconcileResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReconcileResponse => ReconcileResponse.decode(value),
+  },
 } as const;
 
 export interface UsageServiceServer extends UntypedServiceImplementation {
@@ -2023,6 +3531,24 @@ export interface UsageServiceServer extends UntypedServiceImplementation {
    * Errors: those of QueryUsage.
    */
   streamUsage: handleServerStreamingCall<StreamUsageRequest, StreamUsageResponse>;
+  /**
+   * Compares what the service stores more than once: the journal with the charges,
+   * the kept sums with the charges, the stream with the journal. Reports each
+   * finding as it is found, and repairs on request.
+   *
+   * It runs beside all other work: it reads one day or a few thousand events at a
+   * time, on a connection of its own, and pauses as long as it works. The last
+   * response is the summary; a stream that ends without it was not completed. A
+   * caller who cancels ends it after the step in progress; what is repaired stays so.
+   *
+   * One Reconcile runs at a time for each tenant, and in each server process.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * RESOURCE_EXHAUSTED (OVERLOADED with the limit `reconcile_runs`: another one is
+   * running; MESSAGE_TOO_LARGE for a request over 64 KiB), UNAVAILABLE
+   * (DATABASE_UNAVAILABLE).
+   */
+  reconcile: handleServerStreamingCall<ReconcileRequest, ReconcileResponse>;
 }
 
 export interface UsageServiceClient extends Client {
@@ -2069,6 +3595,29 @@ export interface UsageServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<StreamUsageResponse>;
+  /**
+   * Compares what the service stores more than once: the journal with the charges,
+   * the kept sums with the charges, the stream with the journal. Reports each
+   * finding as it is found, and repairs on request.
+   *
+   * It runs beside all other work: it reads one day or a few thousand events at a
+   * time, on a connection of its own, and pauses as long as it works. The last
+   * response is the summary; a stream that ends without it was not completed. A
+   * caller who cancels ends it after the step in progress; what is repaired stays so.
+   *
+   * One Reconcile runs at a time for each tenant, and in each server process.
+   *
+   * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
+   * RESOURCE_EXHAUSTED (OVERLOADED with the limit `reconcile_runs`: another one is
+   * running; MESSAGE_TOO_LARGE for a request over 64 KiB), UNAVAILABLE
+   * (DATABASE_UNAVAILABLE).
+   */
+  reconcile(request: ReconcileRequest, options?: Partial<CallOptions>): ClientReadableStream<ReconcileResponse>;
+  reconcile(
+    request: ReconcileRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ReconcileResponse>;
 }
 
 export const UsageServiceClient = makeGenericClientConstructor(

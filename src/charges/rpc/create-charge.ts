@@ -9,7 +9,7 @@ import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
-import { requestIdReused } from '../errors.ts';
+import { recordedAndArchived, requestIdReused } from '../errors.ts';
 import type { ChargeRecorder } from '../ports.ts';
 
 /** The largest CreateCharge request, and the largest item of RecordCharges. */
@@ -43,5 +43,6 @@ export function createCharge(
 function toProtoCreateChargeResponse([result]: readonly RecordResult[]): CreateChargeResponse {
   if (result === undefined) throw new TypeError('the recorder gave no result');
   if (result.outcome === 'conflict') throw new ServiceError(requestIdReused(result));
+  if (result.outcome === 'archived') throw new ServiceError(recordedAndArchived(result.chargeId));
   return { charge: toProtoCharge(result.charge), replayed: result.outcome === 'replayed' };
 }

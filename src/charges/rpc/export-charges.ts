@@ -74,7 +74,7 @@ async function send(
         if (stream.over) return;
         const token = end === undefined ? '' : encodePageToken(scope, end);
         const response = { charges: await Promise.all(some.map(toItem)), resumeToken: token };
-        if (!stream.write(response)) await stream.writable();
+        if (!stream.write(response)) await stream.untilWritable();
       }
       after = next;
     } while (after !== undefined && !stream.over);

@@ -6,6 +6,7 @@ import type { ContractRules } from '../../grpc/validation.ts';
 import type { ChargeMetrics } from '../../observability/charge-metrics.ts';
 import type { ChargeCorrector, ChargeReader, ChargeRecorder, JournalReader } from '../ports.ts';
 import { amendCharge } from './amend-charge.ts';
+import { archiveCharges } from './archive-charges.ts';
 import { batchCreateCharges } from './batch-create-charges.ts';
 import { createChargeCheck } from './charge-rules.ts';
 import { closePeriod } from './close-period.ts';
@@ -79,6 +80,10 @@ export function chargeService({
       closePeriod: closePeriod(
         corrector,
         rules.checkOf('charge.v1.ClosePeriodRequest', proto.ClosePeriodRequest),
+      ),
+      archiveCharges: archiveCharges(
+        corrector,
+        rules.checkOf('charge.v1.ArchiveChargesRequest', proto.ArchiveChargesRequest),
       ),
     },
   };

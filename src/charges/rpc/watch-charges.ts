@@ -13,7 +13,7 @@ import type { ChargeFilter } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import { eventMatches } from '../charge-filter.ts';
 import { fromProtoChargeFilter, toProtoChargeEvent } from '../convert.ts';
-import { sequenceOutOfRange } from '../errors.ts';
+import { sequenceArchived, sequenceOutOfRange } from '../errors.ts';
 import type { JournalReader } from '../ports.ts';
 import { eventBytesAtMost } from './charge-bytes.ts';
 
@@ -82,6 +82,8 @@ async function startAfter(
   if (startSequence > lastSequence + 1n) {
     throw new ServiceError(sequenceOutOfRange(startSequence, lastSequence));
   }
+  const archived = await journal.archivedSequence(tenant);
+  if (startSequence <= archived) throw new ServiceError(sequenceArchived(startSequence, archived));
   return startSequence - 1n;
 }
 
@@ -106,7 +108,7 @@ async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeF
     if (!eventMatches(filter, entry)) continue;
     if (!stream.write({ event: toProtoChargeEvent(entry) })) {
       dropped = dropBeyond(page, KEPT_BYTES_MAX) || dropped;
-      await stream.writable();
+      await stream.untilWritable();
     }
   }
   return { last, count, dropped };

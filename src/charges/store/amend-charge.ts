@@ -8,7 +8,9 @@ import type { AmendRequest } from '../charge.ts';
 import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
 import type { ChargeRow } from '../entity.ts';
+import { recordedAndArchived } from '../errors.ts';
 import type { CorrectedCharge } from '../ports.ts';
+import { findArchivedCharge } from './archived-charges.ts';
 import { newCharge } from './charge-row.ts';
 import { newCorrection, type Outcome } from './correction-rows.ts';
 import { findCorrections } from './corrections.ts';
@@ -45,10 +47,13 @@ export async function amendCharge(
 ): Promise<Outcome<CorrectedCharge>> {
   const { key, requestId } = request;
   const made = await findByKey(em, tenant, 'requestKey', requestKey(requestId));
+  const gone = made === undefined ? await findArchivedCharge(em, tenant, { requestId }) : undefined;
+  if (gone !== undefined) return { results: [new ServiceError(recordedAndArchived(gone.id))], events: [] };
   const charge = await findCharge(em, tenant, key);
+  const archived = charge === undefined ? await findArchivedCharge(em, tenant, key) : undefined;
   const [correction] = charge === undefined ? [] : await findCorrections(em, tenant, 'chargeId', [charge.id]);
   const closed = await lastClosedPeriod(em, tenant);
-  const decision = decideAmend(request, { charge, correction, closed }, made);
+  const decision = decideAmend(request, { charge, archivedId: archived?.id, correction, closed }, made);
   if (decision.outcome === 'refuse') return { results: [new ServiceError(decision.failure)], events: [] };
   if (decision.outcome === 'replay') {
     // If it has our id, the reply to an earlier attempt was lost after its COMMIT.

@@ -3,6 +3,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 
 import type { ReadConnections } from '../../database/read-connections.ts';
+import { ServiceError } from '../../errors/failure.ts';
 import {
   JOURNAL_KIND,
   type JournalEntry,
@@ -13,7 +14,9 @@ import {
 import type { ChargeEvent } from '../charge-event.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
 import type { ChargeRow } from '../entity.ts';
+import { sequenceArchived } from '../errors.ts';
 import type { JournalReader } from '../ports.ts';
+import { archivedSequence } from './archived-charges.ts';
 import { findCorrections } from './corrections.ts';
 import { type CostRevision, findRevisions } from './cost-revisions.ts';
 import { amendedEvent, createdEvent, repricedEvent, voidedEvent } from './event-rows.ts';
@@ -21,7 +24,8 @@ import { findByKeys, findRecorded } from './find-by-keys.ts';
 
 /**
  * The events after `afterSequence`, at most `limit`, in order and without a gap. What they are about is read after the
- * journal: it was committed with it and never changes.
+ * journal: it was committed with it, and never changes, but it may be archived. Then it is missing, and the read fails
+ * with `sequence_archived`. That is asked last, so it does not matter when it was archived.
  */
 export async function readChargeEvents(
   em: EntityManager,
@@ -32,7 +36,13 @@ export async function readChargeEvents(
   const entries = await readJournal(em, tenant, afterSequence, limit);
   if (entries.length === 0) return [];
   const rows = await readRows(em, tenant, entries);
-  return entries.map((entry) => toEvent(entry, rows));
+  try {
+    return entries.map((entry) => toEvent(entry, rows));
+  } catch (error) {
+    const archived = await archivedSequence(em, tenant);
+    if (afterSequence >= archived) throw error;
+    throw new ServiceError(sequenceArchived(afterSequence + 1n, archived), { cause: error });
+  }
 }
 
 /** What the events of a page are about, by id. */
@@ -122,6 +132,10 @@ export class ChargeEventReader implements JournalReader {
 
   lastSequence(tenant: string): Promise<bigint> {
     return this.#reads.use((em) => lastSequence(em, tenant));
+  }
+
+  archivedSequence(tenant: string): Promise<bigint> {
+    return this.#reads.use((em) => archivedSequence(em, tenant));
   }
 
   read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]> {

@@ -10,7 +10,7 @@ import type { ChargePage, ChargeReader, ListQuery } from '../ports.ts';
 import { indexRangeOf } from './charge-conditions.ts';
 import { linesOf, readHistory } from './charge-history.ts';
 import { requestIdOf } from './charge-row.ts';
-import { findCharge } from './find-by-keys.ts';
+import { readCharge } from './find-by-keys.ts';
 import { readMillisecond, readScan } from './list-scan.ts';
 
 /** Rows of its index that one page of a list reads at most. */
@@ -30,14 +30,14 @@ export function createChargeReader(
 ): ChargeReader {
   return {
     findById: (tenant, id, { timeoutMs } = {}) =>
-      reads.use((em) => findCharge(em, tenant, { id }), timeoutMs),
+      reads.use((em) => readCharge(em, tenant, { id }), timeoutMs),
     findByRequestId: (tenant, requestId, { timeoutMs } = {}) =>
-      reads.use((em) => findCharge(em, tenant, { requestId }), timeoutMs),
+      reads.use((em) => readCharge(em, tenant, { requestId }), timeoutMs),
     list: (tenant, query, { timeoutMs } = {}) =>
       reads.use((em) => readPage(em, tenant, query, scanRowsMax), timeoutMs),
     history: (tenant, key, { timeoutMs } = {}) =>
       reads.use(async (em) => {
-        const charge = await findCharge(em, tenant, key);
+        const charge = await readCharge(em, tenant, key);
         return charge && readHistory(em, prices, charge);
       }, timeoutMs),
     // Every charge of this reader is a row of the table.

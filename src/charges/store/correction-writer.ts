@@ -9,11 +9,12 @@ import { inTransaction, type Transaction } from '../../database/transaction.ts';
 import { cancelled, overloaded, ServiceError } from '../../errors/failure.ts';
 import { InsertEvents, lockTenant } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
-import type { AmendRequest, ClosedPeriod, VoidRequest } from '../charge.ts';
+import type { AmendRequest, ArchivedCharges, ClosedPeriod, VoidRequest } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import { newChargeId } from '../charge-id.ts';
 import { CorrectionEntity } from '../correction-entities.ts';
 import type { ChargeCorrector, CorrectedCharge, Withdrawal } from '../ports.ts';
+import { archiveCharges, type ArchiveRequest } from './archive-charges.ts';
 import { amendCharge, type AmendmentStatements, type NewAmendment } from './amend-charge.ts';
 import { closePeriod } from './close-period.ts';
 import type { Outcome } from './correction-rows.ts';
@@ -39,9 +40,10 @@ export interface CorrectionWriterEvents {
 type Work =
   | ({ readonly kind: 'void' } & NewVoid)
   | ({ readonly kind: 'amend' } & NewAmendment)
-  | { readonly kind: 'close'; readonly endTimeMicros: bigint };
+  | { readonly kind: 'close'; readonly endTimeMicros: bigint }
+  | ({ readonly kind: 'archive' } & ArchiveRequest);
 
-type Result = CorrectedCharge | ClosedPeriod;
+type Result = CorrectedCharge | ClosedPeriod | ArchivedCharges;
 
 interface Submission extends WaitingRequest {
   readonly tenant: string;
@@ -87,6 +89,15 @@ export class CorrectionWriter implements ChargeCorrector {
 
   closePeriod(tenant: string, endTimeMicros: bigint, signal: Withdrawal): Promise<ClosedPeriod> {
     return this.#submit(tenant, { kind: 'close', endTimeMicros }, signal);
+  }
+
+  archiveCharges(
+    tenant: string,
+    endTimeMicros: bigint,
+    ids: readonly string[],
+    signal: Withdrawal,
+  ): Promise<ArchivedCharges> {
+    return this.#submit(tenant, { kind: 'archive', endTimeMicros, ids }, signal);
   }
 
   #submit<R extends Result>(tenant: string, work: Work, signal: Withdrawal): Promise<R> {
@@ -168,6 +179,8 @@ export class CorrectionWriter implements ChargeCorrector {
         return amendCharge(transaction, this.#insert, this.#prices, tenant, first);
       case 'close':
         return closePeriod(transaction, tenant, first.endTimeMicros);
+      case 'archive':
+        return archiveCharges(transaction, tenant, first);
       default:
         return voidCharges(transaction, this.#insert.corrections, tenant, works.filter(isVoid));
     }

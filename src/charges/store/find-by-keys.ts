@@ -3,8 +3,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 
 import { mapRows } from '../../database/map-rows.ts';
+import { ServiceError } from '../../errors/failure.ts';
 import type { ChargeKey } from '../charge.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
+import { chargeArchived } from '../errors.ts';
+import { findArchivedCharge } from './archived-charges.ts';
 import { CURRENT_COLUMNS, CURRENT_JOINS, mapCurrentCharges } from './current-charges.ts';
 import { lookUp } from './look-up.ts';
 import { requestKey } from './request-key.ts';
@@ -21,6 +24,19 @@ export async function findByKey(
 ): Promise<ChargeRow | undefined> {
   const [charge] = await findByKeys(em, tenant, key, [value]);
   return charge;
+}
+
+/** The charge of the tenant that a caller names, as it is now; or undefined. Rejects with `charge_archived`. */
+export async function readCharge(
+  em: EntityManager,
+  tenant: string,
+  key: ChargeKey,
+): Promise<ChargeRow | undefined> {
+  const charge = await findCharge(em, tenant, key);
+  if (charge !== undefined) return charge;
+  const archived = await findArchivedCharge(em, tenant, key);
+  if (archived !== undefined) throw new ServiceError(chargeArchived(archived.id, 'read'));
+  return undefined;
 }
 
 /** The charge of the tenant that a caller names, as it is now; or undefined. */

@@ -56,7 +56,7 @@ const CONFLICT_BACKOFF_GROUPS = 16;
 
 /**
  * How often a group is written without the lock of the tenant. Who adds one price version after the other adds the next
- * one before a large group is written, however often that is tried.
+ * one before a large group is written, however often that is tried. With the lock, nothing is archived either.
  */
 const UNLOCKED_ATTEMPTS_MAX = 3;
 
@@ -196,7 +196,10 @@ export class GroupWriter implements ChargeRecorder {
     }
   }
 
-  /** Prices the group and writes it; again, if the tenant has got another price version in between. */
+  /**
+   * Prices the group and writes it; again, if the tenant has got another price version, or charges of the group were
+   * archived, in between.
+   */
   async #priceAndWrite(
     tenant: string,
     charges: readonly ChargeRow[],
@@ -208,7 +211,9 @@ export class GroupWriter implements ChargeRecorder {
       try {
         return await this.#writeGroup(tenant, charges, locked, mayBeStored);
       } catch (error) {
-        if (!isHeadMismatch(error) || locked) throw error;
+        if (locked) throw error;
+        if (isRequestIdConflict(error)) continue;
+        if (!isHeadMismatch(error)) throw error;
         const { version } = await this.#prices.reload(tenant);
         if (version === before) throw error;
       }

@@ -42,10 +42,16 @@ export class InsertCharges {
   constructor(orm: MikroORM) {
     this.#columns = chargeColumns(orm);
     this.#statements = {
-      expectNew: { name: 'insert_charges', text: this.#text('') },
+      expectNew: {
+        name: 'insert_charges',
+        text: this.#text(`SELECT $1::text, ${this.#columns.selectList(4)}`),
+      },
       skipExisting: {
         name: 'insert_charges_skip_existing',
-        text: this.#text('ON CONFLICT (tenant, request_key) DO NOTHING'),
+        text: this.#text(`
+  SELECT * FROM (SELECT $1::text, ${this.#columns.selectList(4)}) AS wanted (tenant, ${this.#columns.names})
+  WHERE ${IS_NOT_ARCHIVED}
+  ON CONFLICT (tenant, request_key) DO NOTHING`),
       },
     };
   }
@@ -53,7 +59,7 @@ export class InsertCharges {
   /**
    * Writes the charges whose request ids are new, with their entry in the journal, in one transaction.
    * `skipExisting` leaves the others alone; `expectNew` fails on them ({@link isRequestIdConflict}) and
-   * writes nothing. Expects the charges of one tenant, sorted by request key, each key once: two writers
+   * writes nothing. `skipExisting` fails in the same way if one of the charges is archived while it runs. Expects the charges of one tenant, sorted by request key, each key once: two writers
    * that lock keys in different orders would deadlock. If the tenant has another last price version, it fails
    * (`isHeadMismatch`) and writes nothing. No answer within `timeoutMs` (by default the limit of the
    * connection) fails, and the connection has to be closed.
@@ -100,16 +106,20 @@ END $do$`;
    *   one node.
    * - A database, a role or a pooler may have turned `synchronous_commit` off. It is turned on again for
    *   this transaction only; every other setting waits for the disk and is left alone.
+   * - An archived charge is in no unique index of the table. So the statement asks about what it has inserted
+   *   ({@link isRequestIdConflict}), if the tenant has archived anything. That the head says as it is at the last
+   *   moment, also if the statement had to wait for a charge that was being removed.
    */
-  #text(onConflict: string): string {
+  #text(rows: string): string {
     return `
 WITH inserted AS (
   INSERT INTO charge (tenant, ${this.#columns.names})
-  SELECT $1::text, ${this.#columns.selectList(4)}
-  ${onConflict}
-  RETURNING id
+  ${rows}
+  RETURNING id, request_key
 ), ${appendToJournal('$3::int')}
 SELECT
+  CASE WHEN (SELECT has_archive FROM head)
+    THEN (SELECT refuse_archived_request_ids($1::text, array_agg(request_key)) FROM inserted) END AS checked,
   (SELECT last_sequence FROM head) AS last,
   CASE WHEN n < $2::int THEN coalesce(ids, '{}')::text[] END AS ids,
   CASE current_setting('synchronous_commit') WHEN 'off'
@@ -123,7 +133,7 @@ export function chargeColumns(orm: MikroORM): ColumnArrays<ChargeRow> {
   return new ColumnArrays<ChargeRow>(orm.getMetadata().get(ChargeEntity), ['tenant']);
 }
 
-/** Whether `expectNew` met a request id that exists: nothing was written, `skipExisting` will do. */
+/** Whether a write met a request id that exists: nothing was written. After `expectNew`, `skipExisting` will do. */
 export function isRequestIdConflict(error: unknown): boolean {
   return sqlState(error) === UNIQUE_VIOLATION && KEYS.has((error as DatabaseError).constraint ?? '');
 }
@@ -131,8 +141,15 @@ export function isRequestIdConflict(error: unknown): boolean {
 /** Nobody else raises it. */
 const ROLLED_BACK = 'CHG00';
 const UNIQUE_VIOLATION = '23505';
-/** The primary key as well: after a lost reply, the same charges with the same ids come again. */
-const KEYS: ReadonlySet<string> = new Set(['charge_request_key', 'charge_pkey']);
+/**
+ * The primary key as well: after a lost reply, the same charges with the same ids come again. The third one is what
+ * `refuse_archived_request_ids` names.
+ */
+const KEYS: ReadonlySet<string> = new Set(['charge_request_key', 'charge_pkey', 'archived_charge_pkey']);
+
+/** OFFSET 0 makes it a look-up for each row: as a join, it could read all archived charges of the tenant. */
+const IS_NOT_ARCHIVED = `NOT EXISTS (SELECT FROM archived_charge
+    WHERE archived_charge.tenant = wanted.tenant AND archived_charge.request_key = wanted.request_key OFFSET 0)`;
 
 /** Whether this charge is among those that the write inserted. */
 export function wasInserted(outcome: InsertOutcome, charge: ChargeRow): boolean {

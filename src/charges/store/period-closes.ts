@@ -4,6 +4,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 
 import { mapRows } from '../../database/map-rows.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
+import type { PeriodClose } from '../archive.ts';
 import type { ClosedPeriod } from '../charge.ts';
 import { PeriodCloseEntity } from '../correction-entities.ts';
 
@@ -25,6 +26,21 @@ export async function closedPeriodEndingAt(
 ): Promise<ClosedPeriod | undefined> {
   const rows = await em.execute<object[]>(
     'SELECT * FROM period_close WHERE tenant = :tenant AND end_time = :endTime::timestamptz',
+    { tenant, endTime: timestamptzFromMicros(endTimeMicros) },
+    { loggerContext: em.getLoggerContext() },
+  );
+  return mapRows(em, PeriodCloseEntity, rows)[0];
+}
+
+/** The first closed period that ends at this time or later; undefined: none does. */
+export async function closedPeriodFrom(
+  em: EntityManager,
+  tenant: string,
+  endTimeMicros: bigint,
+): Promise<PeriodClose | undefined> {
+  const rows = await em.execute<object[]>(
+    `SELECT * FROM period_close WHERE tenant = :tenant AND end_time >= :endTime::timestamptz
+     ORDER BY end_time LIMIT 1`,
     { tenant, endTime: timestamptzFromMicros(endTimeMicros) },
     { loggerContext: em.getLoggerContext() },
   );

@@ -10,6 +10,7 @@ import { decideVoid } from '../correction.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
 import type { ChargeRow } from '../entity.ts';
 import type { CorrectedCharge } from '../ports.ts';
+import { findArchived } from './archived-charges.ts';
 import { newCorrection, type Outcome } from './correction-rows.ts';
 import { findCorrections } from './corrections.ts';
 import { corrected, voidedEvent } from './event-rows.ts';
@@ -63,35 +64,43 @@ export async function voidCharges(
 /** What is stored about the charges of a group, and what the group has decided so far. */
 interface State {
   readonly chargeOf: (key: ChargeKey) => ChargeRow | undefined;
+  readonly archivedIdOf: (key: ChargeKey) => string | undefined;
   readonly byChargeId: Map<string, CorrectionRow>;
   readonly byRequestId: Map<string, CorrectionRow>;
   readonly closed: ClosedPeriod | undefined;
 }
 
-function decide({ request }: NewVoid, { chargeOf, byChargeId, byRequestId, closed }: State) {
+function decide({ request }: NewVoid, state: State) {
+  const { chargeOf, archivedIdOf, byChargeId, byRequestId, closed } = state;
   const charge = chargeOf(request.key);
+  const archivedId = archivedIdOf(request.key);
   const correction = charge && byChargeId.get(charge.id);
-  return decideVoid(request, { charge, correction, closed }, byRequestId.get(request.requestId));
+  return decideVoid(request, { charge, archivedId, correction, closed }, byRequestId.get(request.requestId));
 }
 
 async function readState(em: EntityManager, tenant: string, voids: readonly NewVoid[]): Promise<State> {
   const keys = voids.map(({ request }) => request.key);
-  const charges = await findByKeys(
-    em,
-    tenant,
-    'id',
-    distinct(keys.flatMap((key) => ('id' in key ? key.id : []))),
-  );
-  const requestKeys = keys.flatMap((key) => ('id' in key ? [] : requestKey(key.requestId)));
-  const others = await findByKeys(em, tenant, 'requestKey', distinct(requestKeys));
+  const ids = distinct(keys.flatMap((key) => ('id' in key ? key.id : [])));
+  const requestKeys = distinct(keys.flatMap((key) => ('id' in key ? [] : requestKey(key.requestId))));
+  const charges = await findByKeys(em, tenant, 'id', ids);
+  const others = await findByKeys(em, tenant, 'requestKey', requestKeys);
   const chargeIds = distinct([...charges, ...others].map(({ id }) => id));
   const ofCharges = await findCorrections(em, tenant, 'chargeId', chargeIds);
   const requestIds = distinct(voids.map(({ request }) => request.requestId));
   const ofRequests = await findCorrections(em, tenant, 'requestId', requestIds);
   const byId = new Map(charges.map((charge) => [charge.id, charge]));
   const byKey = new Map(others.map((charge) => [charge.requestKey, charge]));
+  const unknownIds = ids.filter((id) => !byId.has(id));
+  const unknownKeys = requestKeys.filter((key) => !byKey.has(key));
+  const archived = [
+    ...(await findArchived(em, tenant, 'id', unknownIds)),
+    ...(await findArchived(em, tenant, 'requestKey', unknownKeys)),
+  ];
   return {
     chargeOf: (key) => ('id' in key ? byId.get(key.id) : byKey.get(requestKey(key.requestId))),
+    archivedIdOf: (key) =>
+      archived.find((one) => ('id' in key ? one.id === key.id : one.requestKey === requestKey(key.requestId)))
+        ?.id,
     byChargeId: new Map(ofCharges.map((row) => [row.chargeId, row])),
     byRequestId: new Map(ofRequests.map((row) => [row.requestId, row])),
     closed: await lastClosedPeriod(em, tenant),

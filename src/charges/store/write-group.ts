@@ -9,7 +9,9 @@ import type { PriceBook, Prices } from '../../prices/index.ts';
 import { firstDifference } from '../canonical-content.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
+import type { ArchivedChargeRow } from '../archive-entities.ts';
 import type { ChargeRow } from '../entity.ts';
+import { findArchived } from './archived-charges.ts';
 import { findByKeys } from './find-by-keys.ts';
 import { type InsertCharges, type InsertMode, type InsertOutcome, wasInserted } from './insert-charges.ts';
 import { requestIdOf } from './charge-row.ts';
@@ -53,12 +55,14 @@ export async function writeGroup(
   if (outcome.lastSequence > 0n) mayBeStored();
 
   const earlier = firsts.filter((charge) => !wasInserted(outcome, charge));
-  const stored = await storedCharges(database, tenant, earlier);
+  const { stored, archived } = await findEarlier(database, tenant, earlier);
   const repeated = firsts.length < charges.length ? byRequest(firsts) : undefined;
   const created: ChargeRow[] = [];
   const results = charges.map((charge): RecordResult => {
     const row = stored.get(charge.requestKey);
     if (row !== undefined) return resultAgainstStored(charge, row);
+    const gone = archived.get(charge.requestKey);
+    if (gone !== undefined) return resultAgainstArchived(charge, gone);
     const first = repeated?.get(charge.requestKey) ?? charge;
     if (first !== charge) return resultAgainst(charge, first);
     created.push(charge);
@@ -129,22 +133,36 @@ function firstOfEachRequest(charges: readonly ChargeRow[]): ChargeRow[] {
   return sorted.filter((charge, index) => charge.requestKey !== sorted[index - 1]?.requestKey);
 }
 
-function byRequest(charges: readonly ChargeRow[]): Map<string, ChargeRow> {
+function byRequest<Row extends { readonly requestKey: string }>(charges: readonly Row[]): Map<string, Row> {
   return new Map(charges.map((charge) => [charge.requestKey, charge]));
 }
 
-/** What earlier requests with these keys made. A new statement: it sees what the insert waited for. */
-async function storedCharges(
+/** What earlier requests made, by request key. */
+interface Earlier {
+  readonly stored: ReadonlyMap<string, ChargeRow>;
+  readonly archived: ReadonlyMap<string, ArchivedChargeRow>;
+}
+
+const NOTHING_EARLIER: Earlier = { stored: new Map(), archived: new Map() };
+
+/**
+ * What earlier requests with these keys made. New statements: they see what the insert waited for. Archived charges come
+ * second, because a charge that is still found first may be archived before the second statement, and not back.
+ */
+async function findEarlier(
   database: Database,
   tenant: string,
   earlier: readonly ChargeRow[],
-): Promise<Map<string, ChargeRow>> {
-  if (earlier.length === 0) return new Map();
+): Promise<Earlier> {
+  if (earlier.length === 0) return NOTHING_EARLIER;
+  const em = database.em.fork();
   const keys = earlier.map(({ requestKey }) => requestKey);
-  const rows = await findByKeys(database.em.fork(), tenant, 'requestKey', keys);
-  const missing = earlier.length - rows.length;
+  const stored = byRequest(await findByKeys(em, tenant, 'requestKey', keys));
+  const others = keys.filter((key) => !stored.has(key));
+  const archived = byRequest(await findArchived(em, tenant, 'requestKey', others));
+  const missing = others.length - archived.size;
   if (missing > 0) throw new Error(`${missing} request ids conflict with rows that do not exist`);
-  return byRequest(rows);
+  return { stored, archived };
 }
 
 function resultAgainstStored(charge: ChargeRow, stored: ChargeRow): RecordResult {
@@ -162,4 +180,12 @@ function resultAgainst(charge: ChargeRow, stored: ChargeRow): RecordResult {
     chargeId: stored.id,
     field: firstDifference(stored, charge),
   };
+}
+
+function resultAgainstArchived(
+  charge: ChargeRow,
+  { id: chargeId, contentHash }: ArchivedChargeRow,
+): RecordResult {
+  if (charge.contentHash === contentHash) return { outcome: 'archived', chargeId };
+  return { outcome: 'conflict', requestId: requestIdOf(charge), chargeId, field: undefined };
 }

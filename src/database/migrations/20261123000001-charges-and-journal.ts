@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
 
-import { appendOnlyTables } from './append-only.ts';
+import { appendOnlyTables, archivableTables } from './append-only.ts';
 
 /** Charges, their journal, and the state of the relay. */
 export class ChargesAndJournal extends Migration {
@@ -86,7 +86,8 @@ export class ChargesAndJournal extends Migration {
       CREATE TABLE journal_head (
         tenant text COLLATE "C" NOT NULL CONSTRAINT journal_head_pkey PRIMARY KEY,
         last_sequence bigint NOT NULL,
-        price_version integer NOT NULL DEFAULT 0
+        price_version integer NOT NULL DEFAULT 0,
+        has_archive boolean NOT NULL DEFAULT false
       ) WITH (fillfactor = 10)`);
     this.addSql(`
       CREATE TABLE relay_cursor (
@@ -110,6 +111,7 @@ export class ChargesAndJournal extends Migration {
       )`);
     this.addSql(`INSERT INTO journal_head VALUES ('default', 0)`);
 
-    for (const statement of appendOnlyTables('charge', 'journal')) this.addSql(statement);
+    for (const statement of archivableTables('charge')) this.addSql(statement);
+    for (const statement of appendOnlyTables('journal')) this.addSql(statement);
   }
 }

@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
 
-import { appendOnlyTables } from './append-only.ts';
+import { appendOnlyTables, archivableTables } from './append-only.ts';
 
 /** Price versions, and what is recorded about a charge after it was recorded: its correction and its later costs. */
 export class PricesAndCorrections extends Migration {
@@ -86,7 +86,8 @@ export class PricesAndCorrections extends Migration {
       `CREATE TABLE tenant_lock (tenant text COLLATE "C" NOT NULL CONSTRAINT tenant_lock_pkey PRIMARY KEY)`,
     );
     this.addSql(`INSERT INTO tenant_lock VALUES ('default')`);
-    const tables = ['price', 'correction', 'cost_revision', 'reprice_run', 'period_close'];
+    for (const statement of archivableTables('cost_revision')) this.addSql(statement);
+    const tables = ['price', 'correction', 'reprice_run', 'period_close'];
     for (const statement of appendOnlyTables(...tables)) this.addSql(statement);
   }
 }

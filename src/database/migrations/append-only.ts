@@ -1,17 +1,46 @@
 /** What a migration adds so that rows of a table can only be inserted. */
 
 /**
+ * The setting of a transaction that archives charges. It protects against mistakes, as the triggers do: who owns a
+ * table could also remove its triggers.
+ */
+const ARCHIVING = 'charge.archiving';
+
+/** SQL that allows the transaction to delete from tables of {@link archivableTables}, and nothing else. */
+export const ALLOW_ARCHIVING = `SELECT set_config('${ARCHIVING}', 'on', true)`;
+
+/** The body of the trigger of an append-only table. */
+export function appendOnlyBody(table: string): string {
+  return `RAISE EXCEPTION '${table} is append-only' USING ERRCODE = 'insufficient_privilege'`;
+}
+
+/** The body of the trigger of a table of {@link archivableTables}. */
+export function archivableBody(table: string): string {
+  return (
+    `IF TG_OP = 'DELETE' AND current_setting('${ARCHIVING}', true) = 'on' THEN RETURN NULL; END IF; ` +
+    appendOnlyBody(table)
+  );
+}
+
+/**
  * Statements that add the triggers of append-only tables. Functions are named and formatted as MikroORM does it, so
  * that its comparison finds no difference.
  */
 export function appendOnlyTables(...tables: readonly string[]): string[] {
-  return tables.flatMap((table) => [
-    `CREATE FUNCTION ${table}_append_only_fn() RETURNS trigger AS $$ begin ` +
-      `RAISE EXCEPTION '${table} is append-only' USING ERRCODE = 'insufficient_privilege'; ` +
-      `end; $$ LANGUAGE plpgsql`,
+  return tables.flatMap((table) => triggers(table, appendOnlyBody(table)));
+}
+
+/** The same for tables whose rows are removed when charges are archived. */
+export function archivableTables(...tables: readonly string[]): string[] {
+  return tables.flatMap((table) => triggers(table, archivableBody(table)));
+}
+
+function triggers(table: string, body: string): string[] {
+  return [
+    `CREATE FUNCTION ${table}_append_only_fn() RETURNS trigger AS $$ begin ${body}; end; $$ LANGUAGE plpgsql`,
     `CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ${table}
       FOR EACH STATEMENT EXECUTE FUNCTION ${table}_append_only_fn()`,
     `CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON ${table}
       FOR EACH STATEMENT EXECUTE FUNCTION ${table}_append_only_fn()`,
-  ]);
+  ];
 }

@@ -2,7 +2,8 @@
 
 import { pageTokenInvalid, ServiceError } from '../../errors/failure.ts';
 import { openPageToken, sealPageToken } from '../../grpc/page-token.ts';
-import type { GroupValue, UsagePlace, UsageQuery } from '../usage.ts';
+import { DIMENSION, type GroupValue, type UsagePlace, type UsageQuery } from '../usage.ts';
+import { WINDOWS_MAX } from '../windows.ts';
 
 /** Where an answer goes on. */
 export interface UsagePageStart {
@@ -32,11 +33,47 @@ export function decodePageToken(tenant: string, query: UsageQuery, text: string)
       number,
       GroupValue[],
     ];
-    if (!Number.isInteger(window) || !Array.isArray(group)) throw new TypeError('not a place');
-    return { asOfSequence: BigInt(asOf), after: { measure: BigInt(measure), window, group } };
+    const asOfSequence = BigInt(asOf);
+    const isNumber = BigInt.asIntN(64, asOfSequence) === asOfSequence && asOfSequence >= 0n;
+    if (!isNumber || !isWithin(window, WINDOWS_MAX) || !isGroupOf(query, group)) {
+      throw new TypeError('not a place');
+    }
+    return { asOfSequence, after: { measure: BigInt(measure), window, group } };
   } catch {
     throw new ServiceError(pageTokenInvalid());
   }
+}
+
+const SMALLINT_MAX = 32_767;
+/** The dimensions whose values are numbers; PROVIDER has a text after it. */
+const NUMBERS: ReadonlySet<number> = new Set([
+  DIMENSION.provider,
+  DIMENSION.chargeType,
+  DIMENSION.serviceTier,
+  DIMENSION.callOutcome,
+]);
+
+/** Whether a group has the values that the question groups by. */
+function isGroupOf({ groupBy, groupByLabels }: UsageQuery, group: readonly GroupValue[]): boolean {
+  const types = [
+    ...groupBy.flatMap((dimension) => [
+      NUMBERS.has(dimension) ? 'number' : 'string',
+      ...(dimension === DIMENSION.provider ? ['string'] : []),
+    ]),
+    ...groupByLabels.map(() => 'string'),
+  ];
+  return (
+    group.length === types.length &&
+    group.every((value, index) => typeof value === types[index] && isStorable(value))
+  );
+}
+
+function isStorable(value: GroupValue): boolean {
+  return typeof value === 'number' ? isWithin(value, SMALLINT_MAX) : !value.includes('\0');
+}
+
+function isWithin(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= max;
 }
 
 function identityOf(tenant: string, query: UsageQuery): unknown {

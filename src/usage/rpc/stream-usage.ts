@@ -71,6 +71,6 @@ async function sendPage(stream: UsageStream, question: Question, page: UsagePage
   do {
     const rows = withinPageBytes(ProtoUsageRow, rest);
     rest = rest.slice(rows.length);
-    if (!stream.write({ rows, asOfSequence })) await stream.writable();
+    if (!stream.write({ rows, asOfSequence })) await stream.untilWritable();
   } while (rest.length > 0 && !stream.over);
 }

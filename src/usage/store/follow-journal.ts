@@ -76,7 +76,8 @@ SELECT ${ROLLUP_LEVEL.userDay}, day, user_profile, ${KEY_NAMES}, ${sumsOf(({ nam
 FROM change GROUP BY day, user_profile, ${KEY_NAMES}`;
 }
 
-const ROLLUP_COLUMNS = `tenant, level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES}`;
+/** The columns of `usage_rollup`, in the order of {@link rollupsOf}. */
+export const ROLLUP_COLUMNS = `tenant, level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES}`;
 
 const ADD_EVENTS = `
 INSERT INTO usage_rollup (${ROLLUP_COLUMNS})

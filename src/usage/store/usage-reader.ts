@@ -9,6 +9,7 @@ import { asOfOutOfRange, scanLimitExceeded } from '../errors.ts';
 import { planUsage, type UsagePlan } from '../plan.ts';
 import type { UsageReader } from '../ports.ts';
 import type { UsageQuery } from '../usage.ts';
+import { checkArchive } from './check-archive.ts';
 import { conditionParameters } from './conditions.ts';
 import { type RawUsageRow, usageRows } from './rows.ts';
 import { readJournalState } from './journal-state.ts';
@@ -58,6 +59,7 @@ async function prepare(
   const asOfSequence = query.asOfSequence ?? state.head;
   if (asOfSequence > state.head) throw new ServiceError(asOfOutOfRange(asOfSequence, state.head));
   const plan = planUsage(query, bounds);
+  await checkArchive(em, tenant, plan, asOfSequence);
   await checkScan(em, tenant, query, plan, scanMax);
   return { statement: usageStatement(tenant, state, { ...options, plan }), asOfSequence };
 }

@@ -43,7 +43,7 @@ async function allEvents(): Promise<ChargeEvent[]> {
 }
 
 function chargeOf(result: RecordResult | undefined) {
-  if (result === undefined || result.outcome === 'conflict') throw new Error('no charge');
+  if (result === undefined || !('charge' in result)) throw new Error('no charge');
   return result.charge;
 }
 

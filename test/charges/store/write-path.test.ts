@@ -22,7 +22,7 @@ async function count(sql: string, values: unknown[] = []): Promise<number> {
 }
 
 function chargeIds(results: readonly RecordResult[]): string[] {
-  return results.map((result) => (result.outcome === 'conflict' ? result.chargeId : result.charge.id));
+  return results.map((result) => ('charge' in result ? result.charge.id : result.chargeId));
 }
 
 /** Numbers 1 … n without a gap, one for each charge, is what every consumer relies on. */

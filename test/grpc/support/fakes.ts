@@ -18,6 +18,7 @@ import type {
 export const NO_CORRECTOR: ChargeCorrector = {
   voidCharge: () => Promise.reject(new Error('no corrector')),
   amendCharge: () => Promise.reject(new Error('no corrector')),
+  archiveCharges: () => Promise.reject(new Error('no corrector')),
   closePeriod: () => Promise.reject(new Error('no corrector')),
 };
 
@@ -118,6 +119,10 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
 
   lastSequence(): Promise<bigint> {
     return this.#unlessTold(() => BigInt(this.entries.length));
+  }
+
+  archivedSequence(): Promise<bigint> {
+    return Promise.resolve(0n);
   }
 
   read(_tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]> {

@@ -1,0 +1,120 @@
+/** Archives charges: removes them, and keeps what must outlive them. */
+
+import type { EntityManager } from '@mikro-orm/postgresql';
+
+import { ALLOW_ARCHIVING } from '../../database/migrations/append-only.ts';
+import type { Transaction } from '../../database/transaction.ts';
+import { microsFromTimestamptz, timestamptzFromMicros } from '../../database/types/micros.ts';
+import { ServiceError } from '../../errors/failure.ts';
+import { type Candidate, type PeriodClose, type Progress, refusalToArchive } from '../archive.ts';
+import type { ArchivedCharges } from '../charge.ts';
+import { archivedSequence, findArchived } from './archived-charges.ts';
+import type { Outcome } from './correction-rows.ts';
+import { lookUp } from './look-up.ts';
+import { closedPeriodFrom } from './period-closes.ts';
+
+/** Which charges to archive. */
+export interface ArchiveRequest {
+  readonly endTimeMicros: bigint;
+  /** In lower case. */
+  readonly ids: readonly string[];
+}
+
+/**
+ * Archives all of these charges, or none. The transaction has locked the tenant, so nobody corrects or reprices one of
+ * them meanwhile. Repeating it is safe: what an earlier attempt has archived counts as archived before.
+ */
+export async function archiveCharges(
+  { em }: Transaction,
+  tenant: string,
+  { endTimeMicros, ids }: ArchiveRequest,
+): Promise<Outcome<ArchivedCharges>> {
+  const wanted = [...new Set(ids)];
+  const before = new Set((await findArchived(em, tenant, 'id', wanted)).map(({ id }) => id));
+  const left = wanted.filter((id) => !before.has(id));
+  const closed = await closedPeriodFrom(em, tenant, endTimeMicros);
+  const progress = await progressOf(em, tenant);
+  const failure = refusalToArchive(endTimeMicros, closed, progress, await candidates(em, tenant, left));
+  if (failure !== undefined) return { results: [new ServiceError(failure)], events: [] };
+  if (closed !== undefined && left.length > 0) await remove(em, tenant, left, endTimeMicros, closed);
+  const sequence = await archivedSequence(em, tenant);
+  return { results: [{ archived: left.length, alreadyArchived: before.size, sequence }], events: [] };
+}
+
+/** How far the relay and the sums of usage have followed the journal of the tenant. */
+async function progressOf(em: EntityManager, tenant: string): Promise<Progress> {
+  const [row] = await em.execute<{ published: string | null; summed: string | null }[]>(
+    `SELECT (SELECT published_sequence FROM relay_cursor WHERE tenant = :tenant) AS published,
+       (SELECT sequence FROM usage_cursor WHERE tenant = :tenant) AS summed`,
+    { tenant },
+    { loggerContext: em.getLoggerContext() },
+  );
+  return { published: BigInt(row?.published ?? 0), summed: BigInt(row?.summed ?? 0) };
+}
+
+interface CandidateRow {
+  readonly id: string;
+  readonly usage_time: string;
+  readonly create_time: string;
+  readonly last_change: string | null;
+}
+
+async function candidates(em: EntityManager, tenant: string, ids: readonly string[]): Promise<Candidate[]> {
+  if (ids.length === 0) return [];
+  const rows = await em.execute<CandidateRow[]>(
+    `SELECT charge.id, charge.usage_time, charge.create_time, greatest(
+       (SELECT sequence FROM correction WHERE correction.tenant = charge.tenant AND charge_id = charge.id),
+       (SELECT sequence FROM cost_revision AS r WHERE r.tenant = charge.tenant AND r.charge_id = charge.id
+        ORDER BY revision DESC LIMIT 1)) AS last_change
+     FROM ${lookUp('charge', 'id', 'uuid')}`,
+    { tenant, values: ids },
+    { loggerContext: em.getLoggerContext() },
+  );
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => {
+    const row = byId.get(id);
+    const charge = row && {
+      usageTimeMicros: microsFromTimestamptz(row.usage_time),
+      createTimeMicros: microsFromTimestamptz(row.create_time),
+      lastChangeSequence: BigInt(row.last_change ?? 0),
+    };
+    return { id, charge };
+  });
+}
+
+/**
+ * Their corrections stay: a correction keeps the request id of its void for ever, and may lead to a charge that is not
+ * archived. There are few.
+ *
+ * The last statement changes something only once. But it always makes the row of the journal's head a new one. So a
+ * write that has waited for a charge to be removed fails and is tried again if its session is at REPEATABLE READ,
+ * where it cannot see what is archived meanwhile.
+ */
+async function remove(
+  em: EntityManager,
+  tenant: string,
+  ids: readonly string[],
+  endTimeMicros: bigint,
+  { sequence }: PeriodClose,
+): Promise<void> {
+  const parameters = { tenant, values: ids, endTime: timestamptzFromMicros(endTimeMicros), sequence };
+  for (const statement of [ALLOW_ARCHIVING, KEEP, REMOVE_COSTS, REMOVE_CHARGES, ADVANCE, TELL_WRITERS]) {
+    await em.execute(statement, parameters, { loggerContext: em.getLoggerContext() });
+  }
+}
+
+const KEEP = `
+INSERT INTO archived_charge (tenant, request_key, id, content_hash)
+SELECT charge.tenant, charge.request_key, charge.id, charge.content_hash FROM ${lookUp('charge', 'id', 'uuid')}`;
+const REMOVE_COSTS = `
+DELETE FROM cost_revision USING unnest(:values::uuid[]) AS archived (id)
+WHERE cost_revision.tenant = :tenant AND cost_revision.charge_id = archived.id`;
+const REMOVE_CHARGES = `
+DELETE FROM charge USING unnest(:values::uuid[]) AS archived (id)
+WHERE charge.tenant = :tenant AND charge.id = archived.id`;
+const ADVANCE = `
+INSERT INTO archive (tenant, end_time, sequence) VALUES (:tenant, :endTime::timestamptz, :sequence::bigint)
+ON CONFLICT (tenant) DO UPDATE SET
+  end_time = greatest(archive.end_time, excluded.end_time),
+  sequence = greatest(archive.sequence, excluded.sequence)`;
+const TELL_WRITERS = `UPDATE journal_head SET has_archive = true WHERE tenant = :tenant`;

@@ -1,0 +1,91 @@
+/** Compares the file of an archive with what the service has. */
+
+import type {
+  ChargeServiceClient,
+  ExportChargesRequest,
+} from '../../../generated/charge/v1/charge_service.ts';
+import { itemsOf } from '../export/item.ts';
+import { exportedCharges, type SourceOptions } from '../export/charge-source.ts';
+import { ndjsonFormat } from '../export/ndjson.ts';
+import { microsOf, timestampOf, timeText } from '../time.ts';
+import { compare, readArchive, type FileCharge } from './archive-file.ts';
+
+/** What the comparison found. */
+export class Comparison {
+  /** Charges of the file that the service has, with all that the file says of them. */
+  same = 0;
+  /** Charges of the file that the service does not have: they were archived before, or it will refuse them. */
+  gone = 0;
+  /** Charges that the service has, and the file has not: they stay. */
+  missing = 0;
+  /** Ids of charges that are different now, the first few. */
+  readonly changed: string[] = [];
+  #first: bigint | undefined;
+  #last = 0n;
+
+  addSame({ usageTime }: FileCharge): void {
+    this.same++;
+    this.#first ??= usageTime;
+    this.#last = usageTime;
+  }
+
+  /** From the first usage to the last. */
+  get range(): string {
+    if (this.#first === undefined) return '';
+    return `usage from ${timeText(timestampOf(this.#first))} to ${timeText(timestampOf(this.#last))}`;
+  }
+
+  /** For the progress display. */
+  toString(): string {
+    return `compared ${(this.same + this.gone).toLocaleString('en-US')} charges`;
+  }
+}
+
+const CHANGED_SHOWN_MAX = 5;
+const FORMAT = ndjsonFormat();
+
+/** Reads both once, in the same order, and keeps nothing. `compared` is called now and then. */
+export async function compareWithService(
+  path: string,
+  client: ChargeServiceClient,
+  request: ExportChargesRequest,
+  options: SourceOptions,
+  result: Comparison,
+  compared: () => void,
+): Promise<void> {
+  const file = readArchive(path);
+  let line = await next(file);
+  for await (const charge of serviceCharges(client, request, options, compared)) {
+    for (; line && compare(line, charge) < 0; line = await next(file)) result.gone++;
+    if (!line || compare(line, charge) > 0) {
+      result.missing++;
+      continue;
+    }
+    if (line.text === charge.text) result.addSame(line);
+    else if (result.changed.length < CHANGED_SHOWN_MAX) result.changed.push(line.id);
+    line = await next(file);
+  }
+  for (; line; line = await next(file)) result.gone++;
+}
+
+/** The charges as the lines that an export writes. */
+async function* serviceCharges(
+  client: ChargeServiceClient,
+  request: ExportChargesRequest,
+  options: SourceOptions,
+  compared: () => void,
+): AsyncGenerator<FileCharge> {
+  for await (const { charges } of exportedCharges(client, request, options)) {
+    for (const item of itemsOf(charges)) {
+      const { id, usageTime } = item.charge;
+      const text = FORMAT.lines([item]).slice(0, -1);
+      yield { id, usageTime: usageTime ? microsOf(usageTime) : 0n, text };
+    }
+    compared();
+  }
+}
+
+async function next(file: AsyncGenerator<FileCharge>): Promise<FileCharge | undefined> {
+  const result = await file.next();
+  return result.done ? undefined : result.value;
+}

@@ -1,0 +1,152 @@
+/** Compares the kept sums with the charges, day by day, and makes the days again that differ. */
+
+import { microsFromTimestamptz, timestamptzFromMicros } from '../../../database/types/micros.ts';
+import { ROLLUP_LEVEL } from '../../plan.ts';
+import { type CheckRun, CHECK, FINDING, type Finding, type ReconcileOptions } from '../../reconcile.ts';
+import { DAY_MICROS, floorTo } from '../../windows.ts';
+import { archivedOf } from './archived.ts';
+import type { ReconcileSession } from './session.ts';
+import { checkSumCursor } from './sum-cursor.ts';
+import { COMPARE_DAY, DELETE_DAY, type DifferenceRow, INSERT_DAY } from './sum-statements.ts';
+
+type Range = Pick<ReconcileOptions, 'startMicros' | 'endMicros'>;
+
+/** Compares every day of the range that has charges or sums. */
+export async function reconcileSums(session: ReconcileSession, run: CheckRun, range: Range): Promise<void> {
+  await checkSumCursor(session, run);
+  const { endTimeMicros } = await archivedOf(session.em, run.tenant);
+  const levels = await levelsOf(session, run.tenant);
+  const { startMicros, endMicros = LAST_MICROS } = range;
+  // Of a day that is archived in part, no sum can be compared.
+  const start = [startMicros, endTimeMicros && endTimeMicros + DAY_MICROS - 1n].reduce(later, FIRST_MICROS);
+  let day = await nextDay(session, run.tenant, levels, start ?? FIRST_MICROS);
+  const firstDay = day;
+  const lastDay = await lastDayOf(session, run.tenant, levels);
+  while (day !== undefined && day < endMicros && !run.signal.aborted) {
+    const total = daysBetween(firstDay, min(lastDay, endMicros - 1n)) + 1n;
+    await run.progress(CHECK.sums, daysBetween(firstDay, day), total);
+    await reconcileDay(session, run, levels, day);
+    day = await nextDay(session, run.tenant, levels, day + DAY_MICROS);
+  }
+}
+
+/** Usage times are of the years 1 to 9999. */
+const FIRST_MICROS = -62_135_596_800_000_000n;
+const LAST_MICROS = 253_402_300_800_000_000n;
+
+async function reconcileDay(
+  session: ReconcileSession,
+  run: CheckRun,
+  levels: readonly number[],
+  dayMicros: bigint,
+): Promise<void> {
+  const parameters = {
+    tenant: run.tenant,
+    levels,
+    start: timestamptzFromMicros(dayMicros),
+    end: timestamptzFromMicros(dayMicros + DAY_MICROS),
+  };
+  const rows = await session.read<DifferenceRow>(COMPARE_DAY, parameters);
+  const repaired = run.repair && rows.length > 0;
+  if (repaired) await makeAgain(session, parameters);
+  for (const row of rows) await run.finding({ ...toFinding(row, dayMicros), repaired });
+}
+
+/**
+ * The lock of the cursor keeps the follower away: it may not add events to rows that are being made. The statements take
+ * their snapshots after the lock, so the cursor stays the one that they see.
+ */
+async function makeAgain(
+  session: ReconcileSession,
+  parameters: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await session.transaction(async ({ em }) => {
+    const options = { loggerContext: em.getLoggerContext() };
+    for (const sql of [LOCK_CURSOR, DELETE_DAY, INSERT_DAY])
+      await em.execute(sql, { ...parameters }, options);
+  });
+}
+
+const LOCK_CURSOR = 'SELECT FROM usage_cursor WHERE tenant = :tenant FOR UPDATE';
+
+function toFinding(row: DifferenceRow, dayMicros: bigint): Finding {
+  const {
+    level,
+    name,
+    currency: currencyCode,
+    rows,
+    user_profile: userProfile,
+    model,
+    expected,
+    found,
+  } = row;
+  const sum = { level, name, currencyCode, rows: BigInt(rows), userProfile, model };
+  return { kind: FINDING.sumDiffers, dayMicros, sum, expected, found };
+}
+
+/** The levels that the table has, and those that it should have: each is a range of the key. */
+async function levelsOf(session: ReconcileSession, tenant: string): Promise<number[]> {
+  const rows = await session.read<{ level: number }>(
+    `WITH RECURSIVE known AS (
+       SELECT min(level) AS level FROM usage_rollup WHERE tenant = :tenant
+       UNION ALL
+       SELECT (SELECT min(level) FROM usage_rollup WHERE tenant = :tenant AND level > known.level)
+       FROM known WHERE known.level IS NOT NULL
+     )
+     SELECT level FROM known WHERE level IS NOT NULL`,
+    { tenant },
+  );
+  return [...new Set([...Object.values(ROLLUP_LEVEL), ...rows.map(({ level }) => level)])];
+}
+
+/** The first day from this moment on that has charges or sums; the day of the moment itself counts. */
+async function nextDay(
+  session: ReconcileSession,
+  tenant: string,
+  levels: readonly number[],
+  fromMicros: bigint,
+): Promise<bigint | undefined> {
+  const start = timestamptzFromMicros(floorTo(fromMicros, DAY_MICROS));
+  return oneDay(session, tenant, levels, 'min', start);
+}
+
+async function lastDayOf(
+  session: ReconcileSession,
+  tenant: string,
+  levels: readonly number[],
+): Promise<bigint> {
+  return (await oneDay(session, tenant, levels, 'max', timestamptzFromMicros(FIRST_MICROS))) ?? FIRST_MICROS;
+}
+
+async function oneDay(
+  session: ReconcileSession,
+  tenant: string,
+  levels: readonly number[],
+  end: 'min' | 'max',
+  start: string,
+): Promise<bigint | undefined> {
+  const [row] = await session.read<{ time: string | null }>(
+    `SELECT ${end}(time) AS time FROM (
+       SELECT (SELECT ${end}(usage_time) FROM charge WHERE tenant = :tenant AND usage_time >= :start::timestamptz) AS time
+       UNION ALL
+       SELECT (SELECT ${end}(start_time) FROM usage_rollup
+         WHERE tenant = :tenant AND usage_rollup.level = known.level AND start_time >= :start::timestamptz
+           AND start_time < '10000-01-01 00:00+00')
+       FROM unnest(:levels::smallint[]) AS known (level)
+     ) AS found`,
+    { tenant, levels, start },
+  );
+  return row?.time ? floorTo(microsFromTimestamptz(row.time), DAY_MICROS) : undefined;
+}
+
+function later(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
+  return a === undefined || (b !== undefined && b > a) ? b : a;
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function daysBetween(from: bigint | undefined, to: bigint): bigint {
+  return from === undefined || to < from ? 0n : (to - from) / DAY_MICROS;
+}

@@ -1,0 +1,192 @@
+/** `charge archive` on a real service: export, comparison, removal, and going on after a kill. */
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { closeLongAgo, createBatch, getCharge, requestOf } from '../charges/support/archive.ts';
+import {
+  amendCharge,
+  type CorrectionServer,
+  create,
+  OCTOBER,
+  openCorrectionServer,
+  voidCharge,
+} from '../charges/support/corrections.ts';
+import { call, errorOf, openTestServer, type TestServer } from '../support/server.ts';
+import { ROOT } from '../support/tools.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+let server: CorrectionServer;
+let own: TestServer;
+let directory: string;
+let file: string;
+beforeEach(async () => {
+  server = await openCorrectionServer();
+  own = await openTestServer(server.url);
+  directory = await mkdtemp(join(tmpdir(), 'charge-archive-'));
+  file = join(directory, 'september.ndjson');
+});
+afterEach(async () => {
+  await own.close();
+  await server.close();
+  await rm(directory, { recursive: true });
+});
+
+const argsOf = (...args: string[]): string[] => [
+  'src/cli/charge.js',
+  'archive',
+  ...['--address', own.address, '--before', '2026-10-01', '--output', file],
+  ...args,
+];
+
+/** Runs the command to its end. */
+function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, argsOf(...args), { cwd: ROOT }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+async function json(...args: string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await run(...args, '--json');
+  try {
+    return { code, ...(JSON.parse(stdout) as object) };
+  } catch {
+    throw new Error(`no JSON: ${stderr}`);
+  }
+}
+
+const isArchived = async (requestId: string) =>
+  expect(await errorOf(getCharge(server.client, requestId))).toMatchObject({ reason: 'CHARGE_ARCHIVED' });
+
+test('charges go to the file and from the service, and the same command again finds nothing to do', async () => {
+  const { client, pool } = server;
+  const odd = new Map([['__proto__', 'line\u2028break\r\n"']]);
+  await create(client, 'odd', { labels: odd });
+  await createBatch(client, ['a', 'b']);
+  await amendCharge(client, 'a', 'a2', { userProfile: 'bob', usageTime: undefined });
+  await voidCharge(client, 'b');
+  await create(client, 'october', { usageTime: OCTOBER });
+  await closeLongAgo(pool);
+  expect(await json('--dry-run')).toMatchObject({ code: 0, charges: 4, archived: 0 });
+  expect(existsSync(file)).toBe(false);
+  expect((await run()).stderr).toMatch(/Remove these 4 charges .* --yes agrees/s);
+  expect(await server.rows()).toMatchObject({ charges: 5 });
+
+  expect(await json('--dry-run')).toMatchObject({ code: 0, charges: 4, archived: 0 });
+  expect(await json('--yes')).toEqual({
+    code: 0,
+    status: 'done',
+    file,
+    charges: 4,
+    archived: 4,
+    already_archived: 0,
+    not_in_file: 0,
+    changed: [],
+    last_archived_sequence: '6',
+  });
+  for (const name of ['odd', 'a', 'a2', 'b']) await isArchived(name);
+  const lines = (await readFile(file, 'utf8')).trim().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { requestId: string }).requestId).sort()).toEqual([
+    'a',
+    'a2',
+    'b',
+    'odd',
+  ]);
+  expect(await json('--yes')).toMatchObject({ code: 0, archived: 0, already_archived: 4 });
+  expect((await getCharge(client, 'october')).charge?.model).toBe('gpt-4o');
+});
+
+test('a charge that has changed since the export, or a file that is damaged, removes nothing', async () => {
+  const { client, pool } = server;
+  const { results } = await createBatch(client, ['a', 'b', 'c']);
+  await closeLongAgo(pool);
+  await run();
+  const whole = await readFile(file, 'utf8');
+  await voidCharge(client, 'b', { allowClosedPeriod: true });
+  expect(await json('--yes')).toMatchObject({
+    code: 1,
+    status: 'changed',
+    changed: [results[1]?.charge?.id],
+  });
+  const lines = whole.trim().split('\n');
+  const damages = {
+    'cut off': whole.slice(0, -20),
+    'in another order': `${lines.toReversed().join('\n')}\n`,
+    'with a line twice': `${lines[0]}\n${whole}`,
+    'with a line that is no charge': `${whole}{}\n`,
+  };
+  for (const [how, text] of Object.entries(damages)) {
+    await writeFile(file, text);
+    const { code, stderr } = await run('--yes');
+    expect({ how, code }).toEqual({ how, code: 2 });
+    expect(stderr).toMatch(/line \d is not /);
+  }
+  expect(await server.rows()).toMatchObject({ charges: 3 });
+});
+
+test('what the service refuses is told with what to do', async () => {
+  await createBatch(server.client, ['a']);
+  const { code, stderr } = await run('--yes');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/Usage before 2026-10-01T00:00:00.000Z is not closed: close the period first/);
+  // Recorded after the period was closed, and later closed again.
+  await rm(file);
+  await closeLongAgo(server.pool);
+  await create(server.client, 'late');
+  await server.pool.query('ALTER TABLE period_close DISABLE TRIGGER append_only');
+  await server.pool.query('UPDATE period_close SET create_time = now()');
+  expect((await run('--yes')).stderr).toMatch(/2 of the charges were recorded less than 10 minutes before/);
+  await closeLongAgo(server.pool, '2026-11-01T00:00:00Z');
+  expect(await json('--yes', '--period-end', '2026-11-01')).toMatchObject({ code: 0, archived: 2 });
+});
+
+test('wrong flags are named together, and nothing is sent', async () => {
+  const { code, stderr } = await run(
+    'surplus',
+    '--before',
+    'soon',
+    '--output',
+    'x.csv',
+    '--retry-timeout',
+    '0',
+  );
+  expect(code).toBe(2);
+  for (const fault of ['surplus', '--before', '.ndjson', '--retry-timeout']) expect(stderr).toContain(fault);
+});
+
+test('after kill -9 at any moment the same command goes on, until all is archived once', async () => {
+  const names = Array.from({ length: 6000 }, (_, i) => `c${i}`);
+  for (let start = 0; start < names.length; start += 1000) {
+    const requests = names.slice(start, start + 1000).map((name) => requestOf(name));
+    await call((callback) => server.client.batchCreateCharges({ requests }, callback));
+  }
+  await closeLongAgo(server.pool);
+  const count = async (table: string) =>
+    Number((await server.pool.query<{ n: string }>(`SELECT count(*) AS n FROM ${table}`)).rows[0]?.n);
+  let kills = 0;
+  for (let killAt = 1; (await count('charge')) > 0; killAt += 1500) {
+    const child = spawn(process.execPath, argsOf('--yes'), { cwd: ROOT, stdio: 'ignore' });
+    const exited = once(child, 'exit');
+    let ended = false;
+    void exited.then(() => (ended = true));
+    await waitFor('more to be archived', async () => ended || (await count('archived_charge')) >= killAt, {
+      timeoutMs: 30_000,
+    });
+    if (!ended && child.kill('SIGKILL')) kills++;
+    await exited;
+    // The service finishes the page that it has.
+    const archived = await count('archived_charge');
+    expect((await count('charge')) + archived).toBe(names.length);
+  }
+  expect(kills).toBeGreaterThan(1);
+  expect(await json('--yes')).toMatchObject({ code: 0, archived: 0, already_archived: names.length });
+  expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(names.length + 1);
+}, 120_000);

@@ -1,0 +1,145 @@
+/** Questions whose answer is too large, too much work or not there yet. */
+
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+
+import type { ChargeContent } from '../../src/charges/charge.ts';
+import { type Failure, ServiceError } from '../../src/errors/failure.ts';
+import { createUsageReader } from '../../src/usage/store/usage-reader.ts';
+import { DIMENSION, ORDER, WINDOW } from '../../src/usage/usage.ts';
+import { EVERYTHING, type UsageBook, UsageStore } from './support/book.ts';
+import { chargesAfter, naiveRows } from './support/naive.ts';
+
+const MAX = 2n ** 63n - 1n;
+const DAY = 86_400_000_000n;
+const START = BigInt(Date.parse('2026-09-10T00:00:00Z')) * 1000n;
+
+let store: UsageStore;
+let book: UsageBook;
+beforeAll(async () => {
+  store = await UsageStore.open();
+});
+beforeEach(async () => {
+  book = await store.newBook();
+});
+afterAll(() => store.close());
+
+async function failureOf(work: Promise<unknown>): Promise<Failure> {
+  const error = await work.then(
+    () => new Error('it succeeded'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ServiceError)) throw error;
+  return error.failure;
+}
+
+const NO_TOKENS = { promptTokens: 0n, completionTokens: 0n, totalTokens: 0n };
+const NO_DETAILS = {
+  cacheReadTokens: 0n,
+  cacheWrite5mTokens: 0n,
+  cacheWrite1hTokens: 0n,
+  reasoningTokens: 0n,
+  audioInputTokens: 0n,
+  audioOutputTokens: 0n,
+  imageInputTokens: 0n,
+  imageOutputTokens: 0n,
+};
+const LARGE: [field: string, content: Partial<ChargeContent>, metadata?: Record<string, string>][] = [
+  ['prompt_tokens', { promptTokens: MAX, totalTokens: MAX }],
+  ['completion_tokens', { completionTokens: MAX, totalTokens: MAX }],
+  ['total_tokens', { totalTokens: MAX }],
+  ['reasoning_tokens', { tokenDetails: { ...NO_DETAILS, reasoningTokens: MAX } }],
+  ['output_characters', { quantities: new Map([[26, MAX]]) }],
+  ['reported_costs', { reportedCost: { currencyCode: 'EUR', nanos: MAX } }, { currency_code: 'EUR' }],
+  ['costs', { model: 'm', reportedCost: { currencyCode: 'EUR', nanos: MAX } }, { currency_code: 'EUR' }],
+];
+
+test.each(LARGE)(
+  'two charges with the most %s: the sum is refused by name',
+  async (field, large, ...[more]) => {
+    // The cost of this model is the reported one.
+    if (field === 'costs') await book.addPrice({ model: 'm', rates: undefined });
+    const contents = ['alice', 'bob'].map((userProfile, index) => ({
+      ...NO_TOKENS,
+      ...large,
+      userProfile,
+      usageTimeMicros: START + BigInt(index) * DAY,
+    }));
+    const [first = ''] = await book.record(contents);
+    const expected = { code: 'OUT_OF_RANGE', reason: 'AMOUNT_OUT_OF_RANGE', metadata: { field, ...more } };
+    const expectRefusal = async (): Promise<void> => {
+      const orders = [ORDER.window, ORDER.totalTokens];
+      for (const orderBy of orders) expect(await failureOf(book.ask({ orderBy }))).toMatchObject(expected);
+      expect(await failureOf(book.stream({}))).toMatchObject(expected);
+    };
+    const expectOthers = async (): Promise<void> => {
+      const charges = [...chargesAfter(await book.events(await book.lastSequence())).values()];
+      const day = { filter: { startTimeMicros: START, endTimeMicros: START + DAY } };
+      for (const query of [{ groupBy: [DIMENSION.userProfile] }, day, { asOfSequence: 1n }]) {
+        const known = 'asOfSequence' in query ? charges.slice(0, 1) : charges;
+        expect((await book.ask(query)).rows).toEqual(naiveRows(known, { ...EVERYTHING, ...query }));
+      }
+    };
+    await expectRefusal();
+    await expectOthers();
+    // The sums hold what an answer cannot say.
+    expect(await book.follow(100)).toEqual({ events: 2, more: false });
+    await expectRefusal();
+    await expectOthers();
+
+    await book.void(first);
+    const [healed] = (await book.ask({})).rows;
+    expect(healed?.sums.charges).toBe(1n);
+    await book.followAll();
+    expect((await book.ask({})).rows).toEqual([healed]);
+    expect(await failureOf(book.ask({ asOfSequence: 2n }))).toMatchObject(expected);
+  },
+);
+
+test('a question that would read more charges than allowed is refused, one that reads as many is not', async () => {
+  const same = { sessionKey: 's', usageTimeMicros: START };
+  await book.record([same, same, { ...same, userProfile: 'bob' }, { ...same, usageTimeMicros: START + DAY }]);
+  await book.followAll();
+  const usage = createUsageReader(store.store.reads, 3);
+  const ask = (question: Parameters<UsageBook['ask']>[0]) => book.ask(question, 100, usage);
+  const refused = { code: 'FAILED_PRECONDITION', reason: 'SCAN_LIMIT_EXCEEDED', metadata: { limit: '3' } };
+  const range = { startTimeMicros: START, endTimeMicros: START + DAY };
+  const groupBy = [DIMENSION.sessionKey];
+  expect(await failureOf(ask({ groupBy }))).toMatchObject(refused);
+  expect(await failureOf(ask({ filter: { sessionKey: 's' } }))).toMatchObject(refused);
+  expect(await failureOf(ask({ groupByLabels: ['team'] }))).toMatchObject(refused);
+  const stream = usage.stream(book.tenant, { query: { ...EVERYTHING, groupBy }, bounds: undefined });
+  expect(await failureOf(stream.next())).toMatchObject(refused);
+  expect((await ask({ groupBy, filter: range })).rows[0]?.sums.charges).toBe(3n);
+  expect((await ask({ groupBy, filter: { userProfile: 'alice' } })).rows[0]?.sums.charges).toBe(3n);
+  expect((await ask({ groupBy, filter: { sessionKey: 'none' } })).rows).toEqual([]);
+  // From kept sums.
+  expect((await ask({ groupBy: [DIMENSION.userProfile] })).rows).toHaveLength(2);
+});
+
+test('an answer as of a number that the journal has not reached is refused', async () => {
+  await book.record([{}]);
+  const expected = {
+    code: 'OUT_OF_RANGE',
+    reason: 'SEQUENCE_OUT_OF_RANGE',
+    metadata: { as_of_sequence: '2', last_sequence: '1' },
+  };
+  expect(await failureOf(book.ask({ asOfSequence: 2n }))).toMatchObject(expected);
+  expect(await failureOf(book.ask({ asOfSequence: 2n, groupBy: [DIMENSION.region] }))).toMatchObject(
+    expected,
+  );
+  expect(await failureOf(book.stream({ asOfSequence: 2n }))).toMatchObject(expected);
+  expect((await book.ask({ asOfSequence: 1n })).rows[0]?.sums.charges).toBe(1n);
+  expect((await book.ask({ asOfSequence: 0n })).rows[0]?.sums.charges).toBe(0n);
+});
+
+test('an empty book has an answer to every question', async () => {
+  const filter = { startTimeMicros: START, endTimeMicros: START + DAY };
+  for (const orderBy of Object.values(ORDER)) {
+    expect((await book.ask({ orderBy })).rows).toHaveLength(1);
+    expect((await book.ask({ orderBy, groupBy: [DIMENSION.model] })).rows).toEqual([]);
+    const windows = { orderBy, filter, window: WINDOW.hour };
+    expect((await book.ask(windows)).rows).toEqual([]);
+    expect((await book.ask({ ...windows, fill: true })).rows).toHaveLength(24);
+    expect((await book.stream({ ...windows, fill: true })).rows).toHaveLength(24);
+  }
+});
