@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly only: readonly string[] | undefined;
   /** The results are written there as JSON. */
   readonly out: string | undefined;
+  /** PostgreSQL's data is kept there, with the generated books; undefined: a temporary directory. */
+  readonly dir: string | undefined;
   readonly quick: boolean;
 }
 
@@ -33,17 +35,19 @@ export function readArgs(args: readonly string[], names: readonly string[]): Ben
     .option('--seconds <s>', 'of each contender in each round (default: 8; quick: 2)', between(0.5, 600))
     .option('--only <names>', 'only these contenders, separated by commas', (text) => text.split(','))
     .option('--out <file>', 'write machine facts, rounds, medians and ratios as JSON')
+    .option('--dir <directory>', 'keep the data of PostgreSQL there: generated books need not be made again')
     .option('--quick', 'small sizes, to try things out; the figures mean little', false)
     .showHelpAfterError('--help lists scenarios and options')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
     .parse(args, { from: 'user' });
-  const { rounds, seconds, only, out, quick } = command.opts<Flags>();
+  const { rounds, seconds, only, out, dir, quick } = command.opts<Flags>();
   return {
     scenarios: (command.processedArgs[0] as string[] | undefined) ?? [],
     rounds: rounds ?? (quick ? 2 : 5),
     seconds: seconds ?? (quick ? 2 : 8),
     only,
     out,
+    dir,
     quick,
   };
 }

@@ -19,7 +19,7 @@ export interface BenchResults {
   /** Medians of the rounds' ratios. */
   readonly ratios: Readonly<Record<string, number>>;
   /** Numbers that are no ratios; texts are with their scenario. */
-  readonly more: Readonly<Record<string, number>>;
+  readonly metrics: Readonly<Record<string, number>>;
   readonly scenarios: readonly ScenarioResult[];
 }
 
@@ -29,7 +29,7 @@ export async function runBench(all: readonly Scenario[], options: BenchOptions):
     options.scenarios.length === 0 ? all : all.filter(({ name }) => options.scenarios.includes(name));
   await using stack = new AsyncDisposableStack();
   stack.defer(stopOnSignals(stack));
-  const environment = await openEnvironment(stack);
+  const environment = await openEnvironment(stack, options.dir);
   const facts = await readFacts(environment);
   for (const [name, value] of Object.entries(facts)) console.log(`${name}: ${value}`);
   const results: ScenarioResult[] = [];
@@ -44,7 +44,7 @@ export async function runBench(all: readonly Scenario[], options: BenchOptions):
     facts,
     options,
     ratios: Object.fromEntries(ratios.map(({ key, median }) => [key, median])),
-    more: Object.fromEntries(
+    metrics: Object.fromEntries(
       figures.flatMap(([key, { value }]) => (typeof value === 'number' ? [[key, value]] : [])),
     ),
     scenarios: results,

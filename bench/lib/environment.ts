@@ -1,4 +1,4 @@
-/** PostgreSQL and nats-server of a run, started in a temporary directory. */
+/** PostgreSQL and nats-server of a run, started in a temporary directory unless the data of PostgreSQL is to be kept. */
 
 import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,8 +36,10 @@ export interface Environment {
   readonly directory: string;
   readonly postgres: { readonly pid: number; readonly url: string };
   readonly nats: { readonly pid: number; readonly url: string; readonly version: string };
-  /** Makes a database with the service's tables; returns its URL. */
-  createDatabase(name: string): Promise<string>;
+  /** Makes a database with the service's tables, or a copy of the database `template`; returns its URL. */
+  createDatabase(name: string, template?: string): Promise<string>;
+  /** The URL of a database that exists; undefined: it does not. */
+  findDatabase(name: string): Promise<string | undefined>;
   dropDatabase(name: string): Promise<void>;
 }
 
@@ -48,15 +50,18 @@ const silent: Logger = {
   error: (details, message) => console.error(message, details),
 };
 
-/** Starts both servers; they are stopped with the stack. */
-export async function openEnvironment(stack: AsyncDisposableStack): Promise<Environment> {
+/** Starts both servers; they are stopped with the stack. `keptDir` keeps the data of PostgreSQL. */
+export async function openEnvironment(
+  stack: AsyncDisposableStack,
+  keptDir: string | undefined,
+): Promise<Environment> {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'charge-bench-'));
   stack.defer(() => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }));
   // PostgreSQL does not run as root; its own user must be able to enter the directory.
   chmodSync(directory, 0o711);
   const binary = await findNatsServer({ cacheDir: CACHE_DIR, logger: silent });
   const postgres = await startEmbeddedPostgres({
-    dataDir: directory,
+    dataDir: keptDir ?? directory,
     logger: silent,
     settings: POSTGRES_SETTINGS,
   });
@@ -73,20 +78,25 @@ export async function openEnvironment(stack: AsyncDisposableStack): Promise<Envi
     directory,
     postgres,
     nats,
-    createDatabase: async (name) => {
+    createDatabase: async (name, template = TEMPLATE) => {
       await runSql(
         postgres.url,
         `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`,
-        `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`,
+        `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY ${template === TEMPLATE ? 'WAL_LOG' : 'FILE_COPY'}`,
       );
       return urlOf(postgres.url, name);
     },
+    findDatabase: (name) =>
+      withClient(postgres.url, async (client) => {
+        const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+        return rowCount === 1 ? urlOf(postgres.url, name) : undefined;
+      }),
     dropDatabase: (name) => runSql(postgres.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   };
 }
 
 async function createTemplate(adminUrl: string): Promise<void> {
-  await runSql(adminUrl, `CREATE DATABASE ${TEMPLATE}`);
+  await runSql(adminUrl, `DROP DATABASE IF EXISTS ${TEMPLATE}`, `CREATE DATABASE ${TEMPLATE}`);
   await migrate(urlOf(adminUrl, TEMPLATE), { lockTimeoutMs: 60_000 });
 }
 

@@ -25,7 +25,7 @@ interface Definition {
  */
 export function fillCharges(databaseUrl: string, count: number, published: boolean): Promise<void> {
   return withClient(databaseUrl, async (client) => {
-    const definitions = await dropIndexes(client);
+    const makeIndexes = await dropIndexes(client);
     for (let first = 1; first <= count; first += BATCH) {
       await client.query(FILL, [first, Math.min(first + BATCH - 1, count), count]);
     }
@@ -36,11 +36,7 @@ export function fillCharges(databaseUrl: string, count: number, published: boole
       GROUP BY tenant, (sequence - 1) / ${GROUP}`);
     await client.query('UPDATE journal_head SET last_sequence = $1', [count]);
     if (published) await client.query(`INSERT INTO relay_cursor VALUES ('default', $1)`, [count]);
-    for (const { table, name, definition, constraint } of definitions) {
-      await client.query(
-        constraint ? `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${definition}` : definition,
-      );
-    }
+    await makeIndexes();
     await client.query('VACUUM (ANALYZE, FREEZE)');
     await client.query('CHECKPOINT');
   });
@@ -86,7 +82,8 @@ FROM (
   FROM generate_series($1::bigint, $2::bigint) AS n
 ) AS numbers`;
 
-async function dropIndexes(client: pg.Client): Promise<Definition[]> {
+/** Drops the indexes of charges and of the journal. Returns what makes them again. */
+export async function dropIndexes(client: pg.Client): Promise<() => Promise<void>> {
   const { rows } = await client.query<Definition>(`
     SELECT tables.relname AS table, indexes.relname AS name, con.oid IS NOT NULL AS constraint,
            coalesce(pg_get_constraintdef(con.oid), pg_get_indexdef(indexes.oid)) AS definition
@@ -99,5 +96,11 @@ async function dropIndexes(client: pg.Client): Promise<Definition[]> {
   for (const { table, name, constraint } of rows) {
     await client.query(constraint ? `ALTER TABLE ${table} DROP CONSTRAINT ${name}` : `DROP INDEX ${name}`);
   }
-  return rows;
+  return async () => {
+    for (const { table, name, definition, constraint } of rows) {
+      await client.query(
+        constraint ? `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${definition}` : definition,
+      );
+    }
+  };
 }

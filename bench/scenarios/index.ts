@@ -7,11 +7,15 @@ import { create1 } from './create-1.ts';
 import { create256 } from './create-256.ts';
 import { create64 } from './create-64.ts';
 import { createAt } from './create-at.ts';
+import { dashboards } from './dashboards.ts';
+import { lists } from './lists.ts';
 import { priced256, priced500 } from './priced.ts';
 import { processes2 } from './processes-2.ts';
 import { record } from './record.ts';
 import { relay } from './relay.ts';
 import { reprice } from './reprice.ts';
+import { rollups } from './rollups.ts';
+import { sums } from './sums.ts';
 import { voids } from './voids.ts';
 
 /** By name on the command line. */
@@ -28,5 +32,9 @@ export const scenarios: readonly Scenario[] = [
   reprice,
   processes2,
   createAt,
+  sums,
+  lists,
+  rollups,
+  dashboards,
   confirm,
 ];
