@@ -85,7 +85,7 @@ FROM entry ${REVISION} ${chargeOf('revision.charge_id')} WHERE kind = ${repriced
  * relation with the columns `start_time` and `end_time`, and `condition` is SQL about `charge`. Each range is read by an
  * index (OFFSET 0): in a join, PostgreSQL would read everything once and compare it with every range. `indexed` is a
  * column with an index of its own and the value that it has; with a condition of its own, the index would be read from
- * the first charge with this value on.
+ * the first charge with this value on. The order chooses the index: that of lists.
  */
 export function countedCharges(
   ranges: string,
@@ -94,7 +94,8 @@ export function countedCharges(
 ): string {
   return `
 SELECT 1 AS sign, ${CURRENT} FROM ${ranges} AS part (start_time, end_time) CROSS JOIN LATERAL (
-  SELECT * FROM charge WHERE ${inRange('part', indexed)} AND ${condition} OFFSET 0
+  SELECT * FROM charge WHERE ${inRange('part', indexed)} AND ${condition}
+  ORDER BY ${indexed ? `${indexed.column}, ` : ''}usage_time OFFSET 0
 ) AS charge ${LATEST}
 WHERE NOT EXISTS (
   SELECT FROM correction WHERE correction.tenant = :tenant AND correction.charge_id = charge.id
@@ -109,6 +110,8 @@ export function inRange(part: string, indexed?: { readonly column: string; reado
   const [columns, value] = indexed
     ? [`${indexed.column}, usage_time`, `${indexed.value}, `]
     : ['usage_time', ''];
-  return `charge.tenant = :tenant AND (${columns}) >= (${value}${part}.start_time)
+  // The indexes of optional columns have no rows without a value.
+  const hasValue = indexed ? `AND ${indexed.column} IS NOT NULL ` : '';
+  return `charge.tenant = :tenant ${hasValue}AND (${columns}) >= (${value}${part}.start_time)
     AND (${columns}) < (${value}${part}.end_time)`;
 }

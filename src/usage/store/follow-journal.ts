@@ -53,30 +53,33 @@ const sumsOf = (sql: (sum: (typeof SUMS)[number]) => string): string =>
 /** Before every usage time: some releases of PostgreSQL round down by one step too many before the origin. */
 const ORIGIN = `'0001-01-01 00:00+00'`;
 
-/** SQL of the sums at every level over a relation of signed charges: the columns of `usage_rollup` from `level` on. */
+/**
+ * SQL of the sums at every level over a relation of signed charges: the columns of `usage_rollup` from `level` on. At
+ * many charges a second, users and models repeat within a quarter of an hour, so the first sums leave few rows for the
+ * others.
+ */
 export function rollupsOf(relation: string): string {
+  const first = KEYS.map(({ name, ofCharge }) => `${ofCharge} AS ${name}`).join(', ');
   return `
-WITH change AS (
-  SELECT ${KEYS.map(({ name, ofCharge }) => `${ofCharge} AS ${name}`).join(', ')}, user_profile,
-    ${SUMS.map(({ name, ofCharge }) => `${ofCharge} AS ${name}`).join(', ')},
-    date_bin('15 minutes', usage_time, ${ORIGIN}) AS quarter,
-    date_bin('1 day', usage_time, ${ORIGIN}) AS day
-  FROM (${relation}) AS charge
+WITH user_quarter AS MATERIALIZED (
+  SELECT date_bin('15 minutes', usage_time, ${ORIGIN}) AS start_time, user_profile, ${first},
+    ${sumsOf(({ ofCharge }) => ofCharge)}
+  FROM (${relation}) AS charge GROUP BY ${placesTo(KEYS.length + 2)}
 ), quarter AS MATERIALIZED (
-  SELECT quarter, ${KEY_NAMES}, ${sumsOf(({ name }) => name)} FROM change GROUP BY quarter, ${KEY_NAMES}
+  SELECT start_time, ${KEY_NAMES}, ${sumsOf(({ name }) => name)} FROM user_quarter GROUP BY start_time, ${KEY_NAMES}
 )
-SELECT ${ROLLUP_LEVEL.quarterHour} AS level, quarter AS start_time, '' AS user_profile, ${KEY_NAMES}, ${SUM_NAMES}
-FROM quarter
+SELECT ${ROLLUP_LEVEL.quarterHour} AS level, start_time, '' AS user_profile, ${KEY_NAMES}, ${SUM_NAMES} FROM quarter
 UNION ALL
-SELECT ${ROLLUP_LEVEL.day}, date_bin('1 day', quarter, ${ORIGIN}) AS day, '', ${KEY_NAMES},
-  ${sumsOf(({ name }) => name)}
-FROM quarter GROUP BY day, ${KEY_NAMES}
+SELECT ${ROLLUP_LEVEL.day}, ${DAY}, '', ${KEY_NAMES}, ${sumsOf(({ name }) => name)}
+FROM quarter GROUP BY ${DAY}, ${KEY_NAMES}
 UNION ALL
-SELECT ${ROLLUP_LEVEL.userDay}, day, user_profile, ${KEY_NAMES}, ${sumsOf(({ name }) => name)}
-FROM change GROUP BY day, user_profile, ${KEY_NAMES}`;
+SELECT ${ROLLUP_LEVEL.userDay}, ${DAY}, user_profile, ${KEY_NAMES}, ${sumsOf(({ name }) => name)}
+FROM user_quarter GROUP BY ${DAY}, user_profile, ${KEY_NAMES}`;
 }
 
-/** The columns of `usage_rollup`, in the order of {@link rollupsOf}. */
+const DAY = `date_bin('1 day', start_time, ${ORIGIN})`;
+const placesTo = (last: number): string => Array.from({ length: last }, (_, index) => index + 1).join(', ');
+
 export const ROLLUP_COLUMNS = `tenant, level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES}`;
 
 const ADD_EVENTS = `

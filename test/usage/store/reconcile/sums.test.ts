@@ -91,12 +91,6 @@ describe('damage', () => {
       { expected: '0', sum: expect.objectContaining({ level: 2, name: 'charges' }) },
     ],
     [
-      'a row is of a level that does not exist',
-      `UPDATE usage_rollup SET level = 9 WHERE level = 1 AND start_time = '2026-09-02'`,
-      [1],
-      { sum: expect.objectContaining({ level: 9, name: 'charges' }) },
-    ],
-    [
       'tokens moved from one user to another, with equal totals',
       `UPDATE usage_rollup SET prompt_tokens = prompt_tokens + CASE user_profile WHEN 'bob' THEN 5 ELSE -5 END
        WHERE level = 3 AND start_time = '2026-09-04' AND (user_profile, model) IN (('bob', 'gpt-4o-mini'), ('alice', 'gpt-4o-mini'))`,
