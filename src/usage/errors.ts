@@ -16,6 +16,16 @@ export function scanLimitExceeded(limit: number): Failure {
   };
 }
 
+/** To fill all windows of all groups would make too many rows. */
+export function fillLimitExceeded(limit: number): Failure {
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'SCAN_LIMIT_EXCEEDED',
+    message: `With fill, the answer would have more than ${limit.toLocaleString('en')} rows. Ask for longer windows, a shorter time range or fewer groups, or without fill.`,
+    metadata: { limit: String(limit) },
+  };
+}
+
 /** A sum is larger than a signed 64-bit integer holds. `field` is its name, `currencyCode` that of an amount. */
 export function sumOutOfRange(field: string, currencyCode = ''): Failure {
   const name = currencyCode === '' ? field : `${field} in ${currencyCode}`;

@@ -14,6 +14,7 @@ import { Grpcurl, parseMessages } from './support/grpcurl.ts';
 const SERVICE = 'charge.v1.ChargeService';
 const HEALTH = 'grpc.health.v1.Health';
 const PRICES = 'charge.v1.PriceService';
+const USAGE = 'charge.v1.UsageService';
 /** grpcurl ends with 64 plus the gRPC code. */
 const STATUS = { invalidArgument: 67, deadlineExceeded: 68, notFound: 69, alreadyExists: 70 };
 
@@ -57,13 +58,15 @@ withGrpcurl(`grpcurl${skipped}`, () => {
       expect((await grpcurl.run([], 'list')).trim().split('\n')).toEqual([
         SERVICE,
         PRICES,
+        USAGE,
         HEALTH,
         'grpc.reflection.v1.ServerReflection',
         'grpc.reflection.v1alpha.ServerReflection',
       ]);
       for (const [service, count] of [
-        [SERVICE, 11],
+        [SERVICE, 12],
         [PRICES, 7],
+        [USAGE, 3],
       ] as const) {
         const names = contract.getService(service)?.methods.map(({ name }) => name) ?? [];
         expect(names).toHaveLength(count);
@@ -85,13 +88,19 @@ withGrpcurl(`grpcurl${skipped}`, () => {
         'ChargeType',
         'CostStatus',
         'ErrorReason',
+        'FindingKind',
         'ListChargesOrder',
         'ModelMatch',
         'Outcome',
         'Provider',
+        'ReconcileCheck',
         'ServiceTier',
+        'SumLevel',
         'UnpricedReason',
+        'UsageDimension',
         'UsageKind',
+        'UsageOrder',
+        'UsageWindow',
       ]);
       for (const type of [...messages, ...enums]) {
         const text = await grpcurl.run([], 'describe', type.typeName);
@@ -123,10 +132,17 @@ withGrpcurl(`grpcurl${skipped}`, () => {
           ['PROVIDER_UNSPECIFIED', undefined],
         ]),
       );
-      // It imports all of the others.
-      const reflected = await grpcurl.dump(PRICES);
+      // Each of the two imports all files but the other.
+      const reflected = { prices: await grpcurl.dump(PRICES), usage: await grpcurl.dump(USAGE) };
       const rules = messages.flatMap((type) => rulesOf(contract, type.typeName));
-      expect(messages.flatMap((type) => rulesOf(reflected, type.typeName))).toEqual(rules);
+      expect(
+        messages.flatMap((type) =>
+          rulesOf(
+            reflected.prices.getMessage(type.typeName) ? reflected.prices : reflected.usage,
+            type.typeName,
+          ),
+        ),
+      ).toEqual(rules);
       expect(rules.length).toBeGreaterThanOrEqual(40);
       expect(rules).toEqual(
         expect.arrayContaining([

@@ -123,6 +123,7 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
     .chain((refused) => fc.boolean().map((inBatch) => priceFailures.priceRefused(refused, inBatch))),
   priceNotFound: fc.bigInt(1n, 2n ** 63n - 1n).map(priceFailures.priceNotFound),
   scanLimitExceeded: fc.nat().map(usageFailures.scanLimitExceeded),
+  fillLimitExceeded: fc.nat().map(usageFailures.fillLimitExceeded),
   sumOutOfRange: fc
     .constantFrom<[string, string?]>(['prompt_tokens'], ['costs', 'USD'])
     .map((parts) => usageFailures.sumOutOfRange(...parts)),

@@ -82,13 +82,26 @@ async function compare(repair = false, url: string | undefined = nats.url): Prom
   return findings;
 }
 
-/** After the broker has forgotten the message ids. */
+/** What was found until everything is repaired. The broker takes each message id again after it has forgotten it. */
 async function repaired(): Promise<StreamFinding[]> {
+  let earlier: StreamFinding[] = [];
   return waitFor('the repair', async () => {
-    const findings = await compare(true);
-    const areStored = findings.every((finding) => finding.kind !== 'missing' || finding.repaired);
-    return areStored ? findings : undefined;
+    const found = await compare(true);
+    const isLeft = (finding: StreamFinding) => finding.kind === 'missing' && !finding.repaired;
+    if (!found.some(isLeft)) return joined([...earlier, ...found]);
+    earlier = [...earlier, ...found.filter((one) => one.kind === 'missing' && one.repaired)];
+    return undefined;
   });
+}
+
+/** Sorted, and ranges that follow each other as one. */
+function joined(findings: readonly StreamFinding[]): StreamFinding[] {
+  const ranges = findings.filter((finding) => 'first' in finding).sort((a, b) => Number(a.first - b.first));
+  return ranges.reduce<typeof ranges>((before, range) => {
+    const last = before.at(-1);
+    const follows = last?.kind === range.kind && last.last + 1n === range.first;
+    return follows ? [...before.slice(0, -1), { ...last, last: range.last }] : [...before, range];
+  }, []);
 }
 
 /** Of the events of the stream, in its order. */

@@ -143,3 +143,21 @@ test('an empty book has an answer to every question', async () => {
     expect((await book.stream({ ...windows, fill: true })).rows).toHaveLength(24);
   }
 });
+
+test('a filled answer has at most a million rows', async () => {
+  const users = Array.from({ length: 30 }, (_, index) => ({
+    userProfile: `user ${index}`,
+    usageTimeMicros: START,
+  }));
+  await book.record(users);
+  await book.followAll();
+  const filter = { startTimeMicros: START, endTimeMicros: START + 365n * DAY };
+  const byUser = { ...EVERYTHING, filter, groupBy: [DIMENSION.userProfile], window: WINDOW.quarterHour };
+  expect((await book.ask(byUser)).rows).toHaveLength(30);
+  const failure = await failureOf(book.ask({ ...byUser, fill: true }));
+  expect(failure).toMatchObject({ reason: 'SCAN_LIMIT_EXCEEDED', metadata: { limit: '1000000' } });
+  const daily = { ...byUser, window: WINDOW.day, fill: true };
+  expect(
+    (await book.ask({ ...daily, filter: { ...filter, endTimeMicros: START + 3n * DAY } })).rows,
+  ).toHaveLength(90);
+});

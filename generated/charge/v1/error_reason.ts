@@ -158,8 +158,8 @@ export const ErrorReason = {
    */
   ERROR_REASON_CHARGE_ARCHIVED: 24,
   /**
-   * ERROR_REASON_SCAN_LIMIT_EXCEEDED - FAILED_PRECONDITION: the answer would have to read more charges than a query
-   * may. Metadata: `limit`. Ask for a shorter time
+   * ERROR_REASON_SCAN_LIMIT_EXCEEDED - FAILED_PRECONDITION: the answer would have to read more charges, or would have
+   * more filled rows, than a query may. Metadata: `limit`. Ask for a shorter time
    * range, one user profile or one session, or for longer windows.
    */
   ERROR_REASON_SCAN_LIMIT_EXCEEDED: 25,

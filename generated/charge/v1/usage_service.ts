@@ -719,7 +719,7 @@ export interface UsageQuery {
   currencyCode: string;
   /**
    * Also rows for windows without a charge, so that a chart has no holes: with all
-   * sums 0, for each group that occurs in the range.
+   * sums 0, for each group that occurs in the range. At most 1,000,000 rows.
    */
   fill: boolean;
   /**

@@ -67,8 +67,9 @@ export class UsageFollower {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        await this.#round();
-        this.#events.succeeded();
+        const failures = await this.#round();
+        for (const error of failures) this.#events.failed(error);
+        if (failures.length === 0) this.#events.succeeded();
       } catch (error) {
         this.#events.failed(error);
       }
@@ -76,7 +77,8 @@ export class UsageFollower {
     }
   }
 
-  async #round(): Promise<void> {
+  /** Resolves to the failures of single tenants: they do not keep the others waiting. */
+  async #round(): Promise<unknown[]> {
     const backlogs = await readBacklogs(this.#database);
     const now = performance.now();
     const waiting = new Map(backlogs.map(({ tenant }) => [tenant, this.#waitingSince.get(tenant) ?? now]));
@@ -87,10 +89,13 @@ export class UsageFollower {
       backlogs.reduce((sum, { events }) => sum + events, 0),
       lagMs,
     );
+    const failures: unknown[] = [];
     for (const { tenant, events } of backlogs) {
       const isDue = now - (waiting.get(tenant) ?? now) >= this.#options.lagMaxMs;
-      if (events >= this.#options.stepEventsMax || isDue) await this.#follow(tenant);
+      if (events < this.#options.stepEventsMax && !isDue) continue;
+      await this.#follow(tenant).catch((error: unknown) => failures.push(error));
     }
+    return failures;
   }
 
   /** Step by step up to the end of the journal. */

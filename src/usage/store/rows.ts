@@ -1,23 +1,28 @@
 /** Rows of the statement as rows of an answer. */
 
 import { ServiceError } from '../../errors/failure.ts';
-import { sumOutOfRange } from '../errors.ts';
+import { fillLimitExceeded, sumOutOfRange } from '../errors.ts';
 import { SUM_COLUMNS, type UsageQuery, type UsageRow, type UsageSums } from '../usage.ts';
-import { dimensionsOf } from './usage-statement.ts';
+import { dimensionsOf, FILLED_ROWS_MAX } from './usage-statement.ts';
 
 /** A row as PostgreSQL sends it: sums as text. */
 export interface RawUsageRow extends Readonly<Record<string, unknown>> {
   readonly win: number;
   readonly measure: string;
+  /** Of a filled answer: how many groups it has, but no more than one above the limit, and how many it may have. */
+  readonly groups?: number;
+  readonly groups_max?: number;
   /** The costs and the reported costs of each pair of currencies. */
   readonly amounts: readonly [currency: string, nanos: string, reportedCurrency: string, reported: string][];
 }
 
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** The rows of an answer. Throws a {@link ServiceError} `amount_out_of_range`. */
+/** The rows of an answer. Throws a {@link ServiceError}: `amount_out_of_range`, `scan_limit_exceeded`. */
 export function usageRows(query: UsageQuery, rows: readonly RawUsageRow[]): UsageRow[] {
   const names = dimensionsOf(query).map(({ name }) => name);
+  const { groups = 0, groups_max = 0 } = rows[0] ?? {};
+  if (groups > groups_max) throw new ServiceError(fillLimitExceeded(FILLED_ROWS_MAX));
   return rows.map((row) => ({
     window: row.win,
     group: names.map((name) => row[name] as string | number),

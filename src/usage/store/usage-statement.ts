@@ -45,7 +45,7 @@ export function usageStatement(
     sql: `
 WITH part AS (${parts.join('\nUNION ALL\n')}
 ), total AS (${totals(query, grouping)}
-)${query.fill ? `, filled AS (${filled(grouping)}\n)` : ''}
+)${query.fill ? `, ${filled(grouping)}` : ''}
 SELECT * FROM ${query.fill ? 'filled' : 'total'} ${after === undefined ? '' : `WHERE ${isAfter(grouping)}`}
 ORDER BY ${order} ${limit === undefined ? '' : 'LIMIT :limit'}`,
     parameters: {
@@ -57,6 +57,7 @@ ORDER BY ${order} ${limit === undefined ? '' : 'LIMIT :limit'}`,
       ...Object.fromEntries(query.groupByLabels.map((key, place) => [`labelKey${place}`, key])),
       bounds: bounds?.map(timestamptzFromMicros),
       windows: bounds && bounds.length - 1,
+      groupsMax: bounds && Math.floor(FILLED_ROWS_MAX / (bounds.length - 1)),
       startTime: startOf({ startMicros: query.filter.startTimeMicros }),
       endTime: endOf({ endMicros: query.filter.endTimeMicros }),
       asOf: asOfSequence,
@@ -95,16 +96,26 @@ function totals(query: UsageQuery, { dimensions, hasWindows }: Grouping): string
   ) AS by_currency ${isOneRow ? '' : `GROUP BY ${keys}`}`;
 }
 
-/** Every window of every group that has a charge in one of them. */
+/** Rows of a filled answer, at most. */
+export const FILLED_ROWS_MAX = 1_000_000;
+
+/**
+ * Every window of every group that has a charge in one of them. More groups than `:groupsMax` are an error; each row has
+ * both numbers.
+ */
 function filled({ dimensions }: Grouping): string {
   const names = dimensions.map(({ name }) => name);
   const keys = ['win', ...names].join(', ');
-  const groups =
-    names.length === 0 ? '' : `CROSS JOIN (SELECT DISTINCT ${names.join(', ')} FROM total) AS groups`;
   const zeros = ['measure', ...SUM_COLUMNS].map((name) => `coalesce(total.${name}, 0) AS ${name}`);
-  return `
-  SELECT ${keys}, ${zeros.join(', ')}, coalesce(total.amounts, '[]') AS amounts
-  FROM generate_series(1, :windows::int) AS win ${groups} LEFT JOIN total USING (${keys})`;
+  const distinct = names.length === 0 ? '1' : `DISTINCT ${names.join(', ')}`;
+  const from = names.length === 0 ? '(SELECT 1) AS one' : 'total';
+  return `groups AS MATERIALIZED (
+  SELECT ${distinct} FROM ${from} LIMIT :groupsMax::int + 1
+), filled AS (
+  SELECT ${keys}, ${zeros.join(', ')}, coalesce(total.amounts, '[]') AS amounts,
+    (SELECT count(*) FROM groups)::int AS groups, :groupsMax::int AS groups_max
+  FROM generate_series(1, :windows::int) AS win CROSS JOIN groups LEFT JOIN total USING (${keys})
+)`;
 }
 
 function measureOf({ orderBy }: UsageQuery): string {
