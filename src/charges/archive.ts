@@ -40,6 +40,8 @@ export interface Progress {
   readonly published: bigint;
   /** The last number that is in the sums of usage. */
   readonly summed: bigint;
+  /** The last number that a repair has given to an event of an old charge; 0: none. */
+  readonly repaired: bigint;
 }
 
 /**
@@ -68,8 +70,15 @@ function periodNotClosed(endTimeMicros: bigint): ArchiveFault {
   };
 }
 
-function progressFaults({ sequence }: PeriodClose, { published, summed }: Progress): ArchiveFault[] {
+function progressFaults(
+  { sequence }: PeriodClose,
+  { published, summed, repaired }: Progress,
+): ArchiveFault[] {
   const faults: ArchiveFault[] = [];
+  if (repaired > sequence) {
+    const text = `The period was closed at event ${sequence}, and a repair of the journal has added events of older charges up to ${repaired}: use a later closed period`;
+    faults.push({ cause: 'RECORDED_TOO_LATE', text, metadata: { sequence: String(sequence) } });
+  }
   if (published < sequence) {
     const text = `The period was closed at event ${sequence}, and events are published up to ${published}: see whether the relay works`;
     faults.push({ cause: 'NOT_PUBLISHED', text, metadata: { sequence: String(sequence) } });

@@ -6,7 +6,7 @@ import type { JournalKind } from './entity.ts';
 
 /**
  * Appends one entry with new numbers for events that the journal lacks. The caller makes sure of that, and commits next:
- * it locks the journal's head. Expects at least one id. Resolves to the number of the last event.
+ * it locks the journal's head, which keeps the number: archives ask for it. Expects at least one id. Resolves to the number of the last event.
  */
 export async function appendEvents(
   em: EntityManager,
@@ -16,7 +16,8 @@ export async function appendEvents(
 ): Promise<bigint> {
   const [entry] = await em.execute<{ last_sequence: string }[]>(
     `WITH head AS (
-       UPDATE journal_head SET last_sequence = last_sequence + cardinality(:ids::uuid[])
+       UPDATE journal_head SET last_sequence = last_sequence + cardinality(:ids::uuid[]),
+         repaired_sequence = last_sequence + cardinality(:ids::uuid[])
        WHERE tenant = :tenant RETURNING last_sequence
      )
      INSERT INTO journal (tenant, last_sequence, kind, event_ids)

@@ -49,6 +49,8 @@ export const JournalHead = defineEntity({
     priceVersion: p.integer().default(0),
     /** Whether charges of the tenant were archived. */
     hasArchive: p.boolean().default(false),
+    /** The last number that a repair has given to an event of an old charge (`append-events.ts`). */
+    repairedSequence: p.bigint().defaultRaw('0'),
   },
 });
 

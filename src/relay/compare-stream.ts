@@ -1,5 +1,6 @@
 /** Compares the stream with the journal of a tenant, and publishes again what the stream has lost. */
 
+import { ServiceError } from '../errors/failure.ts';
 import { setImmediate } from 'node:timers/promises';
 
 import type { EntityManager } from '@mikro-orm/postgresql';
@@ -197,7 +198,7 @@ class Run {
       tenant,
       signal,
     };
-    const detail = repair ? await publishAgain(options, first, last) : undefined;
+    const detail = repair ? await publishAgain(options, first, last).catch(reasonOf) : undefined;
     await found({
       kind: 'missing',
       first,
@@ -206,6 +207,12 @@ class Run {
       detail: detail ?? '',
     });
   }
+}
+
+/** Events that can no longer be read, because their charges are archived, do not end the comparison. */
+function reasonOf(error: unknown): string {
+  if (error instanceof ServiceError) return error.message;
+  throw error;
 }
 
 /** How the source of the events of any tenant begins. */

@@ -48,6 +48,7 @@ export async function publishAgain(
       next - 1n,
       count,
     );
+    if (events.length < count) return `the journal has no events ${next + BigInt(events.length)} to ${last}`;
     const answers = await Promise.all(events.map((event) => publish(options, event)));
     refusal ??= answers.find((answer) => answer !== undefined);
     await delay(Math.max(PAUSE_MIN_MS, performance.now() - startedAt));

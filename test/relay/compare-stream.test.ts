@@ -135,8 +135,11 @@ test('messages that were deleted are named by ranges, and only they are publishe
   expect(await compare()).toEqual(findings);
   expect(await repaired()).toEqual([missing(4n, 6n, true), missing(9n, 9n, true)]);
   expect(await compare()).toEqual([]);
-  expect((await sequences()).slice(-4)).toEqual([4, 5, 6, 9]);
-  const again = (await readStream(nats.url)).slice(-4).map(({ headers: found, payload }) => ({
+  // Ranges are published as soon as the broker has forgotten their ids.
+  const bySequence = (await readStream(nats.url))
+    .slice(-4)
+    .sort((a, b) => Number(a.headers['ce-sequence']) - Number(b.headers['ce-sequence']));
+  const again = bySequence.map(({ headers: found, payload }) => ({
     id: found['Nats-Msg-Id'],
     type: found['ce-type'],
     payload: Buffer.from(payload),

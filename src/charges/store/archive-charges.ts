@@ -41,15 +41,28 @@ export async function archiveCharges(
   return { results: [{ archived: left.length, alreadyArchived: before.size, sequence }], events: [] };
 }
 
-/** How far the relay and the sums of usage have followed the journal of the tenant. */
+/**
+ * How far the relay and the sums of usage have followed the journal of the tenant. The lock keeps a repair of the sums
+ * away until the charges are removed: it makes sums from charges.
+ */
 async function progressOf(em: EntityManager, tenant: string): Promise<Progress> {
-  const [row] = await em.execute<{ published: string | null; summed: string | null }[]>(
-    `SELECT (SELECT published_sequence FROM relay_cursor WHERE tenant = :tenant) AS published,
-       (SELECT sequence FROM usage_cursor WHERE tenant = :tenant) AS summed`,
+  const options = { loggerContext: em.getLoggerContext() };
+  const [sums] = await em.execute<{ summed: string }[]>(
+    'SELECT sequence AS summed FROM usage_cursor WHERE tenant = :tenant FOR SHARE',
     { tenant },
-    { loggerContext: em.getLoggerContext() },
+    options,
   );
-  return { published: BigInt(row?.published ?? 0), summed: BigInt(row?.summed ?? 0) };
+  const [row] = await em.execute<{ published: string | null; repaired: string }[]>(
+    `SELECT (SELECT published_sequence FROM relay_cursor WHERE tenant = :tenant) AS published,
+       repaired_sequence AS repaired FROM journal_head WHERE tenant = :tenant`,
+    { tenant },
+    options,
+  );
+  return {
+    published: BigInt(row?.published ?? 0),
+    summed: BigInt(sums?.summed ?? 0),
+    repaired: BigInt(row?.repaired ?? 0),
+  };
 }
 
 interface CandidateRow {

@@ -115,11 +115,15 @@ export class UsageFollower {
   }
 }
 
-/** The tenants whose journal is further than their sums, and by how many events. A new tenant gets its cursor here. */
+/**
+ * The tenants whose journal is further than their sums, and by how many events. A new tenant gets its cursor here. If
+ * only the cursor is lost, Reconcile has to make the sums again: from 0 on, they would count everything twice. */
 async function readBacklogs({ em }: Database): Promise<Backlog[]> {
   await em.execute(
     `INSERT INTO usage_cursor (tenant, sequence) SELECT tenant, 0 FROM journal_head
-     WHERE tenant NOT IN (SELECT tenant FROM usage_cursor) ON CONFLICT DO NOTHING`,
+     WHERE tenant NOT IN (SELECT tenant FROM usage_cursor)
+       AND NOT EXISTS (SELECT FROM usage_rollup WHERE usage_rollup.tenant = journal_head.tenant)
+     ON CONFLICT DO NOTHING`,
   );
   const rows = await em.execute<{ tenant: string; events: string }[]>(
     `SELECT tenant, journal_head.last_sequence - usage_cursor.sequence AS events

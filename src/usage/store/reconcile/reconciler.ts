@@ -58,9 +58,12 @@ export function createReconciler(
             );
             if (!rows[0]?.locked) throw busy();
             const session = new ReconcileSession(em, client, signal);
-            const summary = await runChecks(session, tenant, options, { ...events, signal, stream });
-            await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', lock);
-            return summary;
+            try {
+              return await runChecks(session, tenant, options, { ...events, signal, stream });
+            } finally {
+              // Fails only if the connection is gone, and the lock with it.
+              await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', lock).catch(() => undefined);
+            }
           }),
         );
       } finally {

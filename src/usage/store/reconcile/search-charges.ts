@@ -1,6 +1,6 @@
 /** Finds the charges that the journal does not record exactly once, and records those that it does not have. */
 
-import { appendEvents, JOURNAL_KIND } from '../../../journal/index.ts';
+import { appendEvents, JOURNAL_KIND, lockTenant } from '../../../journal/index.ts';
 import { microsFromTimestamptz } from '../../../database/types/micros.ts';
 import { type CheckRun, FINDING } from '../../reconcile.ts';
 import { DAY_MICROS, floorTo } from '../../windows.ts';
@@ -50,13 +50,13 @@ async function reportCharges(
 ): Promise<void> {
   // A replacement without its event lacks the event of the correction, which takes the other charge out.
   const lacking = found.filter(({ count, amends, usage_time }) => !count && !amends && usage_time);
-  if (run.repair && lacking.length > 0) await record(session, run.tenant, lacking);
+  const recorded = run.repair && lacking.length > 0 ? await record(session, run.tenant, lacking) : NOTHING;
   for (const charge of found) {
     if (charge.count === null) {
       const dayMicros = charge.usage_time
         ? { dayMicros: floorTo(microsFromTimestamptz(charge.usage_time), DAY_MICROS) }
         : {};
-      const repaired = run.repair && lacking.includes(charge);
+      const repaired = recorded.has(charge.id);
       await run.finding({
         ...eventFinding(FINDING.chargeWithoutEvent, charge.id, 0n),
         ...dayMicros,
@@ -69,12 +69,26 @@ async function reportCharges(
   }
 }
 
-/** Nothing else adds events of charges that exist, and one run at a time does. */
-async function record(
+const NOTHING: ReadonlySet<string> = new Set();
+
+/**
+ * Nothing else adds events of charges that exist, and one run at a time does. The lock of the tenant keeps archives away,
+ * so that no event of a charge is added that was removed meanwhile. Resolves to the charges that have their event now.
+ */
+function record(
   session: ReconcileSession,
   tenant: string,
   charges: readonly FoundCharge[],
-): Promise<void> {
-  const ids = charges.map(({ id }) => id);
-  await session.transaction(({ em }) => appendEvents(em, tenant, JOURNAL_KIND.created, ids));
+): Promise<ReadonlySet<string>> {
+  return session.transaction(async ({ client, em }) => {
+    await lockTenant(client, tenant);
+    const rows = await em.execute<{ id: string }[]>(
+      'SELECT id FROM charge WHERE tenant = :tenant AND id = ANY (:ids::uuid[]) ORDER BY id',
+      { tenant, ids: charges.map(({ id }) => id) },
+      { loggerContext: em.getLoggerContext() },
+    );
+    const ids = rows.map(({ id }) => id);
+    if (ids.length > 0) await appendEvents(em, tenant, JOURNAL_KIND.created, ids);
+    return new Set(ids);
+  });
 }

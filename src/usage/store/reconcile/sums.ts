@@ -1,5 +1,7 @@
 /** Compares the kept sums with the charges, day by day, and makes the days again that differ. */
 
+import type { EntityManager } from '@mikro-orm/postgresql';
+
 import { microsFromTimestamptz, timestamptzFromMicros } from '../../../database/types/micros.ts';
 import { ROLLUP_LEVEL } from '../../plan.ts';
 import { type CheckRun, CHECK, FINDING, type Finding, type ReconcileOptions } from '../../reconcile.ts';
@@ -47,24 +49,37 @@ async function reconcileDay(
     end: timestamptzFromMicros(dayMicros + DAY_MICROS),
   };
   const rows = await session.read<DifferenceRow>(COMPARE_DAY, parameters);
-  const repaired = run.repair && rows.length > 0;
-  if (repaired) await makeAgain(session, parameters);
+  // Charges of the day may have been archived since the run began: then they are missing on purpose.
+  if (rows.length === 0 || (await isArchived(session.em, parameters))) return;
+  const repaired = run.repair && (await makeAgain(session, parameters));
   for (const row of rows) await run.finding({ ...toFinding(row, dayMicros), repaired });
 }
 
 /**
- * The lock of the cursor keeps the follower away: it may not add events to rows that are being made. The statements take
- * their snapshots after the lock, so the cursor stays the one that they see.
+ * The lock of the cursor keeps the follower away: it may not add events to rows that are being made. It also keeps
+ * archives away, which remove what the sums are made from. The statements take their snapshots after the lock. Resolves
+ * to whether the day was made again: not if it was archived before.
  */
-async function makeAgain(
-  session: ReconcileSession,
-  parameters: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  await session.transaction(async ({ em }) => {
+function makeAgain(session: ReconcileSession, parameters: DayParameters): Promise<boolean> {
+  return session.transaction(async ({ em }) => {
     const options = { loggerContext: em.getLoggerContext() };
-    for (const sql of [LOCK_CURSOR, DELETE_DAY, INSERT_DAY])
-      await em.execute(sql, { ...parameters }, options);
+    await em.execute(LOCK_CURSOR, { ...parameters }, options);
+    if (await isArchived(em, parameters)) return false;
+    await em.execute(DELETE_DAY, { ...parameters }, options);
+    await em.execute(INSERT_DAY, { ...parameters }, options);
+    return true;
   });
+}
+
+type DayParameters = Readonly<Record<string, unknown>>;
+
+async function isArchived(em: EntityManager, parameters: DayParameters): Promise<boolean> {
+  const rows = await em.execute<object[]>(
+    'SELECT FROM archive WHERE tenant = :tenant AND end_time > :start::timestamptz',
+    { ...parameters },
+    { loggerContext: em.getLoggerContext() },
+  );
+  return rows.length > 0;
 }
 
 const LOCK_CURSOR = 'SELECT FROM usage_cursor WHERE tenant = :tenant FOR UPDATE';
