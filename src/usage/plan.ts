@@ -32,6 +32,12 @@ export interface UsagePlan {
 /** The finest spans of the kept sums: days, and quarters of an hour if the question does not name user profiles. */
 type Spans = readonly { readonly level: number; readonly micros: bigint }[];
 
+/** A plan that uses no kept sums. */
+export function chargesOnly({ filter }: UsageQuery): UsagePlan {
+  const { startTimeMicros: startMicros, endTimeMicros: endMicros } = filter;
+  return { sums: [], charges: [{ startMicros, endMicros }], moved: [] };
+}
+
 const USER_SPANS: Spans = [{ level: ROLLUP_LEVEL.userDay, micros: DAY_MICROS }];
 const ALL_SPANS: Spans = [
   { level: ROLLUP_LEVEL.day, micros: DAY_MICROS },
@@ -49,7 +55,7 @@ export function planUsage(query: UsageQuery, bounds: readonly bigint[] | undefin
   const range = { startMicros, endMicros };
   const sums: SumRange[] = [];
   const charges: TimeRange[] = [];
-  if (needsCharges(query)) return { sums, charges: [range], moved: [] };
+  if (needsCharges(query)) return chargesOnly(query);
   if (!namesUsers(query)) {
     for (const window of windowsOf(range, bounds)) cover(window, ALL_SPANS, sums, charges);
     return { sums, charges, moved: [] };

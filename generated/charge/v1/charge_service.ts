@@ -371,7 +371,9 @@ export interface ExportChargesRequest {
     | undefined;
   /**
    * Also charges that were voided or amended. By default an export has the charges
-   * that count, so that its sum is the total.
+   * that count, so that its sum is the total. That is not so if a charge that was
+   * delivered is corrected during the export: an amendment that moves its usage to a
+   * later time delivers both charges.
    */
   includeCorrected: boolean;
   /** Explain each cost: fill `Cost.lines`. */
@@ -569,7 +571,8 @@ export interface ArchiveChargesRequest {
   /**
    * Only charges with an earlier usage time. Required: the end of a closed period, or
    * earlier. The first closed period that ends then or later is the one that counts:
-   * events up to its sequence can no longer be read. Charges that were recorded or
+   * events up to its sequence can no longer be read. Questions about usage that need
+   * charges are refused up to the last usage that was removed, not up to `end_time`. Charges that were recorded or
    * changed after that period was closed need a later `end_time`.
    */
   endTime:

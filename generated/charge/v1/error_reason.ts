@@ -65,8 +65,8 @@ export const ErrorReason = {
    * ERROR_REASON_OVERLOADED - RESOURCE_EXHAUSTED: the server is at one of its limits. The call was refused
    * before anything was stored. `google.rpc.RetryInfo` says when to try again.
    * Metadata: `limit` is `in_flight_calls`, `waiting_calls` (of one method),
-   * `open_streams`, `write_queue`, `read_connections`, `reconcile_runs`,
-   * `request_bytes` (of requests that are arriving or being worked on) or
+   * `open_streams`, `open_exports`, `usage_streams`, `write_queue`,
+   * `read_connections`, `reconcile_runs`, `request_bytes` (of requests that are arriving or being worked on) or
    * `response_bytes` (of responses that clients have not read). More may be added.
    */
   ERROR_REASON_OVERLOADED: 8,

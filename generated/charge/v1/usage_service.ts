@@ -872,7 +872,8 @@ export interface ReconcileRequest {
   checks: ReconcileCheck[];
   /**
    * For RECONCILE_CHECK_SUMS: only days of UTC that end after this time. Absent: from
-   * the first day. The journal and the stream are always compared as a whole.
+   * the first day. Days that begin before the end of what was archived are not
+   * compared, because their charges are gone. The journal and the stream are always compared as a whole.
    */
   startTime:
     | Timestamp
@@ -974,7 +975,7 @@ export interface ReconcileSummary {
   counts: FindingCount[];
   /**
    * Findings that are not repaired, without FINDING_KIND_STREAM_EVENTS_DOUBLED. 0:
-   * everything agrees now.
+   * everything that was compared agrees now. Sums of archived days are not compared.
    */
   drifts: bigint;
   /** The last number of the journal when the run ended. */
@@ -3429,7 +3430,9 @@ export const FindingCount: MessageFns<FindingCount> = {
  * Every answer is exact. It counts each charge that was recorded up to a number of
  * the tenant's journal, with the corrections and new costs up to that number, and
  * names the number: `as_of_sequence`. The same question as of the same number has
- * the same answer for ever. Charges that were voided or amended do not count.
+ * the same answer, until what it needs is archived: then it is refused with
+ * SEQUENCE_ARCHIVED or CHARGE_ARCHIVED. Charges that were voided or amended do not
+ * count.
  *
  * A charge belongs to the window of its `usage_time`, however late it was recorded.
  *
@@ -3446,12 +3449,14 @@ export const UsageServiceService = {
    * What an answer costs depends on the question (docs/usage.md). Sums that are kept
    * up to date answer questions by user profile, provider, model, type, tier, region
    * and outcome. Questions by session, reference, import or label, and the parts of
-   * a time range that no kept sum covers, read charges: at most 1,000,000 of them.
+   * a time range that no kept sum covers, read charges: at most 1,000,000 of them. An
+   * answer as of an earlier sequence also reads every event after it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
-   * MALFORMED_MESSAGE), FAILED_PRECONDITION (SCAN_LIMIT_EXCEEDED), OUT_OF_RANGE
-   * (SEQUENCE_OUT_OF_RANGE, AMOUNT_OUT_OF_RANGE), RESOURCE_EXHAUSTED
-   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   * MALFORMED_MESSAGE), FAILED_PRECONDITION (SCAN_LIMIT_EXCEEDED; CHARGE_ARCHIVED if
+   * only archived charges could answer), OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE,
+   * SEQUENCE_ARCHIVED, AMOUNT_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
+   * a request over 64 KiB; OVERLOADED with the limit `waiting_calls`).
    */
   queryUsage: {
     path: "/charge.v1.UsageService/QueryUsage" as const,
@@ -3467,7 +3472,7 @@ export const UsageServiceService = {
    * answer once. Flow control works as in WatchCharges. A caller who takes longer
    * than 10 minutes gets DEADLINE_EXCEEDED.
    *
-   * Errors: those of QueryUsage.
+   * Errors: those of QueryUsage, but OVERLOADED has the limit `usage_streams`.
    */
   streamUsage: {
     path: "/charge.v1.UsageService/StreamUsage" as const,
@@ -3515,12 +3520,14 @@ export interface UsageServiceServer extends UntypedServiceImplementation {
    * What an answer costs depends on the question (docs/usage.md). Sums that are kept
    * up to date answer questions by user profile, provider, model, type, tier, region
    * and outcome. Questions by session, reference, import or label, and the parts of
-   * a time range that no kept sum covers, read charges: at most 1,000,000 of them.
+   * a time range that no kept sum covers, read charges: at most 1,000,000 of them. An
+   * answer as of an earlier sequence also reads every event after it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
-   * MALFORMED_MESSAGE), FAILED_PRECONDITION (SCAN_LIMIT_EXCEEDED), OUT_OF_RANGE
-   * (SEQUENCE_OUT_OF_RANGE, AMOUNT_OUT_OF_RANGE), RESOURCE_EXHAUSTED
-   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   * MALFORMED_MESSAGE), FAILED_PRECONDITION (SCAN_LIMIT_EXCEEDED; CHARGE_ARCHIVED if
+   * only archived charges could answer), OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE,
+   * SEQUENCE_ARCHIVED, AMOUNT_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
+   * a request over 64 KiB; OVERLOADED with the limit `waiting_calls`).
    */
   queryUsage: handleUnaryCall<QueryUsageRequest, QueryUsageResponse>;
   /**
@@ -3528,7 +3535,7 @@ export interface UsageServiceServer extends UntypedServiceImplementation {
    * answer once. Flow control works as in WatchCharges. A caller who takes longer
    * than 10 minutes gets DEADLINE_EXCEEDED.
    *
-   * Errors: those of QueryUsage.
+   * Errors: those of QueryUsage, but OVERLOADED has the limit `usage_streams`.
    */
   streamUsage: handleServerStreamingCall<StreamUsageRequest, StreamUsageResponse>;
   /**
@@ -3560,12 +3567,14 @@ export interface UsageServiceClient extends Client {
    * What an answer costs depends on the question (docs/usage.md). Sums that are kept
    * up to date answer questions by user profile, provider, model, type, tier, region
    * and outcome. Questions by session, reference, import or label, and the parts of
-   * a time range that no kept sum covers, read charges: at most 1,000,000 of them.
+   * a time range that no kept sum covers, read charges: at most 1,000,000 of them. An
+   * answer as of an earlier sequence also reads every event after it.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
-   * MALFORMED_MESSAGE), FAILED_PRECONDITION (SCAN_LIMIT_EXCEEDED), OUT_OF_RANGE
-   * (SEQUENCE_OUT_OF_RANGE, AMOUNT_OUT_OF_RANGE), RESOURCE_EXHAUSTED
-   * (MESSAGE_TOO_LARGE for a request over 64 KiB).
+   * MALFORMED_MESSAGE), FAILED_PRECONDITION (SCAN_LIMIT_EXCEEDED; CHARGE_ARCHIVED if
+   * only archived charges could answer), OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE,
+   * SEQUENCE_ARCHIVED, AMOUNT_OUT_OF_RANGE), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
+   * a request over 64 KiB; OVERLOADED with the limit `waiting_calls`).
    */
   queryUsage(
     request: QueryUsageRequest,
@@ -3587,7 +3596,7 @@ export interface UsageServiceClient extends Client {
    * answer once. Flow control works as in WatchCharges. A caller who takes longer
    * than 10 minutes gets DEADLINE_EXCEEDED.
    *
-   * Errors: those of QueryUsage.
+   * Errors: those of QueryUsage, but OVERLOADED has the limit `usage_streams`.
    */
   streamUsage(request: StreamUsageRequest, options?: Partial<CallOptions>): ClientReadableStream<StreamUsageResponse>;
   streamUsage(

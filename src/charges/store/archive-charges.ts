@@ -34,11 +34,20 @@ export async function archiveCharges(
   const left = wanted.filter((id) => !before.has(id));
   const closed = await closedPeriodFrom(em, tenant, endTimeMicros);
   const progress = await progressOf(em, tenant);
-  const failure = refusalToArchive(endTimeMicros, closed, progress, await candidates(em, tenant, left));
+  const found = await candidates(em, tenant, left);
+  const failure = refusalToArchive(endTimeMicros, closed, progress, found);
   if (failure !== undefined) return { results: [new ServiceError(failure)], events: [] };
-  if (closed !== undefined && left.length > 0) await remove(em, tenant, left, endTimeMicros, closed);
+  if (closed !== undefined && left.length > 0) await remove(em, tenant, left, endOf(found), closed);
   const sequence = await archivedSequence(em, tenant);
   return { results: [{ archived: left.length, alreadyArchived: before.size, sequence }], events: [] };
+}
+
+/** Just after the last usage of these charges: what was used then or later is all still there. */
+function endOf(charges: readonly Candidate[]): bigint {
+  return charges.reduce((end, { charge }) => {
+    const after = charge ? charge.usageTimeMicros + 1n : end;
+    return after > end ? after : end;
+  }, charges[0]?.charge?.usageTimeMicros ?? 0n);
 }
 
 /**

@@ -107,8 +107,8 @@ END $do$`;
    * - A database, a role or a pooler may have turned `synchronous_commit` off. It is turned on again for
    *   this transaction only; every other setting waits for the disk and is left alone.
    * - An archived charge is in no unique index of the table. So the statement asks about what it has inserted
-   *   ({@link isRequestIdConflict}), if the tenant has archived anything. That the head says as it is at the last
-   *   moment, also if the statement had to wait for a charge that was being removed.
+   *   ({@link isRequestIdConflict}), if the tenant has archived anything. The row of the head is locked and read
+   *   after the insert, so it is up to date even if the insert had to wait for a charge that was being removed.
    */
   #text(rows: string): string {
     return `

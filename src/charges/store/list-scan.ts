@@ -18,9 +18,10 @@ interface EndColumns {
 }
 
 /**
- * Reads at most `rowsMax` rows of one index, and returns the charges among them that match, at most `limit`. To go on
- * after `after` itself means that more than `rowsMax` charges have the place of `after` in the index: the indexes end
- * with the time of creation, which is the first part of the id. {@link readMillisecond} gets beyond them.
+ * Reads at most `rowsMax` rows of one index, and returns the charges among them that match, at most `limit`. If `next`
+ * is the same as `after`, the scan could not get on: more than `rowsMax` charges share the place of `after` in the
+ * index, because the indexes end with the time of creation, which is the first part of the id. Then
+ * {@link readMillisecond} gets beyond them.
  *
  * First the place is looked up at which the scan ends, which reads the index alone. The charges before it are read in
  * the order of the index, until the page is full and then to the end of its last millisecond, and only then sorted. If

@@ -4,6 +4,8 @@ import type {
   ChargeServiceClient,
   ExportChargesRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
+import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
+import { UsageError } from '../command.ts';
 import { itemsOf } from '../export/item.ts';
 import { exportedCharges, type SourceOptions } from '../export/charge-source.ts';
 import { ndjsonFormat } from '../export/ndjson.ts';
@@ -15,7 +17,7 @@ export class Comparison {
   /** Charges of the file that the service has, with all that the file says of them. */
   same = 0;
   /** Charges of the file that the service does not have: they were archived before, or it will refuse them. */
-  gone = 0;
+  onlyInFile = 0;
   /** Charges that the service has, and the file has not: they stay. */
   missing = 0;
   /** Ids of charges that are different now, the first few. */
@@ -37,14 +39,17 @@ export class Comparison {
 
   /** For the progress display. */
   toString(): string {
-    return `compared ${(this.same + this.gone).toLocaleString('en-US')} charges`;
+    return `compared ${(this.same + this.onlyInFile).toLocaleString('en-US')} charges`;
   }
 }
 
 const CHANGED_SHOWN_MAX = 5;
 const FORMAT = ndjsonFormat();
 
-/** Reads both once, in the same order, and keeps nothing. `compared` is called now and then. */
+/**
+ * Reads both once, in the same order, and keeps nothing. `compared` is called now and then. `request` asks for usage
+ * before a moment. Throws a {@link UsageError} if the file has other usage, with which nothing would be compared.
+ */
 export async function compareWithService(
   path: string,
   client: ChargeServiceClient,
@@ -53,10 +58,10 @@ export async function compareWithService(
   result: Comparison,
   compared: () => void,
 ): Promise<void> {
-  const file = readArchive(path);
+  const file = usageBefore(request.filter?.endTime, path);
   let line = await next(file);
   for await (const charge of serviceCharges(client, request, options, compared)) {
-    for (; line && compare(line, charge) < 0; line = await next(file)) result.gone++;
+    for (; line && compare(line, charge) < 0; line = await next(file)) result.onlyInFile++;
     if (!line || compare(line, charge) > 0) {
       result.missing++;
       continue;
@@ -65,7 +70,23 @@ export async function compareWithService(
     else if (result.changed.length < CHANGED_SHOWN_MAX) result.changed.push(line.id);
     line = await next(file);
   }
-  for (; line; line = await next(file)) result.gone++;
+  for (; line; line = await next(file)) result.onlyInFile++;
+}
+
+/** The charges of the file, which must all have an earlier usage time. */
+async function* usageBefore(end: Timestamp | undefined, path: string): AsyncGenerator<FileCharge> {
+  let number = 0;
+  for await (const charge of readArchive(path)) {
+    number++;
+    if (end && charge.usageTime >= microsOf(end)) {
+      const usage = timeText(timestampOf(charge.usageTime));
+      throw new UsageError([
+        `${path}: line ${number} has usage of ${usage}, which is not before ${timeText(end)}. ` +
+          'Use the --before with which the file was written, or name another file',
+      ]);
+    }
+    yield charge;
+  }
 }
 
 /** The charges as the lines that an export writes. */

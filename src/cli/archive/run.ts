@@ -55,14 +55,14 @@ async function archiveFile(
     );
     return report(options, found, undefined, 'changed');
   }
-  if (dryRun || found.same + found.gone === 0) return report(options, found, undefined, 'done');
+  if (dryRun || found.same + found.onlyInFile === 0) return report(options, found, undefined, 'done');
   const question =
     `Remove these ${group(found.same)} charges from the service, which frees about ` +
     `${sizeText(found.same * FREED_BYTES)} in its tables? They are only in ${output} then. This cannot be undone.`;
   if (found.same > 0) await agree(question, yes, session.interrupt);
   const removed = new Removed();
   try {
-    await removeCharges(session, options, found.same + found.gone, removed);
+    await removeCharges(session, options, found.same + found.onlyInFile, removed);
   } catch (error) {
     if (removed.archived > 0)
       process.stderr.write(`${group(removed.archived)} charges were archived before this:\n`);
@@ -82,7 +82,7 @@ async function compareFile(
   const progress = startProgress(process.stderr, undefined, found);
   try {
     const source = { ...options, signal: interrupt, onTrouble: (text: string) => progress.notice(text) };
-    const compared = (): void => progress.update(found.same + found.gone);
+    const compared = (): void => progress.update(found.same + found.onlyInFile);
     await compareWithService(options.output, client, exportRequest(options), source, found, compared);
     return found;
   } finally {
@@ -125,16 +125,16 @@ function exportRequest(options: ArchiveOptions): ExportChargesRequest {
   return { filter, includeCorrected, includeCostLines: false, resumeToken: '' };
 }
 
-function foundText(output: string, { same, gone, missing, range }: Comparison): string {
+function foundText(output: string, { same, onlyInFile, missing, range }: Comparison): string {
   const parts = [`${output}: ${group(same)} charges are as the service has them${range && `, ${range}`}`];
-  if (gone > 0) parts.push(`${group(gone)} are no longer there`);
+  if (onlyInFile > 0) parts.push(`${group(onlyInFile)} are no longer there`);
   if (missing > 0) parts.push(`${group(missing)} charges of the service are not in the file and stay`);
   return `${parts.join('; ')}.`;
 }
 
 function report(
   { json, output, dryRun }: ArchiveOptions,
-  { same, gone, missing, changed }: Comparison,
+  { same, onlyInFile, missing, changed }: Comparison,
   removed: Removed | undefined,
   status: 'done' | 'changed',
 ): number {
@@ -152,7 +152,7 @@ function report(
     );
   } else if (status === 'done') {
     process.stdout.write(
-      dryRun ? 'Nothing was removed.\n' : `Nothing to archive${gone > 0 ? '' : ': no charges'}.\n`,
+      dryRun ? 'Nothing was removed.\n' : `Nothing to archive${onlyInFile > 0 ? '' : ': no charges'}.\n`,
     );
   }
   return status === 'done' ? EXIT.ok : EXIT.rejected;

@@ -6,6 +6,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { UsageError } from '../command.ts';
 import { START, writing, type Place, type Sink } from './sink.ts';
 
@@ -104,6 +105,7 @@ class PartFile implements Sink {
       await this.#handle.sync();
       await this.#handle.close();
       await rename(this.#part, this.#path);
+      await syncDirectory(dirname(this.#path));
       await rm(`${this.#part}.json`, { force: true });
     });
   }
@@ -125,5 +127,19 @@ class PartFile implements Sink {
     await writeFile(`${this.#part}.json.new`, JSON.stringify(kept), { flush: true });
     await rename(`${this.#part}.json.new`, `${this.#part}.json`);
     this.#keptAt = performance.now();
+  }
+}
+
+/** Without this a power cut could undo the rename, although the file is on the disk. Windows cannot open directories. */
+async function syncDirectory(path: string): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    await handle.sync();
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['EPERM', 'EISDIR', 'EACCES'].includes(code)) throw error;
+  } finally {
+    await handle?.close();
   }
 }

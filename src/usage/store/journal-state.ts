@@ -2,21 +2,22 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-/** Two numbers of the journal; 0: nothing yet. */
+/** Two numbers of the journal. */
 export interface JournalState {
   /** Its last number. */
   readonly head: bigint;
-  /** The last one that is in the kept sums. */
-  readonly cursor: bigint;
+  /** The last one that is in the kept sums; undefined: not known, so they cannot be used. */
+  readonly cursor: bigint | undefined;
 }
 
 /** The state in the snapshot of `em`. */
 export async function readJournalState(em: EntityManager, tenant: string): Promise<JournalState> {
-  const [row] = await em.execute<{ head: string; cursor: string }[]>(
-    `SELECT journal_head.last_sequence AS head, coalesce(usage_cursor.sequence, 0) AS cursor
+  const [row] = await em.execute<{ head: string; cursor: string | null }[]>(
+    `SELECT journal_head.last_sequence AS head, usage_cursor.sequence AS cursor
      FROM journal_head LEFT JOIN usage_cursor USING (tenant) WHERE tenant = :tenant`,
     { tenant },
     { loggerContext: em.getLoggerContext() },
   );
-  return { head: BigInt(row?.head ?? 0), cursor: BigInt(row?.cursor ?? 0) };
+  const cursor = row?.cursor ?? undefined;
+  return { head: BigInt(row?.head ?? 0), cursor: cursor === undefined ? undefined : BigInt(cursor) };
 }

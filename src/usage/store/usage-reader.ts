@@ -6,7 +6,7 @@ import { inRange } from '../../charges/index.ts';
 import type { ReadConnections, Statement } from '../../database/read-connections.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { asOfOutOfRange, scanLimitExceeded } from '../errors.ts';
-import { planUsage, type UsagePlan } from '../plan.ts';
+import { chargesOnly, planUsage, type UsagePlan } from '../plan.ts';
 import type { UsageReader } from '../ports.ts';
 import type { UsageQuery } from '../usage.ts';
 import { checkArchive } from './check-archive.ts';
@@ -58,7 +58,7 @@ async function prepare(
   const state = await readJournalState(em, tenant);
   const asOfSequence = query.asOfSequence ?? state.head;
   if (asOfSequence > state.head) throw new ServiceError(asOfOutOfRange(asOfSequence, state.head));
-  const plan = planUsage(query, bounds);
+  const plan = state.cursor === undefined ? chargesOnly(query) : planUsage(query, bounds);
   await checkArchive(em, tenant, plan, asOfSequence);
   await checkScan(em, tenant, query, plan, scanMax);
   return { statement: usageStatement(tenant, state, { ...options, plan }), asOfSequence };

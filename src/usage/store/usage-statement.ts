@@ -35,7 +35,7 @@ export function usageStatement(
   // PostgreSQL needs more time to plan the parts that read the journal than for many an answer.
   const parts = [
     hasSums && keptSums(query, grouping),
-    hasSums && cursor < head && newerThanSums(query, grouping),
+    hasSums && cursor !== undefined && cursor < head && newerThanSums(query, grouping),
     plan.charges.length > 0 && charges(query, grouping),
     plan.moved.length > 0 && movedCharges(query, grouping),
     asOfSequence !== undefined && asOfSequence < head && newerThanAsked(query, grouping),

@@ -1,4 +1,4 @@
-/** Charges that were archived count as existing. The one place of a reconciliation that knows of them. */
+/** What a reconciliation needs to know of archived charges: they count as existing, but cannot be compared. */
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 

@@ -1,6 +1,7 @@
 /**
- * Compares two large sets of ids by their parts. Equal parts have equal counts and sums of hashes, and need no further
- * look; of the others, the ids are compared one by one. So it takes little memory for each part, and none for an id.
+ * Compares two large sets of ids. Both are divided into parts by the first digits of the ids. If a part has the same
+ * count and the same sum of hashes in both sets, it is taken as equal. Only in the other parts are the ids compared one
+ * by one. So the memory that this needs depends on the number of parts, not on the number of ids.
  */
 
 /** A part of one set: ids with the same first digits. */

@@ -21,10 +21,18 @@ import type { ReconcileSession } from './session.ts';
 
 /** Compares all of it, up to where the journal is now. What is written meanwhile does not look like a fault. */
 export async function reconcileJournal(session: ReconcileSession, run: CheckRun): Promise<void> {
-  const end = await checkHead(session, run);
+  let isMissing = false;
+  const watched: CheckRun = {
+    ...run,
+    finding: (found) => {
+      isMissing ||= found.kind === FINDING.numbersMissing || found.kind === FINDING.headAhead;
+      return run.finding(found);
+    },
+  };
+  const end = await checkHead(session, watched);
   const steps = new Steps(run, end);
   const groups = new IdGroups();
-  await checkEvents(session, run, steps, groups, end);
+  await checkEvents(session, watched, steps, groups, end);
   await eachRange(session, run, 'charge', EVENTS_PER_STATEMENT * 2, async (range) => {
     let count = 0;
     for (const row of await session.read<GroupRow>(CHARGE_GROUPS, range)) {
@@ -33,7 +41,9 @@ export async function reconcileJournal(session: ReconcileSession, run: CheckRun)
     }
     await steps.add(count);
   });
-  await searchCharges(session, run, groups.different(), end);
+  // Charges whose events are lost are not new: with other numbers, they would count twice after a restore.
+  const repair = run.repair && !isMissing;
+  await searchCharges(session, { ...run, repair }, groups.different(), end);
   for (const [table, kind] of TABLES) {
     await eachRange(session, run, table, ROWS_PER_STATEMENT, async (range) => {
       const rows = await session.read<{ id: string; sequence: string }>(withoutEvent(table), range);
