@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 
 import type { ChargeContent } from '../../src/charges/charge.ts';
 import { type Failure, ServiceError } from '../../src/errors/failure.ts';
+import { readBacklogs } from '../../src/usage/store/journal-follower.ts';
 import { createUsageReader } from '../../src/usage/store/usage-reader.ts';
 import { DIMENSION, ORDER, WINDOW } from '../../src/usage/usage.ts';
 import { EVERYTHING, type UsageBook, UsageStore } from './support/book.ts';
@@ -160,4 +161,15 @@ test('a filled answer has at most a million rows', async () => {
   expect(
     (await book.ask({ ...daily, filter: { ...filter, endTimeMicros: START + 3n * DAY } })).rows,
   ).toHaveLength(90);
+});
+
+test('if it is not known how far the sums are, answers come from charges, and the follower does not begin again', async () => {
+  await book.record([{ usageTimeMicros: START }, { usageTimeMicros: START + DAY }]);
+  await book.followAll();
+  const { pool } = store.store.database;
+  await pool.query('DELETE FROM usage_cursor');
+  expect((await book.ask(EVERYTHING)).rows).toMatchObject([{ sums: { charges: 2n } }]);
+  await readBacklogs(store.store.database);
+  const { rowCount } = await pool.query('SELECT FROM usage_cursor WHERE tenant = $1', [book.tenant]);
+  expect(rowCount).toBe(0);
 });
