@@ -138,13 +138,10 @@ test('other calls are answered while a batch of aliases is compared with one ano
     requestOf(`a${i}`, `a${i}`, { basis: alias(`t${i}`) }),
   );
   let isOver = false;
-  const startedAt = performance.now();
   const batch = client.createBatch(...requests).finally(() => (isOver = true));
-  let longestMs = 0;
-  for (let at = startedAt; !isOver; at = performance.now()) {
-    await client.list({ pageSize: 1 });
-    longestMs = Math.max(longestMs, performance.now() - at);
-  }
+  // If the batch kept the process busy, it would answer the first of them after the batch.
+  let answered = 0;
+  for (; !isOver; answered++) await client.list({ pageSize: 1 });
   expect((await batch).responses).toHaveLength(1000);
-  expect(longestMs).toBeLessThan((performance.now() - startedAt) / 3);
+  expect(answered).toBeGreaterThan(5);
 });
