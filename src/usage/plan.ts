@@ -60,9 +60,10 @@ export function planUsage(query: UsageQuery, bounds: readonly bigint[] | undefin
     for (const window of windowsOf(range, bounds)) cover(window, ALL_SPANS, sums, charges);
     return { sums, charges, moved: [] };
   }
-  const isShort = query.window === WINDOW.quarterHour || query.window === WINDOW.hour;
-  for (const part of isShort ? windowsOf(range, bounds) : [range]) cover(part, USER_SPANS, sums, charges);
-  return { sums, charges, moved: isShort ? [] : movedRanges(sums, bounds) };
+  // No day of UTC fits into them.
+  if (query.window === WINDOW.quarterHour || query.window === WINDOW.hour) return chargesOnly(query);
+  cover(range, USER_SPANS, sums, charges);
+  return { sums, charges, moved: movedRanges(sums, bounds) };
 }
 
 const HALF_DAY_MICROS = DAY_MICROS / 2n;

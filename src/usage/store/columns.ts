@@ -85,3 +85,9 @@ export const SUMS: readonly { readonly name: string; readonly ofCharge: string }
     ofCharge: `charge.sign * (charge.quantities ->> '${kind}')::bigint`,
   })),
 ];
+
+/**
+ * Where days and quarters of an hour are counted from. It is before every usage time: some releases of PostgreSQL round
+ * down by one step too many before the origin.
+ */
+export const ORIGIN = `'0001-01-01 00:00+00'`;

@@ -3,7 +3,7 @@
 import type { Transaction } from '../../database/transaction.ts';
 import { signedCharges } from '../../charges/index.ts';
 import { ROLLUP_LEVEL } from '../plan.ts';
-import { CURRENCY_COLUMNS, ROLLUP_DIMENSIONS, SUMS } from './columns.ts';
+import { CURRENCY_COLUMNS, ORIGIN, ROLLUP_DIMENSIONS, SUMS } from './columns.ts';
 
 /** What a step did. */
 export interface FollowedStep {
@@ -49,9 +49,6 @@ const KEY_NAMES = KEYS.map(({ name }) => name).join(', ');
 const SUM_NAMES = SUMS.map(({ name }) => name).join(', ');
 const sumsOf = (sql: (sum: (typeof SUMS)[number]) => string): string =>
   SUMS.map((sum) => `coalesce(sum(${sql(sum)}), 0)::numeric AS ${sum.name}`).join(', ');
-
-/** Before every usage time: some releases of PostgreSQL round down by one step too many before the origin. */
-const ORIGIN = `'0001-01-01 00:00+00'`;
 
 /**
  * SQL of the sums at every level over a relation of signed charges: the columns of `usage_rollup` from `level` on. At

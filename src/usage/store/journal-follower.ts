@@ -117,7 +117,8 @@ export class UsageFollower {
 
 /**
  * The tenants whose journal is further than their sums, and by how many events. A new tenant gets its cursor here. If
- * only the cursor is lost, Reconcile has to make the sums again: from 0 on, they would count everything twice. */
+ * only the cursor is lost, Reconcile has to make the sums again: from 0 on, they would count everything twice.
+ */
 export async function readBacklogs({ em }: Database): Promise<Backlog[]> {
   await em.execute(
     `INSERT INTO usage_cursor (tenant, sequence) SELECT tenant, 0 FROM journal_head

@@ -3,7 +3,7 @@
 import { countedCharges, signedCharges } from '../../charges/index.ts';
 import { namesUsers, ROLLUP_LEVEL } from '../plan.ts';
 import type { UsageQuery } from '../usage.ts';
-import { CURRENCY_COLUMNS, type DimensionColumn, SUMS } from './columns.ts';
+import { CURRENCY_COLUMNS, type DimensionColumn, ORIGIN, SUMS } from './columns.ts';
 import { conditionsBesideIndex, conditionsOf, indexedOf } from './conditions.ts';
 
 /** How rows are grouped. */
@@ -48,7 +48,7 @@ const USER_ROLLUPS = `(
   ) AS rollup`;
 
 const HALF_DAY = `interval '12 hours'`;
-const NOON = `date_bin('1 day', charge.usage_time, '0001-01-01 00:00+00') + ${HALF_DAY}`;
+const NOON = `date_bin('1 day', charge.usage_time, ${ORIGIN}) + ${HALF_DAY}`;
 
 /** For the times of the kept sums: what the events after the cursor changed, in the windows of those sums. */
 export function newerThanSums(query: UsageQuery, grouping: Grouping): string {

@@ -22,7 +22,7 @@ export interface UsageStatementOptions {
   readonly after: UsagePlace | undefined;
 }
 
-/** The rows of an answer, in order, in the snapshot of `journal`. */
+/** The rows of an answer, in order, in the snapshot in which the state of the journal was read. */
 export function usageStatement(
   tenant: string,
   { cursor, head }: JournalState,
