@@ -14,6 +14,8 @@ export function decimalsFor(amounts: readonly bigint[]): number {
 
 /** `1,234.57`; `<0.01` for what is more than 0 and would be rounded to it. A half goes to the even neighbour. */
 export function amountText(nanos: bigint, decimals: number): string {
+  // Only damaged sums are negative; they must not look like others.
+  if (nanos < 0n) return `-${amountText(-nanos, decimals)}`;
   const unit = 10n ** BigInt(DIGITS - decimals);
   const twice = (nanos % unit) * 2n;
   const quotient = nanos / unit;

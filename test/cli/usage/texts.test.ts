@@ -123,3 +123,7 @@ describe('names', () => {
     expect(safeName('👨‍👩‍👧 é 日本')).toBe('👨‍👩‍👧 é 日本');
   });
 });
+
+test('a negative amount has its sign in front', () => {
+  expect(amountText(-43_159_125n, 4)).toBe('-0.0432');
+});
