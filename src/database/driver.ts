@@ -5,8 +5,8 @@
  * - Values travel apart from the statement. MikroORM writes them into its text.
  * - A connection on which something failed is closed. MikroORM gives it back to the pool, although it may
  *   still wait for an answer that the network has lost.
- * - The logger context limits the statement in PostgreSQL ({@link withTimeout}), or names the connection that it
- *   runs on ({@link onClient}).
+ * - The logger context names the tenant of the statement and limits it in PostgreSQL ({@link forTenant}), or names
+ *   the connection that it runs on ({@link onClient}).
  */
 
 import type { EntityManager } from '@mikro-orm/core';
@@ -25,31 +25,42 @@ import {
 import type { ClientBase, Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 
 import { isStatementError, sqlState, statementTimeout } from './sql-errors.ts';
+import { setTenant } from './tenant.ts';
 
 /** How long to wait for an answer after PostgreSQL's own time limit. */
 export const NETWORK_GRACE_MS = 5_000;
 
+/** Bounds of a fork, and where its statements run. */
+export interface TenantForkOptions {
+  /** Statements end so long from now at the latest, with SQLSTATE 57014. By default, only the session limits them. */
+  readonly timeoutMs?: number | undefined;
+  /** A connection without an open transaction; by default one of the pool for each statement. */
+  readonly client?: ClientBase;
+}
+
 /**
- * A fork whose statements only read, and end `timeoutMs` from now at the latest, with SQLSTATE 57014.
- * Undefined: an ordinary fork. The database must be opened with `pipelining`.
+ * A fork whose statements only read, and see the rows of this tenant alone: each in a transaction of its own. The
+ * database must be opened with `pipelining`.
  */
-export function withTimeout<Manager extends EntityManager>(
+export function forTenant<Manager extends EntityManager>(
   em: Manager,
-  timeoutMs: number | undefined,
+  tenant: string,
+  { timeoutMs, client }: TenantForkOptions = {},
 ): Manager {
   const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-  return em.fork({ loggerContext: { deadlineMs } });
+  return em.fork({ loggerContext: { tenant, deadlineMs, client } });
 }
 
 /** A fork whose statements run on this connection, in the transaction that is open there. */
 export function onClient<Manager extends EntityManager>(em: Manager, client: ClientBase): Manager {
-  return em.fork({ loggerContext: { client } });
+  return em.fork({ loggerContext: { client, tenant: undefined } });
 }
 
 /** What the two forks above tell the driver. */
 interface StatementContext {
+  readonly tenant?: string | undefined;
   readonly deadlineMs?: number | undefined;
-  readonly client?: ClientBase;
+  readonly client?: ClientBase | undefined;
 }
 
 class BoundConnection extends PostgreSqlConnection {
@@ -64,15 +75,16 @@ class BoundConnection extends PostgreSqlConnection {
       return super.execute(query, params, method, transaction, loggerContext) as Promise<T>;
     }
     const bound = bind(query, params);
-    const { rows, rowCount } = await (loggerContext?.client?.query(bound) ??
-      this.#onPooledClient(bound, loggerContext?.deadlineMs));
+    const { tenant, deadlineMs, client } = loggerContext ?? {};
+    const run = (on: ClientBase): Promise<QueryResult> =>
+      tenant === undefined ? on.query(bound) : queryForTenant(on, tenant, bound, deadlineMs);
+    const { rows, rowCount } = await (client === undefined ? this.#onPooledClient(run) : run(client));
     return this.transformRawResult<T>({ rows: rows ?? [], numAffectedRows: rowCount ?? undefined }, method);
   }
 
-  async #onPooledClient(query: QueryConfig, deadlineMs: number | undefined): Promise<QueryResult> {
+  async #onPooledClient(run: (client: ClientBase) => Promise<QueryResult>): Promise<QueryResult> {
     await this.ensureConnection();
-    const pool = await this.getNativeClient();
-    return withClient(pool, (client) => queryBefore(client, query, deadlineMs));
+    return withClient(await this.getNativeClient(), run);
   }
 }
 
@@ -119,20 +131,22 @@ export async function withClient<T>(pool: Pool, work: (client: PoolClient) => Pr
   }
 }
 
-async function queryBefore(
-  client: PoolClient,
+async function queryForTenant(
+  client: ClientBase,
+  tenant: string,
   query: QueryConfig,
-  deadlineMs: number | undefined,
+  deadlineMs = Infinity,
 ): Promise<QueryResult> {
-  if (deadlineMs === undefined) return client.query(query);
   // The wait for a connection has taken its part, or all of it.
   const leftMs = Math.ceil(deadlineMs - performance.now());
   if (leftMs <= 0) throw statementTimeout();
-  const limits = { query_timeout: leftMs + NETWORK_GRACE_MS };
+  const isLimited = leftMs < Infinity;
+  const limits = isLimited ? { query_timeout: leftMs + NETWORK_GRACE_MS } : {};
+  const setTimeout = isLimited ? `; SET LOCAL statement_timeout = ${leftMs}` : '';
   // If this process kept the limit itself, it would need another connection to cancel over, and the
   // cancellation could hit the next statement. All three are sent at once, in one round trip.
   const [begin, answer, end] = await Promise.allSettled([
-    client.query({ ...limits, text: `BEGIN READ ONLY; SET LOCAL statement_timeout = ${leftMs}` }),
+    client.query({ ...limits, text: `BEGIN READ ONLY; ${setTenant(tenant)}${setTimeout}` }),
     client.query({ ...limits, ...query }),
     client.query({ ...limits, text: 'COMMIT' }),
   ]);

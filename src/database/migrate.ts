@@ -85,6 +85,7 @@ function openForMigrations(
     entities: [],
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     applicationName: APPLICATION_NAME,
+    everyTenant: true,
     ...bounds,
   });
 }

@@ -8,6 +8,7 @@ import type { ClientBase, Pool } from 'pg';
 import { clientFor, type ConnectionSettings } from './client.ts';
 import { parseDatabaseUrl } from './database-url.ts';
 import { BoundDriver, NETWORK_GRACE_MS } from './driver.ts';
+import { SET_EVERY_TENANT } from './tenant.ts';
 
 /** How to reach PostgreSQL, within which bounds, and what is stored there. */
 export interface DatabaseOptions {
@@ -16,7 +17,7 @@ export interface DatabaseOptions {
   readonly entities: readonly EntitySchema[];
   /** Connections at most. */
   readonly poolSizeMax: number;
-  /** How long one statement may run, unless `withTimeout` sets a nearer limit. */
+  /** How long one statement may run, unless `forTenant` sets a nearer limit. */
   readonly statementTimeoutMs: number;
   /** How long a statement waits for a lock; by default as long as it may run. */
   readonly lockTimeoutMs?: number;
@@ -26,9 +27,15 @@ export interface DatabaseOptions {
   readonly applicationName: string;
   /**
    * Whether a statement may be sent while another one on the same connection is not answered, which
-   * {@link withTimeout} needs. False by default.
+   * {@link forTenant} and {@link commitStatement} need. False by default.
    */
   readonly pipelining?: boolean;
+  /**
+   * Whether its sessions see the rows of every tenant, for the service's own work: migrations, the relay and the sums of
+   * usage (the supervisor's connections), and the poll of all journals. False by default: each transaction names its
+   * tenant, or sees nothing.
+   */
+  readonly everyTenant?: boolean;
   /** None by default. */
   readonly migrations?: readonly MigrationObject[];
 }
@@ -114,7 +121,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
  * They are set after the connection is made: a pooler such as PgBouncer refuses them as start-up parameters. That is
  * safe in a session of our own, and `migrate` makes sure that it is (`pooler.ts`).
  */
-function sessionSettingsOf({ statementTimeoutMs, lockTimeoutMs }: DatabaseOptions): string {
-  const lockTimeout = lockTimeoutMs === undefined ? '' : `; SET lock_timeout = ${lockTimeoutMs}`;
-  return `${SESSION_SETTINGS}; SET statement_timeout = ${statementTimeoutMs}${lockTimeout}`;
+function sessionSettingsOf({ statementTimeoutMs, lockTimeoutMs, everyTenant }: DatabaseOptions): string {
+  const settings = [SESSION_SETTINGS, `SET statement_timeout = ${statementTimeoutMs}`];
+  if (lockTimeoutMs !== undefined) settings.push(`SET lock_timeout = ${lockTimeoutMs}`);
+  if (everyTenant) settings.push(SET_EVERY_TENANT);
+  return settings.join('; ');
 }

@@ -4,7 +4,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { PoolClient } from 'pg';
 
 import { databaseUnavailable, deadlineExceeded, overloaded, ServiceError } from '../errors/failure.ts';
-import { onClient, withClient, withTimeout } from './driver.ts';
+import { forTenant, onClient, withClient } from './driver.ts';
 import type { Database } from './orm.ts';
 import {
   classifySqlError,
@@ -13,6 +13,7 @@ import {
   isStatementError,
   statementTimeout,
 } from './sql-errors.ts';
+import { setTenant } from './tenant.ts';
 
 /** SQL with named parameters. */
 export interface Statement {
@@ -21,12 +22,12 @@ export interface Statement {
 }
 
 /** Sums need memory for their groups. By default PostgreSQL would sort their rows instead, on disk. */
-function beginSnapshot(timeoutMs: number): string {
+function beginSnapshot(tenant: string, timeoutMs: number): string {
   const timeout = timeoutMs === Infinity ? '' : `; SET LOCAL statement_timeout = ${timeoutMs}`;
-  return `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL work_mem = '64MB'; SET LOCAL enable_sort = off; SET LOCAL cursor_tuple_fraction = 1${timeout}`;
+  return `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${setTenant(tenant)}; SET LOCAL work_mem = '64MB'; SET LOCAL enable_sort = off; SET LOCAL cursor_tuple_fraction = 1${timeout}`;
 }
 
-/** Reads on the connections of one database that it does not own; one object for each database. */
+/** Reads on the connections of one database that it does not own, each for one tenant; one object for each database. */
 export class ReadConnections {
   readonly #database: Database;
   readonly #retryAfterMs: number;
@@ -46,14 +47,14 @@ export class ReadConnections {
   }
 
   /**
-   * Runs `read` with an EntityManager of its own. `timeoutMs`: each statement ends that long after this
+   * Runs `read` with an EntityManager of its own, which sees the rows of this tenant alone. `timeoutMs`: each statement ends that long after this
    * call at the latest, with the wait for a connection. Rejects with a {@link ServiceError}: `overloaded`
    * if no connection became free in time, `database_unavailable`, also if PostgreSQL refuses the statement, or
    * `deadline_exceeded` if it took too long. Rejects with any other error as it is.
    */
-  async use<T>(read: (em: EntityManager) => Promise<T>, timeoutMs?: number): Promise<T> {
+  async use<T>(tenant: string, read: (em: EntityManager) => Promise<T>, timeoutMs?: number): Promise<T> {
     try {
-      return await read(withTimeout(this.#database.em, timeoutMs || undefined));
+      return await read(forTenant(this.#database.em, tenant, { timeoutMs: timeoutMs || undefined }));
     } catch (error) {
       throw this.#asServiceError(error);
     }
@@ -63,13 +64,13 @@ export class ReadConnections {
    * Runs `read` so that all of its statements see one state of the database. `timeoutMs`: how long each statement may
    * take, with the wait for a connection. Rejects as {@link use} does.
    */
-  async snapshot<T>(read: (em: EntityManager) => Promise<T>, timeoutMs?: number): Promise<T> {
+  async snapshot<T>(tenant: string, read: (em: EntityManager) => Promise<T>, timeoutMs?: number): Promise<T> {
     const deadlineMs = performance.now() + (timeoutMs || Infinity);
     try {
       return await withClient(this.#database.pool, async (client) => {
         const leftMs = Math.ceil(deadlineMs - performance.now());
         if (leftMs <= 0) throw statementTimeout();
-        await client.query(beginSnapshot(leftMs));
+        await client.query(beginSnapshot(tenant, leftMs));
         try {
           const result = await read(onClient(this.#database.em, client));
           await client.query('COMMIT');
@@ -90,6 +91,7 @@ export class ReadConnections {
    * Rejects as {@link use} does.
    */
   async *stream<Row extends object>(
+    tenant: string,
     prepare: (em: EntityManager) => Promise<Statement>,
     rowsMax: number,
   ): AsyncGenerator<Row[]> {
@@ -97,7 +99,7 @@ export class ReadConnections {
     let isDone = false;
     try {
       client = await this.#database.pool.connect();
-      await client.query(beginSnapshot(Infinity));
+      await client.query(beginSnapshot(tenant, Infinity));
       const em = onClient(this.#database.em, client);
       const { sql, parameters } = await prepare(em);
       const loggerContext = em.getLoggerContext();

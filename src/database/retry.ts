@@ -70,19 +70,20 @@ export async function writeWithRetries<Request extends WaitingRequest>(
 }
 
 /**
- * Runs `work` in a transaction and resolves to its result after COMMIT. While PostgreSQL is away, all of it is tried
- * again, also if an earlier COMMIT was not confirmed: `work` must recognise what it has stored. Rejects as
+ * Runs `work` in a transaction of the tenant and resolves to its result after COMMIT. While PostgreSQL is away, all of it
+ * is tried again, also if an earlier COMMIT was not confirmed: `work` must recognise what it has stored. Rejects as
  * {@link writeWithRetries} does.
  */
 export function retriedTransaction<T>(
   database: Database,
+  tenant: string,
   options: RetryOptions,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = { arrivedAt: performance.now(), reject };
     void writeWithRetries([request], options, async (_, mayBeStored) => {
-      resolve(await inTransaction(database, work, mayBeStored));
+      resolve(await inTransaction(database, tenant, work, mayBeStored));
     });
   });
 }

@@ -1,11 +1,12 @@
 /** Transactions of several statements. */
 
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { ClientBase } from 'pg';
+import type { ClientBase, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 
 import { onClient, withClient } from './driver.ts';
 import type { Database } from './orm.ts';
 import { isStatementError } from './sql-errors.ts';
+import { setTenant } from './tenant.ts';
 
 /** The connection of an open transaction, for prepared statements, and MikroORM on the same one. */
 export interface Transaction {
@@ -21,25 +22,29 @@ const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED;
 SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`;
 
 /**
- * Runs `work` in a transaction and resolves after COMMIT. If it rejects without having called `mayBeStored`, nothing
- * was stored.
+ * Runs `work` in a transaction of the tenant and resolves after COMMIT. If it rejects without having called
+ * `mayBeStored`, nothing was stored.
  */
 export function inTransaction<T>(
   { pool, em }: Database,
+  tenant: string,
   work: (transaction: Transaction) => Promise<T>,
   mayBeStored: () => void,
 ): Promise<T> {
-  return withClient(pool, (client) => transactionOn({ client, em: onClient(em, client) }, work, mayBeStored));
+  return withClient(pool, (client) =>
+    transactionOn({ client, em: onClient(em, client) }, tenant, work, mayBeStored),
+  );
 }
 
 /** The same on a connection that the caller has, outside of any transaction. If it fails, the caller closes it. */
 export async function transactionOn<T>(
   transaction: Transaction,
+  tenant: string,
   work: (transaction: Transaction) => Promise<T>,
   mayBeStored: () => void = () => undefined,
 ): Promise<T> {
   const { client } = transaction;
-  await client.query(BEGIN);
+  await client.query(`${BEGIN}; ${setTenant(tenant)}`);
   let result: T;
   try {
     result = await work(transaction);
@@ -55,4 +60,30 @@ export async function transactionOn<T>(
     throw error;
   }
   return result;
+}
+
+/**
+ * Runs one statement in a transaction of the tenant and commits it, all sent at once: the database must be opened with
+ * `pipelining`. If it rejects without having called `mayBeStored`, nothing was stored. The statement takes care of
+ * `synchronous_commit` itself.
+ */
+export async function commitStatement<Row extends QueryResultRow>(
+  client: ClientBase,
+  tenant: string,
+  statement: QueryConfig & { readonly query_timeout?: number },
+  mayBeStored: () => void,
+): Promise<QueryResult<Row>> {
+  const { query_timeout } = statement;
+  const limits = query_timeout === undefined ? {} : { query_timeout };
+  const [begin, answer, end] = await Promise.allSettled([
+    client.query({ ...limits, text: `BEGIN; ${setTenant(tenant)}` }),
+    client.query<Row>(statement),
+    client.query({ ...limits, text: 'COMMIT' }),
+  ]);
+  const failed = [answer, end, begin].filter((step) => step.status === 'rejected');
+  const [first] = failed;
+  if (first === undefined) return (answer as PromiseFulfilledResult<QueryResult<Row>>).value;
+  // COMMIT after a statement that was refused rolls back. Without BEGIN, a statement that succeeds commits itself.
+  if (first === (begin as unknown) || !isStatementError(first.reason)) mayBeStored();
+  throw first.reason;
 }

@@ -31,7 +31,7 @@ export class JournalFollower {
   #closed = false;
 
   /**
-   * Polls on `database`, which it does not own. It takes one connection at a time, and nobody else may
+   * Polls on `database`, which it does not own and whose sessions see every tenant. It takes one connection at a time, and nobody else may
    * keep that one for long: every reader of this process waits for it.
    */
   constructor(database: Database, options: JournalFollowerOptions) {

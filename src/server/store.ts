@@ -158,12 +158,19 @@ async function openConnections(writers: number, databaseUrl: string) {
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',
+    pipelining: true,
   };
-  const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS, pipelining: true });
+  const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
   // One connection for each group that is written at once, so that no number of reads can delay writes.
   const writes = await openDatabase({ ...connection, poolSizeMax: writers });
   // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
-  const polls = await openDatabase({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
+  // They poll all journals.
+  const polls = await openDatabase({
+    ...connection,
+    poolSizeMax: 1,
+    statementTimeoutMs: 5_000,
+    everyTenant: true,
+  });
   // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
   // One for corrections and one for reprices: each makes one transaction at a time.
   const corrections = await openDatabase({ ...connection, poolSizeMax: 2 });

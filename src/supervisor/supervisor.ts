@@ -86,6 +86,7 @@ async function start(
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service supervisor',
+    everyTenant: true,
   });
   stack.defer(() => database.close());
   const postgresql = await migrateWhenReachable(external.databaseUrl, logger, stopping);

@@ -171,7 +171,7 @@ describe('a correction', () => {
       allowClosedPeriod: false,
     }) as const;
   beforeEach(async () => {
-    database = await openTestDatabase(server.url, { poolSizeMax: 1, pipelining: false });
+    database = await openTestDatabase(server.url, { poolSizeMax: 1 });
   });
   afterEach(() => database.close());
 
@@ -211,7 +211,7 @@ describe('a correction', () => {
     });
     expect(first.lost).toBe(1);
     await database.close();
-    database = await openTestDatabase(server.url, { poolSizeMax: 1, pipelining: false });
+    database = await openTestDatabase(server.url, { poolSizeMax: 1 });
     const second = loseReply(isLost);
     const { charge } = await create(server.client, 'a');
     const amendment = {

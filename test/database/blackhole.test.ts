@@ -36,7 +36,7 @@ test.concurrent(
   'a network to PostgreSQL that swallows everything is given up on, and the write is made once',
   async () => {
     const { proxy, connection } = await openSilencable({ poolSizeMax: 1, connectTimeoutMs: 1_000 });
-    const writes = await openDatabase({ ...connection, pipelining: false });
+    const writes = await openDatabase(connection);
     try {
       const attempts: unknown[] = [];
       const writer = new GroupWriter(
@@ -75,7 +75,7 @@ test.concurrent(
       connectTimeoutMs: 1_000,
       statementTimeoutMs: 2_000,
     });
-    const writes = await openDatabase({ ...connection, pipelining: false });
+    const writes = await openDatabase(connection);
     try {
       const groups: number[] = [];
       const writer = new GroupWriter(

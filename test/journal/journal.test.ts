@@ -5,7 +5,8 @@ import { findByKey, findByKeys } from '../../src/charges/store/find-by-keys.ts';
 import { InsertCharges } from '../../src/charges/store/insert-charges.ts';
 import { newCharge } from '../../src/charges/store/charge-row.ts';
 import { requestKey } from '../../src/charges/store/request-key.ts';
-import { explain, type PlanNode, statementsOf } from '../support/explain.ts';
+import { forTenant } from '../../src/database/driver.ts';
+import { explain, type PlanNode, readsOf } from '../support/explain.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 
 const TENANT = 'default';
@@ -156,9 +157,9 @@ describe('the plan of a page', () => {
 
   async function explainPage(after: number, limit: number): Promise<PlanNode[]> {
     const { pool } = store.database;
-    const statements = await statementsOf(pool, () => store.journal.read('planned', BigInt(after), limit));
+    const statements = await readsOf(pool, () => store.journal.read('planned', BigInt(after), limit));
     expect(statements).toHaveLength(2);
-    const plans = await Promise.all(statements.map(({ sql, values }) => explain(pool, sql, values)));
+    const plans = await Promise.all(statements.map((statement) => explain(pool, 'planned', statement)));
     return plans.flat();
   }
 
@@ -187,8 +188,10 @@ describe('the plan of a page', () => {
   test('of charges by their request ids uses the index of these, for a tenant that is new to PostgreSQL', async () => {
     const { pool, em } = store.database;
     const keys = [0, 1, 2].map((i) => requestKey(`2/${i}`));
-    const [statement] = await statementsOf(pool, () => findByKeys(em.fork(), 'planned', 'requestKey', keys));
-    const nodes = await explain(pool, statement?.sql ?? '', statement?.values);
+    const [statement] = await readsOf(pool, () =>
+      findByKeys(forTenant(em, 'planned'), 'planned', 'requestKey', keys),
+    );
+    const nodes = await explain(pool, 'planned', statement);
     expect(nodes.filter(({ relation }) => relation === 'charge')).toMatchObject([
       { index: 'charge_request_key', rows: 3 },
     ]);
@@ -201,8 +204,10 @@ describe('the plan of a page', () => {
     'of one charge by its %s uses %s, for a tenant that is new to PostgreSQL',
     async (key, index, value) => {
       const { pool, em } = store.database;
-      const [statement] = await statementsOf(pool, () => findByKey(em.fork(), 'planned', key, value));
-      const nodes = await explain(pool, statement?.sql ?? '', statement?.values);
+      const [statement] = await readsOf(pool, () =>
+        findByKey(forTenant(em, 'planned'), 'planned', key, value),
+      );
+      const nodes = await explain(pool, 'planned', statement);
       expect(nodes.filter(({ relation }) => relation === 'charge')).toMatchObject([{ index }]);
     },
   );

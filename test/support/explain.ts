@@ -2,6 +2,8 @@
 
 import type { Pool, PoolClient, QueryConfig } from 'pg';
 
+import { setTenant } from '../../src/database/tenant.ts';
+
 /** One node of a plan, as far as tests look at it. */
 export interface PlanNode {
   readonly type: string;
@@ -27,17 +29,28 @@ interface JsonNode {
   readonly Plans?: readonly JsonNode[];
 }
 
-/** Runs a statement on this connection and lists the nodes of its plan, parents first. */
+/**
+ * Runs a statement in a transaction of the tenant and lists the nodes of its plan, parents first. Then takes back what
+ * it did. `settings`: SQL of further settings of the transaction.
+ */
 export async function explain(
-  client: Pool | PoolClient,
-  sql: string,
-  values: unknown[] = [],
+  pool: Pool,
+  tenant: string,
+  { sql, values }: Pick<Statement, 'sql' | 'values'>,
+  ...settings: string[]
 ): Promise<PlanNode[]> {
-  const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: JsonNode }] }>(
-    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${sql}`,
-    values,
-  );
-  return rows.flatMap((row) => nodesOf(row['QUERY PLAN'][0].Plan));
+  const client = await pool.connect();
+  try {
+    await client.query(['BEGIN', setTenant(tenant), ...settings].join('; '));
+    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: JsonNode }] }>(
+      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${sql}`,
+      values,
+    );
+    return rows.flatMap((row) => nodesOf(row['QUERY PLAN'][0].Plan));
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
 }
 
 function nodesOf(node: JsonNode): PlanNode[] {
@@ -88,4 +101,15 @@ export async function statementsOf(pool: Pool, work: () => Promise<unknown>): Pr
     // Uncovers the method of the class.
     for (const client of clients) delete (client as { query?: unknown }).query;
   }
+}
+
+/** The same without the beginnings and ends of transactions. Expects at least one statement. */
+export async function readsOf(
+  pool: Pool,
+  work: () => Promise<unknown>,
+): Promise<[Statement, ...Statement[]]> {
+  const statements = await statementsOf(pool, work);
+  const [first, ...others] = statements.filter(({ sql }) => !/^(BEGIN|COMMIT)/.test(sql));
+  if (first === undefined) throw new Error('no statement was sent');
+  return [first, ...others];
 }

@@ -77,8 +77,8 @@ export async function openTestStore(): Promise<TestStore> {
   const testDatabase = await createTestDatabase();
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
-  const writes = await openTestDatabase(testDatabase.url, { poolSizeMax: 4, pipelining: false });
-  const corrections = await openTestDatabase(testDatabase.url, { poolSizeMax: 1, pipelining: false });
+  const writes = await openTestDatabase(testDatabase.url, { poolSizeMax: 4 });
+  const corrections = await openTestDatabase(testDatabase.url, { poolSizeMax: 1 });
   const reads = new ReadConnections(database, 100);
   const follower = new JournalFollower(writes, { pollMs: 50 });
   const prices = new PriceBooks(database.em, () => undefined);

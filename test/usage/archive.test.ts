@@ -40,6 +40,7 @@ test('kept sums are the same after archiving, and what only charges could answer
 
   await inTransaction(
     parts.locked,
+    book.tenant,
     async (transaction) => {
       await lockTenant(transaction.client, book.tenant);
       // Questions are refused up to the last usage that was removed, not up to this.

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import { DIMENSION, type UsageQuery, WINDOW } from '../../src/usage/usage.ts';
-import { explain, type PlanNode, statementsOf } from '../support/explain.ts';
+import { explain, type PlanNode, type Statement, statementsOf } from '../support/explain.ts';
 import { EVERYTHING, type UsageBook, UsageStore } from './support/book.ts';
 
 const START = BigInt(Date.parse('2026-09-10T00:00:00Z')) * 1000n;
@@ -47,16 +47,8 @@ async function nodesOf(question: Partial<UsageQuery>): Promise<PlanNode[]> {
   const statements = await statementsOf(pool, () => book.ask(query, 1_000));
   const answers = statements.filter(({ sql }) => sql.includes('WITH part'));
   expect(answers).toHaveLength(1);
-  const { sql = '', values = [] } = answers[0] ?? {};
-  const client = await pool.connect();
-  try {
-    // As in the snapshot of an answer.
-    await client.query('BEGIN; SET LOCAL enable_sort = off');
-    return await explain(client, sql, values);
-  } finally {
-    await client.query('ROLLBACK');
-    client.release();
-  }
+  // As in the snapshot of an answer.
+  return explain(pool, book.tenant, answers[0] as Statement, 'SET LOCAL enable_sort = off');
 }
 
 /** Rows that were read of a table. */
@@ -134,18 +126,10 @@ test('a step of the follower reads what the events are about, and no more', asyn
   await book.void(id);
   const { pool } = store.store.database;
   const statements = await statementsOf(pool, () => book.follow(10));
-  const { sql = '', values = [] } =
-    statements.find((one) => one.sql.includes('INSERT INTO usage_rollup')) ?? {};
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN');
-    const nodes = await explain(client, sql, values);
-    expectKeysOnly(nodes);
-    expect(rowsOf(nodes, 'charge')).toBe(2);
-    expect(rowsOf(nodes, 'correction')).toBe(1);
-    expect(rowsOf(nodes, 'journal')).toBeLessThanOrEqual(4);
-  } finally {
-    await client.query('ROLLBACK');
-    client.release();
-  }
+  const step = statements.find((one) => one.sql.includes('INSERT INTO usage_rollup')) as Statement;
+  const nodes = await explain(pool, book.tenant, step);
+  expectKeysOnly(nodes);
+  expect(rowsOf(nodes, 'charge')).toBe(2);
+  expect(rowsOf(nodes, 'correction')).toBe(1);
+  expect(rowsOf(nodes, 'journal')).toBeLessThanOrEqual(4);
 });

@@ -131,15 +131,15 @@ export class ChargeEventReader implements JournalReader {
   }
 
   lastSequence(tenant: string): Promise<bigint> {
-    return this.#reads.use((em) => lastSequence(em, tenant));
+    return this.#reads.use(tenant, (em) => lastSequence(em, tenant));
   }
 
   archivedSequence(tenant: string): Promise<bigint> {
-    return this.#reads.use((em) => archivedSequence(em, tenant));
+    return this.#reads.use(tenant, (em) => archivedSequence(em, tenant));
   }
 
   read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]> {
-    return this.#reads.use((em) => readChargeEvents(em, tenant, afterSequence, limit));
+    return this.#reads.use(tenant, (em) => readChargeEvents(em, tenant, afterSequence, limit));
   }
 
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void> {

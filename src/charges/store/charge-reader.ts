@@ -30,19 +30,23 @@ export function createChargeReader(
 ): ChargeReader {
   return {
     findById: (tenant, id, { timeoutMs } = {}) =>
-      reads.use((em) => readCharge(em, tenant, { id }), timeoutMs),
+      reads.use(tenant, (em) => readCharge(em, tenant, { id }), timeoutMs),
     findByRequestId: (tenant, requestId, { timeoutMs } = {}) =>
-      reads.use((em) => readCharge(em, tenant, { requestId }), timeoutMs),
+      reads.use(tenant, (em) => readCharge(em, tenant, { requestId }), timeoutMs),
     list: (tenant, query, { timeoutMs } = {}) =>
-      reads.use((em) => readPage(em, tenant, query, scanRowsMax), timeoutMs),
+      reads.use(tenant, (em) => readPage(em, tenant, query, scanRowsMax), timeoutMs),
     history: (tenant, key, { timeoutMs } = {}) =>
-      reads.use(async (em) => {
-        const charge = await readCharge(em, tenant, key);
-        return charge && readHistory(em, prices, charge);
-      }, timeoutMs),
+      reads.use(
+        tenant,
+        async (em) => {
+          const charge = await readCharge(em, tenant, key);
+          return charge && readHistory(em, prices, charge);
+        },
+        timeoutMs,
+      ),
     // Every charge of this reader is a row of the table.
     requestIdOf: (charge) => requestIdOf(charge as ChargeRow),
-    linesOf: (tenant, charge) => reads.use(() => linesOf(prices, tenant, charge, charge)),
+    linesOf: (tenant, charge) => reads.use(tenant, () => linesOf(prices, tenant, charge, charge)),
   };
 }
 

@@ -160,6 +160,7 @@ export class CorrectionWriter implements ChargeCorrector {
     const tenant = group[0]?.tenant ?? '';
     return inTransaction(
       this.#database,
+      tenant,
       async (transaction) => {
         await lockTenant(transaction.client, tenant);
         return this.#run(

@@ -5,10 +5,12 @@
  */
 
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { type ClientBase, type DatabaseError, escapeLiteral } from 'pg';
+import { type ClientBase, type DatabaseError, escapeLiteral, type QueryResult } from 'pg';
 
 import { ColumnArrays } from '../../database/column-arrays.ts';
 import { sqlState } from '../../database/sql-errors.ts';
+import { setTenant } from '../../database/tenant.ts';
+import { commitStatement } from '../../database/transaction.ts';
 import { appendToJournal } from '../../journal/index.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 
@@ -34,6 +36,17 @@ export interface InsertOutcome {
   readonly lastSequence: bigint;
 }
 
+/** How a write is committed. */
+export interface CommitOptions {
+  readonly timeoutMs?: number;
+  readonly mayBeStored?: () => void;
+}
+
+interface InsertRow {
+  readonly last: string | null;
+  readonly ids: string[] | null;
+}
+
 /** Made once per database. */
 export class InsertCharges {
   readonly #columns: ColumnArrays<ChargeRow>;
@@ -57,30 +70,44 @@ export class InsertCharges {
   }
 
   /**
-   * Writes the charges whose request ids are new, with their entry in the journal, in one transaction.
+   * Writes the charges whose request ids are new, with their entry in the journal, in the transaction that is open.
    * `skipExisting` leaves the others alone; `expectNew` fails on them ({@link isRequestIdConflict}) and
    * writes nothing. `skipExisting` fails in the same way if one of the charges is archived while it runs. Expects the charges of one tenant, sorted by request key, each key once: two writers
    * that lock keys in different orders would deadlock. If the tenant has another last price version, it fails
-   * (`isHeadMismatch`) and writes nothing. No answer within `timeoutMs` (by default the limit of the
-   * connection) fails, and the connection has to be closed.
+   * (`isHeadMismatch`) and writes nothing.
    */
   async run(
     client: ClientBase,
     tenant: string,
     charges: readonly ChargeRow[],
-    { mode, priceVersion }: InsertOptions,
-    timeoutMs?: number,
+    options: InsertOptions,
   ): Promise<InsertOutcome> {
-    const result = await client.query<{ last: string | null; ids: string[] | null }>({
-      ...this.#statements[mode],
+    return outcomeOf(await client.query<InsertRow>(this.#query(tenant, charges, options)));
+  }
+
+  /**
+   * The same in a transaction of its own. If it rejects without having called `mayBeStored`, nothing was stored. No
+   * answer within `timeoutMs` (by default the limit of the connection) fails, and the connection has to be closed. The
+   * database must be opened with `pipelining`.
+   */
+  async commit(
+    client: ClientBase,
+    tenant: string,
+    charges: readonly ChargeRow[],
+    options: InsertOptions,
+    { timeoutMs, mayBeStored = () => undefined }: CommitOptions,
+  ): Promise<InsertOutcome> {
+    const query = {
+      ...this.#query(tenant, charges, options),
       ...(timeoutMs !== undefined && { query_timeout: timeoutMs }),
-      values: [tenant, charges.length, priceVersion, ...this.#columns.parameters(charges)],
-    });
-    const row = result.rows[0];
-    if (row === undefined) throw new Error('insert_charges returned no row');
+    };
+    return outcomeOf(await commitStatement<InsertRow>(client, tenant, query, mayBeStored));
+  }
+
+  #query(tenant: string, charges: readonly ChargeRow[], { mode, priceVersion }: InsertOptions) {
     return {
-      insertedIds: row.ids === null ? undefined : new Set(row.ids),
-      lastSequence: BigInt(row.last ?? 0),
+      ...this.#statements[mode],
+      values: [tenant, charges.length, priceVersion, ...this.#columns.parameters(charges)],
     };
   }
 
@@ -94,6 +121,7 @@ export class InsertCharges {
     const priceVersion = `(SELECT price_version FROM journal_head WHERE tenant = ${name})`;
     const values = `${name}, 1, ${priceVersion}, ${this.#columns.sampleArrays()}`;
     return `
+${setTenant(tenant)};
 DO $do$ BEGIN
   EXECUTE $write$ ${this.#statements.expectNew.text} $write$ USING ${values};
   RAISE SQLSTATE '${ROLLED_BACK}';
@@ -126,6 +154,14 @@ SELECT
     THEN set_config('synchronous_commit', 'on', true) END AS durable
 FROM total`;
   }
+}
+
+function outcomeOf({ rows: [row] }: QueryResult<InsertRow>): InsertOutcome {
+  if (row === undefined) throw new Error('insert_charges returned no row');
+  return {
+    insertedIds: row.ids === null ? undefined : new Set(row.ids),
+    lastSequence: BigInt(row.last ?? 0),
+  };
 }
 
 /** Every column but the tenant, which is one value per statement. */

@@ -58,7 +58,7 @@ export class Repricer implements ChargeRepricer {
 
   async #addGroup(tenant: string, query: RepriceQuery, page: RepricePage): Promise<RepricePage> {
     let written: RepricedGroup | undefined;
-    const group = await retriedTransaction(this.#database, this.#options, async (transaction) => {
+    const group = await retriedTransaction(this.#database, tenant, this.#options, async (transaction) => {
       if (written !== undefined && (await areStored(transaction.em, tenant, written.events))) return written;
       return (written = await this.#groups.run(transaction, tenant, query, page));
     });

@@ -12,7 +12,7 @@ import { currentCost } from './current-charges.ts';
 export function createUnpricedUsageReader(reads: ReadConnections): UnpricedUsageReader {
   return {
     read: (tenant, range, limit, { timeoutMs } = {}) =>
-      reads.use((em) => readUsages(em, tenant, range, limit), timeoutMs),
+      reads.use(tenant, (em) => readUsages(em, tenant, range, limit), timeoutMs),
   };
 }
 

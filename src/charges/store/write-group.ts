@@ -1,8 +1,7 @@
 /** One group of requests: what goes into the statement, and what each caller is answered. */
 
-import { withClient } from '../../database/driver.ts';
+import { forTenant, withClient } from '../../database/driver.ts';
 import type { Database } from '../../database/orm.ts';
-import { isStatementError } from '../../database/sql-errors.ts';
 import { inTransaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
 import type { PriceBook, Prices } from '../../prices/index.ts';
@@ -81,14 +80,9 @@ async function insertUnlocked(
   mayBeStored: () => void,
 ): Promise<InsertOutcome> {
   const known = await prices.get(tenant);
-  return withClient(pool, async (client) => {
+  return withClient(pool, (client) => {
     const priceVersion = priceAll(charges, known);
-    try {
-      return await insert.run(client, tenant, charges, { mode, priceVersion });
-    } catch (error) {
-      if (!isStatementError(error)) mayBeStored();
-      throw error;
-    }
+    return insert.commit(client, tenant, charges, { mode, priceVersion }, { mayBeStored });
   });
 }
 
@@ -102,6 +96,7 @@ function insertLocked(
 ): Promise<InsertOutcome> {
   return inTransaction(
     database,
+    tenant,
     async ({ client, em }) => {
       await lockTenant(client, tenant);
       const priceVersion = priceAll(charges, await prices.within(em, tenant));
@@ -155,7 +150,7 @@ async function findEarlier(
   earlier: readonly ChargeRow[],
 ): Promise<Earlier> {
   if (earlier.length === 0) return NOTHING_EARLIER;
-  const em = database.em.fork();
+  const em = forTenant(database.em, tenant);
   const keys = earlier.map(({ requestKey }) => requestKey);
   const stored = byRequest(await findByKeys(em, tenant, 'requestKey', keys));
   const others = keys.filter((key) => !stored.has(key));

@@ -2,10 +2,12 @@
 
 import { NIL } from 'uuid';
 
-import { withClient } from '../../database/driver.ts';
+import { forTenant, withClient } from '../../database/driver.ts';
 import type { Database } from '../../database/orm.ts';
 import { findByKeys } from './find-by-keys.ts';
 import { InsertCharges } from './insert-charges.ts';
+
+const NOTHING = { mode: 'expectNew', priceVersion: 0 } as const;
 
 /**
  * Two probes over the connections of the writers, in the journal of one tenant. Both reject with what PostgreSQL or
@@ -31,9 +33,9 @@ export class WriteProbe {
    */
   async check(): Promise<void> {
     await withClient(this.#database.pool, (client) =>
-      this.#insert.run(client, this.#tenant, [], { mode: 'expectNew', priceVersion: 0 }, this.#answerMs),
+      this.#insert.commit(client, this.#tenant, [], NOTHING, { timeoutMs: this.#answerMs }),
     );
-    await findByKeys(this.#database.em.fork(), this.#tenant, 'requestKey', [NIL]);
+    await findByKeys(forTenant(this.#database.em, this.#tenant), this.#tenant, 'requestKey', [NIL]);
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
+import { forTenant } from '../../database/driver.ts';
 import type { Prices } from '../ports.ts';
 import { PriceBook } from '../price-book.ts';
 import { pricesAfter } from './read-prices.ts';
@@ -15,7 +16,7 @@ interface Tenant {
   next: Promise<PriceBook> | undefined;
 }
 
-/** One per process, on a database that it does not own. A load that fails is tried again by the next caller. */
+/** One per process, on a database that it does not own, which has `pipelining`. A load that fails is tried again by the next caller. */
 export class PriceBooks implements Prices {
   readonly #em: EntityManager;
   readonly #loaded: (tenant: string, version: number) => void;
@@ -70,7 +71,7 @@ export class PriceBooks implements Prices {
 
   #load(tenant: string, state: Tenant): Promise<PriceBook> {
     const { book } = state;
-    const loading = pricesAfter(this.#em.fork(), tenant, book.version).then((prices) => {
+    const loading = pricesAfter(forTenant(this.#em, tenant), tenant, book.version).then((prices) => {
       book.add(prices);
       state.loaded = true;
       this.#loaded(tenant, book.version);

@@ -26,7 +26,7 @@ export class PriceWriter implements PriceRecorder {
   }
 
   async add(tenant: string, requests: readonly PriceRequest[]): Promise<PriceResult[] | RefusedAt> {
-    const outcome = await retriedTransaction(this.#database, this.#options, async (transaction) => {
+    const outcome = await retriedTransaction(this.#database, tenant, this.#options, async (transaction) => {
       await lockTenant(transaction.client, tenant);
       const known = await this.#prices.within(transaction.em, tenant);
       return decideAndInsert(transaction, tenant, requests, known.copy());

@@ -36,7 +36,7 @@ interface Backlog {
 /** Tenants that are looked at in one round. */
 const TENANTS_MAX = 1_000;
 
-/** Works until it is stopped. Does not own the database. */
+/** Works until it is stopped, on a database that it does not own and whose sessions see every tenant. */
 export class UsageFollower {
   readonly #database: Database;
   readonly #options: UsageFollowerOptions;
@@ -105,6 +105,7 @@ export class UsageFollower {
     for (;;) {
       const step = await inTransaction(
         this.#database,
+        tenant,
         (transaction) => followJournal(transaction, tenant, stepEventsMax),
         () => undefined,
       );

@@ -22,23 +22,31 @@ export const SCAN_CHARGES_MAX = 1_000_000;
 export function createUsageReader(reads: ReadConnections, scanMax = SCAN_CHARGES_MAX): UsageReader {
   return {
     page: (tenant, { query, bounds, limit, after }, timeoutMs) =>
-      reads.snapshot(async (em) => {
-        const { statement, asOfSequence } = await prepare(
-          em,
-          tenant,
-          { query, bounds, limit, after },
-          scanMax,
-        );
-        return { rows: usageRows(query, await run(em, statement)), asOfSequence };
-      }, timeoutMs),
+      reads.snapshot(
+        tenant,
+        async (em) => {
+          const { statement, asOfSequence } = await prepare(
+            em,
+            tenant,
+            { query, bounds, limit, after },
+            scanMax,
+          );
+          return { rows: usageRows(query, await run(em, statement)), asOfSequence };
+        },
+        timeoutMs,
+      ),
     async *stream(tenant, { query, bounds }) {
       let asOfSequence = 0n;
       const options = { query, bounds, limit: undefined, after: undefined };
-      const pages = reads.stream<RawUsageRow>(async (em) => {
-        const prepared = await prepare(em, tenant, options, scanMax);
-        ({ asOfSequence } = prepared);
-        return prepared.statement;
-      }, STREAM_ROWS);
+      const pages = reads.stream<RawUsageRow>(
+        tenant,
+        async (em) => {
+          const prepared = await prepare(em, tenant, options, scanMax);
+          ({ asOfSequence } = prepared);
+          return prepared.statement;
+        },
+        STREAM_ROWS,
+      );
       for await (const rows of pages) yield { rows: usageRows(query, rows), asOfSequence };
     },
   };

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 
 import type { ChargeReader, ListQuery } from '../../../src/charges/ports.ts';
-import { explain, statementsOf } from '../../support/explain.ts';
+import { explain, readsOf } from '../../support/explain.ts';
 import { chargeRequest, openTestStore, readerOf, type TestStore } from '../../support/store.ts';
 
 const TENANT = 'default';
@@ -37,13 +37,13 @@ test.each(['newest_first', 'oldest_first'] as const)('are listed by their ids, %
   let after: ListQuery['after'];
   do {
     const from = after;
-    const statements = await statementsOf(store.database.pool, async () => {
+    const statements = await readsOf(store.database.pool, async () => {
       const { charges, next } = await reader.list(TENANT, { ...query, after: from });
       keys.push(...charges.map(({ usageTimeMicros, id }) => `${String(usageTimeMicros)} ${id}`));
       after = next;
     });
-    for (const { sql, values } of statements) {
-      const nodes = await explain(store.database.pool, sql, values);
+    for (const statement of statements) {
+      const nodes = await explain(store.database.pool, TENANT, statement);
       for (const node of nodes.filter(({ relation }) => relation === 'charge')) {
         rowsRead = Math.max(rowsRead, node.rowsRead);
         indexes.add(node.index);

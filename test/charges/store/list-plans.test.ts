@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { firstIdAt } from '../../../src/charges/charge-id.ts';
 import type { ChargeFilter } from '../../../src/charges/charge.ts';
 import type { ChargePage, ChargeReader, ListQuery } from '../../../src/charges/ports.ts';
-import { explain, type PlanNode, statementsOf } from '../../support/explain.ts';
+import { explain, type PlanNode, readsOf } from '../../support/explain.ts';
 import { chargeRequest, openTestStore, readerOf, type TestStore } from '../../support/store.ts';
 
 const TENANT = 'default';
@@ -68,9 +68,9 @@ function list(query: Pick<ListQuery, 'filter' | 'order' | 'after'>): Promise<Cha
 /** The plans of the statements of the second page, or of the first if there is only one. */
 async function plansOf(query: Pick<ListQuery, 'filter' | 'order'>): Promise<PlanNode[][]> {
   const { next: after } = await list({ ...query, after: undefined });
-  const statements = await statementsOf(store.database.pool, () => list({ ...query, after }));
+  const statements = await readsOf(store.database.pool, () => list({ ...query, after }));
   const plans: PlanNode[][] = [];
-  for (const { sql, values } of statements) plans.push(await explain(store.database.pool, sql, values));
+  for (const statement of statements) plans.push(await explain(store.database.pool, TENANT, statement));
   return plans;
 }
 
@@ -112,8 +112,8 @@ test.each(['newest_first', 'oldest_first'] as const)(
     const range = { startTimeMicros: START, endTimeMicros: START + BigInt(GROUPS) * 1000n };
     const blocks: number[] = [];
     for (const filter of [{}, range]) {
-      const [statement] = await statementsOf(store.database.pool, () => list({ filter, order, after }));
-      const [top] = await explain(store.database.pool, statement?.sql ?? '', statement?.values);
+      const [statement] = await readsOf(store.database.pool, () => list({ filter, order, after }));
+      const [top] = await explain(store.database.pool, TENANT, statement);
       blocks.push(top?.blocks ?? NaN);
     }
     expect(blocks[1]).toBeLessThanOrEqual(Number(blocks[0]));

@@ -70,7 +70,7 @@ test('twelve writers in four processes price each charge by the versions before 
   const versionsBefore = await addPrice(1_000_000_000n);
   const databases: Database[] = [];
   for (let process = 0; process < 4; process++) {
-    databases.push(await openTestDatabase(store.url, { poolSizeMax: 3, pipelining: false }));
+    databases.push(await openTestDatabase(store.url, { poolSizeMax: 3 }));
   }
   try {
     const writers = databases.map(

@@ -191,7 +191,9 @@ describe.each(READS)('a caller’s deadline, %s', (_, read) => {
     const [limit, statement, end] = await statementsOf(database.pool, () =>
       read(reader, { timeoutMs: 5_000 }),
     );
-    expect(limit?.sql).toMatch(/^BEGIN READ ONLY; SET LOCAL statement_timeout = \d+$/);
+    expect(limit?.sql).toMatch(
+      /^BEGIN READ ONLY; SET LOCAL charge\.tenant = '\w+'; SET LOCAL statement_timeout = \d+$/,
+    );
     expect(statement?.sql).toMatch(/charge/);
     expect(end?.sql).toBe('COMMIT');
     expect(end?.answeredBefore).toBe(0);

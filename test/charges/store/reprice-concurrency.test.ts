@@ -120,7 +120,7 @@ test('a reprice waits for a void in progress, and then leaves the charge alone',
     page = book.reprice();
     await waitFor('the reprice to wait after it', waiting(2));
   };
-  await inTransaction(book.store.database, lock, () => undefined);
+  await inTransaction(book.store.database, TENANT, lock, () => undefined);
   await voided;
   expect(await page).toMatchObject({ totals: { matchedCharges: 1, changedCharges: 1 } });
   await expectJournalToAgree();

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import type { ChargeFilter } from '../../../src/charges/charge.ts';
 import { scanCharges } from '../../../src/charges/store/reprice-scan.ts';
-import { explain, statementsOf } from '../../support/explain.ts';
+import { forTenant } from '../../../src/database/driver.ts';
+import { explain, readsOf } from '../../support/explain.ts';
 import { END, RepriceStore, START, TENANT } from '../support/reprice.ts';
 
 const GROUPS = 40;
@@ -35,14 +36,14 @@ test.each(FILTERS)('with %s', async (_, members) => {
   const { database } = book.store;
   const filter = { ...members, startTimeMicros: START, endTimeMicros: END };
   const scan = () =>
-    scanCharges(database.em.fork(), TENANT, { filter, includePriced: false, after: undefined });
+    scanCharges(forTenant(database.em, TENANT), TENANT, { filter, includePriced: false, after: undefined });
   const { charges, isLast } = await scan();
   expect(isLast).toBe(filter.importId !== undefined);
   // To the end of a millisecond; a group is made in one or a few.
   expect(charges.length).toBeLessThanOrEqual(isLast ? 0 : SCAN_ROWS + GROUP_SIZE);
 
-  const [statement] = await statementsOf(database.pool, scan);
-  const nodes = await explain(database.pool, statement?.sql ?? '', statement?.values);
+  const [statement] = await readsOf(database.pool, scan);
+  const nodes = await explain(database.pool, TENANT, statement);
   const reads = nodes.filter(({ relation }) => relation === 'charge');
   expect(reads.map(({ type }) => type)).toEqual(['Index Scan']);
   expect(reads[0]?.rows).toBeLessThanOrEqual(SCAN_ROWS + GROUP_SIZE);

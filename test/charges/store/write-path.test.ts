@@ -244,9 +244,9 @@ describe('a failing write', () => {
       const client = await original();
       if (!away) return client;
       const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      // The first statement with both charges is committed, and its reply is lost.
+      // The first transaction with both charges is committed, and its replies are lost: BEGIN, the statement, COMMIT.
       client.query = async (...args: unknown[]) => {
-        if (writer.queuedCharges === 0 && young !== undefined && writes++ === 0) await query(...args);
+        if (writer.queuedCharges === 0 && young !== undefined && writes++ < 3) await query(...args);
         throw new Error('Connection terminated unexpectedly');
       };
       return client;

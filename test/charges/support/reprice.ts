@@ -53,7 +53,7 @@ export class RepriceStore {
 
   static async open(): Promise<RepriceStore> {
     const store = await openTestStore();
-    return new RepriceStore(store, await openTestDatabase(store.url, { poolSizeMax: 3, pipelining: false }));
+    return new RepriceStore(store, await openTestDatabase(store.url, { poolSizeMax: 3 }));
   }
 
   newPriceBooks(): PriceBooks {

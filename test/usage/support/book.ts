@@ -66,7 +66,7 @@ export class UsageStore {
 
   static async open(): Promise<UsageStore> {
     const store = await openTestStore();
-    return new UsageStore(store, await openTestDatabase(store.url, { poolSizeMax: 3, pipelining: false }));
+    return new UsageStore(store, await openTestDatabase(store.url, { poolSizeMax: 3 }));
   }
 
   /** The book of a new tenant. */
@@ -172,6 +172,7 @@ export class UsageBook {
   follow(eventsMax: number, database = this.#parts.store.database): Promise<FollowedStep | undefined> {
     return inTransaction(
       database,
+      this.tenant,
       (transaction) => followJournal(transaction, this.tenant, eventsMax),
       () => undefined,
     );

@@ -58,7 +58,7 @@ const noStream: StreamCheck = () => Promise.resolve();
 
 export async function openReconcileBook(stream: StreamCheck = noStream): Promise<ReconcileBook> {
   const store = await openTestStore();
-  const comparisons = await openTestDatabase(store.url, { poolSizeMax: 1, pipelining: false });
+  const comparisons = await openTestDatabase(store.url, { poolSizeMax: 1 });
   const reconciler = createReconciler(comparisons, new ReadConnections(comparisons, 100), {
     retryAfterMs: 100,
     stream,
@@ -66,6 +66,7 @@ export async function openReconcileBook(stream: StreamCheck = noStream): Promise
   const follow = async (eventsMax = 1_000_000): Promise<void> => {
     await inTransaction(
       store.database,
+      TENANT,
       (transaction) => followJournal(transaction, TENANT, eventsMax),
       () => undefined,
     );

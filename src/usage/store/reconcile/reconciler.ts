@@ -1,7 +1,7 @@
 /** Runs of Reconcile: one at a time for each tenant, on a connection of their own. */
 
 import type { Database } from '../../../database/orm.ts';
-import { onClient, withClient } from '../../../database/driver.ts';
+import { withClient } from '../../../database/driver.ts';
 import type { ReadConnections } from '../../../database/read-connections.ts';
 import { overloaded, ServiceError } from '../../../errors/failure.ts';
 import type { Reconciler, StreamCheck } from '../../ports.ts';
@@ -48,16 +48,15 @@ export function createReconciler(
       if (isRunning) throw busy();
       isRunning = true;
       try {
-        return await connections.use(() =>
+        return await connections.use(tenant, () =>
           withClient(database.pool, async (client) => {
-            const em = onClient(database.em, client);
             const lock = [LOCK_CLASS, tenant];
             const { rows } = await client.query<{ locked: boolean }>(
               'SELECT pg_try_advisory_lock($1, hashtext($2)) AS locked',
               lock,
             );
             if (!rows[0]?.locked) throw busy();
-            const session = new ReconcileSession(em, client, signal);
+            const session = new ReconcileSession(database.em, client, tenant, signal);
             try {
               return await runChecks(session, tenant, options, { ...events, signal, stream });
             } finally {

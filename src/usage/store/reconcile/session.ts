@@ -5,29 +5,33 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import type { EntityManager } from '@mikro-orm/postgresql';
 
+import { forTenant, onClient } from '../../../database/driver.ts';
 import { type Transaction, transactionOn } from '../../../database/transaction.ts';
 
 /** No pause is longer, so that a run ends. */
 const PAUSE_MAX_MS = 2_000;
 
-/** One for each run. Owns nothing. */
+/** One for each run, for one tenant. Owns nothing. */
 export class ReconcileSession {
   readonly #em: EntityManager;
   readonly #client: ClientBase;
+  readonly #tenant: string;
   readonly #signal: AbortSignal;
 
-  constructor(em: EntityManager, client: ClientBase, signal: AbortSignal) {
-    this.#em = em;
+  /** `client`: a connection of the database of `em`, without an open transaction. */
+  constructor(em: EntityManager, client: ClientBase, tenant: string, signal: AbortSignal) {
+    this.#em = forTenant(em, tenant, { client });
     this.#client = client;
+    this.#tenant = tenant;
     this.#signal = signal;
   }
 
-  /** Its statements run on the connection of the run. */
+  /** Its statements read, on the connection of the run. */
   get em(): EntityManager {
     return this.#em;
   }
 
-  /** Runs one statement, and then pauses as long as it took: the run takes half of one core at most. */
+  /** Runs one statement that reads, and then pauses as long as it took: the run takes half of one core at most. */
   async read<Row>(sql: string, parameters: Readonly<Record<string, unknown>>): Promise<Row[]> {
     const startedAt = performance.now();
     const rows = await this.#execute<Row>(sql, parameters);
@@ -36,9 +40,17 @@ export class ReconcileSession {
     return rows;
   }
 
+  /** Runs one statement that writes. */
+  async write(sql: string, parameters: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.transaction(({ em }) =>
+      em.execute(sql, { ...parameters }, { loggerContext: em.getLoggerContext() }),
+    );
+  }
+
   /** Runs `work` in a transaction. */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return transactionOn({ em: this.#em, client: this.#client }, work);
+    const client = this.#client;
+    return transactionOn({ em: onClient(this.#em, client), client }, this.#tenant, work);
   }
 
   #execute<Row>(sql: string, parameters: Readonly<Record<string, unknown>>): Promise<Row[]> {

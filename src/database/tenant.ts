@@ -1,0 +1,24 @@
+/**
+ * The tenant that a session of PostgreSQL works for. Row-level security shows it the rows of that tenant, and lets it
+ * write no others.
+ *
+ * - A call names its tenant for each transaction. The setting ends with the transaction, so the next user of the
+ *   connection finds none.
+ * - The service's own work over all tenants has connections of its own (`everyTenant` of `openDatabase`).
+ * - Without either, a session sees no row.
+ */
+
+import { escapeLiteral } from 'pg';
+
+const SETTING = 'charge.tenant';
+/** No tenant has this name. */
+const EVERY_TENANT = '*';
+
+/** SQL for a session that works for all tenants. */
+export const SET_EVERY_TENANT = `SET ${SETTING} = '${EVERY_TENANT}'`;
+
+/** SQL that names the tenant of the transaction that is open. Throws if the name stands for none or for all. */
+export function setTenant(tenant: string): string {
+  if (tenant === '' || tenant === EVERY_TENANT) throw new Error(`"${tenant}" is not a tenant`);
+  return `SET LOCAL ${SETTING} = ${escapeLiteral(tenant)}`;
+}
