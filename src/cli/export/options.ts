@@ -4,7 +4,8 @@ import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { throwFaults } from '../command.ts';
 import { addCommonFlags, readConnection, type Connection } from '../corrections/flags.ts';
-import { addFilterFlags, readFilter } from './filter.ts';
+import { addFilterFlags, readFilter } from '../filter-flags.ts';
+import { readRange } from '../time.ts';
 import { FORMAT_NAMES, formatOfFile, type FormatName } from './format.ts';
 import type { ChargeFilter } from '../../../generated/charge/v1/charge_service.ts';
 
@@ -20,6 +21,8 @@ export interface ExportOptions extends Connection {
 }
 
 interface RawFlags {
+  readonly from?: string;
+  readonly to?: string;
   readonly format?: string;
   readonly output?: string;
   readonly force?: boolean;
@@ -33,7 +36,12 @@ export function addFlags(command: Command): void {
     .option('--format <name>', 'csv, ndjson, parquet or focus (default: by the ending of the file, else csv)')
     .option('-o, --output <file>', 'where to write (default: standard output)')
     .option('--force', 'replace the file if it is there');
-  addFilterFlags(command.optionsGroup('Which charges (all that are given must match):'));
+  addFilterFlags(
+    command
+      .optionsGroup('Which charges (all that are given must match):')
+      .option('--from <time>', 'usage from this moment on: 2026-09-01, or 2026-09-01T10:00:00+02:00')
+      .option('--to <time>', 'usage before this moment'),
+  );
   command.option('--include-corrected', 'also charges that were voided or amended, which do not count');
 }
 
@@ -53,7 +61,8 @@ export function readOptions(command: Command): ExportOptions {
     faults.push('--json prints on standard output, so the charges need --output FILE');
   if (output === undefined && format === 'parquet' && process.stdout.isTTY)
     faults.push('Parquet is not for a terminal: --output FILE writes a file');
-  const filter = readFilter(command, faults);
+  const { from: startTime, to: endTime } = readRange(flags, faults);
+  const filter = { ...readFilter(command, faults), startTime, endTime };
   throwFaults(faults);
   return { ...connection, format, output, force, filter, includeCorrected };
 }

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { RunCommand } from '../command.ts';
 import { DIMENSION_NAMES } from './dimensions.ts';
-import { collect } from './filter-flags.ts';
+import { collect } from '../filter-flags.ts';
 import { MEASURE_NAMES } from './measures.ts';
 import { addUsageFlags, readTopOptions, readUsageOptions } from './options.ts';
 import { runUsage } from './run.ts';

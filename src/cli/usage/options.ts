@@ -6,7 +6,7 @@ import { readNumber, throwFaults } from '../command.ts';
 import { addCommonFlags, readConnection, type Connection } from '../corrections/flags.ts';
 import { quote } from '../import/values.ts';
 import { readDimensions, type Dimension } from './dimensions.ts';
-import { addFilterFlags, readFilter } from './filter-flags.ts';
+import { addFilterFlags, readFilter } from '../filter-flags.ts';
 import { readMeasure, type Measure } from './measures.ts';
 import { readUsageRange, type Range, type RangeFlags } from './range.ts';
 import { readWindow, type WindowName } from './windows.ts';

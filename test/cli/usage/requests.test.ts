@@ -148,6 +148,7 @@ describe('wrong flags', () => {
     [['usage', '--provider', 'openay'], '--provider: "openay" is none of openai, meta_ai,'],
     [['usage', '--type', 'chatter'], '--type: "chatter" is none of completion, plugin, tool'],
     [['usage', '--label', 'team'], '--label: "team" is not KEY=VALUE'],
+    [['usage', '--label', 'a=1', '--label', 'a=2'], '--label: "a" is given twice'],
     [['usage', '--user', ''], '--user: it is empty'],
     [['usage', '--import', '7'], '"7" is not the id of an import, which is a UUID'],
     [['top'], 'say of what: users, models, providers, sessions, regions or labels:KEY'],
