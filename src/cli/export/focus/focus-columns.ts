@@ -11,7 +11,7 @@ import {
   unpricedReasonToJSON,
   usageKindToJSON,
 } from '../../../../generated/charge/v1/money.ts';
-import { timeOf } from '../cell-text.ts';
+import { timeOf } from '../../cell-text.ts';
 import { labelText } from '../label-text.ts';
 import { decimalText } from '../../money.ts';
 import { microsOf } from '../../time.ts';
