@@ -51,6 +51,18 @@ export async function openQuestion(options: UsageOptions, session: Session): Pro
   return { options, session, total, asOf, measure, currency };
 }
 
+/** Why what was asked for cannot be compared; undefined: it is compared, or there are no charges. */
+export function comparisonFault({ options, total, measure, currency }: Question): string | undefined {
+  const { order } = options;
+  if (total.charges === 0n || order === 'window') return undefined;
+  if (order?.amounts && !measure.amounts)
+    return `No charge has a ${order.text}, so ${measure.text} are compared instead.`;
+  const amounts = measure.amounts?.(total);
+  if (!amounts || amounts.some(({ currencyCode }) => currencyCode === currency)) return undefined;
+  const codes = amounts.map(({ currencyCode }) => currencyCode).join(', ');
+  return `No charge has a ${measure.text} in ${currency}${codes && `, but in ${codes}`}.`;
+}
+
 /** What a question of this run is about. */
 export interface Parts {
   /** By the dimensions. */
