@@ -1,6 +1,6 @@
 /** Charges as the events of the journal add them to totals and take them out again. */
 
-import { JOURNAL_KIND, journalEntries } from '../../journal/index.ts';
+import { JOURNAL_KIND, journalGroups } from '../../journal/index.ts';
 import { currentCost } from './current-charges.ts';
 
 /** The columns of `charge` that totals need, apart from the cost. */
@@ -43,8 +43,8 @@ const CURRENT = `${COLUMN_LIST}, ${currentCost('cost_nanos')} AS cost_nanos, ${c
 const byKey = (table: string, alias: string, id: string): string =>
   `CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE tenant = (SELECT :tenant::text) AND id = ${id} OFFSET 0) AS ${alias}`;
 const chargeOf = (id: string): string => byKey('charge', 'charge', id);
-const CORRECTION = byKey('correction', 'correction', 'entry.id');
-const REVISION = byKey('cost_revision', 'revision', 'entry.id');
+const CORRECTION = byKey('correction', 'correction', 'ANY (entry.ids)');
+const REVISION = byKey('cost_revision', 'revision', 'ANY (entry.ids)');
 
 /** The latest cost of `charge`: nothing gives a charge another cost after its correction. */
 const LATEST = `LEFT JOIN LATERAL (
@@ -61,8 +61,8 @@ const LATEST = `LEFT JOIN LATERAL (
 export function signedCharges(after: string, upTo: string): string {
   const { created, voided, amended, repriced } = JOURNAL_KIND;
   return `
-WITH entry AS MATERIALIZED (${journalEntries(after, upTo)})
-SELECT 1 AS sign, ${RECORDED} FROM entry ${chargeOf('entry.id')} WHERE kind = ${created}
+WITH entry AS MATERIALIZED (${journalGroups(after, upTo)})
+SELECT 1 AS sign, ${RECORDED} FROM entry ${chargeOf('ANY (entry.ids)')} WHERE kind = ${created}
 UNION ALL
 SELECT -1, ${CURRENT} FROM entry ${CORRECTION} ${chargeOf('correction.charge_id')} ${LATEST}
 WHERE kind IN (${voided}, ${amended})
