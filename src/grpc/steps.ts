@@ -1,6 +1,7 @@
 /** What happens to every call before its handler, in one ordered list. */
 
 import { type Failure, type FieldViolation, malformedMessage, validationFailed } from '../errors/failure.ts';
+import type { CallHeaders } from './call-headers.ts';
 import type { LoggedCall } from './call-log.ts';
 import type { MethodMetrics, RpcContext } from './context.ts';
 
@@ -14,7 +15,7 @@ export interface RequestRules<Req> {
 }
 
 /** A call as the steps see it. */
-export interface Call<Req> extends LoggedCall {
+export interface Call<Req> extends LoggedCall, CallHeaders {
   readonly context: RpcContext;
   readonly rules: RequestRules<Req>;
   readonly counters: MethodMetrics;

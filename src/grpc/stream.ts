@@ -10,6 +10,7 @@ import type { MethodMetrics, MethodName, RpcContext } from './context.ts';
 import { startingStream } from './http2-server.ts';
 import { failureOf } from './internal-error.ts';
 import type { LongStream, StreamKind } from './long-streams.ts';
+import { type PeerCertificate, peerCertificateOf } from './peer-certificate.ts';
 import type { RpcMethod } from './service.ts';
 import { toCallError } from './status.ts';
 import { admit, admitStreamOfRequests, type Call, type RequestRules } from './steps.ts';
@@ -115,6 +116,10 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   header(name: string): string | undefined {
     return headerOf(this.#call.metadata, name);
+  }
+
+  certificate(): PeerCertificate | undefined {
+    return peerCertificateOf(this.#call);
   }
 
   /** Aborted as soon as the stream is over, however it ended. */

@@ -11,6 +11,7 @@ import { logFailedCall } from './call-log.ts';
 import { type Encoder, encodeTransient } from './codec.ts';
 import type { MethodMetrics, MethodName, RpcContext } from './context.ts';
 import { failureOf } from './internal-error.ts';
+import { type PeerCertificate, peerCertificateOf } from './peer-certificate.ts';
 import type { RunningCall } from './running-calls.ts';
 import type { RpcMethod } from './service.ts';
 import { prepareFailure, toCallError } from './status.ts';
@@ -125,6 +126,10 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
 
   header(name: string): string | undefined {
     return headerOf(this.#call.metadata, name);
+  }
+
+  certificate(): PeerCertificate | undefined {
+    return peerCertificateOf(this.#call);
   }
 
   get aborted(): boolean {

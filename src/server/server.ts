@@ -13,6 +13,7 @@ import { ContractRules } from '../grpc/validation.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
+import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
 import { createStreamCheck } from './stream-check.ts';
@@ -37,6 +38,8 @@ export interface OpenServer {
    * this service listen on the same address.
    */
   listen(options?: { readonly shared: boolean }): Promise<number>;
+  /** Shows this certificate to new connections. With TLS, `listen()` needs one. */
+  setCertificate(certificate: ServerCertificate): void;
   /** Tells whether events reach the stream; the health service shows it as `charge.v1.events`. */
   relayPublishing(publishing: boolean): void;
   /** Refuses new calls, finishes those in progress within `timeoutMs`, and closes everything. */
@@ -49,6 +52,7 @@ const EVENTS_SERVICE = 'charge.v1.events';
 type ServerConfig = Pick<
   Config,
   | 'listen'
+  | 'tls'
   | 'writers'
   | 'inFlightCallsMax'
   | 'streamsMax'
@@ -77,6 +81,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     logger,
     metrics: metrics.rpc,
     limits: { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax },
+    tls: config.tls,
     // Until there are credentials, every caller is the one tenant.
     tenantOf: () => DEFAULT_TENANT,
   });
@@ -97,6 +102,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
       await judged;
       return rpc.bind(config.listen, { shared });
     },
+    setCertificate: (certificate) => rpc.setCertificate(certificate),
     relayPublishing: (publishing) => rpc.setServing(EVENTS_SERVICE, publishing),
     drain: async (timeoutMs) => {
       watch.stop();
