@@ -1,8 +1,10 @@
 /** A pure function from the environment to a frozen configuration, or to every fault at once. */
 
+import { BlockList, isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 
 import { DatabaseUrlError, parseDatabaseUrl } from './database/database-url.ts';
+import { CLIENT_CERTIFICATE_RULES, readCertificate, type TlsFiles } from './tls/certificate.ts';
 
 /** Where a server listens. Port 0: any free port. */
 export interface Address {
@@ -14,6 +16,8 @@ export interface Address {
 export interface Config {
   readonly listen: Address;
   readonly metricsListen: Address;
+  /** Undefined: plain text on both addresses. */
+  readonly tls: TlsFiles | undefined;
   /** Undefined: an embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** Undefined: an embedded nats-server under `dataDir`. */
@@ -66,15 +70,24 @@ export class ConfigError extends Error {
   }
 }
 
+/** Reads the files of a certificate and says what is wrong with them. */
+const certificateFaults = (files: TlsFiles): readonly string[] => readCertificate(files).faults;
+
 /**
  * Reads the variables that the README lists. Blanks and line ends around a value are removed, because some readers of
- * `.env` files leave them there. An empty variable counts as unset.
+ * `.env` files leave them there. An empty variable counts as unset. `faultsOf` judges the files of the certificate.
  */
-export function configFromEnv(env: Readonly<Record<string, string | undefined>>): Config {
+export function configFromEnv(
+  env: Readonly<Record<string, string | undefined>>,
+  faultsOf = certificateFaults,
+): Config {
   const reader = new Reader(env);
+  const listen = reader.address('LISTEN', DEFAULT_LISTEN);
+  const metricsListen = reader.address('METRICS_LISTEN', '127.0.0.1:9464');
   const config: Config = {
-    listen: reader.address('LISTEN', DEFAULT_LISTEN),
-    metricsListen: reader.address('METRICS_LISTEN', '127.0.0.1:9464'),
+    listen,
+    metricsListen,
+    tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, faultsOf),
     databaseUrl: reader.databaseUrl('DATABASE_URL'),
     natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:']),
     dataDir: reader.text('DATA_DIR') ?? '.data',
@@ -98,6 +111,16 @@ export function configFromEnv(env: Readonly<Record<string, string | undefined>>)
 /** `host:port`, with brackets around an IPv6 host. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8);
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** Whether only this machine reaches what listens there. Of names, only `localhost` is known to be so. */
+export function isLoopback({ host }: Address): boolean {
+  const version = isIP(host);
+  return version === 0 ? host === 'localhost' : LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }
 
 /** Where a client on this machine calls a server that listens on `address`, which may be every interface. */
@@ -131,7 +154,7 @@ class Reader {
     return text || undefined;
   }
 
-  oneOf<T extends string>(name: string, choices: readonly T[], fallback: T): T {
+  oneOf<T extends string, F extends T | undefined>(name: string, choices: readonly T[], fallback: F): T | F {
     const text = this.text(name);
     if (text === undefined) return fallback;
     const choice = choices.find((candidate) => candidate === text.toLowerCase());
@@ -153,6 +176,41 @@ class Reader {
     const address = parseAddress(text);
     if (address === undefined) this.#fault(name, ADDRESS_RULE, text);
     return address ?? { host: '127.0.0.1', port: 0 };
+  }
+
+  /** Without TLS, every address has to be one of this machine only, unless that is wanted. */
+  tls(
+    listening: Readonly<Record<string, Address>>,
+    faultsOf: (files: TlsFiles) => readonly string[],
+  ): TlsFiles | undefined {
+    const certFile = this.text('TLS_CERT_FILE');
+    const keyFile = this.text('TLS_KEY_FILE');
+    const clientCaFile = this.text('TLS_CLIENT_CA_FILE');
+    const clientCertificate = this.oneOf('TLS_CLIENT_CERTIFICATE', CLIENT_CERTIFICATE_RULES, undefined);
+    const allowsInsecure = this.oneOf('ALLOW_INSECURE', ['true', 'false'], 'false') === 'true';
+    if (clientCertificate !== undefined && clientCaFile === undefined)
+      this.faults.push(
+        'TLS_CLIENT_CERTIFICATE needs TLS_CLIENT_CA_FILE, the authorities of these certificates',
+      );
+    if (certFile !== undefined && keyFile !== undefined) {
+      const files = { certFile, keyFile, clientCaFile, clientCertificate: clientCertificate ?? 'required' };
+      this.faults.push(...faultsOf(files));
+      return files;
+    }
+    if (certFile !== undefined || keyFile !== undefined || clientCaFile !== undefined) {
+      this.faults.push(
+        'TLS_CERT_FILE and TLS_KEY_FILE must both be set for TLS, or none of the TLS variables',
+      );
+      return undefined;
+    }
+    const open = Object.keys(listening).filter((name) => !isLoopback(listening[name] as Address));
+    if (open.length > 0 && !allowsInsecure) {
+      this.faults.push(
+        `${open.join(' and ')}: other machines can connect, and without TLS everything is sent in plain text. Set ` +
+          'TLS_CERT_FILE and TLS_KEY_FILE, or ALLOW_INSECURE=true if nobody else is on this network',
+      );
+    }
+    return undefined;
   }
 
   databaseUrl(name: string): string | undefined {

@@ -26,7 +26,7 @@ configFromEnv(new Proxy({}, { get: (_, name) => void (typeof name === 'string' &
 /** Of the embedded servers, which the image does not have. */
 const EMBEDDED_ONLY = ['DATA_DIR', 'EMBEDDED_POSTGRES_PORT', 'EMBEDDED_NATS_PORT'];
 /** Decided by docker-compose.yml itself. */
-const FIXED = ['LISTEN', 'METRICS_LISTEN', 'DATABASE_URL', 'NATS_URL'];
+const FIXED = ['LISTEN', 'METRICS_LISTEN', 'ALLOW_INSECURE', 'DATABASE_URL', 'NATS_URL'];
 const passed = variables.filter((name) => ![...EMBEDDED_ONLY, ...FIXED].includes(name));
 
 /** The services as Compose sees them with these variables. */
