@@ -8,7 +8,7 @@ import {
   PermissionViolationError,
 } from '@nats-io/transport-node';
 
-import { EVENT_SUBJECTS, type EventFormat } from './event-message.ts';
+import { type EventFormat, sourceOf, subjectsOf } from './event-message.ts';
 import { JetStreamPublisher, PublishError } from './publisher.ts';
 import type { StreamCondition } from './stream-condition.ts';
 import { checkStream, type StreamOptions } from './stream.ts';
@@ -19,11 +19,12 @@ export interface Broker {
   /** Makes the stream if it is missing, and says whether it stores the events. Rejects if nothing answers. */
   checkStream(): Promise<StreamCondition>;
   /**
-   * Tells the publisher what the stream ends with now, and resolves to the last of our events there, or
-   * undefined if there is none. If anybody else publishes afterwards, the next batch fails; otherwise it
-   * would be stored after the wrong message.
+   * Tells the publisher what the stream ends with now. If anybody else publishes afterwards, the next batch fails;
+   * otherwise it would be stored after the wrong message.
    */
-  synchronize(): Promise<PublishedEvent | undefined>;
+  synchronize(): Promise<void>;
+  /** The last event of a tenant in the stream, or undefined if there is none. */
+  lastPublished(tenant: string): Promise<PublishedEvent | undefined>;
   /** Resolves when the connection is lost for good. */
   readonly closed: Promise<void>;
   close(): Promise<void>;
@@ -56,15 +57,14 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     void watchPermissions(connection, publisher);
     const synchronize = async () => {
       const { state } = await manager.streams.info(stream.name);
-      // In this order: what is published in between is then noticed, because it has a greater number.
-      const last = await lastPublished(manager, stream.name);
       publisher.continueAfter(state.last_seq);
-      return last;
     };
+    const unreadable = silent('the last message of the stream cannot be read');
     return {
       publisher,
       checkStream: () => checkStream(manager, stream).catch(silent('the stream cannot be checked')),
-      synchronize: () => synchronize().catch(silent('the last message of the stream cannot be read')),
+      synchronize: () => synchronize().catch(unreadable),
+      lastPublished: (tenant) => lastPublished(manager, stream.name, tenant).catch(unreadable),
       closed: connection.closed().then(() => publisher.close()),
       close: () => closeConnection(connection, publisher),
     };
@@ -117,12 +117,16 @@ async function watchPermissions(connection: NatsConnection, publisher: JetStream
 }
 
 /** Asks for each subject: somebody else may have published on `charge.something`. */
-async function lastPublished(manager: JetStreamManager, stream: string): Promise<PublishedEvent | undefined> {
+async function lastPublished(
+  manager: JetStreamManager,
+  stream: string,
+  tenant: string,
+): Promise<PublishedEvent | undefined> {
   const found = await Promise.all(
-    EVENT_SUBJECTS.map((subject) => manager.streams.getMessage(stream, { last_by_subj: subject })),
+    subjectsOf(tenant).map((subject) => manager.streams.getMessage(stream, { last_by_subj: subject })),
   );
   const last = found.reduce((a, b) => (a !== null && (b === null || a.seq > b.seq) ? a : b), null);
-  if (last === null) return undefined;
+  if (last?.header.get('ce-source') !== sourceOf(tenant)) return undefined;
   const sequence = last.header.get('ce-sequence');
   return /^\d+$/.test(sequence) ? { id: last.header.get('ce-id'), sequence: BigInt(sequence) } : undefined;
 }

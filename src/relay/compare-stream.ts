@@ -119,10 +119,9 @@ class Run {
     const { signal, found } = this.#comparison;
     const doubled = new NumberRanges((first, last) => found({ kind: 'doubled', first, last }));
     const foreign = new NumberRanges((first, last) => found({ kind: 'foreign', first, last }));
-    const total = BigInt(info.state.messages);
-    for await (const { messages, read } of readHeaders(this.#connection, info)) {
-      await this.#compare(messages, doubled, foreign);
-      await this.#comparison.progress(BigInt(Math.min(read, info.state.messages)), total);
+    for await (const page of readHeaders(this.#connection, info, this.#comparison.tenant)) {
+      await this.#compare(page.messages, doubled, foreign);
+      await this.#comparison.progress(BigInt(Math.min(page.read, page.total)), BigInt(page.total));
       if (signal.aborted) return;
     }
     await doubled.end();
@@ -136,15 +135,14 @@ class Run {
   ): Promise<void> {
     const { tenant } = this.#comparison;
     const source = sourceOf(tenant);
-    // Each tenant is compared by itself.
-    const own = messages.filter(
-      (message) => message.source === source || !message.source.startsWith(SOURCES),
+    const named = messages.filter(
+      (message) =>
+        message.source === source && message.sequence !== undefined && message.id === message.messageId,
     );
-    const named = own.filter(({ id, messageId, sequence }) => sequence !== undefined && id === messageId);
     const events = named.map(({ id, sequence = 0n }) => ({ id, sequence }));
     const unknown = events.length === 0 ? new Set() : await findUnknownEvents(this.#em, tenant, events);
-    const known = new Set(named.filter((message, place) => message.source === source && !unknown.has(place)));
-    for (const message of own) {
+    const known = new Set(named.filter((_, place) => !unknown.has(place)));
+    for (const message of messages) {
       const { sequence, streamSequence } = message;
       if (sequence === undefined || !known.has(message)) {
         await foreign.add(streamSequence);
@@ -214,9 +212,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof ServiceError) return error.message;
   throw error;
 }
-
-/** How the source of the events of any tenant begins. */
-const SOURCES = sourceOf('');
 
 function later(a: bigint, b: bigint): bigint {
   return a > b ? a : b;

@@ -9,7 +9,7 @@ import type { StreamOptions } from './stream.ts';
 
 /** The stream that outside consumers know. */
 export const STREAM_NAME = 'CHARGES';
-const STREAM_SUBJECTS = ['charge.>', 'budget.>'];
+const STREAM_SUBJECTS = ['charge.>', 'budget.>', 'user_profile.>'];
 
 /** The stream that the relay makes if there is none. */
 export function streamOptions(config: Pick<Config, 'eventMaxAgeMs' | 'streamReplicas'>): StreamOptions {
@@ -40,6 +40,8 @@ export function createRelay(
     {
       format: config.eventFormat,
       batchSizeMax: 1_000,
+      // Half a second to a second, which a tenant with a single new event may have to wait.
+      roundSizeMax: 20_000,
       recentBytesMax: 32 * 1024 * 1024,
       ackTimeoutMs: 5_000,
       pollMs: 250,

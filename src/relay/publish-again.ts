@@ -69,7 +69,7 @@ async function publish(
   const message = eventMessage(event, format);
   const encoded = encodeHeaders(message, format, `Nats-Expected-Stream: ${stream}`);
   const reply = await connection
-    .request(subjectOf(message.kind), message.payload, {
+    .request(subjectOf(message), message.payload, {
       headers: { encode: () => encoded } as unknown as MsgHdrs,
       timeout: ACK_TIMEOUT_MS,
     })
