@@ -1,15 +1,11 @@
 /** The connection to NATS. If anything is wrong with it, a new one replaces it. */
 
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import {
-  connect,
-  type NatsConnection,
-  type NodeConnectionOptions,
-  PermissionViolationError,
-} from '@nats-io/transport-node';
+import { type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 
 import { type EventFormat, sourceOf, subjectsOf } from './event-message.ts';
-import { JetStreamPublisher, PublishError } from './publisher.ts';
+import { connectToNats, type NatsAddress, silent } from './nats-connection.ts';
+import { JetStreamPublisher } from './publisher.ts';
 import type { StreamCondition } from './stream-condition.ts';
 import { checkStream, type StreamOptions } from './stream.ts';
 
@@ -36,21 +32,16 @@ export interface PublishedEvent {
   readonly sequence: bigint;
 }
 
-/** How to reach NATS. */
-export interface BrokerOptions {
-  /** `nats://user:password@host:port` or `tls://…`, several separated by commas. */
-  readonly url: string;
+/** How to reach NATS, and what is published there. */
+export interface BrokerOptions extends NatsAddress {
   readonly stream: StreamOptions;
   readonly format: EventFormat;
-  readonly connectTimeoutMs: number;
 }
 
-/** Connects once. Rejects with a silent {@link PublishError} if that fails; the caller tries again. */
+/** Connects once. Rejects with a silent `PublishError` if that fails; the caller tries again. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const { stream, connectTimeoutMs } = options;
-  const connection = await connect(connectionOptions(options, 'charge-service relay')).catch(
-    silent('cannot connect'),
-  );
+  const connection = await connectToNats(options, 'charge-service relay');
   try {
     const manager = await jetstreamManager(connection, { timeout: connectTimeoutMs });
     const publisher = new JetStreamPublisher(connection, stream.name, options.format);
@@ -72,40 +63,6 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     await connection.close();
     return silent('JetStream does not answer')(error);
   }
-}
-
-/** Throws what the client has thrown, with the place where it happened. */
-export function silent(place: string): (error: unknown) => never {
-  return (error) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new PublishError(`${place}: ${reason}`, 'silent', error);
-  };
-}
-
-/** How to connect to `url` under this name. */
-export function connectionOptions(
-  { url, connectTimeoutMs }: Pick<BrokerOptions, 'url' | 'connectTimeoutMs'>,
-  name: string,
-): NodeConnectionOptions {
-  const servers = url.split(',').map((part) => new URL(part.trim()));
-  const [first] = servers;
-  if (first === undefined) throw new RangeError('no NATS server given');
-  const credentials = first.password
-    ? { user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
-    : first.username
-      ? { token: decodeURIComponent(first.username) }
-      : {};
-  return {
-    servers: servers.map(({ host }) => host),
-    ...credentials,
-    ...(first.protocol === 'tls:' && { tls: {} }),
-    name,
-    timeout: connectTimeoutMs,
-    // The relay reconnects by itself: what the client buffers while it is away would be sent twice.
-    reconnect: false,
-    pingInterval: 5_000,
-    maxPingOut: 2,
-  };
 }
 
 /** Ends with the connection. */

@@ -11,6 +11,10 @@ import type { StreamOptions } from './stream.ts';
 export const STREAM_NAME = 'CHARGES';
 const STREAM_SUBJECTS = ['charge.>', 'budget.>', 'user_profile.>'];
 
+/** What the relay and the comparison take from the configuration. */
+export type RelayConfig = Pick<Config, 'eventFormat' | 'eventMaxAgeMs' | 'streamReplicas'> &
+  Partial<Pick<Config, 'natsAccess'>>;
+
 /** The stream that the relay makes if there is none. */
 export function streamOptions(config: Pick<Config, 'eventMaxAgeMs' | 'streamReplicas'>): StreamOptions {
   return {
@@ -27,16 +31,22 @@ export function streamOptions(config: Pick<Config, 'eventMaxAgeMs' | 'streamRepl
  * it and then closes the database. `overrides` are for tests.
  */
 export function createRelay(
-  config: Pick<Config, 'eventFormat' | 'eventMaxAgeMs' | 'streamReplicas'>,
+  config: RelayConfig,
   em: EntityManager,
   natsUrl: string,
   events: RelayEvents,
   overrides: Partial<RelayOptions> = {},
 ): Relay {
-  const stream = streamOptions(config);
+  const broker = {
+    url: natsUrl,
+    access: config.natsAccess,
+    stream: streamOptions(config),
+    format: config.eventFormat,
+    connectTimeoutMs: 5_000,
+  };
   return new Relay(
     em,
-    () => openBroker({ url: natsUrl, stream, format: config.eventFormat, connectTimeoutMs: 5_000 }),
+    () => openBroker(broker),
     {
       format: config.eventFormat,
       batchSizeMax: 1_000,

@@ -9,8 +9,8 @@ import {
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 
-import { silent } from './broker.ts';
 import { subjectsOf } from './event-message.ts';
+import { silent } from './nats-connection.ts';
 
 /** A message on a subject of a tenant's events. Texts are empty if the message does not have the header. */
 export interface EventHeaders {
