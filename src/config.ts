@@ -5,6 +5,12 @@ import { availableParallelism } from 'node:os';
 
 import { DatabaseUrlError, parseDatabaseUrl } from './database/database-url.ts';
 import { CLIENT_CERTIFICATE_RULES, readCertificate, type TlsFiles } from './tls/certificate.ts';
+import {
+  NATS_ACCESS_VARIABLES,
+  type NatsAccess,
+  NatsAccessError,
+  readNatsAccess,
+} from './relay/nats-access.ts';
 
 /** Where a server listens. Port 0: any free port. */
 export interface Address {
@@ -22,6 +28,8 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   /** Undefined: an embedded nats-server under `dataDir`. */
   readonly natsUrl: string | undefined;
+  /** What else is needed to connect to `natsUrl`. */
+  readonly natsAccess: NatsAccess;
   readonly dataDir: string;
   /** Port of the embedded PostgreSQL. 0: chosen at the first start and kept in `dataDir`. */
   readonly embeddedPostgresPort: number;
@@ -84,12 +92,14 @@ export function configFromEnv(
   const reader = new Reader(env);
   const listen = reader.address('LISTEN', DEFAULT_LISTEN);
   const metricsListen = reader.address('METRICS_LISTEN', '127.0.0.1:9464');
+  const natsUrl = reader.urls('NATS_URL', ['nats:', 'tls:']);
   const config: Config = {
     listen,
     metricsListen,
     tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, faultsOf),
     databaseUrl: reader.databaseUrl('DATABASE_URL'),
-    natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:']),
+    natsUrl,
+    natsAccess: reader.natsAccess(natsUrl),
     dataDir: reader.text('DATA_DIR') ?? '.data',
     // Not POSTGRES_PORT and NATS_PORT: Kubernetes sets those in every pod beside a Service of that name.
     embeddedPostgresPort: reader.integer('EMBEDDED_POSTGRES_PORT', 0, 0, PORT_MAX),
@@ -239,6 +249,26 @@ class Reader {
       );
     }
     return text;
+  }
+
+  /** Checked with what the files say now. They are read again for each connection. */
+  natsAccess(url: string | undefined): NatsAccess {
+    const values = NATS_ACCESS_VARIABLES.map((name) => [name, this.text(name)] as const);
+    const access = Object.fromEntries(values.filter(([, value]) => value !== undefined)) as NatsAccess;
+    const names = Object.keys(access);
+    if (url === undefined && names.length > 0) {
+      this.faults.push(
+        `${names.join(', ')} must not be set without NATS_URL: the embedded nats-server has no credentials`,
+      );
+      return access;
+    }
+    try {
+      readNatsAccess(access, url ?? '');
+    } catch (error) {
+      if (!(error instanceof NatsAccessError)) throw error;
+      this.faults.push(...error.faults);
+    }
+    return access;
   }
 
   #fault(name: string, rule: string, text: string): void {

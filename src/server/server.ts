@@ -68,7 +68,8 @@ type ServerConfig = Pick<
   | 'eventFormat'
   | 'eventMaxAgeMs'
   | 'streamReplicas'
->;
+> &
+  Partial<Pick<Config, 'natsAccess'>>;
 
 /** Opens the database and builds the server on it. It accepts connections from `listen()` on. */
 export async function openServer(config: ServerConfig, options: ServerOptions): Promise<OpenServer> {
