@@ -100,6 +100,24 @@ export function overloaded(limit: string, description: string, retryAfterMs: num
   };
 }
 
+/**
+ * The tenant is at one of its limits, whatever the server could still do. `limit` is its name for programs,
+ * `description` the same for people.
+ */
+export function tenantLimitExceeded(
+  limit: 'calls_in_flight' | 'streams' | 'charges_per_second',
+  description: string,
+  retryAfterMs: number,
+): Failure {
+  return {
+    code: 'RESOURCE_EXHAUSTED',
+    reason: 'TENANT_LIMIT_EXCEEDED',
+    message: `The tenant is at its limit of ${description}. Nothing was stored; try again later.`,
+    metadata: { limit },
+    retryAfterMs,
+  };
+}
+
 /** The server is about to stop. */
 export function shuttingDown(retryAfterMs: number): Failure {
   return {

@@ -20,6 +20,7 @@ import { LongStreams } from './long-streams.ts';
 import { reflectionServices } from './reflection.ts';
 import { RunningCalls } from './running-calls.ts';
 import { addService, methodName, type RpcMethod, type RpcService } from './service.ts';
+import type { LimitsOf } from './tenant-limits.ts';
 
 /** What a server is made of; it owns none of it. */
 export interface RpcServerOptions {
@@ -30,6 +31,7 @@ export interface RpcServerOptions {
   readonly metrics: RpcMetrics;
   readonly limits: RpcLimits;
   readonly tenantOf: TenantOf;
+  readonly limitsOf: LimitsOf;
 }
 
 /** A gRPC server. It starts NOT_SERVING. */
@@ -51,16 +53,16 @@ export interface RpcServer {
 
 /** Builds a server with health and reflection besides its services. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { services, image, limits, logger, metrics, tenantOf } = options;
+  const { services, image, limits, logger, metrics, tenantOf, limitsOf } = options;
   // grpc-js logs a line for every malformed header that a client sends.
   setLogVerbosity(logVerbosity.NONE);
   const context: RpcContext = {
     limits,
     logger,
     metrics,
-    admission: new Admission(limits),
+    admission: new Admission(limits, limitsOf),
     running: new RunningCalls(limits.deadlineMaxMs),
-    streams: new LongStreams(limits.streamsMax, limits.retryAfterMs),
+    streams: new LongStreams(limits, limitsOf),
     tenantOf,
   };
   const server = new Server(serverOptions(limits));

@@ -24,6 +24,8 @@ export interface Call<Req> extends LoggedCall {
   tenant: string;
   /** Counts the call against the limits of its kind, or says why it is refused. */
   acquire(): Failure | undefined;
+  /** Counts the call against the limits of its tenant, or says why it is refused. */
+  acquireOfTenant(): Failure | undefined;
 }
 
 type Step = (call: Call<unknown>) => Failure | undefined;
@@ -42,6 +44,7 @@ const identify: Step = (call) => {
   call.tenant = call.context.tenantOf(call);
   return undefined;
 };
+const acquireOfTenant: Step = (call) => call.acquireOfTenant();
 const decode: Step = (call) => {
   call.request = call.rules.decode(call.bytes);
   return call.request === undefined ? malformedMessage() : undefined;
@@ -61,6 +64,8 @@ const STEPS: readonly Step[] = [
   acquire,
   // After the limits, because checking a credential costs time.
   identify,
+  // Before the work for the request: a tenant that is at its limit costs the others little.
+  acquireOfTenant,
   // The requests of a stream of them are counted as they arrive.
   countRequest,
   decode,

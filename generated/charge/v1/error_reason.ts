@@ -172,6 +172,14 @@ export const ErrorReason = {
    * `charges` how many. The message names every cause.
    */
   ERROR_REASON_CHARGE_NOT_ARCHIVABLE: 26,
+  /**
+   * ERROR_REASON_TENANT_LIMIT_EXCEEDED - RESOURCE_EXHAUSTED: the tenant of the call is at one of its limits, while the
+   * server has room for others. The call was refused before anything was stored.
+   * `google.rpc.RetryInfo` says when to try again. Metadata: `limit` is
+   * `calls_in_flight`, `streams` or `charges_per_second`. More may be added. A
+   * stream of RecordCharges is read more slowly instead.
+   */
+  ERROR_REASON_TENANT_LIMIT_EXCEEDED: 37,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -205,6 +213,7 @@ export namespace ErrorReason {
   export type ERROR_REASON_CHARGE_ARCHIVED = typeof ErrorReason.ERROR_REASON_CHARGE_ARCHIVED;
   export type ERROR_REASON_SCAN_LIMIT_EXCEEDED = typeof ErrorReason.ERROR_REASON_SCAN_LIMIT_EXCEEDED;
   export type ERROR_REASON_CHARGE_NOT_ARCHIVABLE = typeof ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE;
+  export type ERROR_REASON_TENANT_LIMIT_EXCEEDED = typeof ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -291,6 +300,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 26:
     case "ERROR_REASON_CHARGE_NOT_ARCHIVABLE":
       return ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE;
+    case 37:
+    case "ERROR_REASON_TENANT_LIMIT_EXCEEDED":
+      return ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -354,6 +366,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_SCAN_LIMIT_EXCEEDED";
     case ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE:
       return "ERROR_REASON_CHARGE_NOT_ARCHIVABLE";
+    case ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED:
+      return "ERROR_REASON_TENANT_LIMIT_EXCEEDED";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

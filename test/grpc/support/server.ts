@@ -12,6 +12,7 @@ import { expect } from '@jest/globals';
 
 import { type Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
+import { ChargeRates } from '../../../src/charges/charge-rates.ts';
 import type { ChargeRecorder } from '../../../src/charges/ports.ts';
 import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { chargeService } from '../../../src/charges/rpc/service.ts';
@@ -19,6 +20,7 @@ import type { RpcMetrics, TenantOf } from '../../../src/grpc/context.ts';
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
+import { defaultTenantLimits, type LimitsOf } from '../../../src/grpc/tenant-limits.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
 import { failureOf } from '../../support/errors.ts';
 import { FakeJournal, NO_CORRECTOR } from './fakes.ts';
@@ -62,12 +64,18 @@ export interface ServerExtras {
   readonly recorder?: ChargeRecorder;
   readonly recordWindow?: RecordWindow;
   readonly tenantOf?: TenantOf;
+  readonly limitsOf?: LimitsOf;
 }
 
 /** Starts a server that serves; whoever starts it closes it. */
 export async function startServer(
   limits: Partial<RpcLimits> = {},
-  { recorder, recordWindow = new RecordWindow(), tenantOf = () => 'default' }: ServerExtras = {},
+  {
+    recorder,
+    recordWindow = new RecordWindow(),
+    tenantOf = () => 'default',
+    limitsOf = () => defaultTenantLimits({ ...LIMITS, ...limits }),
+  }: ServerExtras = {},
 ): Promise<Fixture> {
   const journal = new FakeJournal();
   const logs: string[] = [];
@@ -93,6 +101,7 @@ export async function startServer(
     metrics: { rejected: (reason) => counts.push(`rejected ${reason}`) },
     rules,
     recordWindow,
+    rates: new ChargeRates((tenant) => limitsOf(tenant).chargesPerSecondMax),
   });
   const server = createRpcServer({
     services: [service],
@@ -101,6 +110,7 @@ export async function startServer(
     metrics,
     limits: { ...LIMITS, ...limits },
     tenantOf,
+    limitsOf,
   });
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
   for (const service of ['', 'charge.v1.ChargeService']) server.setServing(service, true);
