@@ -50,7 +50,6 @@ export function connectionTo(url: string, bounds: Partial<DatabaseOptions> = {})
   return {
     databaseUrl: url,
     poolSizeMax: 6,
-    pipelining: true,
     entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...relayEntities, ...usageEntities],
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
