@@ -7,9 +7,10 @@ const KITS = ['errors', 'observability', 'database', 'grpc', 'http', 'embedded']
 const FEATURES = {
   journal: [],
   prices: ['journal'],
-  charges: ['journal', 'prices'],
-  relay: ['charges', 'journal'],
-  usage: ['charges', 'journal', 'prices'],
+  tenants: ['journal'],
+  charges: ['journal', 'prices', 'tenants'],
+  relay: ['charges', 'journal', 'tenants'],
+  usage: ['charges', 'journal', 'prices', 'tenants'],
 };
 /** The files of prices that know neither messages nor the database. */
 const PRICE_RULES = '^src/prices/(money|currency|price|price-[a-z]+|cost|ports)\\.ts$';

@@ -1,5 +1,19 @@
 -- What the migrations make, as PostgreSQL describes it. Written by `npm run schema:dump`; not to be edited.
 
+CREATE TABLE api_key (
+  create_time timestamp(6) with time zone NOT NULL,
+  expire_time timestamp(6) with time zone,
+  revoke_time timestamp(6) with time zone,
+  last_use_time timestamp(6) with time zone,
+  tenant text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  secret_hash bytea NOT NULL,
+  scopes text[] NOT NULL,
+  user_profile text COLLATE "C",
+  display_name text COLLATE "C",
+  CONSTRAINT api_key_pkey PRIMARY KEY (id)
+);
+
 CREATE TABLE archive (
   end_time timestamp(6) with time zone NOT NULL,
   sequence bigint NOT NULL,
@@ -14,6 +28,18 @@ CREATE TABLE archived_charge (
   tenant text COLLATE "C" NOT NULL,
   CONSTRAINT archived_charge_pkey PRIMARY KEY (tenant, request_key),
   CONSTRAINT archived_charge_id_key UNIQUE (tenant, id)
+);
+
+CREATE TABLE audit_entry (
+  id uuid NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  actor text COLLATE "C" NOT NULL,
+  actor_tenant text COLLATE "C" NOT NULL,
+  action text COLLATE "C" NOT NULL,
+  target text COLLATE "C",
+  peer text COLLATE "C",
+  details jsonb,
+  CONSTRAINT audit_entry_pkey PRIMARY KEY (tenant, id)
 );
 
 CREATE TABLE charge (
@@ -183,6 +209,19 @@ CREATE TABLE reprice_run (
   CONSTRAINT reprice_run_run_id_key UNIQUE (tenant, run_id)
 );
 
+CREATE TABLE tenant (
+  create_time timestamp(6) with time zone NOT NULL,
+  suspend_time timestamp(6) with time zone,
+  calls_in_flight_max integer NOT NULL DEFAULT 0,
+  streams_max integer NOT NULL DEFAULT 0,
+  charges_per_second_max integer NOT NULL DEFAULT 0,
+  label_keys_max integer NOT NULL DEFAULT 0,
+  unknown_user_profiles smallint NOT NULL DEFAULT 0,
+  tenant text COLLATE "C" NOT NULL,
+  display_name text COLLATE "C",
+  CONSTRAINT tenant_pkey PRIMARY KEY (tenant)
+);
+
 CREATE TABLE tenant_lock (
   tenant text COLLATE "C" NOT NULL,
   CONSTRAINT tenant_lock_pkey PRIMARY KEY (tenant)
@@ -238,6 +277,21 @@ CREATE TABLE usage_rollup_quarter_hour PARTITION OF usage_rollup FOR VALUES IN (
 
 CREATE TABLE usage_rollup_user_day PARTITION OF usage_rollup FOR VALUES IN ('3') WITH (fillfactor=80);
 
+CREATE TABLE user_profile (
+  create_time timestamp(6) with time zone NOT NULL,
+  update_time timestamp(6) with time zone NOT NULL,
+  disable_time timestamp(6) with time zone,
+  tenant text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  display_name text COLLATE "C",
+  email text COLLATE "C",
+  labels jsonb,
+  external_ids jsonb,
+  CONSTRAINT user_profile_pkey PRIMARY KEY (tenant, id)
+);
+
+CREATE INDEX api_key_tenant_idx ON public.api_key USING btree (tenant, create_time, id);
+
 CREATE INDEX charge_import_id_idx ON public.charge USING btree (tenant, import_id, usage_time, create_time) WHERE (import_id IS NOT NULL);
 
 CREATE INDEX charge_reference_idx ON public.charge USING btree (tenant, reference, usage_time, create_time) WHERE (reference IS NOT NULL);
@@ -252,6 +306,12 @@ CREATE OR REPLACE FUNCTION public.archived_charge_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$ begin RAISE EXCEPTION 'archived_charge is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+;
+
+CREATE OR REPLACE FUNCTION public.audit_entry_append_only_fn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ begin RAISE EXCEPTION 'audit_entry is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.charge_append_only_fn()
@@ -317,6 +377,10 @@ AS $function$ begin RAISE EXCEPTION 'reprice_run is append-only' USING ERRCODE =
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.archived_charge FOR EACH STATEMENT EXECUTE FUNCTION archived_charge_append_only_fn();
 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.archived_charge FOR EACH STATEMENT EXECUTE FUNCTION archived_charge_append_only_fn();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_entry FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_append_only_fn();
+
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.audit_entry FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_append_only_fn();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION charge_append_only_fn();
 

@@ -1,7 +1,8 @@
 /** Pages of ListCharges, for the service and in plain SQL over the charges. */
 
 import { type ChargeFilter, ListChargesRequest } from '../../generated/charge/v1/charge_service.ts';
-import { DEFAULT_TENANT, type ListPosition } from '../../src/charges/charge.ts';
+import type { ListPosition } from '../../src/charges/charge.ts';
+import { DEFAULT_TENANT } from '../../src/tenants/tenant.ts';
 import { timeOfChargeId } from '../../src/charges/charge-id.ts';
 import { fromProtoChargeFilter, fromProtoListChargesOrder } from '../../src/charges/convert.ts';
 import { encodePageToken } from '../../src/charges/rpc/page-token.ts';

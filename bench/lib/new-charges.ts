@@ -3,7 +3,7 @@
 import { v7 as uuidv7 } from 'uuid';
 
 import { contentHash } from '../../src/charges/canonical-content.ts';
-import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
+import { DEFAULT_TENANT } from '../../src/tenants/tenant.ts';
 import { timeOfChargeId } from '../../src/charges/charge-id.ts';
 import type { ChargeRow } from '../../src/charges/entity.ts';
 import { NOT_PRICED } from '../../src/prices/index.ts';

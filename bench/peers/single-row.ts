@@ -6,7 +6,7 @@
 
 import pg from 'pg';
 
-import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
+import { DEFAULT_TENANT } from '../../src/tenants/tenant.ts';
 import type { JobResult } from '../lib/child-main.ts';
 import { unaryBodies } from '../lib/load/bodies.ts';
 import { GrpcConnection } from '../lib/load/grpc-connection.ts';

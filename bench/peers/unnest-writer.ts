@@ -7,7 +7,7 @@
 
 import pg from 'pg';
 
-import { DEFAULT_TENANT } from '../../src/charges/charge.ts';
+import { DEFAULT_TENANT } from '../../src/tenants/tenant.ts';
 import { answerJobs, type JobResult } from '../lib/child-main.ts';
 import { Latencies } from '../lib/load/latencies.ts';
 import { newChargeSource } from '../lib/new-charges.ts';

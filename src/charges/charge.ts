@@ -15,9 +15,6 @@ export const SERVICE_TIER_STANDARD = 1;
 /** Numbers of `charge.v1.ChargeState`. */
 export const CHARGE_STATE = { active: 1, voided: 2, amended: 3 } as const;
 
-/** The tenant that every row belongs to until credentials exist. */
-export const DEFAULT_TENANT = 'default';
-
 /** The parts of the token counts that providers price differently; each at least 0. */
 export type TokenDetails = UsageDetails;
 

@@ -204,3 +204,33 @@ export function chargesNotArchivable(faults: readonly ArchiveFault[]): Failure {
     metadata: { cause: first?.cause ?? '', ...first?.metadata },
   };
 }
+
+/** The tenant refuses charges of user profiles that it does not know. */
+export function userProfileUnknown(userProfile: string): Failure {
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'USER_PROFILE_NOT_FOUND',
+    message: `There is no user profile ${excerpt(userProfile, MESSAGE_EXCERPT_UNITS)}, and the tenant refuses charges of unknown ones. Nothing was stored. Create the user profile first.`,
+    metadata: { user_profile: excerpt(userProfile) },
+  };
+}
+
+/** The tenant refuses charges of user profiles that are disabled. */
+export function userProfileDisabled(userProfile: string): Failure {
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'USER_PROFILE_DISABLED',
+    message: `The user profile ${excerpt(userProfile, MESSAGE_EXCERPT_UNITS)} is disabled. Nothing was stored.`,
+    metadata: { user_profile: excerpt(userProfile) },
+  };
+}
+
+/** The request made a charge whose user profile was erased since. */
+export function recordedAndErased(chargeId: string): Failure {
+  return {
+    code: 'FAILED_PRECONDITION',
+    reason: 'CHARGE_ERASED',
+    message: `This request id made charge ${chargeId}, whose user profile was erased since. It was recorded, and does not count twice. Do not send it again.`,
+    metadata: { charge_id: chargeId },
+  };
+}

@@ -1,6 +1,6 @@
 /** What other features may use of charges. The process roots also use `rpc/service.ts`. */
 
-export { type ChargeFilter, DEFAULT_TENANT, SERVICE_TIER_STANDARD } from './charge.ts';
+export { type ChargeFilter, SERVICE_TIER_STANDARD } from './charge.ts';
 export { type ChargeEvent, chargeConcerned } from './charge-event.ts';
 export { timeOfChargeId } from './charge-id.ts';
 export { fromProtoChargeFilter, toProtoChargeEvent } from './convert.ts';

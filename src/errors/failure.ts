@@ -100,6 +100,42 @@ export function overloaded(limit: string, description: string, retryAfterMs: num
   };
 }
 
+/** The tenant is at a limit of its own. `limit` is its name for programs, `description` the same for people. */
+export function tenantLimitExceeded(limit: string, description: string, retryAfterMs: number): Failure {
+  return {
+    code: 'RESOURCE_EXHAUSTED',
+    reason: 'TENANT_LIMIT_EXCEEDED',
+    message: `The tenant is at its limit of ${description}. Nothing was stored; try again later.`,
+    metadata: { limit },
+    retryAfterMs,
+  };
+}
+
+/** Why a credential is not accepted. */
+export type CredentialFault = 'MISSING' | 'MALFORMED' | 'INVALID' | 'EXPIRED';
+
+const CREDENTIAL_FAULTS: Readonly<Record<CredentialFault, string>> = {
+  MISSING: 'The call has no credential.',
+  MALFORMED: 'The header authorization cannot be read.',
+  INVALID: 'The credential is not accepted.',
+  EXPIRED: 'The credential has expired.',
+};
+
+/** The call has no credential that is accepted. */
+export function unauthenticated(cause: CredentialFault): Failure {
+  return {
+    code: 'UNAUTHENTICATED',
+    reason: 'UNAUTHENTICATED',
+    message: `${CREDENTIAL_FAULTS[cause]} Send an API key or a token as "authorization: Bearer …".`,
+    metadata: { cause },
+  };
+}
+
+/** The credential does not allow the call. `message` says what is missing. */
+export function permissionDenied(message: string, metadata: Readonly<Record<string, string>>): Failure {
+  return { code: 'PERMISSION_DENIED', reason: 'PERMISSION_DENIED', message, metadata };
+}
+
 /** The server is about to stop. */
 export function shuttingDown(retryAfterMs: number): Failure {
   return {

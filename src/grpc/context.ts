@@ -1,9 +1,10 @@
 /** What all calls of a server share. */
 
 import type { Admission } from './admission.ts';
-import type { CallHeaders } from './call-headers.ts';
 import type { LongStreams } from './long-streams.ts';
 import type { RpcLimits } from './limits.ts';
+import type { AccessOf } from './method-access.ts';
+import type { Authenticate } from './principal.ts';
 import type { RunningCalls } from './running-calls.ts';
 
 /** The state of a server that its calls work with. */
@@ -14,11 +15,9 @@ export interface RpcContext {
   readonly admission: Admission;
   readonly running: RunningCalls;
   readonly streams: LongStreams;
-  readonly tenantOf: TenantOf;
+  readonly accessOf: AccessOf;
+  readonly authenticate: Authenticate;
 }
-
-/** The tenant of a call, from its credential, never from a message. */
-export type TenantOf = (headers: CallHeaders) => string;
 
 /** The part of a pino logger that is used. */
 export interface RpcLogger {

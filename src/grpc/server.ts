@@ -10,13 +10,15 @@ import {
 
 import { describeError } from '../errors/describe-error.ts';
 import { Admission } from './admission.ts';
-import type { RpcContext, RpcLoad, RpcLogger, RpcMetrics, TenantOf } from './context.ts';
+import type { RpcContext, RpcLoad, RpcLogger, RpcMetrics } from './context.ts';
 import { Health } from './health.ts';
 import { type GuardedMethod, Http2Guard } from './http2-guard.ts';
 import { injectorWith } from './http2-server.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
 import type { RpcLimits } from './limits.ts';
 import { LongStreams } from './long-streams.ts';
+import { readMethodAccess } from './method-access.ts';
+import type { Authenticate } from './principal.ts';
 import { reflectionServices } from './reflection.ts';
 import { RunningCalls } from './running-calls.ts';
 import { addService, methodName, type RpcMethod, type RpcService } from './service.ts';
@@ -29,7 +31,7 @@ export interface RpcServerOptions {
   readonly logger: RpcLogger;
   readonly metrics: RpcMetrics;
   readonly limits: RpcLimits;
-  readonly tenantOf: TenantOf;
+  readonly authenticate: Authenticate;
 }
 
 /** A gRPC server. It starts NOT_SERVING. */
@@ -51,7 +53,7 @@ export interface RpcServer {
 
 /** Builds a server with health and reflection besides its services. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { services, image, limits, logger, metrics, tenantOf } = options;
+  const { services, image, limits, logger, metrics, authenticate } = options;
   // grpc-js logs a line for every malformed header that a client sends.
   setLogVerbosity(logVerbosity.NONE);
   const context: RpcContext = {
@@ -61,7 +63,8 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     admission: new Admission(limits),
     running: new RunningCalls(limits.deadlineMaxMs),
     streams: new LongStreams(limits.streamsMax, limits.retryAfterMs),
-    tenantOf,
+    accessOf: readMethodAccess(image),
+    authenticate,
   };
   const server = new Server(serverOptions(limits));
   const health = new Health(services.map(({ name }) => name));

@@ -3,6 +3,8 @@
 import { type Failure, type FieldViolation, malformedMessage, validationFailed } from '../errors/failure.ts';
 import type { LoggedCall } from './call-log.ts';
 import type { MethodMetrics, RpcContext } from './context.ts';
+import { type MethodAccess, refusalOf } from './method-access.ts';
+import { type CallOrigin, isRefused, type Principal } from './principal.ts';
 
 /** How the requests of a method become messages. */
 export interface RequestRules<Req> {
@@ -14,19 +16,24 @@ export interface RequestRules<Req> {
 }
 
 /** A call as the steps see it. */
-export interface Call<Req> extends LoggedCall {
+export interface Call<Req> extends LoggedCall, CallOrigin {
   readonly context: RpcContext;
   readonly rules: RequestRules<Req>;
   readonly counters: MethodMetrics;
   /** The request as it arrived; empty for a stream of requests. */
   readonly bytes: Buffer;
   request: Req | undefined;
-  tenant: string;
+  /** Undefined: everybody may call the method. */
+  readonly access: MethodAccess | undefined;
+  /** Who makes the call: `ANYBODY` until it is authenticated. */
+  principal: Principal;
   /** Counts the call against the limits of its kind, or says why it is refused. */
   acquire(): Failure | undefined;
 }
 
-type Step = (call: Call<unknown>) => Failure | undefined;
+/** Why a call ends here; undefined: it goes on. A promise only if its credential has to be looked up. */
+type Outcome = Failure | undefined;
+type Step = (call: Call<unknown>) => Outcome | Promise<Outcome>;
 
 const countStart: Step = ({ counters }) => {
   counters.started();
@@ -38,10 +45,16 @@ const countRequest: Step = ({ counters }) => {
 };
 const refuseWhileDraining: Step = ({ context }) => context.admission.drainFailure;
 const acquire: Step = (call) => call.acquire();
-const identify: Step = (call) => {
-  call.tenant = call.context.tenantOf(call);
-  return undefined;
+const authenticate: Step = (call) => {
+  if (call.access === undefined) return undefined;
+  const found = call.context.authenticate(call);
+  return found instanceof Promise ? found.then((later) => authorize(call, later)) : authorize(call, found);
 };
+function authorize(call: Call<unknown>, found: Principal | Failure): Outcome {
+  if (isRefused(found)) return found;
+  call.principal = found;
+  return call.access && refusalOf(call.access, found);
+}
 const decode: Step = (call) => {
   call.request = call.rules.decode(call.bytes);
   return call.request === undefined ? malformedMessage() : undefined;
@@ -60,7 +73,7 @@ const STEPS: readonly Step[] = [
   // Before everything that costs time: without it, 300 requests that were reset at once ran 300 handlers.
   acquire,
   // After the limits, because checking a credential costs time.
-  identify,
+  authenticate,
   // The requests of a stream of them are counted as they arrive.
   countRequest,
   decode,
@@ -71,19 +84,20 @@ const STEPS: readonly Step[] = [
 const STEPS_WITHOUT_REQUEST = STEPS.slice(0, STEPS.indexOf(countRequest));
 
 /** Takes a call with one request through every step, or says why it ends here. */
-export function admit(call: Call<unknown>): Failure | undefined {
+export function admit(call: Call<unknown>): Outcome | Promise<Outcome> {
   return run(STEPS, call);
 }
 
 /** Takes a call whose requests are still to come through the steps that need none. */
-export function admitStreamOfRequests(call: Call<unknown>): Failure | undefined {
+export function admitStreamOfRequests(call: Call<unknown>): Outcome | Promise<Outcome> {
   return run(STEPS_WITHOUT_REQUEST, call);
 }
 
-function run(steps: readonly Step[], call: Call<unknown>): Failure | undefined {
-  for (const step of steps) {
-    const failure = step(call);
-    if (failure !== undefined) return failure;
+function run(steps: readonly Step[], call: Call<unknown>, from = 0): Outcome | Promise<Outcome> {
+  for (let index = from; index < steps.length; index++) {
+    const outcome = steps[index]?.(call);
+    if (outcome instanceof Promise) return outcome.then((failure) => failure ?? run(steps, call, index + 1));
+    if (outcome !== undefined) return outcome;
   }
   return undefined;
 }

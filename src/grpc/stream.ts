@@ -10,6 +10,8 @@ import type { MethodMetrics, MethodName, RpcContext } from './context.ts';
 import { startingStream } from './http2-server.ts';
 import { failureOf } from './internal-error.ts';
 import type { LongStream, StreamKind } from './long-streams.ts';
+import type { MethodAccess } from './method-access.ts';
+import { ANYBODY, type Principal } from './principal.ts';
 import type { RpcMethod } from './service.ts';
 import { toCallError } from './status.ts';
 import { admit, admitStreamOfRequests, type Call, type RequestRules } from './steps.ts';
@@ -27,9 +29,9 @@ export function responseStreamMethod<Req, Res>(
   return {
     requestBytesMax: method.requestBytesMax,
     bind: (context, name) => {
-      const counters = context.metrics.method(name);
+      const endpoint = endpointOf(method, name, context);
       return (call: ServerWritableStream<Buffer, Buffer>) => {
-        const stream = new StreamCall({ method, name, context, counters }, call, call.request);
+        const stream = new StreamCall(endpoint, call, call.request);
         stream.start(
           () => admit(stream),
           () => method.run(stream, stream.request as Req),
@@ -48,9 +50,9 @@ export function duplexStreamMethod<Req, Res>(
   return {
     requestBytesMax: method.requestBytesMax,
     bind: (context, name) => {
-      const counters = context.metrics.method(name);
+      const endpoint = endpointOf(method, name, context);
       return (call: ServerDuplexStream<Buffer, Buffer>) => {
-        const stream = new StreamCall({ method, name, context, counters }, call, NO_BYTES);
+        const stream = new StreamCall(endpoint, call, NO_BYTES);
         stream.start(
           () => admitStreamOfRequests(stream),
           () => method.run(stream, call),
@@ -70,6 +72,15 @@ interface Endpoint<Req, Res> {
   readonly name: MethodName;
   readonly context: RpcContext;
   readonly counters: MethodMetrics;
+  readonly access: MethodAccess | undefined;
+}
+
+function endpointOf<Req, Res>(
+  method: StreamMethod<Req, Res>,
+  name: MethodName,
+  context: RpcContext,
+): Endpoint<Req, Res> {
+  return { method, name, context, counters: context.metrics.method(name), access: context.accessOf(name) };
 }
 
 /**
@@ -84,8 +95,9 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   readonly rules: RequestRules<Req>;
   readonly counters: MethodMetrics;
   readonly bytes: Buffer;
+  readonly access: MethodAccess | undefined;
   request: Req | undefined = undefined;
-  tenant = '';
+  principal: Principal = ANYBODY;
   readonly #response: Encoder<Res>;
   readonly #call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
   readonly #http2Stream = startingStream();
@@ -97,7 +109,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   #over = false;
 
   constructor(
-    { method, name, context, counters }: Endpoint<Req, Res>,
+    { method, name, context, counters, access }: Endpoint<Req, Res>,
     call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
     bytes: Buffer,
   ) {
@@ -107,6 +119,7 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     this.context = context;
     this.rules = method;
     this.counters = counters;
+    this.access = access;
     this.bytes = bytes;
     this.#response = method.response;
     this.#call = call;
@@ -115,6 +128,10 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   header(name: string): string | undefined {
     return headerOf(this.#call.metadata, name);
+  }
+
+  get tenant(): string {
+    return this.principal.tenant;
   }
 
   /** Aborted as soon as the stream is over, however it ended. */
@@ -217,18 +234,30 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
   }
 
   /** Begins the method's work, or ends a stream that is not admitted. */
-  start(admitted: () => Failure | undefined, work: () => void): void {
-    try {
-      const failure = admitted();
-      if (failure === undefined) {
-        work();
-        return;
-      }
-      this.fail(failure);
-    } catch (error) {
+  start(admitted: () => Failure | undefined | Promise<Failure | undefined>, work: () => void): void {
+    const refuse = (error: unknown): void => {
       this.failWith(error);
+      this.close();
+    };
+    const begin = (failure: Failure | undefined): void => {
+      try {
+        if (failure === undefined && !this.#over) {
+          work();
+          return;
+        }
+        if (failure !== undefined) this.fail(failure);
+        this.close();
+      } catch (error) {
+        refuse(error);
+      }
+    };
+    try {
+      const outcome = admitted();
+      if (outcome instanceof Promise) outcome.then(begin, refuse);
+      else begin(outcome);
+    } catch (error) {
+      refuse(error);
     }
-    this.close();
   }
 
   /** The method's own work is done; the stream is not counted any more. */

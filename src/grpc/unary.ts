@@ -6,19 +6,23 @@ import { type sendUnaryData, type ServerUnaryCall, status as Code } from '@grpc/
 import pLimit, { type LimitFunction } from 'p-limit';
 
 import { cancelled, type Failure, overloaded, type Reason, ServiceError } from '../errors/failure.ts';
-import { type CallHeaders, headerOf } from './call-headers.ts';
+import { headerOf } from './call-headers.ts';
 import { logFailedCall } from './call-log.ts';
 import { type Encoder, encodeTransient } from './codec.ts';
 import type { MethodMetrics, MethodName, RpcContext } from './context.ts';
 import { failureOf } from './internal-error.ts';
+import type { MethodAccess } from './method-access.ts';
+import { ANYBODY, type CallOrigin, type Principal } from './principal.ts';
 import type { RunningCall } from './running-calls.ts';
 import type { RpcMethod } from './service.ts';
 import { prepareFailure, toCallError } from './status.ts';
 import { admit, type Call, type RequestRules } from './steps.ts';
 
 /** What a handler may know about its call. */
-export interface UnaryContext extends CallHeaders {
+export interface UnaryContext extends CallOrigin {
   readonly tenant: string;
+  /** Who makes the call. */
+  readonly principal: Principal;
   /** The caller has left, or the call took too long: nobody waits for the response. */
   readonly aborted: boolean;
   /** What is left of the caller's deadline if it comes before the server's own; otherwise undefined. */
@@ -50,6 +54,7 @@ export function unaryMethod<Req, Res>(method: UnaryMethod<Req, Res>): RpcMethod 
         name,
         context,
         counters,
+        access: context.accessOf(name),
         limit,
         tooManyWaiting: tooManyWaiting(method, context),
       };
@@ -66,6 +71,7 @@ interface Endpoint<Req, Res> {
   readonly name: MethodName;
   readonly context: RpcContext;
   readonly counters: MethodMetrics;
+  readonly access: MethodAccess | undefined;
   readonly limit: LimitFunction | undefined;
   readonly tooManyWaiting: Failure | undefined;
 }
@@ -82,7 +88,7 @@ function tooManyWaiting(
 class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   readonly startedAtMs = performance.now();
   request: Req | undefined = undefined;
-  tenant = '';
+  principal: Principal = ANYBODY;
   readonly #endpoint: Endpoint<Req, Res>;
   readonly #call: ServerUnaryCall<Buffer, Buffer>;
   readonly #callback: sendUnaryData<Buffer>;
@@ -119,6 +125,14 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
     return this.#endpoint.counters;
   }
 
+  get access(): MethodAccess | undefined {
+    return this.#endpoint.access;
+  }
+
+  get tenant(): string {
+    return this.principal.tenant;
+  }
+
   get bytes(): Buffer {
     return this.#call.request;
   }
@@ -142,11 +156,26 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
 
   run(): void {
     try {
-      const failure = admit(this);
-      if (failure !== undefined) {
-        this.#fail(failure);
-        return;
+      const outcome = admit(this);
+      if (outcome instanceof Promise) {
+        outcome.then(
+          (failure) => this.#continue(failure),
+          (error: unknown) => this.#failWith(error),
+        );
+      } else {
+        this.#continue(outcome);
       }
+    } catch (error) {
+      this.#failWith(error);
+    }
+  }
+
+  #continue(failure: Failure | undefined): void {
+    if (failure !== undefined) {
+      this.#fail(failure);
+      return;
+    }
+    try {
       const { limit } = this.#endpoint;
       (limit === undefined ? this.#handle() : limit(() => this.#handleLater())).then(
         (response) => this.#succeed(response),

@@ -1,6 +1,6 @@
 /** A gRPC server on the database: puts a server process together, for production and for tests. */
 
-import { type ChargeEvent, DEFAULT_TENANT } from '../charges/index.ts';
+import type { ChargeEvent } from '../charges/index.ts';
 import { priceMethods } from '../charges/rpc/price-methods.ts';
 import { RecordWindow } from '../charges/rpc/record-window.ts';
 import { chargeService } from '../charges/rpc/service.ts';
@@ -9,10 +9,12 @@ import type { DatabaseFault } from '../database/database-fault.ts';
 import { readContractImage } from '../grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { createRpcServer } from '../grpc/server.ts';
+import { type Principal, SCOPES } from '../grpc/principal.ts';
 import { ContractRules } from '../grpc/validation.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
+import { DEFAULT_TENANT } from '../tenants/index.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
 import { createStreamCheck } from './stream-check.ts';
@@ -46,6 +48,13 @@ export interface OpenServer {
 /** The name under which the health service says whether events reach the stream. */
 const EVENTS_SERVICE = 'charge.v1.events';
 
+const ANONYMOUS_OPERATOR: Principal = {
+  tenant: DEFAULT_TENANT,
+  name: 'anonymous',
+  scopes: new Set(SCOPES),
+  userProfile: undefined,
+};
+
 type ServerConfig = Pick<
   Config,
   | 'listen'
@@ -77,8 +86,8 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     logger,
     metrics: metrics.rpc,
     limits: { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax },
-    // Until there are credentials, every caller is the one tenant.
-    tenantOf: () => DEFAULT_TENANT,
+    // Until there are credentials, every caller is the operator.
+    authenticate: () => ANONYMOUS_OPERATOR,
   });
   metrics.watchLoad(rpc.load, {
     queuedCharges: store.queuedCharges,

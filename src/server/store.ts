@@ -9,7 +9,6 @@ import {
   countResults,
   createChargeReader,
   createUnpricedUsageReader,
-  DEFAULT_TENANT,
   GroupWriter,
   Repricer,
   WriteProbe,
@@ -22,6 +21,7 @@ import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
+import { DEFAULT_TENANT, tenantEntities } from '../tenants/index.ts';
 import {
   createReconciler,
   createUsageReader,
@@ -154,7 +154,7 @@ function openReconciler(comparisons: Database, stream: StreamCheck): Reconciler 
 async function openConnections(writers: number, databaseUrl: string) {
   const connection = {
     databaseUrl,
-    entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...usageEntities],
+    entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...tenantEntities, ...usageEntities],
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',

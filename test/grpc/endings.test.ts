@@ -3,6 +3,7 @@
 import { status as Code } from '@grpc/grpc-js';
 import { afterEach, expect, test } from '@jest/globals';
 
+import type { Principal } from '../../src/grpc/principal.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { connectRaw, frame, open, responseOf } from './support/raw.ts';
 import { errorOf, type Fixture, startServer } from './support/server.ts';
@@ -11,10 +12,10 @@ let fixture: Fixture;
 afterEach(() => fixture.close());
 
 test('an error before the handler ends a stream with a correlation id, and closes it', async () => {
-  const tenantOf = (): string => {
+  const authenticate = (): Principal => {
     throw new Error('broken');
   };
-  fixture = await startServer({}, { tenantOf });
+  fixture = await startServer({}, { authenticate });
   const { client } = fixture;
   for (const open of [
     () => client.watchCharges({ startSequence: undefined, filter: undefined }),

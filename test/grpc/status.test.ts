@@ -10,6 +10,7 @@ import { CHARGE_STATE, type Correction } from '../../src/charges/charge.ts';
 import * as chargeFailures from '../../src/charges/errors.ts';
 import * as commonFailures from '../../src/errors/failure.ts';
 import * as priceFailures from '../../src/prices/errors.ts';
+import * as tenantFailures from '../../src/tenants/errors.ts';
 import * as usageFailures from '../../src/usage/errors.ts';
 import { callTimeout, COMPRESSED } from '../../src/grpc/call-headers.ts';
 import { prepareFailure, STATUS_DETAILS_KEY, toCallError, toProtoStatus } from '../../src/grpc/status.ts';
@@ -22,6 +23,7 @@ const text = fc.oneof(
   fc.constantFrom('\ud800', 'a\udfff', '\0', '\r\n', '%', '€'.repeat(1000)),
 );
 const id = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 128 });
+const tenantId = fc.constantFrom('default', 'a'.repeat(63));
 const retryAfterMs = fc.integer({ min: 1, max: 100_000 });
 const violations = fc.array(
   fc.record({ field: text, description: text, rule: fc.constant('string.max_len') }),
@@ -138,6 +140,25 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
     .map(usageFailures.usageArchived),
   unknownTimeZone: fc.constant(0).map(usageFailures.unknownTimeZone),
   tooManyWindows: fc.constant(0).map(usageFailures.tooManyWindows),
+  unauthenticated: fc
+    .constantFrom('MISSING' as const, 'MALFORMED' as const, 'INVALID' as const, 'EXPIRED' as const)
+    .map(commonFailures.unauthenticated),
+  permissionDenied: fc
+    .constantFrom('SCOPE_READ', 'SCOPE_ADMIN')
+    .map((scope) => commonFailures.permissionDenied('It needs a scope.', { required_scope: scope })),
+  tenantLimitExceeded: retryAfterMs.map((after) =>
+    commonFailures.tenantLimitExceeded('streams', '10 streams', after),
+  ),
+  tenantNotFound: tenantId.map(tenantFailures.tenantNotFound),
+  tenantAlreadyExists: tenantId.map(tenantFailures.tenantAlreadyExists),
+  tenantSuspended: tenantId.map(tenantFailures.tenantSuspended),
+  notTheOperator: tenantId.map(tenantFailures.notTheOperator),
+  apiKeyNotFound: text.map(tenantFailures.apiKeyNotFound),
+  userProfileNotFound: text.map(tenantFailures.userProfileNotFound),
+  userProfileAlreadyExists: text.map(tenantFailures.userProfileAlreadyExists),
+  userProfileUnknown: text.map(chargeFailures.userProfileUnknown),
+  userProfileDisabled: text.map(chargeFailures.userProfileDisabled),
+  recordedAndErased: fc.uuid().map(chargeFailures.recordedAndErased),
   compressed: fc.constant(COMPRESSED),
   callTimeout: text
     .filter((value) => !/^\d+[HMSmun]$/.test(value))
@@ -189,6 +210,7 @@ test('every function that makes a failure is tested here', () => {
     ...commonFailures,
     ...chargeFailures,
     ...priceFailures,
+    ...tenantFailures,
     ...usageFailures,
   })
     .filter(([name, value]) => typeof value === 'function' && !['ServiceError', 'excerpt'].includes(name))

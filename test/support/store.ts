@@ -20,6 +20,7 @@ import { JournalFollower } from '../../src/journal/follower.ts';
 import { priceEntities } from '../../src/prices/entity.ts';
 import { PriceBooks } from '../../src/prices/store/price-books.ts';
 import { relayEntities } from '../../src/relay/entity.ts';
+import { tenantEntities } from '../../src/tenants/entity.ts';
 import { usageEntities } from '../../src/usage/entity.ts';
 import { createTestDatabase } from './database.ts';
 
@@ -50,7 +51,14 @@ export function connectionTo(url: string, bounds: Partial<DatabaseOptions> = {})
   return {
     databaseUrl: url,
     poolSizeMax: 6,
-    entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...relayEntities, ...usageEntities],
+    entities: [
+      ...chargeEntities,
+      ...journalEntities,
+      ...priceEntities,
+      ...relayEntities,
+      ...tenantEntities,
+      ...usageEntities,
+    ],
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
     applicationName: 'test',

@@ -172,6 +172,52 @@ export const ErrorReason = {
    * `charges` how many. The message names every cause.
    */
   ERROR_REASON_CHARGE_NOT_ARCHIVABLE: 26,
+  /**
+   * ERROR_REASON_UNAUTHENTICATED - UNAUTHENTICATED: the call has no credential, or one that is not accepted: it is
+   * unknown, revoked, expired, or not meant for this service. Metadata: `cause` is
+   * `MISSING`, `MALFORMED`, `INVALID` or `EXPIRED`.
+   */
+  ERROR_REASON_UNAUTHENTICATED: 27,
+  /**
+   * ERROR_REASON_PERMISSION_DENIED - PERMISSION_DENIED: the credential does not allow this. Metadata: `required_scope`,
+   * such as `SCOPE_READ`, or `user_profile` (the only one that the credential is for),
+   * or `tenant_id` (the tenant of the credential).
+   */
+  ERROR_REASON_PERMISSION_DENIED: 28,
+  /** ERROR_REASON_TENANT_NOT_FOUND - NOT_FOUND: there is no such tenant. Metadata: `tenant_id`. */
+  ERROR_REASON_TENANT_NOT_FOUND: 29,
+  /** ERROR_REASON_TENANT_ALREADY_EXISTS - ALREADY_EXISTS: a tenant has this id. Metadata: `tenant_id`. */
+  ERROR_REASON_TENANT_ALREADY_EXISTS: 30,
+  /**
+   * ERROR_REASON_TENANT_SUSPENDED - PERMISSION_DENIED: the tenant of the credential is suspended. Metadata:
+   * `tenant_id`.
+   */
+  ERROR_REASON_TENANT_SUSPENDED: 31,
+  /** ERROR_REASON_API_KEY_NOT_FOUND - NOT_FOUND: the tenant has no such API key. Metadata: `id`. */
+  ERROR_REASON_API_KEY_NOT_FOUND: 32,
+  /**
+   * ERROR_REASON_USER_PROFILE_NOT_FOUND - NOT_FOUND for a method about user profiles, FAILED_PRECONDITION for a charge: the
+   * tenant has no such user profile. Metadata: `user_profile`.
+   */
+  ERROR_REASON_USER_PROFILE_NOT_FOUND: 33,
+  /** ERROR_REASON_USER_PROFILE_ALREADY_EXISTS - ALREADY_EXISTS: a user profile has this id. Metadata: `user_profile`. */
+  ERROR_REASON_USER_PROFILE_ALREADY_EXISTS: 34,
+  /**
+   * ERROR_REASON_USER_PROFILE_DISABLED - FAILED_PRECONDITION: the user profile is disabled, and the tenant refuses its
+   * charges. Metadata: `user_profile`.
+   */
+  ERROR_REASON_USER_PROFILE_DISABLED: 35,
+  /**
+   * ERROR_REASON_CHARGE_ERASED - FAILED_PRECONDITION: this request id made a charge whose user profile was erased
+   * since. It was recorded, and does not count twice. Metadata: `charge_id`.
+   */
+  ERROR_REASON_CHARGE_ERASED: 36,
+  /**
+   * ERROR_REASON_TENANT_LIMIT_EXCEEDED - RESOURCE_EXHAUSTED: the tenant is at a limit of its own. Nothing was stored.
+   * `google.rpc.RetryInfo` says when to try again. Metadata: `limit` is
+   * `calls_in_flight`, `streams`, `charges_per_second` or `label_keys`.
+   */
+  ERROR_REASON_TENANT_LIMIT_EXCEEDED: 37,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -205,6 +251,17 @@ export namespace ErrorReason {
   export type ERROR_REASON_CHARGE_ARCHIVED = typeof ErrorReason.ERROR_REASON_CHARGE_ARCHIVED;
   export type ERROR_REASON_SCAN_LIMIT_EXCEEDED = typeof ErrorReason.ERROR_REASON_SCAN_LIMIT_EXCEEDED;
   export type ERROR_REASON_CHARGE_NOT_ARCHIVABLE = typeof ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE;
+  export type ERROR_REASON_UNAUTHENTICATED = typeof ErrorReason.ERROR_REASON_UNAUTHENTICATED;
+  export type ERROR_REASON_PERMISSION_DENIED = typeof ErrorReason.ERROR_REASON_PERMISSION_DENIED;
+  export type ERROR_REASON_TENANT_NOT_FOUND = typeof ErrorReason.ERROR_REASON_TENANT_NOT_FOUND;
+  export type ERROR_REASON_TENANT_ALREADY_EXISTS = typeof ErrorReason.ERROR_REASON_TENANT_ALREADY_EXISTS;
+  export type ERROR_REASON_TENANT_SUSPENDED = typeof ErrorReason.ERROR_REASON_TENANT_SUSPENDED;
+  export type ERROR_REASON_API_KEY_NOT_FOUND = typeof ErrorReason.ERROR_REASON_API_KEY_NOT_FOUND;
+  export type ERROR_REASON_USER_PROFILE_NOT_FOUND = typeof ErrorReason.ERROR_REASON_USER_PROFILE_NOT_FOUND;
+  export type ERROR_REASON_USER_PROFILE_ALREADY_EXISTS = typeof ErrorReason.ERROR_REASON_USER_PROFILE_ALREADY_EXISTS;
+  export type ERROR_REASON_USER_PROFILE_DISABLED = typeof ErrorReason.ERROR_REASON_USER_PROFILE_DISABLED;
+  export type ERROR_REASON_CHARGE_ERASED = typeof ErrorReason.ERROR_REASON_CHARGE_ERASED;
+  export type ERROR_REASON_TENANT_LIMIT_EXCEEDED = typeof ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -291,6 +348,39 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 26:
     case "ERROR_REASON_CHARGE_NOT_ARCHIVABLE":
       return ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE;
+    case 27:
+    case "ERROR_REASON_UNAUTHENTICATED":
+      return ErrorReason.ERROR_REASON_UNAUTHENTICATED;
+    case 28:
+    case "ERROR_REASON_PERMISSION_DENIED":
+      return ErrorReason.ERROR_REASON_PERMISSION_DENIED;
+    case 29:
+    case "ERROR_REASON_TENANT_NOT_FOUND":
+      return ErrorReason.ERROR_REASON_TENANT_NOT_FOUND;
+    case 30:
+    case "ERROR_REASON_TENANT_ALREADY_EXISTS":
+      return ErrorReason.ERROR_REASON_TENANT_ALREADY_EXISTS;
+    case 31:
+    case "ERROR_REASON_TENANT_SUSPENDED":
+      return ErrorReason.ERROR_REASON_TENANT_SUSPENDED;
+    case 32:
+    case "ERROR_REASON_API_KEY_NOT_FOUND":
+      return ErrorReason.ERROR_REASON_API_KEY_NOT_FOUND;
+    case 33:
+    case "ERROR_REASON_USER_PROFILE_NOT_FOUND":
+      return ErrorReason.ERROR_REASON_USER_PROFILE_NOT_FOUND;
+    case 34:
+    case "ERROR_REASON_USER_PROFILE_ALREADY_EXISTS":
+      return ErrorReason.ERROR_REASON_USER_PROFILE_ALREADY_EXISTS;
+    case 35:
+    case "ERROR_REASON_USER_PROFILE_DISABLED":
+      return ErrorReason.ERROR_REASON_USER_PROFILE_DISABLED;
+    case 36:
+    case "ERROR_REASON_CHARGE_ERASED":
+      return ErrorReason.ERROR_REASON_CHARGE_ERASED;
+    case 37:
+    case "ERROR_REASON_TENANT_LIMIT_EXCEEDED":
+      return ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -354,6 +444,28 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_SCAN_LIMIT_EXCEEDED";
     case ErrorReason.ERROR_REASON_CHARGE_NOT_ARCHIVABLE:
       return "ERROR_REASON_CHARGE_NOT_ARCHIVABLE";
+    case ErrorReason.ERROR_REASON_UNAUTHENTICATED:
+      return "ERROR_REASON_UNAUTHENTICATED";
+    case ErrorReason.ERROR_REASON_PERMISSION_DENIED:
+      return "ERROR_REASON_PERMISSION_DENIED";
+    case ErrorReason.ERROR_REASON_TENANT_NOT_FOUND:
+      return "ERROR_REASON_TENANT_NOT_FOUND";
+    case ErrorReason.ERROR_REASON_TENANT_ALREADY_EXISTS:
+      return "ERROR_REASON_TENANT_ALREADY_EXISTS";
+    case ErrorReason.ERROR_REASON_TENANT_SUSPENDED:
+      return "ERROR_REASON_TENANT_SUSPENDED";
+    case ErrorReason.ERROR_REASON_API_KEY_NOT_FOUND:
+      return "ERROR_REASON_API_KEY_NOT_FOUND";
+    case ErrorReason.ERROR_REASON_USER_PROFILE_NOT_FOUND:
+      return "ERROR_REASON_USER_PROFILE_NOT_FOUND";
+    case ErrorReason.ERROR_REASON_USER_PROFILE_ALREADY_EXISTS:
+      return "ERROR_REASON_USER_PROFILE_ALREADY_EXISTS";
+    case ErrorReason.ERROR_REASON_USER_PROFILE_DISABLED:
+      return "ERROR_REASON_USER_PROFILE_DISABLED";
+    case ErrorReason.ERROR_REASON_CHARGE_ERASED:
+      return "ERROR_REASON_CHARGE_ERASED";
+    case ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED:
+      return "ERROR_REASON_TENANT_LIMIT_EXCEEDED";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

@@ -15,7 +15,8 @@ import * as proto from '../../../generated/charge/v1/charge_service.ts';
 import type { ChargeRecorder } from '../../../src/charges/ports.ts';
 import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { chargeService } from '../../../src/charges/rpc/service.ts';
-import type { RpcMetrics, TenantOf } from '../../../src/grpc/context.ts';
+import type { RpcMetrics } from '../../../src/grpc/context.ts';
+import { type Authenticate, type Principal, SCOPES } from '../../../src/grpc/principal.ts';
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
@@ -56,18 +57,26 @@ export interface Fixture {
   close(): Promise<void>;
 }
 
+/** Who may do everything, in the tenant `default`. */
+export const EVERYTHING: Principal = {
+  tenant: 'default',
+  name: 'test',
+  scopes: new Set(SCOPES),
+  userProfile: undefined,
+};
+
 /** What a test may set besides limits. */
 export interface ServerExtras {
   /** Instead of the fake journal. */
   readonly recorder?: ChargeRecorder;
   readonly recordWindow?: RecordWindow;
-  readonly tenantOf?: TenantOf;
+  readonly authenticate?: Authenticate;
 }
 
 /** Starts a server that serves; whoever starts it closes it. */
 export async function startServer(
   limits: Partial<RpcLimits> = {},
-  { recorder, recordWindow = new RecordWindow(), tenantOf = () => 'default' }: ServerExtras = {},
+  { recorder, recordWindow = new RecordWindow(), authenticate = () => EVERYTHING }: ServerExtras = {},
 ): Promise<Fixture> {
   const journal = new FakeJournal();
   const logs: string[] = [];
@@ -100,7 +109,7 @@ export async function startServer(
     logger,
     metrics,
     limits: { ...LIMITS, ...limits },
-    tenantOf,
+    authenticate,
   });
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
   for (const service of ['', 'charge.v1.ChargeService']) server.setServing(service, true);

@@ -1,0 +1,37 @@
+/** Tenants: whose charges, prices and credentials are kept apart. */
+
+/** The operator's tenant. It is always there, and callers without a credential belong to it where that is allowed. */
+export const DEFAULT_TENANT = 'default';
+
+/** What happens with a charge of an unknown or disabled user profile; numbers of `charge.v1.UnknownUserProfiles`. */
+export const UNKNOWN_USER_PROFILES = { accept: 1, create: 2, refuse: 3 } as const;
+
+/** What an operator sets for each tenant. A limit of 0: the tenant has none of its own. */
+export interface TenantSettings {
+  /** One of {@link UNKNOWN_USER_PROFILES}; 0 is `accept`. */
+  readonly unknownUserProfiles: number;
+  readonly callsInFlightMax: number;
+  readonly streamsMax: number;
+  readonly chargesPerSecondMax: number;
+  readonly labelKeysMax: number;
+}
+
+/** The settings of a tenant that nobody has changed. */
+export const DEFAULT_SETTINGS: TenantSettings = {
+  unknownUserProfiles: 0,
+  callsInFlightMax: 0,
+  streamsMax: 0,
+  chargesPerSecondMax: 0,
+  labelKeysMax: 0,
+};
+
+/** A tenant. */
+export interface Tenant extends TenantSettings {
+  /** Its id. */
+  readonly tenant: string;
+  /** May be empty. */
+  readonly displayName: string;
+  readonly createTimeMicros: bigint;
+  /** Undefined: it is not suspended. */
+  readonly suspendTimeMicros: bigint | undefined;
+}
