@@ -3,14 +3,20 @@
 import { STREAM_NAME } from '../../src/relay/open-relay.ts';
 import { type Counts, countJournal, countMessages, drained } from './audit.ts';
 import { contender, openDatabase } from './contender.ts';
-import { type Body, CONNECTIONS, type Job } from './load/jobs.ts';
+import { type Access, type Body, CONNECTIONS, type Job } from './load/jobs.ts';
 import { describeWrites, readWriteTotals } from './metrics.ts';
 import type { Contender, Context } from './scenario.ts';
 import { type Service, startService } from './service.ts';
 
 /** What the service is asked to do. */
 export type Shape =
-  | { readonly kind: 'unary'; readonly body: Body; readonly inFlight: number; readonly connections?: number }
+  | {
+      readonly kind: 'unary';
+      readonly body: Body;
+      readonly inFlight: number;
+      readonly connections?: number;
+      readonly access?: Access;
+    }
   | { readonly kind: 'record'; readonly streams: number; readonly window: number };
 
 /** Starts a service, on a database of its own unless one is given; it is stopped after the scenario. */

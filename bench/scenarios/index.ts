@@ -1,6 +1,7 @@
 /** Every scenario, in the order of a full run. */
 
 import type { Scenario } from '../lib/scenario.ts';
+import { access256, access500 } from './access.ts';
 import { batch500 } from './batch-500.ts';
 import { confirm } from './confirm.ts';
 import { create1 } from './create-1.ts';
@@ -28,6 +29,8 @@ export const scenarios: readonly Scenario[] = [
   relay,
   priced256,
   priced500,
+  access256,
+  access500,
   voids,
   reprice,
   processes2,

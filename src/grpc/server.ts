@@ -22,6 +22,7 @@ import type { Authenticate } from './principal.ts';
 import { reflectionServices } from './reflection.ts';
 import { RunningCalls } from './running-calls.ts';
 import { addService, methodName, type RpcMethod, type RpcService } from './service.ts';
+import type { ClientCertificateRule, ServerCertificate } from '../tls/certificate.ts';
 
 /** What a server is made of; it owns none of it. */
 export interface RpcServerOptions {
@@ -32,10 +33,14 @@ export interface RpcServerOptions {
   readonly metrics: RpcMetrics;
   readonly limits: RpcLimits;
   readonly authenticate: Authenticate;
+  /** Undefined: plain text. */
+  readonly tls: { readonly clientCertificate: ClientCertificateRule } | undefined;
 }
 
 /** A gRPC server. It starts NOT_SERVING. */
 export interface RpcServer {
+  /** Shows this certificate to new connections. With TLS, `bind()` needs one. */
+  setCertificate(certificate: ServerCertificate): void;
   /** Listens (port 0: any free one) and resolves to the port; rejects if it cannot. See `listen()`. */
   bind(address: ListenAddress, options?: { readonly shared: boolean }): Promise<number>;
   /** What health says about a service from now on; `''` is the whole server. Both ways, at any time. */
@@ -53,7 +58,7 @@ export interface RpcServer {
 
 /** Builds a server with health and reflection besides its services. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { services, image, limits, logger, metrics, authenticate } = options;
+  const { services, image, limits, logger, metrics, authenticate, tls } = options;
   // grpc-js logs a line for every malformed header that a client sends.
   setLogVerbosity(logVerbosity.NONE);
   const context: RpcContext = {
@@ -79,15 +84,23 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const injector = injectorWith(server, (stream, headers) => guard.admits(stream, headers));
   const listeners: Listener[] = [];
   const sayRefused = refusalLog(logger);
+  let certificate: ServerCertificate | undefined;
   return {
+    setCertificate: (next) => {
+      certificate = next;
+      for (const listener of listeners) listener.setCertificate(next);
+    },
     bind: async (address, { shared } = { shared: false }) => {
+      const used = certificate;
       const listener = await listen(address, {
         shared,
-        connectionsMax: limits.connectionsMax,
+        limits,
+        tls: tls && { ...tls, certificate: required(used) },
         serve: (socket) => injector.injectConnection(socket),
         onRefused: sayRefused,
       });
       listeners.push(listener);
+      if (certificate !== undefined && certificate !== used) listener.setCertificate(certificate);
       return listener.port;
     },
     setServing: (service, serving) => {
@@ -112,6 +125,12 @@ function refusalLog(logger: RpcLogger): (error: Error) => void {
     silentUntilMs = performance.now() + REFUSAL_LOG_PERIOD_MS;
     logger.error({ error: describeError(error) }, 'connections cannot be accepted');
   };
+}
+
+function required(certificate: ServerCertificate | undefined): ServerCertificate {
+  if (certificate === undefined)
+    throw new TypeError('with TLS, a server needs a certificate before it listens');
+  return certificate;
 }
 
 const HEALTH_REQUEST_BYTES_MAX = 64 * 1024;

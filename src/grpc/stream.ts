@@ -12,6 +12,7 @@ import { failureOf } from './internal-error.ts';
 import type { LongStream, StreamKind } from './long-streams.ts';
 import type { MethodAccess } from './method-access.ts';
 import { ANYBODY, type Principal } from './principal.ts';
+import { type PeerCertificate, peerCertificateOf } from './peer-certificate.ts';
 import type { RpcMethod } from './service.ts';
 import { toCallError } from './status.ts';
 import { admit, admitStreamOfRequests, type Call, type RequestRules } from './steps.ts';
@@ -132,6 +133,10 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   get tenant(): string {
     return this.principal.tenant;
+  }
+
+  certificate(): PeerCertificate | undefined {
+    return peerCertificateOf(this.#call);
   }
 
   /** Aborted as soon as the stream is over, however it ended. */

@@ -13,6 +13,7 @@ import type { MethodMetrics, MethodName, RpcContext } from './context.ts';
 import { failureOf } from './internal-error.ts';
 import type { MethodAccess } from './method-access.ts';
 import { ANYBODY, type CallOrigin, type Principal } from './principal.ts';
+import { type PeerCertificate, peerCertificateOf } from './peer-certificate.ts';
 import type { RunningCall } from './running-calls.ts';
 import type { RpcMethod } from './service.ts';
 import { prepareFailure, toCallError } from './status.ts';
@@ -139,6 +140,10 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
 
   header(name: string): string | undefined {
     return headerOf(this.#call.metadata, name);
+  }
+
+  certificate(): PeerCertificate | undefined {
+    return peerCertificateOf(this.#call);
   }
 
   get aborted(): boolean {

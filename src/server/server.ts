@@ -15,6 +15,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
 import { DEFAULT_TENANT } from '../tenants/index.ts';
+import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
 import { createStreamCheck } from './stream-check.ts';
@@ -39,6 +40,8 @@ export interface OpenServer {
    * this service listen on the same address.
    */
   listen(options?: { readonly shared: boolean }): Promise<number>;
+  /** Shows this certificate to new connections. With TLS, `listen()` needs one. */
+  setCertificate(certificate: ServerCertificate): void;
   /** Tells whether events reach the stream; the health service shows it as `charge.v1.events`. */
   relayPublishing(publishing: boolean): void;
   /** Refuses new calls, finishes those in progress within `timeoutMs`, and closes everything. */
@@ -58,13 +61,15 @@ const ANONYMOUS_OPERATOR: Principal = {
 type ServerConfig = Pick<
   Config,
   | 'listen'
+  | 'tls'
   | 'writers'
   | 'inFlightCallsMax'
   | 'streamsMax'
   | 'eventFormat'
   | 'eventMaxAgeMs'
   | 'streamReplicas'
->;
+> &
+  Partial<Pick<Config, 'natsAccess'>>;
 
 /** Opens the database and builds the server on it. It accepts connections from `listen()` on. */
 export async function openServer(config: ServerConfig, options: ServerOptions): Promise<OpenServer> {
@@ -86,6 +91,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     logger,
     metrics: metrics.rpc,
     limits: { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax },
+    tls: config.tls,
     // Until there are credentials, every caller is the operator.
     authenticate: () => ANONYMOUS_OPERATOR,
   });
@@ -106,6 +112,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
       await judged;
       return rpc.bind(config.listen, { shared });
     },
+    setCertificate: (certificate) => rpc.setCertificate(certificate),
     relayPublishing: (publishing) => rpc.setServing(EVENTS_SERVICE, publishing),
     drain: async (timeoutMs) => {
       watch.stop();

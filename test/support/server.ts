@@ -62,6 +62,7 @@ export async function openTestServer(
   let committed = 0;
   const config: Parameters<typeof openServer>[0] = {
     listen: { host: '127.0.0.1', port: 0 },
+    tls: undefined,
     writers: 2,
     inFlightCallsMax: 10_000,
     streamsMax: 100,
@@ -94,9 +95,11 @@ export async function openTestServer(
   };
 }
 
-/** A client with a connection of its own. */
-export function openClient(address: string): ChargeServiceClient {
-  return new ChargeServiceClient(address, ChannelCredentials.createInsecure(), {
+/** A client with a connection of its own: without TLS, or one that trusts this authority. */
+export function openClient(address: string, ca?: string): ChargeServiceClient {
+  const channel =
+    ca === undefined ? ChannelCredentials.createInsecure() : ChannelCredentials.createSsl(Buffer.from(ca));
+  return new ChargeServiceClient(address, channel, {
     'grpc.use_local_subchannel_pool': 1,
   });
 }

@@ -5,7 +5,9 @@
  * server sends anything else.
  */
 
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 import {
   Flag,
@@ -18,6 +20,7 @@ import {
   WINDOW_DEFAULT,
 } from './frames.ts';
 import { RequestHeaders, trailerStatus } from './headers.ts';
+import type { Access } from './jobs.ts';
 import { MessageCounter } from './message-counter.ts';
 
 const RECEIVE_WINDOW_BYTES = 2 ** 30;
@@ -65,15 +68,20 @@ export class GrpcConnection {
   #okTrailer: Buffer | undefined;
   #failure: Error | undefined;
 
-  /** Connects. `path` is the method that every call of this connection is for. */
-  static async open(address: string, path: string): Promise<GrpcConnection> {
+  /** Connects. `path` is the method that every call of this connection is for. `access`: over TLS, with a credential. */
+  static async open(address: string, path: string, access?: Access): Promise<GrpcConnection> {
     const [host = '', port = ''] = address.split(':');
-    const socket = connect({ host, port: Number(port), noDelay: true });
+    const target = { host, port: Number(port) };
+    const socket =
+      access === undefined
+        ? connect(target)
+        : connectTls({ ...target, ca: readFileSync(access.caFile), ALPNProtocols: ['h2'] });
+    socket.setNoDelay(true);
     await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
+      socket.once(access === undefined ? 'connect' : 'secureConnect', resolve);
       socket.once('error', reject);
     });
-    return new GrpcConnection(socket, new RequestHeaders(address, path));
+    return new GrpcConnection(socket, new RequestHeaders(address, path, access?.authorization));
   }
 
   private constructor(socket: Socket, headers: RequestHeaders) {

@@ -6,6 +6,8 @@ const STATIC = {
   methodPost: 3,
   path: 4,
   schemeHttp: 6,
+  schemeHttps: 7,
+  authorization: 23,
   contentType: 31,
   userAgent: 58,
 } as const;
@@ -23,15 +25,18 @@ export class RequestHeaders {
   readonly #later: Buffer;
   #sent = false;
 
-  constructor(authority: string, path: string) {
+  /** `authorization`: the value of that header; absent: none is sent. */
+  constructor(authority: string, path: string, authorization?: string) {
     const literals = [
       literal(STATIC.path, path),
       literal(STATIC.authority, authority),
       literal(STATIC.contentType, 'application/grpc'),
       literal('te', 'trailers'),
       literal(STATIC.userAgent, 'charge-service-bench'),
+      ...(authorization === undefined ? [] : [literal(STATIC.authorization, authorization)]),
     ];
-    const fixed = [INDEXED | STATIC.methodPost, INDEXED | STATIC.schemeHttp];
+    const scheme = authorization === undefined ? STATIC.schemeHttp : STATIC.schemeHttps;
+    const fixed = [INDEXED | STATIC.methodPost, INDEXED | scheme];
     this.#first = Buffer.concat([Buffer.from(fixed), ...literals]);
     const oldest = DYNAMIC_FIRST + literals.length - 1;
     this.#later = Buffer.from([...fixed, ...literals.map((_, index) => INDEXED | (oldest - index))]);

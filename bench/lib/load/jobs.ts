@@ -12,6 +12,14 @@ export type Body =
   /** VoidCharge of these charges, in this order; there must be enough of them. */
   | { readonly kind: 'void'; readonly ids: readonly string[] };
 
+/** How callers reach a service that asks for TLS and a credential. */
+export interface Access {
+  /** The file of the authority that issued the server's certificate. */
+  readonly caFile: string;
+  /** The value of the header `authorization`. */
+  readonly authorization: string;
+}
+
 /** Unary calls, a fixed number in flight, for so many seconds; then it waits for those in flight. */
 export interface UnaryJob {
   readonly kind: 'unary';
@@ -20,6 +28,8 @@ export interface UnaryJob {
   readonly inFlight: number;
   readonly connections: number;
   readonly seconds: number;
+  /** Absent: plain text and no credential. */
+  readonly access?: Access;
 }
 
 /** RecordCharges streams, each with a fixed number of unanswered requests. */

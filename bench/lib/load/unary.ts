@@ -23,7 +23,7 @@ export async function runUnary(job: UnaryJob): Promise<JobResult> {
   const method = METHODS[job.body.kind];
   const connections = await Promise.all(
     Array.from({ length: job.connections }, () =>
-      GrpcConnection.open(job.address, `/charge.v1.ChargeService/${method}`),
+      GrpcConnection.open(job.address, `/charge.v1.ChargeService/${method}`, job.access),
     ),
   );
   try {

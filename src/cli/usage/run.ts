@@ -9,7 +9,7 @@ import { printCsv } from './csv.ts';
 import { printJson } from './json.ts';
 import type { UsageOptions } from './options.ts';
 import { Output } from './output.ts';
-import { openQuestion, queryOfRows, rowsOf, type Question } from './question.ts';
+import { comparisonFault, openQuestion, queryOfRows, rowsOf, type Question } from './question.ts';
 import { reportLines } from './report.ts';
 import { clockText } from './zone.ts';
 
@@ -21,6 +21,8 @@ export function runUsage(options: UsageOptions, interrupt: AbortSignal): Promise
   const progress = { ...options, json: options.json ?? false };
   return withSession(progress, interrupt, async (session) => {
     const question = await openQuestion(options, session);
+    const fault = comparisonFault(question);
+    if (fault !== undefined) process.stderr.write(`${fault}\n`);
     const output = new Output();
     try {
       if (options.json || options.csv) {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import type { RecordResult } from '../../../src/charges/charge.ts';
 import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import { type ServiceError } from '../../../src/errors/failure.ts';
-import { acquireLease, advanceCursor } from '../../../src/relay/store/relay-state.ts';
+import { acquireLease, advanceCursors } from '../../../src/relay/store/relay-state.ts';
 import { InsertCharges } from '../../../src/charges/store/insert-charges.ts';
 import { newCharge } from '../../../src/charges/store/charge-row.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
@@ -383,7 +383,7 @@ describe('durability', () => {
     try {
       const lease = await acquireLease(em, holder, 10_000);
       if (lease === undefined) throw new Error('no lease');
-      expect(await advanceCursor(em, lease, TENANT, 0n)).toBe(true);
+      expect(await advanceCursors(em, lease, new Map([[TENANT, 0n]]))).toBe(true);
       const { rows } = await pool.query('SHOW synchronous_commit');
       expect(rows).toEqual([{ synchronous_commit: 'on' }]);
     } finally {

@@ -19,6 +19,7 @@ import type { RpcMetrics } from '../../../src/grpc/context.ts';
 import { type Authenticate, type Principal, SCOPES } from '../../../src/grpc/principal.ts';
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
+import type { ListenerTls } from '../../../src/grpc/secure-server.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
 import { failureOf } from '../../support/errors.ts';
@@ -71,12 +72,20 @@ export interface ServerExtras {
   readonly recorder?: ChargeRecorder;
   readonly recordWindow?: RecordWindow;
   readonly authenticate?: Authenticate;
+  /** Undefined: plain text. */
+  readonly tls?: TestTls | undefined;
+}
+
+/** TLS of a server and of the clients of its fixture. */
+export interface TestTls extends ListenerTls {
+  /** The authority that clients trust, in PEM. */
+  readonly ca: string;
 }
 
 /** Starts a server that serves; whoever starts it closes it. */
 export async function startServer(
   limits: Partial<RpcLimits> = {},
-  { recorder, recordWindow = new RecordWindow(), authenticate = () => EVERYTHING }: ServerExtras = {},
+  { recorder, recordWindow = new RecordWindow(), authenticate = () => EVERYTHING, tls }: ServerExtras = {},
 ): Promise<Fixture> {
   const journal = new FakeJournal();
   const logs: string[] = [];
@@ -110,15 +119,19 @@ export async function startServer(
     metrics,
     limits: { ...LIMITS, ...limits },
     authenticate,
+    tls,
   });
+  if (tls !== undefined) server.setCertificate(tls.certificate);
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
   for (const service of ['', 'charge.v1.ChargeService']) server.setServing(service, true);
+  const channel =
+    tls === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(tls.ca));
   const clients: proto.ChargeServiceClient[] = [];
   const address = `127.0.0.1:${port}`;
   const newClient = (options: ClientOptions = {}): proto.ChargeServiceClient => {
     // Each client has a connection of its own.
     const own = { 'grpc.use_local_subchannel_pool': 1, ...options };
-    const client = new proto.ChargeServiceClient(address, credentials.createInsecure(), own);
+    const client = new proto.ChargeServiceClient(address, channel, own);
     clients.push(client);
     return client;
   };
