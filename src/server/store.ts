@@ -21,7 +21,7 @@ import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
-import { DEFAULT_TENANT, tenantEntities } from '../tenants/index.ts';
+import { DEFAULT_TENANT, KnownTenants, tenantEntities } from '../tenants/index.ts';
 import {
   createReconciler,
   createUsageReader,
@@ -60,7 +60,7 @@ export interface StoreOptions {
 export async function openStore(writers: number, options: StoreOptions) {
   const { retryAfterMs } = DEFAULT_RPC_LIMITS;
   const connections = await openConnections(writers, options.databaseUrl);
-  const { database, writes, polls, corrections, comparisons } = connections;
+  const { database, writes, polls, corrections, comparisons, access } = connections;
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
@@ -96,7 +96,9 @@ export async function openStore(writers: number, options: StoreOptions) {
     },
   );
   const retry = { retryForMs: RETRY_FOR_MS, retryAfterMs };
-  const reads = new ReadConnections(database, retryAfterMs, logRefusedReads(options.logger));
+  const refused = logRefusedReads(options.logger);
+  const reads = new ReadConnections(database, retryAfterMs, refused);
+  const tenants = new KnownTenants(access, new ReadConnections(access, retryAfterMs, refused));
   return {
     /** What ChargeService works on. */
     charges: {
@@ -118,11 +120,14 @@ export async function openStore(writers: number, options: StoreOptions) {
       reader: createUsageReader(reads),
       reconciler: openReconciler(comparisons, options.streamCheck),
     },
+    /** The tenants that calls are made for. */
+    tenants,
     watch,
     queuedCharges: () => recorder.queuedCharges,
     pools: poolsOf(connections),
     close: async () => {
       follower.close();
+      tenants.close();
       await Promise.all(Object.values(connections).map((pool) => pool.close()));
     },
   };
@@ -134,6 +139,7 @@ function poolsOf({
   polls,
   corrections,
   comparisons,
+  access,
 }: Awaited<ReturnType<typeof openConnections>>) {
   return {
     reads: database.pool,
@@ -141,6 +147,7 @@ function poolsOf({
     watches: polls.pool,
     corrections: corrections.pool,
     comparisons: comparisons.pool,
+    access: access.pool,
   };
 }
 
@@ -150,7 +157,7 @@ function openReconciler(comparisons: Database, stream: StreamCheck): Reconciler 
   return createReconciler(comparisons, connections, { retryAfterMs, stream });
 }
 
-/** Five pools, so that nothing waits for a connection that something slow is using. */
+/** Six pools, so that nothing waits for a connection that something slow is using. */
 async function openConnections(writers: number, databaseUrl: string) {
   const connection = {
     databaseUrl,
@@ -179,7 +186,14 @@ async function openConnections(writers: number, databaseUrl: string) {
     poolSizeMax: 1,
     statementTimeoutMs: RECONCILE_STATEMENT_TIMEOUT_MS,
   });
-  return { database, writes, polls, corrections, comparisons };
+  // Every first call of a credential or of a tenant waits for its answers. The tenant is not known before.
+  const access = await openDatabase({
+    ...connection,
+    poolSizeMax: 2,
+    statementTimeoutMs: 5_000,
+    everyTenant: true,
+  });
+  return { database, writes, polls, corrections, comparisons, access };
 }
 
 const REFUSED_READS_LOG_MS = 60_000;
