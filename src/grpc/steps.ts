@@ -1,7 +1,6 @@
 /** What happens to every call before its handler, in one ordered list. */
 
 import { type Failure, type FieldViolation, malformedMessage, validationFailed } from '../errors/failure.ts';
-import type { CallHeaders } from './call-headers.ts';
 import type { LoggedCall } from './call-log.ts';
 import type { MethodMetrics, RpcContext } from './context.ts';
 import { type MethodAccess, refusalOf } from './method-access.ts';

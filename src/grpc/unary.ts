@@ -163,33 +163,26 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   run(): void {
     try {
       const outcome = admit(this);
-      if (outcome instanceof Promise) {
-        outcome.then(
-          (failure) => this.#continue(failure),
-          (error: unknown) => this.#failWith(error),
-        );
-      } else {
-        this.#continue(outcome);
+      if (!(outcome instanceof Promise)) this.#continue(outcome);
+      else {
+        outcome.then((failure) => this.#continue(failure)).catch((error: unknown) => this.#failWith(error));
       }
     } catch (error) {
       this.#failWith(error);
     }
   }
 
+  /** Throws what `handle` throws before it returns a promise. */
   #continue(failure: Failure | undefined): void {
     if (failure !== undefined) {
       this.#fail(failure);
       return;
     }
-    try {
-      const { limit } = this.#endpoint;
-      (limit === undefined ? this.#handle() : limit(() => this.#handleLater())).then(
-        (response) => this.#succeed(response),
-        (error: unknown) => this.#failWith(error),
-      );
-    } catch (error) {
-      this.#failWith(error);
-    }
+    const { limit } = this.#endpoint;
+    (limit === undefined ? this.#handle() : limit(() => this.#handleLater())).then(
+      (response) => this.#succeed(response),
+      (error: unknown) => this.#failWith(error),
+    );
   }
 
   acquire(): Failure | undefined {
