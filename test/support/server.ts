@@ -5,6 +5,7 @@ import { ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 import { Charge, ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
 import { ChargeServiceClient, type CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
 import type { Status } from '../../generated/google/rpc/status.ts';
+import type { LimitsOf } from '../../src/grpc/tenant-limits.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import type { ServerMetrics } from '../../src/observability/server-metrics.ts';
 import { type OpenServer, openServer, type ServerOptions } from '../../src/server/server.ts';
@@ -52,6 +53,7 @@ export interface TestServerOptions {
   readonly natsUrl?: string;
   /** Hears whether charges can be recorded. */
   readonly serving?: ServerOptions['serving'];
+  readonly limitsOf?: LimitsOf;
 }
 
 /** Opens a server on a migrated database. */
@@ -78,6 +80,7 @@ export async function openTestServer(
     serving: options.serving ?? (() => undefined),
     committed: () => committed++,
     natsUrl: () => options.natsUrl,
+    ...(options.limitsOf && { limitsOf: options.limitsOf }),
   });
   const address = `127.0.0.1:${await server.listen()}`;
   const client = openClient(address);

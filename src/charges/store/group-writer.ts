@@ -61,7 +61,12 @@ export class GroupWriter implements ChargeRecorder {
   readonly #events: GroupWriterEvents;
   /** In charges. */
   readonly #queue: TenantQueue<Submission>;
-  #busyWriters = 0;
+  /** The tenants of the groups that are being written. */
+  readonly #writing: string[] = [];
+  /** The tenant that recorded first. */
+  #firstTenant: string | undefined;
+  /** Another one has recorded since. */
+  #isShared = false;
   #scheduled = false;
   /** How many more groups are written without the expectation that their request ids are new. */
   #conflictBackoff = 0;
@@ -92,6 +97,8 @@ export class GroupWriter implements ChargeRecorder {
       const limit = `${queueSizeMax.toLocaleString('en')} charges that wait to be written`;
       return Promise.reject(new ServiceError(overloaded('write_queue', limit, retryAfterMs)));
     }
+    this.#firstTenant ??= tenant;
+    this.#isShared ||= tenant !== this.#firstTenant;
     return new Promise((resolve, reject) => {
       const charges = requests.map((request) => newCharge(tenant, request));
       this.#queue.push({ tenant, size, charges, arrivedAt: performance.now(), signal, resolve, reject });
@@ -101,7 +108,7 @@ export class GroupWriter implements ChargeRecorder {
 
   /** What arrives in the same turn of the event loop joins the first group. */
   #schedule(): void {
-    if (this.#scheduled || this.#busyWriters >= this.#options.writers) return;
+    if (this.#scheduled || this.#writing.length >= this.#options.writers) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -110,15 +117,26 @@ export class GroupWriter implements ChargeRecorder {
   }
 
   #startWriters(): void {
-    while (this.#busyWriters < this.#options.writers) {
-      const group = this.#queue.takeGroup();
-      if (group.length === 0) return;
-      this.#busyWriters++;
+    while (this.#writing.length < this.#options.writers) {
+      const group = this.#takeGroup();
+      const [first] = group;
+      if (first === undefined) return;
+      this.#writing.push(first.tenant);
       void this.#write(group).finally(() => {
-        this.#busyWriters--;
+        this.#writing.splice(this.#writing.indexOf(first.tenant), 1);
         this.#startWriters();
       });
     }
+  }
+
+  /**
+   * If tenants share the writers, the last free one is for those of whom nothing is being written: a flood of large
+   * groups, or groups that wait for a lock of their tenant, leave it to the others.
+   */
+  #takeGroup(): Submission[] {
+    const isLast = this.#writing.length === this.#options.writers - 1;
+    if (!this.#isShared || !isLast) return this.#queue.takeGroup();
+    return this.#queue.takeGroup((tenant) => !this.#writing.includes(tenant));
   }
 
   /** Never rejects. */

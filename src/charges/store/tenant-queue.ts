@@ -78,15 +78,20 @@ export class TenantQueue<Item extends Waiting> {
     this.#add(turn, item.size);
   }
 
-  /** Of the tenant whose turn it is: the oldest item, and those after it that fit. Empty if nothing waits. */
-  takeGroup(): Item[] {
-    for (let turn = this.#turns.shift(); turn !== undefined; turn = this.#turns.shift()) {
+  /**
+   * Of the tenant whose turn it is: the oldest item, and those after it that fit. Tenants that are not `admitted` keep
+   * their turn. Empty if nothing waits, or nothing that is admitted.
+   */
+  takeGroup(admitted: (tenant: string) => boolean = () => true): Item[] {
+    for (;;) {
+      const place = this.#turns.findIndex(({ tenant }) => admitted(tenant));
+      const [turn] = place < 0 ? [] : this.#turns.splice(place, 1);
+      if (turn === undefined) return [];
       const group = this.#takeFrom(turn);
       if (turn.items.length > 0) this.#turns.push(turn);
       else this.#byTenant.delete(turn.tenant);
       if (group.length > 0) return group;
     }
-    return [];
   }
 
   /** Rejects what was withdrawn. Empty if that was all. */

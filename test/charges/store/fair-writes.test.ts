@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import type { RecordResult } from '../../../src/charges/charge.ts';
 import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
+import { waitFor } from '../../support/wait-for.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../../support/store.ts';
 
 let store: TestStore;
@@ -53,6 +54,43 @@ describe('a tenant that records thousands of batches', () => {
     expect(waiting).toBeGreaterThan(1_500);
     await flood;
     expect(turns).toHaveLength(220);
+  });
+
+  test('leaves a writer to the others while its own groups wait for a lock', async () => {
+    await addTenants('locked', 'free');
+    const writer = store.anotherWriter({ writers: 2, groupSizeMax: 10 });
+    await writer.record('free', [chargeRequest('before')]);
+    const client = await store.database.pool.connect();
+    try {
+      await client.query(`BEGIN; SELECT FROM journal_head WHERE tenant = 'locked' FOR UPDATE`);
+      const locked = Array.from({ length: 5 }, (_, index) =>
+        writer.record('locked', requests(`locked-${index}`, 10)),
+      );
+      const [result] = await writer.record('free', [chargeRequest('meanwhile')]);
+      expect(result?.outcome).toBe('created');
+      expect(writer.queuedCharges).toBe(40);
+      await client.query('COMMIT');
+      expect((await Promise.all(locked)).flat()).toHaveLength(50);
+    } finally {
+      client.release();
+    }
+  });
+
+  test('alone uses every writer', async () => {
+    await addTenants('alone');
+    const writer = store.anotherWriter({ writers: 2, groupSizeMax: 10 });
+    const client = await store.database.pool.connect();
+    try {
+      await client.query(`BEGIN; SELECT FROM journal_head WHERE tenant = 'alone' FOR UPDATE`);
+      const all = Array.from({ length: 5 }, (_, index) =>
+        writer.record('alone', requests(`alone-${index}`, 10)),
+      );
+      await waitFor('two groups', () => writer.queuedCharges === 30);
+      await client.query('COMMIT');
+      await Promise.all(all);
+    } finally {
+      client.release();
+    }
   });
 
   test('fills the queue for itself alone', async () => {

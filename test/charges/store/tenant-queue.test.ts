@@ -88,6 +88,13 @@ describe('tenants', () => {
   });
 });
 
+test('a tenant that is not admitted keeps its turn', () => {
+  const queue = queueOf([item('a'), item('b'), item('c')]);
+  expect(queue.takeGroup((tenant) => tenant !== 'a').map(({ tenant }) => tenant)).toEqual(['b']);
+  expect(queue.takeGroup((tenant) => tenant === 'b')).toEqual([]);
+  expect(turnsOf(queue)).toEqual(['a1', 'c1']);
+});
+
 describe('a full queue', () => {
   test('of one tenant takes nothing more of it, and takes what others have within equal parts', () => {
     const queue = queueOf([], 10, 100);
