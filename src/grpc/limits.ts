@@ -1,6 +1,6 @@
 /** The bounds of a gRPC server. Milliseconds and bytes; every one at least 1. */
 export interface RpcLimits {
-  /** Unary calls in flight, over all connections. */
+  /** Unary calls in flight, over all connections. See `Admission`. */
   readonly inFlightCallsMax: number;
   /** Open streams of features, over all connections; as many health and reflection streams besides. See `LongStreams`. */
   readonly streamsMax: number;

@@ -23,6 +23,7 @@ import { reflectionServices } from './reflection.ts';
 import { RunningCalls } from './running-calls.ts';
 import { addService, methodName, type RpcMethod, type RpcService } from './service.ts';
 import type { ClientCertificateRule, ServerCertificate } from '../tls/certificate.ts';
+import type { LimitsOf } from './tenant-limits.ts';
 
 /** What a server is made of; it owns none of it. */
 export interface RpcServerOptions {
@@ -35,6 +36,7 @@ export interface RpcServerOptions {
   readonly authenticate: Authenticate;
   /** Undefined: plain text. */
   readonly tls: { readonly clientCertificate: ClientCertificateRule } | undefined;
+  readonly limitsOf: LimitsOf;
 }
 
 /** A gRPC server. It starts NOT_SERVING. */
@@ -58,16 +60,16 @@ export interface RpcServer {
 
 /** Builds a server with health and reflection besides its services. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { services, image, limits, logger, metrics, authenticate, tls } = options;
+  const { services, image, limits, logger, metrics, authenticate, tls, limitsOf } = options;
   // grpc-js logs a line for every malformed header that a client sends.
   setLogVerbosity(logVerbosity.NONE);
   const context: RpcContext = {
     limits,
     logger,
     metrics,
-    admission: new Admission(limits),
+    admission: new Admission(limits, limitsOf),
     running: new RunningCalls(limits.deadlineMaxMs),
-    streams: new LongStreams(limits.streamsMax, limits.retryAfterMs),
+    streams: new LongStreams(limits, limitsOf),
     accessOf: readMethodAccess(image),
     authenticate,
   };

@@ -30,6 +30,8 @@ export interface Call<Req> extends LoggedCall, CallOrigin {
   principal: Principal;
   /** Counts the call against the limits of its kind, or says why it is refused. */
   acquire(): Failure | undefined;
+  /** Counts the call against the limits of its tenant, or says why it is refused. */
+  acquireOfTenant(): Failure | undefined;
 }
 
 /** Why a call ends here; undefined: it goes on. A promise only if its credential has to be looked up. */
@@ -56,6 +58,7 @@ function authorize(call: Call<unknown>, found: Principal | Failure): Outcome {
   call.principal = found;
   return call.access && refusalOf(call.access, found);
 }
+const acquireOfTenant: Step = (call) => call.acquireOfTenant();
 const decode: Step = (call) => {
   call.request = call.rules.decode(call.bytes);
   return call.request === undefined ? malformedMessage() : undefined;
@@ -75,6 +78,8 @@ const STEPS: readonly Step[] = [
   acquire,
   // After the limits, because checking a credential costs time.
   authenticate,
+  // Before the work for the request: a tenant that is at its limit costs the others little.
+  acquireOfTenant,
   // The requests of a stream of them are counted as they arrive.
   countRequest,
   decode,

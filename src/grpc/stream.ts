@@ -153,6 +153,10 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     return this.context.streams.open(this);
   }
 
+  acquireOfTenant(): Failure | undefined {
+    return this.context.streams.acquireOf(this.tenant, this);
+  }
+
   /** The server drains: answer what was accepted, then call `fail` with this failure. */
   onDrain(callback: (failure: Failure) => void): void {
     this.#onDrain = callback;

@@ -94,6 +94,7 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   readonly #call: ServerUnaryCall<Buffer, Buffer>;
   readonly #callback: sendUnaryData<Buffer>;
   #acquiredBytes = -1;
+  #countedTenant: string | undefined = undefined;
   #answered = false;
 
   constructor(
@@ -204,6 +205,12 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
     return undefined;
   }
 
+  acquireOfTenant(): Failure | undefined {
+    const failure = this.context.admission.acquireOf(this.tenant);
+    if (failure === undefined) this.#countedTenant = this.tenant;
+    return failure;
+  }
+
   /** The caller gets its answer; the call stays counted until the handler has finished its work. */
   giveUp(failure: Failure): void {
     this.#answerFailure(failure);
@@ -276,6 +283,8 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
     this.context.running.delete(this);
     this.context.admission.release(this.#acquiredBytes);
     this.#acquiredBytes = -1;
+    if (this.#countedTenant !== undefined) this.context.admission.releaseOf(this.#countedTenant);
+    this.#countedTenant = undefined;
   }
 
   #count(code: Code, reason?: Reason): void {

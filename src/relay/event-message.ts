@@ -6,14 +6,9 @@ import {
   ChargeRepriced,
   ChargeVoided,
 } from '../../generated/charge/v1/event.ts';
-import {
-  chargeConcerned,
-  type ChargeEvent,
-  DEFAULT_TENANT,
-  timeOfChargeId,
-  toProtoChargeEvent,
-} from '../charges/index.ts';
+import { chargeConcerned, type ChargeEvent, timeOfChargeId, toProtoChargeEvent } from '../charges/index.ts';
 import { type Encoder, encodeTransient } from '../grpc/codec.ts';
+import { DEFAULT_TENANT } from '../tenants/index.ts';
 
 /** A message as ts-proto encodes it. */
 interface PayloadType extends Encoder<unknown> {

@@ -1,6 +1,6 @@
 /** A gRPC server on the database: puts a server process together, for production and for tests. */
 
-import type { ChargeEvent } from '../charges/index.ts';
+import { type ChargeEvent, ChargeRates } from '../charges/index.ts';
 import { priceMethods } from '../charges/rpc/price-methods.ts';
 import { RecordWindow } from '../charges/rpc/record-window.ts';
 import { chargeService } from '../charges/rpc/service.ts';
@@ -10,6 +10,7 @@ import { readContractImage } from '../grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { createRpcServer } from '../grpc/server.ts';
 import { type Principal, SCOPES } from '../grpc/principal.ts';
+import { defaultTenantLimits, type LimitsOf } from '../grpc/tenant-limits.ts';
 import { ContractRules } from '../grpc/validation.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
@@ -31,6 +32,8 @@ export interface ServerOptions {
   committed(events: readonly ChargeEvent[]): void;
   /** Where NATS is, for Reconcile; undefined as long as it has not started. */
   natsUrl(): string | undefined;
+  /** Limits of each tenant. Default: {@link defaultTenantLimits}. */
+  readonly limitsOf?: LimitsOf;
 }
 
 /** An open server. */
@@ -80,17 +83,27 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const image = readContractImage();
   const rules = new ContractRules(image);
   const recordWindow = new RecordWindow();
-  const charges = chargeService({ ...store.charges, metrics: metrics.charges, rules, recordWindow });
+  const { inFlightCallsMax, streamsMax } = config;
+  const limits = { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax };
+  const tenantLimits = defaultTenantLimits(limits);
+  const limitsOf = options.limitsOf ?? (() => tenantLimits);
+  const charges = chargeService({
+    ...store.charges,
+    metrics: metrics.charges,
+    rules,
+    recordWindow,
+    rates: new ChargeRates((tenant) => limitsOf(tenant).chargesPerSecondMax),
+  });
   const chargeMethods = priceMethods({ ...store.prices, rules });
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
-  const { inFlightCallsMax, streamsMax } = config;
   const rpc = createRpcServer({
     services: [charges, prices, usage],
     image,
     logger,
     metrics: metrics.rpc,
-    limits: { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax },
+    limits,
+    limitsOf,
     tls: config.tls,
     // Until there are credentials, every caller is the operator.
     authenticate: () => ANONYMOUS_OPERATOR,

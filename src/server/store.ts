@@ -165,7 +165,6 @@ async function openConnections(writers: number, databaseUrl: string) {
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',
-    pipelining: true,
   };
   const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
   // One connection for each group that is written at once, so that no number of reads can delay writes.

@@ -1,13 +1,13 @@
 /**
  * The write path: concurrent submissions become groups, groups become statements, and each caller is
  * answered after COMMIT. A single caller never waits for others: a group is whatever has arrived by the
- * time a writer is free.
+ * time a writer is free. A group is of one tenant, and tenants take turns.
  */
 
 import type { Database } from '../../database/orm.ts';
 import { type RetryOptions, type WaitingRequest, writeWithRetries } from '../../database/retry.ts';
 import { classifySqlError } from '../../database/sql-errors.ts';
-import { cancelled, overloaded, ServiceError } from '../../errors/failure.ts';
+import { overloaded, ServiceError } from '../../errors/failure.ts';
 import { isHeadMismatch } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
@@ -16,19 +16,13 @@ import type { ChargeRow } from '../entity.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
 import { InsertCharges, type InsertMode, isRequestIdConflict } from './insert-charges.ts';
 import { newCharge } from './charge-row.ts';
+import { TenantQueue, type TenantQueueOptions, type Waiting } from './tenant-queue.ts';
 import { type GroupOutcome, writeGroup } from './write-group.ts';
 
 /** Bounds of the write path. */
-export interface GroupWriterOptions extends RetryOptions {
+export interface GroupWriterOptions extends RetryOptions, TenantQueueOptions {
   /** Groups that are written at once, each on its own connection. */
   readonly writers: number;
-  /** Charges in one statement; a larger submission is a group of its own. */
-  readonly groupSizeMax: number;
-  /**
-   * Charges that may wait for a writer. Beyond this number, submissions are refused, unless their caller
-   * has admitted them itself.
-   */
-  readonly queueSizeMax: number;
 }
 
 /** What the write path tells the outside. */
@@ -41,10 +35,8 @@ export interface GroupWriterEvents {
   readonly attempted: (charges: number, seconds: number, error: unknown) => void;
 }
 
-interface Submission extends WaitingRequest {
-  readonly tenant: string;
+interface Submission extends WaitingRequest, Waiting {
   readonly charges: readonly ChargeRow[];
-  readonly signal: RecordOptions['signal'];
   readonly resolve: (results: RecordResult[]) => void;
 }
 
@@ -67,8 +59,8 @@ export class GroupWriter implements ChargeRecorder {
   readonly #insert: InsertCharges;
   readonly #options: GroupWriterOptions;
   readonly #events: GroupWriterEvents;
-  #queue: Submission[] = [];
-  #queuedCharges = 0;
+  /** In charges. */
+  readonly #queue: TenantQueue<Submission>;
   #busyWriters = 0;
   #scheduled = false;
   /** How many more groups are written without the expectation that their request ids are new. */
@@ -80,11 +72,12 @@ export class GroupWriter implements ChargeRecorder {
     this.#insert = new InsertCharges(database.orm);
     this.#options = options;
     this.#events = events;
+    this.#queue = new TenantQueue(options, () => true);
   }
 
   /** Charges that wait for a writer. */
   get queuedCharges(): number {
-    return this.#queuedCharges;
+    return this.#queue.size;
   }
 
   record(
@@ -93,16 +86,15 @@ export class GroupWriter implements ChargeRecorder {
     { signal, admitted = false }: RecordOptions = {},
   ): Promise<RecordResult[]> {
     if (requests.length === 0) return Promise.resolve([]);
-    const queuedAfter = this.#queuedCharges + requests.length;
+    const size = requests.length;
     const { queueSizeMax, retryAfterMs } = this.#options;
-    if (!admitted && this.#queuedCharges > 0 && queuedAfter > queueSizeMax) {
+    if (!admitted && !this.#queue.admits(tenant, size)) {
       const limit = `${queueSizeMax.toLocaleString('en')} charges that wait to be written`;
       return Promise.reject(new ServiceError(overloaded('write_queue', limit, retryAfterMs)));
     }
     return new Promise((resolve, reject) => {
       const charges = requests.map((request) => newCharge(tenant, request));
-      this.#queue.push({ tenant, charges, arrivedAt: performance.now(), signal, resolve, reject });
-      this.#queuedCharges += charges.length;
+      this.#queue.push({ tenant, size, charges, arrivedAt: performance.now(), signal, resolve, reject });
       this.#schedule();
     });
   }
@@ -119,7 +111,7 @@ export class GroupWriter implements ChargeRecorder {
 
   #startWriters(): void {
     while (this.#busyWriters < this.#options.writers) {
-      const group = this.#takeGroup();
+      const group = this.#queue.takeGroup();
       if (group.length === 0) return;
       this.#busyWriters++;
       void this.#write(group).finally(() => {
@@ -127,35 +119,6 @@ export class GroupWriter implements ChargeRecorder {
         this.#startWriters();
       });
     }
-  }
-
-  /** The oldest submission, and those after it of the same tenant that fit. */
-  #takeGroup(): Submission[] {
-    const group: Submission[] = [];
-    const rest: Submission[] = [];
-    let size = 0;
-    for (const [index, submission] of this.#queue.entries()) {
-      if (size >= this.#options.groupSizeMax) {
-        rest.push(...this.#queue.slice(index));
-        break;
-      }
-      const { length } = submission.charges;
-      if (submission.signal?.aborted) {
-        this.#queuedCharges -= length;
-        submission.reject(new ServiceError(cancelled()));
-      } else if (
-        size === 0 ||
-        (submission.tenant === group[0]?.tenant && size + length <= this.#options.groupSizeMax)
-      ) {
-        group.push(submission);
-        size += length;
-      } else {
-        rest.push(submission);
-      }
-    }
-    this.#queue = rest;
-    this.#queuedCharges -= size;
-    return group;
   }
 
   /** Never rejects. */

@@ -40,7 +40,9 @@ export function runUsage(options: UsageOptions, interrupt: AbortSignal): Promise
 
 async function textOf(question: Question): Promise<readonly string[]> {
   const { options, session, total, asOf } = question;
-  if (total.charges > 0n) return reportLines(question, process.stdout.columns || WIDTH);
+  // Windows without charges were asked for, but without charges there are no groups to fill.
+  const hasRows = total.charges > 0n || (options.fill && options.dimensions.length === 0);
+  if (hasRows) return reportLines(question, process.stdout.columns || WIDTH);
   const { range, zone } = options;
   const from = range.from ? `from ${clockText(range.from, zone)} ` : '';
   const to = range.to ? `to ${clockText(range.to, zone)} ` : '';

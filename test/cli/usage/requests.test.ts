@@ -131,6 +131,12 @@ test.each([
   expect({ code, stderr }).toEqual({ code: 0, stderr: said });
 });
 
+test('--fill has a row for each window, also if there are no charges', async () => {
+  const { stdout } = await service.run('usage', '--window', 'week', '--fill', ...NOVEMBER);
+  expect(stdout.match(/^2026-11-\d\d .*$/gm)).toHaveLength(6);
+  expect(stdout).toMatch(/^Total +0 /m);
+});
+
 test('rows of windows come in the order of time, unless another one is asked for', async () => {
   service.put({});
   await service.run('usage', '--window', 'day', ...NOVEMBER, '--json');

@@ -12,6 +12,7 @@ import { expect } from '@jest/globals';
 
 import { type Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
+import { ChargeRates } from '../../../src/charges/charge-rates.ts';
 import type { ChargeRecorder } from '../../../src/charges/ports.ts';
 import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { chargeService } from '../../../src/charges/rpc/service.ts';
@@ -21,6 +22,7 @@ import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
 import type { ListenerTls } from '../../../src/grpc/secure-server.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
+import { defaultTenantLimits, type LimitsOf } from '../../../src/grpc/tenant-limits.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
 import { failureOf } from '../../support/errors.ts';
 import { FakeJournal, NO_CORRECTOR } from './fakes.ts';
@@ -72,6 +74,7 @@ export interface ServerExtras {
   readonly recorder?: ChargeRecorder;
   readonly recordWindow?: RecordWindow;
   readonly authenticate?: Authenticate;
+  readonly limitsOf?: LimitsOf;
   /** Undefined: plain text. */
   readonly tls?: TestTls | undefined;
 }
@@ -85,7 +88,13 @@ export interface TestTls extends ListenerTls {
 /** Starts a server that serves; whoever starts it closes it. */
 export async function startServer(
   limits: Partial<RpcLimits> = {},
-  { recorder, recordWindow = new RecordWindow(), authenticate = () => EVERYTHING, tls }: ServerExtras = {},
+  {
+    recorder,
+    recordWindow = new RecordWindow(),
+    authenticate = () => EVERYTHING,
+    limitsOf = () => defaultTenantLimits({ ...LIMITS, ...limits }),
+    tls,
+  }: ServerExtras = {},
 ): Promise<Fixture> {
   const journal = new FakeJournal();
   const logs: string[] = [];
@@ -111,6 +120,7 @@ export async function startServer(
     metrics: { rejected: (reason) => counts.push(`rejected ${reason}`) },
     rules,
     recordWindow,
+    rates: new ChargeRates((tenant) => limitsOf(tenant).chargesPerSecondMax),
   });
   const server = createRpcServer({
     services: [service],
@@ -120,6 +130,7 @@ export async function startServer(
     limits: { ...LIMITS, ...limits },
     authenticate,
     tls,
+    limitsOf,
   });
   if (tls !== undefined) server.setCertificate(tls.certificate);
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
