@@ -1,8 +1,10 @@
 /** A pure function from the environment to a frozen configuration, or to every fault at once. */
 
+import { BlockList, isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 
 import { DatabaseUrlError, parseDatabaseUrl } from './database/database-url.ts';
+import { type CredentialSettings, readCredentialSettings } from './tenants/credentials/settings.ts';
 
 /** Where a server listens. Port 0: any free port. */
 export interface Address {
@@ -14,6 +16,7 @@ export interface Address {
 export interface Config {
   readonly listen: Address;
   readonly metricsListen: Address;
+  readonly credentials: CredentialSettings;
   /** Undefined: an embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** Undefined: an embedded nats-server under `dataDir`. */
@@ -72,9 +75,12 @@ export class ConfigError extends Error {
  */
 export function configFromEnv(env: Readonly<Record<string, string | undefined>>): Config {
   const reader = new Reader(env);
+  const listen = reader.address('LISTEN', DEFAULT_LISTEN);
+  const metricsListen = reader.address('METRICS_LISTEN', '127.0.0.1:9464');
   const config: Config = {
-    listen: reader.address('LISTEN', DEFAULT_LISTEN),
-    metricsListen: reader.address('METRICS_LISTEN', '127.0.0.1:9464'),
+    listen,
+    metricsListen,
+    credentials: readCredentialSettings(reader, isLoopback(listen)),
     databaseUrl: reader.databaseUrl('DATABASE_URL'),
     natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:']),
     dataDir: reader.text('DATA_DIR') ?? '.data',
@@ -98,6 +104,16 @@ export function configFromEnv(env: Readonly<Record<string, string | undefined>>)
 /** `host:port`, with brackets around an IPv6 host. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8);
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** Whether only this machine reaches what listens there. Of names, only `localhost` is known to be so. */
+export function isLoopback({ host }: Address): boolean {
+  const version = isIP(host);
+  return version === 0 ? host === 'localhost' : LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }
 
 /** Where a client on this machine calls a server that listens on `address`, which may be every interface. */

@@ -14,7 +14,7 @@ import type { MethodAccess } from './method-access.ts';
 import { ANYBODY, type Principal } from './principal.ts';
 import type { RpcMethod } from './service.ts';
 import { toCallError } from './status.ts';
-import { admit, admitStreamOfRequests, type Call, type RequestRules } from './steps.ts';
+import { admit, admitStreamOfRequests, authenticateAgain, type Call, type RequestRules } from './steps.ts';
 
 /** A streaming method. */
 export interface StreamMethod<Req, Res> extends RequestRules<Req> {
@@ -272,6 +272,20 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   cut(failure: Failure): void {
     this.fail(failure);
+  }
+
+  checkCredential(): void {
+    const end = (failure: Failure | undefined): void => {
+      if (failure !== undefined && !this.#over) this.drain(failure);
+    };
+    const fail = (error: unknown): void => end(failureOf(error, this, this.context.logger));
+    try {
+      const outcome = authenticateAgain(this);
+      if (outcome instanceof Promise) outcome.then(end).catch(fail);
+      else end(outcome);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #onCancel(): void {

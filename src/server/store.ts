@@ -34,6 +34,8 @@ import { WriteWatch } from './write-watch.ts';
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
 
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** Calls wait for it, and it reads few rows by their keys. */
+const CREDENTIAL_STATEMENT_TIMEOUT_MS = 2_000;
 /** For one day of sums, or one search in the journal. */
 const RECONCILE_STATEMENT_TIMEOUT_MS = 10 * 60_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
@@ -118,6 +120,8 @@ export async function openStore(writers: number, options: StoreOptions) {
       reader: createUsageReader(reads),
       reconciler: openReconciler(comparisons, options.streamCheck),
     },
+    /** What credentials are checked against. Its sessions see every tenant. */
+    credentials: connections.credentials,
     watch,
     queuedCharges: () => recorder.queuedCharges,
     pools: poolsOf(connections),
@@ -134,6 +138,7 @@ function poolsOf({
   polls,
   corrections,
   comparisons,
+  credentials,
 }: Awaited<ReturnType<typeof openConnections>>) {
   return {
     reads: database.pool,
@@ -141,6 +146,7 @@ function poolsOf({
     watches: polls.pool,
     corrections: corrections.pool,
     comparisons: comparisons.pool,
+    credentials: credentials.pool,
   };
 }
 
@@ -150,7 +156,7 @@ function openReconciler(comparisons: Database, stream: StreamCheck): Reconciler 
   return createReconciler(comparisons, connections, { retryAfterMs, stream });
 }
 
-/** Five pools, so that nothing waits for a connection that something slow is using. */
+/** Six pools, so that nothing waits for a connection that something slow is using. */
 async function openConnections(writers: number, databaseUrl: string) {
   const connection = {
     databaseUrl,
@@ -180,7 +186,14 @@ async function openConnections(writers: number, databaseUrl: string) {
     poolSizeMax: 1,
     statementTimeoutMs: RECONCILE_STATEMENT_TIMEOUT_MS,
   });
-  return { database, writes, polls, corrections, comparisons };
+  // A flood of unknown keys waits here, and nothing else does: they are read together, one statement at a time.
+  const credentials = await openDatabase({
+    ...connection,
+    poolSizeMax: 1,
+    statementTimeoutMs: CREDENTIAL_STATEMENT_TIMEOUT_MS,
+    everyTenant: true,
+  });
+  return { database, writes, polls, corrections, comparisons, credentials };
 }
 
 const REFUSED_READS_LOG_MS = 60_000;

@@ -44,6 +44,15 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
   }
 }
 
+/** Logs that no credential is needed. */
+export function warnOfOpenMode(logger: Logger, grpc: Address): void {
+  logger.warn(
+    {},
+    `open: every caller that reaches ${formatAddress(grpc)} may do everything: record, read, change prices, correct and ` +
+      'administer. AUTHENTICATION=required makes the service ask for credentials (docs/authentication.md)',
+  );
+}
+
 function grpcCommands(grpc: string): string[] {
   return [
     `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +

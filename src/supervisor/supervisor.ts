@@ -9,6 +9,7 @@ import { Registry } from 'prom-client';
 import { chargeEntities } from '../charges/index.ts';
 import { type Address, type Config, formatAddress } from '../config.ts';
 import { type Database, openDatabase } from '../database/orm.ts';
+import { StartError } from '../errors/start-error.ts';
 import { openHttpServer, type Readiness } from '../http/server.ts';
 import { journalEntities } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -23,11 +24,12 @@ import {
   readUnpublished,
   relayEntities,
 } from '../relay/index.ts';
+import { credentialFaults } from '../tenants/index.ts';
 import { UsageFollower, usageEntities } from '../usage/index.ts';
 import { openExternalServices } from './external-services.ts';
 import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
-import { writeReadyMessage } from './ready-message.ts';
+import { warnOfOpenMode, writeReadyMessage } from './ready-message.ts';
 import { observeRelay, type UnpublishedWatch, watchUnpublished } from './relay-status.ts';
 import { reserveAddresses } from './reserve-addresses.ts';
 import { ServerPool } from './server-pool.ts';
@@ -76,6 +78,8 @@ async function start(
   stopping: AbortSignal,
 ): Promise<Service> {
   const startedAtMs = performance.now();
+  const faults = credentialFaults(config.credentials);
+  if (faults.length > 0) throw new StartError(faults.join('; '));
   const reserved = await reserveAddresses({ LISTEN: config.listen, METRICS_LISTEN: config.metricsListen });
   stack.defer(() => reserved.release());
   const external = await openExternalServices(config, logger, stack, stopping);
@@ -134,6 +138,7 @@ async function start(
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
   const addresses = { grpc, http: http.address };
   writeReadyMessage(logger, { ...addresses, external, postgresql, natsUrl, startedAtMs });
+  if (!config.credentials.required) warnOfOpenMode(logger, grpc);
   const running = { pool, relay: () => relay, unpublished, stack };
   return { ...addresses, stop: () => stop(config, logger, running) };
 }

@@ -2,3 +2,5 @@
 
 export { tenantEntities } from './entity.ts';
 export { DEFAULT_SETTINGS, DEFAULT_TENANT, type TenantSettings, UNKNOWN_USER_PROFILES } from './tenant.ts';
+export { credentialFaults } from './credentials/check-files.ts';
+export { openAuthenticator } from './store/open-authenticator.ts';
