@@ -30,7 +30,7 @@ const options = {
   connectTimeoutMs: 5_000,
   applicationName: 'bench',
 };
-const reads = await openDatabase({ ...options, poolSizeMax: 8, pipelining: true });
+const reads = await openDatabase({ ...options, poolSizeMax: 8 });
 const writes = await openDatabase({ ...options, poolSizeMax: WRITERS });
 const writer = new GroupWriter(
   writes,
