@@ -31,7 +31,7 @@ const options = {
   applicationName: 'bench',
 };
 const reads = await openDatabase({ ...options, poolSizeMax: 8, pipelining: true });
-const writes = await openDatabase({ ...options, poolSizeMax: WRITERS });
+const writes = await openDatabase({ ...options, poolSizeMax: WRITERS + 1 });
 const writer = new GroupWriter(
   writes,
   new PriceBooks(reads.em, () => undefined),

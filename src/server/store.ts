@@ -160,8 +160,8 @@ async function openConnections(writers: number, databaseUrl: string) {
     applicationName: 'charge-service server',
   };
   const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS, pipelining: true });
-  // One connection for each group that is written at once, so that no number of reads can delay writes.
-  const writes = await openDatabase({ ...connection, poolSizeMax: writers });
+  // One connection for each group that is written at once, so that no number of reads can delay writes. See GroupWriter.
+  const writes = await openDatabase({ ...connection, poolSizeMax: writers + 1 });
   // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
   const polls = await openDatabase({ ...connection, poolSizeMax: 1, statementTimeoutMs: 5_000 });
   // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
