@@ -16,6 +16,7 @@ import { relay } from './relay.ts';
 import { reprice } from './reprice.ts';
 import { rollups } from './rollups.ts';
 import { sums } from './sums.ts';
+import { tenants } from './tenants.ts';
 import { voids } from './voids.ts';
 
 /** By name on the command line. */
@@ -26,6 +27,7 @@ export const scenarios: readonly Scenario[] = [
   batch500,
   record,
   relay,
+  tenants,
   priced256,
   priced500,
   voids,
