@@ -170,15 +170,9 @@ async function openConnections(writers: number, databaseUrl: string) {
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',
   };
-<<<<<<< HEAD
   const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
-  // One connection for each group that is written at once, so that no number of reads can delay writes.
-  const writes = await openDatabase({ ...connection, poolSizeMax: writers });
-=======
-  const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS, pipelining: true });
   // One connection for each group that is written at once, so that no number of reads can delay writes. See GroupWriter.
   const writes = await openDatabase({ ...connection, poolSizeMax: writers + 1 });
->>>>>>> h/fair
   // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
   // They poll all journals.
   const polls = await openDatabase({
