@@ -12,6 +12,7 @@ import {
   type Failure,
   malformedMessage,
   messageTooLarge,
+  type Reason,
   ServiceError,
 } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
@@ -23,17 +24,17 @@ import type { Check } from '../../grpc/validation.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeRecorder } from '../ports.ts';
 import { CHARGE_REQUEST_BYTES_MAX } from './create-charge.ts';
-import { checkItem, type Item, requestsOf, toProtoResults } from './items.ts';
+import { checkItem, type Item, type ItemOrigin, requestsOf, toProtoResults } from './items.ts';
 import type { RecordShare, RecordWindow } from './record-window.ts';
 
 type RecordStream = StreamCall<RecordChargesRequest, RecordChargesResponse>;
 
-/** The method on a recorder. `rejected` is told of each item that breaks a rule. */
+/** The method on a recorder. `rejected` is told why each item is that breaks a rule, or is for another user profile. */
 export function recordCharges(
   recorder: ChargeRecorder,
   check: Check<CreateChargeRequest>,
   window: RecordWindow,
-  rejected: () => void,
+  rejected: (reason: Reason) => void,
 ): RpcMethod {
   return duplexStreamMethod<RecordChargesRequest, RecordChargesResponse>({
     kind: 'record',
@@ -80,9 +81,9 @@ class RecordWork {
   readonly #requests: ServerDuplexStream<Buffer, Buffer>;
   readonly #recorder: ChargeRecorder;
   readonly #check: Check<CreateChargeRequest>;
-  readonly #rejected: () => void;
+  readonly #rejected: (reason: Reason) => void;
   readonly #share: RecordShare;
-  readonly #traceparent: string | undefined;
+  readonly #origin: ItemOrigin;
   readonly #chunks: Chunk[] = [];
   readonly #slice = new TimeSlice();
   #arrived: Item[] = [];
@@ -102,7 +103,7 @@ class RecordWork {
       readonly recorder: ChargeRecorder;
       readonly check: Check<CreateChargeRequest>;
       readonly window: RecordWindow;
-      readonly rejected: () => void;
+      readonly rejected: (reason: Reason) => void;
     },
   ) {
     this.#stream = stream;
@@ -111,7 +112,7 @@ class RecordWork {
     this.#check = options.check;
     this.#rejected = options.rejected;
     this.#share = options.window.share(() => this.#regulate());
-    this.#traceparent = traceparentOf(stream);
+    this.#origin = { principal: stream.principal, traceparent: traceparentOf(stream) };
   }
 
   start(): void {
@@ -134,11 +135,11 @@ class RecordWork {
       this.#endWith(malformedMessage());
       return;
     }
-    const item = checkItem(message.request, this.#check, this.#traceparent);
+    const item = checkItem(message.request, this.#check, this.#origin);
     this.#arrived.push(item);
     let itemBytes = bytes.length + ITEM_OVERHEAD_BYTES;
     if ('rejection' in item) {
-      this.#rejected();
+      this.#rejected(item.reason);
       itemBytes += REJECTION_BYTES;
       this.#yieldIfLong();
     }
@@ -230,7 +231,7 @@ class RecordWork {
   #send({ items, bytes }: Chunk, results: readonly RecordResult[]): void {
     // Before the write, which may find out that the stream is over and then releases everything.
     this.#share.release(bytes);
-    const responses = toProtoResults(items, results).map((result) => ({ result }));
+    const responses = toProtoResults(this.#origin.principal, items, results).map((result) => ({ result }));
     if (!this.#stream.writeAll(responses)) this.#stopUntilWritable();
   }
 
