@@ -2,7 +2,7 @@
  * Who may import whom (docs/architecture.md). Kits know no feature, features meet only through their index.ts, only
  * the process roots know everything. A new folder has to be added here.
  */
-const KITS = ['errors', 'observability', 'database', 'grpc', 'http', 'embedded'];
+const KITS = ['errors', 'observability', 'database', 'grpc', 'http', 'tls', 'embedded'];
 /** Each feature, and the features that it stands on. */
 const FEATURES = {
   journal: [],

@@ -30,6 +30,7 @@ USER node
 EXPOSE 50051 9464
 # Node itself gets the signal: npm or a shell in between would swallow it and cut the drain short.
 STOPSIGNAL SIGTERM
+# With TLS, the certificate is for the name that clients use, and not for 127.0.0.1.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:9464/readyz', { signal: AbortSignal.timeout(2500) }).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "require(process.env.TLS_CERT_FILE ? 'https' : 'http').get({ host: '127.0.0.1', port: 9464, path: '/readyz', rejectUnauthorized: false, signal: AbortSignal.timeout(2500) }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 CMD ["node", "src/main.ts"]

@@ -4,6 +4,13 @@ import { BlockList, isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 
 import { DatabaseUrlError, parseDatabaseUrl } from './database/database-url.ts';
+import { CLIENT_CERTIFICATE_RULES, readCertificate, type TlsFiles } from './tls/certificate.ts';
+import {
+  NATS_ACCESS_VARIABLES,
+  type NatsAccess,
+  NatsAccessError,
+  readNatsAccess,
+} from './relay/nats-access.ts';
 import { type CredentialSettings, readCredentialSettings } from './tenants/credentials/settings.ts';
 
 /** Where a server listens. Port 0: any free port. */
@@ -17,10 +24,14 @@ export interface Config {
   readonly listen: Address;
   readonly metricsListen: Address;
   readonly credentials: CredentialSettings;
+  /** Undefined: plain text on both addresses. */
+  readonly tls: TlsFiles | undefined;
   /** Undefined: an embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** Undefined: an embedded nats-server under `dataDir`. */
   readonly natsUrl: string | undefined;
+  /** What else is needed to connect to `natsUrl`. */
+  readonly natsAccess: NatsAccess;
   readonly dataDir: string;
   /** Port of the embedded PostgreSQL. 0: chosen at the first start and kept in `dataDir`. */
   readonly embeddedPostgresPort: number;
@@ -69,20 +80,29 @@ export class ConfigError extends Error {
   }
 }
 
+/** Reads the files of a certificate and says what is wrong with them. */
+const certificateFaults = (files: TlsFiles): readonly string[] => readCertificate(files).faults;
+
 /**
  * Reads the variables that the README lists. Blanks and line ends around a value are removed, because some readers of
- * `.env` files leave them there. An empty variable counts as unset.
+ * `.env` files leave them there. An empty variable counts as unset. `faultsOf` judges the files of the certificate.
  */
-export function configFromEnv(env: Readonly<Record<string, string | undefined>>): Config {
+export function configFromEnv(
+  env: Readonly<Record<string, string | undefined>>,
+  faultsOf = certificateFaults,
+): Config {
   const reader = new Reader(env);
   const listen = reader.address('LISTEN', DEFAULT_LISTEN);
   const metricsListen = reader.address('METRICS_LISTEN', '127.0.0.1:9464');
+  const natsUrl = reader.urls('NATS_URL', ['nats:', 'tls:']);
   const config: Config = {
     listen,
     metricsListen,
+    tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, faultsOf),
     credentials: readCredentialSettings(reader, isLoopback(listen)),
     databaseUrl: reader.databaseUrl('DATABASE_URL'),
-    natsUrl: reader.urls('NATS_URL', ['nats:', 'tls:']),
+    natsUrl,
+    natsAccess: reader.natsAccess(natsUrl),
     dataDir: reader.text('DATA_DIR') ?? '.data',
     // Not POSTGRES_PORT and NATS_PORT: Kubernetes sets those in every pod beside a Service of that name.
     embeddedPostgresPort: reader.integer('EMBEDDED_POSTGRES_PORT', 0, 0, PORT_MAX),
@@ -147,7 +167,7 @@ class Reader {
     return text || undefined;
   }
 
-  oneOf<T extends string>(name: string, choices: readonly T[], fallback: T): T {
+  oneOf<T extends string, F extends T | undefined>(name: string, choices: readonly T[], fallback: F): T | F {
     const text = this.text(name);
     if (text === undefined) return fallback;
     const choice = choices.find((candidate) => candidate === text.toLowerCase());
@@ -169,6 +189,41 @@ class Reader {
     const address = parseAddress(text);
     if (address === undefined) this.#fault(name, ADDRESS_RULE, text);
     return address ?? { host: '127.0.0.1', port: 0 };
+  }
+
+  /** Without TLS, every address has to be one of this machine only, unless that is wanted. */
+  tls(
+    listening: Readonly<Record<string, Address>>,
+    faultsOf: (files: TlsFiles) => readonly string[],
+  ): TlsFiles | undefined {
+    const certFile = this.text('TLS_CERT_FILE');
+    const keyFile = this.text('TLS_KEY_FILE');
+    const clientCaFile = this.text('TLS_CLIENT_CA_FILE');
+    const clientCertificate = this.oneOf('TLS_CLIENT_CERTIFICATE', CLIENT_CERTIFICATE_RULES, undefined);
+    const allowsInsecure = this.oneOf('ALLOW_INSECURE', ['true', 'false'], 'false') === 'true';
+    if (clientCertificate !== undefined && clientCaFile === undefined)
+      this.faults.push(
+        'TLS_CLIENT_CERTIFICATE needs TLS_CLIENT_CA_FILE, the authorities of these certificates',
+      );
+    if (certFile !== undefined && keyFile !== undefined) {
+      const files = { certFile, keyFile, clientCaFile, clientCertificate: clientCertificate ?? 'required' };
+      this.faults.push(...faultsOf(files));
+      return files;
+    }
+    if (certFile !== undefined || keyFile !== undefined || clientCaFile !== undefined) {
+      this.faults.push(
+        'TLS_CERT_FILE and TLS_KEY_FILE must both be set for TLS, or none of the TLS variables',
+      );
+      return undefined;
+    }
+    const open = Object.keys(listening).filter((name) => !isLoopback(listening[name] as Address));
+    if (open.length > 0 && !allowsInsecure) {
+      this.faults.push(
+        `${open.join(' and ')}: other machines can connect, and without TLS everything is sent in plain text. Set ` +
+          'TLS_CERT_FILE and TLS_KEY_FILE, or ALLOW_INSECURE=true if nobody else is on this network',
+      );
+    }
+    return undefined;
   }
 
   databaseUrl(name: string): string | undefined {
@@ -197,6 +252,26 @@ class Reader {
       );
     }
     return text;
+  }
+
+  /** Checked with what the files say now. They are read again for each connection. */
+  natsAccess(url: string | undefined): NatsAccess {
+    const values = NATS_ACCESS_VARIABLES.map((name) => [name, this.text(name)] as const);
+    const access = Object.fromEntries(values.filter(([, value]) => value !== undefined)) as NatsAccess;
+    const names = Object.keys(access);
+    if (url === undefined && names.length > 0) {
+      this.faults.push(
+        `${names.join(', ')} must not be set without NATS_URL: the embedded nats-server has no credentials`,
+      );
+      return access;
+    }
+    try {
+      readNatsAccess(access, url ?? '');
+    } catch (error) {
+      if (!(error instanceof NatsAccessError)) throw error;
+      this.faults.push(...error.faults);
+    }
+    return access;
   }
 
   #fault(name: string, rule: string, text: string): void {

@@ -11,7 +11,8 @@ const EXIT_CONFIG = 2;
 
 function readConfig(): Config | undefined {
   try {
-    return configFromEnv(process.env);
+    // A server process gets the certificate from the supervisor, even if its files cannot be used any more.
+    return cluster.isPrimary ? configFromEnv(process.env) : configFromEnv(process.env, () => []);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     if (process.stderr.isTTY) console.error(error.message);

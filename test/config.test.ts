@@ -17,9 +17,7 @@ const faultsOf = (env: Record<string, string>): readonly string[] => {
 describe('is taken', () => {
   test.each([
     ['LISTEN', '[::1]:0', { listen: { host: '::1', port: 0 } }],
-    ['LISTEN', '[::]:0', { listen: { host: '::', port: 0 } }],
     ['LISTEN', 'localhost:0', { listen: { host: 'localhost', port: 0 } }],
-    ['LISTEN', 'my_host-1.example:1', { listen: { host: 'my_host-1.example', port: 1 } }],
     ['LISTEN', ' 127.0.0.1:0 ', { listen: { host: '127.0.0.1', port: 0 } }],
     ['LISTEN', '127.0.0.1:0\r', { listen: { host: '127.0.0.1', port: 0 } }],
     ['METRICS_LISTEN', '[::1]:9464\r\n', { metricsListen: { host: '::1', port: 9464 } }],
@@ -33,6 +31,34 @@ describe('is taken', () => {
     ['EMBEDDED_POSTGRES_PORT', '5433', { embeddedPostgresPort: 5433, embeddedNatsPort: 0 }],
   ])('%s=%j', (name, value, expected) => {
     expect(configFromEnv({ [name]: value })).toMatchObject(expected);
+  });
+});
+
+describe('without TLS', () => {
+  const advice = 'other machines can connect, and without TLS everything is sent in plain text';
+
+  test.each(['127.0.0.1:0', '127.8.9.10:0', '[::1]:0', 'localhost:0'])('%s is taken', (address) => {
+    expect(configFromEnv({ LISTEN: address, METRICS_LISTEN: address })).toMatchObject({ tls: undefined });
+  });
+
+  test.each<[string, string]>([
+    ['0.0.0.0:0', '0.0.0.0'],
+    ['[::]:0', '::'],
+    ['[::ffff:10.0.0.1]:0', '::ffff:10.0.0.1'],
+    ['10.0.0.1:0', '10.0.0.1'],
+    ['my_host-1.example:0', 'my_host-1.example'],
+    ['localhost.example:0', 'localhost.example'],
+  ])('%s needs ALLOW_INSECURE=true', (address, host) => {
+    expect(faultsOf({ LISTEN: address })).toEqual([expect.stringContaining(`LISTEN: ${advice}`)]);
+    expect(faultsOf({ METRICS_LISTEN: address })).toEqual([
+      expect.stringMatching(`^METRICS_LISTEN: ${advice}`),
+    ]);
+    expect(faultsOf({ LISTEN: address, METRICS_LISTEN: address, ALLOW_INSECURE: 'false' })).toEqual([
+      expect.stringMatching(
+        `^LISTEN and METRICS_LISTEN: ${advice}.*TLS_CERT_FILE and TLS_KEY_FILE, or ALLOW_INSECURE=true`,
+      ),
+    ]);
+    expect(configFromEnv({ LISTEN: address, ALLOW_INSECURE: 'true' }).listen).toEqual({ host, port: 0 });
   });
 });
 
@@ -61,6 +87,7 @@ describe('is refused by its name', () => {
       'verbose',
       'must be one of trace, debug, info, warn, error, fatal, silent; it is "verbose"',
     ],
+    ['ALLOW_INSECURE', 'yes', 'must be one of true, false'],
     ['EMBEDDED_NATS_PORT', 'tcp://10.0.0.1:4222', 'must be a whole number from 0 to 65535'],
   ])('%s=%j', (name, value, words) => {
     const faults = faultsOf({ [name]: value });

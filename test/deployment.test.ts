@@ -7,6 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 
 import { configFromEnv } from '../src/config.ts';
+import { NATS_ACCESS_VARIABLES } from '../src/relay/nats-access.ts';
 import { ROOT } from './support/tools.ts';
 
 interface ComposeService {
@@ -26,8 +27,10 @@ configFromEnv(new Proxy({}, { get: (_, name) => void (typeof name === 'string' &
 /** Of the embedded servers, which the image does not have. */
 const EMBEDDED_ONLY = ['DATA_DIR', 'EMBEDDED_POSTGRES_PORT', 'EMBEDDED_NATS_PORT'];
 /** Decided by docker-compose.yml itself. */
-const FIXED = ['LISTEN', 'METRICS_LISTEN', 'DATABASE_URL', 'NATS_URL'];
-const passed = variables.filter((name) => ![...EMBEDDED_ONLY, ...FIXED].includes(name));
+const FIXED = ['LISTEN', 'METRICS_LISTEN', 'ALLOW_INSECURE', 'DATABASE_URL', 'NATS_URL'];
+/** docker-compose.yml has a NATS of its own, which asks for no credentials. */
+const OTHER_NATS = NATS_ACCESS_VARIABLES as readonly string[];
+const passed = variables.filter((name) => ![...EMBEDDED_ONLY, ...FIXED, ...OTHER_NATS].includes(name));
 
 /** The services as Compose sees them with these variables. */
 function compose(env: Record<string, string>): Record<'charge' | 'postgres' | 'nats', ComposeService> {

@@ -17,6 +17,7 @@ import { relay } from './relay.ts';
 import { reprice } from './reprice.ts';
 import { rollups } from './rollups.ts';
 import { sums } from './sums.ts';
+import { tenants } from './tenants.ts';
 import { voids } from './voids.ts';
 
 /** By name on the command line. */
@@ -34,6 +35,7 @@ export const scenarios: readonly Scenario[] = [
   voids,
   reprice,
   processes2,
+  tenants,
   createAt,
   sums,
   lists,

@@ -3,6 +3,7 @@
 export { type ChargeFilter, SERVICE_TIER_STANDARD } from './charge.ts';
 export { type ChargeEvent, chargeConcerned } from './charge-event.ts';
 export { timeOfChargeId } from './charge-id.ts';
+export { ChargeRates } from './charge-rates.ts';
 export { fromProtoChargeFilter, toProtoChargeEvent } from './convert.ts';
 export { countCorrections, countResults } from './count-results.ts';
 export { chargeEntities } from './entity.ts';

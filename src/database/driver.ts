@@ -24,8 +24,8 @@ import {
 } from '@mikro-orm/postgresql';
 import type { ClientBase, Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 
+import { queryForTenant } from './query-for-tenant.ts';
 import { isStatementError, sqlState, statementTimeout } from './sql-errors.ts';
-import { setTenant } from './tenant.ts';
 
 /** How long to wait for an answer after PostgreSQL's own time limit. */
 export const NETWORK_GRACE_MS = 5_000;
@@ -39,8 +39,7 @@ export interface TenantForkOptions {
 }
 
 /**
- * A fork whose statements only read, and see the rows of this tenant alone: each in a transaction of its own. The
- * database must be opened with `pipelining`.
+ * A fork whose statements see and write the rows of this tenant alone, each in a transaction of its own.
  */
 export function forTenant<Manager extends EntityManager>(
   em: Manager,
@@ -77,7 +76,7 @@ class BoundConnection extends PostgreSqlConnection {
     const bound = bind(query, params);
     const { tenant, deadlineMs, client } = loggerContext ?? {};
     const run = (on: ClientBase): Promise<QueryResult> =>
-      tenant === undefined ? on.query(bound) : queryForTenant(on, tenant, bound, deadlineMs);
+      tenant === undefined ? on.query(bound) : queryBefore(on, tenant, bound, deadlineMs);
     const { rows, rowCount } = await (client === undefined ? this.#onPooledClient(run) : run(client));
     return this.transformRawResult<T>({ rows: rows ?? [], numAffectedRows: rowCount ?? undefined }, method);
   }
@@ -131,27 +130,19 @@ export async function withClient<T>(pool: Pool, work: (client: PoolClient) => Pr
   }
 }
 
-async function queryForTenant(
+/** If this process kept the limit itself, it would have to cancel over another connection, and could hit the next statement. */
+async function queryBefore(
   client: ClientBase,
   tenant: string,
   query: QueryConfig,
-  deadlineMs = Infinity,
+  deadlineMs: number | undefined,
 ): Promise<QueryResult> {
+  if (deadlineMs === undefined) return queryForTenant(client, tenant, query);
   // The wait for a connection has taken its part, or all of it.
   const leftMs = Math.ceil(deadlineMs - performance.now());
   if (leftMs <= 0) throw statementTimeout();
-  const isLimited = leftMs < Infinity;
-  const limits = isLimited ? { query_timeout: leftMs + NETWORK_GRACE_MS } : {};
-  const setTimeout = isLimited ? `; SET LOCAL statement_timeout = ${leftMs}` : '';
-  // If this process kept the limit itself, it would need another connection to cancel over, and the
-  // cancellation could hit the next statement. All three are sent at once, in one round trip.
-  const [begin, answer, end] = await Promise.allSettled([
-    client.query({ ...limits, text: `BEGIN READ ONLY; ${setTenant(tenant)}${setTimeout}` }),
-    client.query({ ...limits, ...query }),
-    client.query({ ...limits, text: 'COMMIT' }),
-  ]);
-  for (const step of [begin, end, answer]) if (step.status === 'rejected') throw step.reason;
-  return (answer as PromiseFulfilledResult<QueryResult>).value;
+  const limits = { statementTimeoutMs: leftMs, answerTimeoutMs: leftMs + NETWORK_GRACE_MS };
+  return queryForTenant(client, tenant, query, limits);
 }
 
 /** A placeholder as MikroORM writes it: `\?` is a question mark, `??` an identifier, `?` a value. */

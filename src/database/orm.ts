@@ -8,6 +8,7 @@ import type { ClientBase, Pool } from 'pg';
 import { clientFor, type ConnectionSettings } from './client.ts';
 import { parseDatabaseUrl } from './database-url.ts';
 import { BoundDriver, NETWORK_GRACE_MS } from './driver.ts';
+import { PREPARE_SETTINGS } from './query-for-tenant.ts';
 import { SET_EVERY_TENANT } from './tenant.ts';
 
 /** How to reach PostgreSQL, within which bounds, and what is stored there. */
@@ -25,11 +26,6 @@ export interface DatabaseOptions {
   readonly connectTimeoutMs: number;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
-  /**
-   * Whether a statement may be sent while another one on the same connection is not answered, which
-   * {@link forTenant} and {@link commitStatement} need. False by default.
-   */
-  readonly pipelining?: boolean;
   /**
    * Whether its sessions see the rows of every tenant, for the service's own work: migrations, the relay and the sums of
    * usage (the supervisor's connections), and the poll of all journals. False by default: each transaction names its
@@ -76,7 +72,6 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     connectionTimeoutMillis: connectTimeoutMs,
     // PostgreSQL's own limit does not help if its answer gets lost on a dead network.
     query_timeout: options.statementTimeoutMs + NETWORK_GRACE_MS,
-    pipeline: options.pipelining ?? false,
     keepAlive: true,
     // A connection that waits in silence, for a migration of hours, is found dead within minutes.
     keepAliveInitialDelayMillis: 30_000,
@@ -122,7 +117,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
  * safe in a session of our own, and `migrate` makes sure that it is (`pooler.ts`).
  */
 function sessionSettingsOf({ statementTimeoutMs, lockTimeoutMs, everyTenant }: DatabaseOptions): string {
-  const settings = [SESSION_SETTINGS, `SET statement_timeout = ${statementTimeoutMs}`];
+  const settings = [SESSION_SETTINGS, PREPARE_SETTINGS, `SET statement_timeout = ${statementTimeoutMs}`];
   if (lockTimeoutMs !== undefined) settings.push(`SET lock_timeout = ${lockTimeoutMs}`);
   if (everyTenant) settings.push(SET_EVERY_TENANT);
   return settings.join('; ');

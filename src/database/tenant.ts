@@ -10,15 +10,21 @@
 
 import { escapeLiteral } from 'pg';
 
-const SETTING = 'charge.tenant';
+/** The setting that the policies read. */
+export const TENANT_SETTING = 'charge.tenant';
 /** No tenant has this name. */
 const EVERY_TENANT = '*';
 
 /** SQL for a session that works for all tenants. */
-export const SET_EVERY_TENANT = `SET ${SETTING} = '${EVERY_TENANT}'`;
+export const SET_EVERY_TENANT = `SET ${TENANT_SETTING} = '${EVERY_TENANT}'`;
 
 /** SQL that names the tenant of the transaction that is open. Throws if the name stands for none or for all. */
 export function setTenant(tenant: string): string {
+  return `SET LOCAL ${TENANT_SETTING} = ${escapeLiteral(checkedTenant(tenant))}`;
+}
+
+/** The same name. Throws if it stands for none or for all. */
+export function checkedTenant(tenant: string): string {
   if (tenant === '' || tenant === EVERY_TENANT) throw new Error(`"${tenant}" is not a tenant`);
-  return `SET LOCAL ${SETTING} = ${escapeLiteral(tenant)}`;
+  return tenant;
 }

@@ -1,7 +1,7 @@
 /** Transactions of several statements. */
 
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { ClientBase, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import type { ClientBase } from 'pg';
 
 import { onClient, withClient } from './driver.ts';
 import type { Database } from './orm.ts';
@@ -60,30 +60,4 @@ export async function transactionOn<T>(
     throw error;
   }
   return result;
-}
-
-/**
- * Runs one statement in a transaction of the tenant and commits it, all sent at once: the database must be opened with
- * `pipelining`. If it rejects without having called `mayBeStored`, nothing was stored. The statement takes care of
- * `synchronous_commit` itself.
- */
-export async function commitStatement<Row extends QueryResultRow>(
-  client: ClientBase,
-  tenant: string,
-  statement: QueryConfig & { readonly query_timeout?: number },
-  mayBeStored: () => void,
-): Promise<QueryResult<Row>> {
-  const { query_timeout } = statement;
-  const limits = query_timeout === undefined ? {} : { query_timeout };
-  const [begin, answer, end] = await Promise.allSettled([
-    client.query({ ...limits, text: `BEGIN; ${setTenant(tenant)}` }),
-    client.query<Row>(statement),
-    client.query({ ...limits, text: 'COMMIT' }),
-  ]);
-  const failed = [answer, end, begin].filter((step) => step.status === 'rejected');
-  const [first] = failed;
-  if (first === undefined) return (answer as PromiseFulfilledResult<QueryResult<Row>>).value;
-  // COMMIT after a statement that was refused rolls back. Without BEGIN, a statement that succeeds commits itself.
-  if (first === (begin as unknown) || !isStatementError(first.reason)) mayBeStored();
-  throw first.reason;
 }

@@ -100,8 +100,15 @@ export function overloaded(limit: string, description: string, retryAfterMs: num
   };
 }
 
-/** The tenant is at a limit of its own. `limit` is its name for programs, `description` the same for people. */
-export function tenantLimitExceeded(limit: string, description: string, retryAfterMs: number): Failure {
+/**
+ * The tenant is at one of its limits, whatever the server could still do. `limit` is its name for programs,
+ * `description` the same for people.
+ */
+export function tenantLimitExceeded(
+  limit: 'calls_in_flight' | 'streams' | 'charges_per_second',
+  description: string,
+  retryAfterMs: number,
+): Failure {
   return {
     code: 'RESOURCE_EXHAUSTED',
     reason: 'TENANT_LIMIT_EXCEEDED',

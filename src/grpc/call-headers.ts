@@ -3,11 +3,18 @@
 import type { Metadata } from '@grpc/grpc-js';
 
 import type { Failure } from '../errors/failure.ts';
+import type { PeerCertificate } from './peer-certificate.ts';
 
 /** The headers of a call. */
-export interface CallHeaders {
+export interface Headers {
   /** The value under a name in lower case, or undefined. Text only: never a `-bin` header. */
   header(name: string): string | undefined;
+}
+
+/** What tells who calls: the headers of the call, and the certificate of its connection. */
+export interface CallHeaders extends Headers {
+  /** The certificate that the caller presented and that was verified, or undefined. */
+  certificate(): PeerCertificate | undefined;
 }
 
 /** The first text under a name. */
@@ -22,7 +29,7 @@ export const REQUEST_ID_HEADER = 'x-request-id';
 const REQUEST_ID = /^[!-~](?:[ -~]{0,126}[!-~])?$/;
 
 /** The caller's `x-request-id`, or undefined if it sent none or not 1 to 128 characters of printable ASCII. */
-export function requestIdOf(headers: CallHeaders): string | undefined {
+export function requestIdOf(headers: Headers): string | undefined {
   const value = headers.header(REQUEST_ID_HEADER);
   return value !== undefined && REQUEST_ID.test(value) ? value : undefined;
 }

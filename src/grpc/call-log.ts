@@ -6,11 +6,11 @@
 import { status as Code } from '@grpc/grpc-js';
 
 import { excerpt, type Failure } from '../errors/failure.ts';
-import { type CallHeaders, requestIdOf } from './call-headers.ts';
+import { type Headers, requestIdOf } from './call-headers.ts';
 import type { MethodName, RpcLogger } from './context.ts';
 
 /** A call as the log names it. */
-export interface LoggedCall extends CallHeaders {
+export interface LoggedCall extends Headers {
   readonly name: MethodName;
   /** Empty: the call was refused before it was known. */
   readonly tenant: string;

@@ -10,10 +10,10 @@ import { status as Code } from '@grpc/grpc-js';
 import { deadlineExceeded, type Failure, messageTooLarge } from '../errors/failure.ts';
 import type { Admission } from './admission.ts';
 import {
-  type CallHeaders,
   callTimeout,
   COMPRESSED,
   headerListBytes,
+  type Headers,
   isCompressed,
   REQUEST_ID_HEADER,
   requestIdOf,
@@ -227,7 +227,7 @@ export class Http2Guard {
 }
 
 /** Adds the caller's `x-request-id` to the headers of the response, whoever sends them. */
-function returnRequestId(stream: ServerHttp2Stream, headers: CallHeaders): void {
+function returnRequestId(stream: ServerHttp2Stream, headers: Headers): void {
   const requestId = requestIdOf(headers);
   if (requestId === undefined) return;
   const respond = stream.respond.bind(stream);

@@ -1,6 +1,6 @@
 /** The bounds of a gRPC server. Milliseconds and bytes; every one at least 1. */
 export interface RpcLimits {
-  /** Unary calls in flight, over all connections. */
+  /** Unary calls in flight, over all connections. See `Admission`. */
   readonly inFlightCallsMax: number;
   /** Open streams of features, over all connections; as many health and reflection streams besides. See `LongStreams`. */
   readonly streamsMax: number;
@@ -16,8 +16,10 @@ export interface RpcLimits {
   readonly requestArrivalMaxMs: number;
   /** How long a refused caller is told to wait. */
   readonly retryAfterMs: number;
-  /** Open connections. */
+  /** Open connections, those that have not finished their TLS handshake included. */
   readonly connectionsMax: number;
+  /** A TLS handshake is finished within this time. */
+  readonly handshakeMaxMs: number;
   /** Open streams of one connection; unary calls are streams too. */
   readonly connectionStreamsMax: number;
   /** A connection is asked to close after this time. */
@@ -43,6 +45,7 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   requestArrivalMaxMs: 10_000,
   retryAfterMs: 250,
   connectionsMax: 4_000,
+  handshakeMaxMs: 10_000,
   connectionStreamsMax: 100,
   connectionAgeMaxMs: 60 * 60_000,
   connectionAgeGraceMs: 30_000,

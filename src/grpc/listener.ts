@@ -1,6 +1,11 @@
 /** The listening socket of a gRPC server: made here, because grpc-js cannot share a port. */
 
 import { createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
+import type { Server as TlsServer, TLSSocket } from 'node:tls';
+
+import { secureContextOptions, type ServerCertificate } from '../tls/certificate.ts';
+import type { RpcLimits } from './limits.ts';
+import { connectionBelow, createSecureServer, isAcceptable, type ListenerTls } from './secure-server.ts';
 
 /** Where to listen; port 0: any free one. */
 export interface ListenAddress {
@@ -12,9 +17,11 @@ export interface ListenAddress {
 export interface ListenOptions {
   /** Several processes listen on the same address, each with a socket of its own. */
   readonly shared: boolean;
-  /** Connections at once. A further one takes the place of the oldest that has sent next to nothing. */
-  readonly connectionsMax: number;
-  /** Serves a connection. */
+  /** A connection above `connectionsMax` takes the place of the oldest that has sent next to nothing. */
+  readonly limits: Pick<RpcLimits, 'connectionsMax' | 'handshakeMaxMs'>;
+  /** Undefined: plain text. */
+  readonly tls: ListenerTls | undefined;
+  /** Serves a connection, after its TLS handshake. */
   readonly serve: (socket: Socket) => void;
   /** A connection could not be accepted because file descriptors or memory ran out. */
   readonly onRefused: (error: Error) => void;
@@ -23,6 +30,8 @@ export interface ListenOptions {
 /** An open listener. */
 export interface Listener {
   readonly port: number;
+  /** Shows this certificate to new connections. Only with TLS. */
+  setCertificate(certificate: ServerCertificate): void;
   /** How many are open. */
   readonly connections: number;
   /** Accepts no connection any more; open ones stay open. */
@@ -43,14 +52,24 @@ const REUSES_PORTS = process.platform === 'linux' || process.platform === 'freeb
  */
 export function listen(
   address: ListenAddress,
-  { shared, connectionsMax, serve, onRefused }: ListenOptions,
+  { shared, limits, tls, serve, onRefused }: ListenOptions,
 ): Promise<Listener> {
-  const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    if (sockets.size > connectionsMax) closeOldestSilent(sockets);
-    if (!socket.destroyed) serve(socket);
+  const listener =
+    tls === undefined ? createServer({ noDelay: true }) : createSecureServer(tls, limits.handshakeMaxMs);
+  const connections: Connections = new Map();
+  listener.on('connection', (socket: Socket) => {
+    connections.set(socket, tls === undefined ? socket : undefined);
+    socket.once('close', () => connections.delete(socket));
+    if (connections.size > limits.connectionsMax) closeOldestSilent(connections);
+    if (tls === undefined && !socket.destroyed) serve(socket);
+  });
+  listener.on('secureConnection', (secure: TLSSocket) => {
+    if (!isAcceptable(secure)) {
+      secure.destroy();
+      return;
+    }
+    connections.set(connectionBelow(secure), secure);
+    serve(secure);
   });
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
@@ -61,28 +80,33 @@ export function listen(
       resolve({
         port: portOf(listener),
         get connections() {
-          return sockets.size;
+          return connections.size;
         },
+        setCertificate: (certificate) =>
+          (listener as TlsServer).setSecureContext(secureContextOptions(certificate)),
         close: () => listener.close(),
         allClosed: async () => {
-          await Promise.all([...sockets].map(closed));
+          await Promise.all([...connections.keys()].map(closed));
         },
         destroyAll: () => {
-          for (const socket of sockets) socket.destroy();
+          for (const socket of connections.keys()) socket.destroy();
         },
       });
     });
   });
 }
 
+/** Open connections, the oldest first, each with the socket that clients send to: none during a TLS handshake. */
+type Connections = Map<Socket, Socket | undefined>;
+
 /** What a client sends before and with its first calls. */
 const SILENT_BYTES_MAX = 1024;
 
 /** Closes the oldest connection that has sent at most 1 KiB. If all others are in use, that is the new one. */
-function closeOldestSilent(sockets: Set<Socket>): void {
-  for (const socket of sockets) {
-    if (socket.bytesRead > SILENT_BYTES_MAX) continue;
-    sockets.delete(socket);
+function closeOldestSilent(connections: Connections): void {
+  for (const [socket, sent] of connections) {
+    if (sent !== undefined && sent.bytesRead > SILENT_BYTES_MAX) continue;
+    connections.delete(socket);
     socket.destroy();
     return;
   }

@@ -24,15 +24,6 @@ export const ANYBODY: Principal = { tenant: '', name: 'anybody', scopes: new Set
 export interface CallOrigin extends CallHeaders {
   /** Address and port of the client. */
   readonly peer: string;
-  /** The certificate that the client presented and that was verified, or undefined. */
-  certificate?():
-    | {
-        readonly commonName: string;
-        readonly uris: readonly string[];
-        readonly dnsNames: readonly string[];
-        readonly fingerprint256: string;
-      }
-    | undefined;
 }
 
 /**

@@ -22,6 +22,8 @@ import type { Authenticate } from './principal.ts';
 import { reflectionServices } from './reflection.ts';
 import { RunningCalls } from './running-calls.ts';
 import { addService, methodName, type RpcMethod, type RpcService } from './service.ts';
+import type { ClientCertificateRule, ServerCertificate } from '../tls/certificate.ts';
+import type { LimitsOf } from './tenant-limits.ts';
 
 /** What a server is made of; it owns none of it. */
 export interface RpcServerOptions {
@@ -32,10 +34,15 @@ export interface RpcServerOptions {
   readonly metrics: RpcMetrics;
   readonly limits: RpcLimits;
   readonly authenticate: Authenticate;
+  /** Undefined: plain text. */
+  readonly tls: { readonly clientCertificate: ClientCertificateRule } | undefined;
+  readonly limitsOf: LimitsOf;
 }
 
 /** A gRPC server. It starts NOT_SERVING. */
 export interface RpcServer {
+  /** Shows this certificate to new connections. With TLS, `bind()` needs one. */
+  setCertificate(certificate: ServerCertificate): void;
   /** Listens (port 0: any free one) and resolves to the port; rejects if it cannot. See `listen()`. */
   bind(address: ListenAddress, options?: { readonly shared: boolean }): Promise<number>;
   /** What health says about a service from now on; `''` is the whole server. Both ways, at any time. */
@@ -53,16 +60,16 @@ export interface RpcServer {
 
 /** Builds a server with health and reflection besides its services. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { services, image, limits, logger, metrics, authenticate } = options;
+  const { services, image, limits, logger, metrics, authenticate, tls, limitsOf } = options;
   // grpc-js logs a line for every malformed header that a client sends.
   setLogVerbosity(logVerbosity.NONE);
   const context: RpcContext = {
     limits,
     logger,
     metrics,
-    admission: new Admission(limits),
+    admission: new Admission(limits, limitsOf),
     running: new RunningCalls(limits.deadlineMaxMs),
-    streams: new LongStreams(limits.streamsMax, limits.retryAfterMs),
+    streams: new LongStreams(limits, limitsOf),
     accessOf: readMethodAccess(image),
     authenticate,
   };
@@ -81,15 +88,23 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const injector = injectorWith(server, (stream, headers) => guard.admits(stream, headers));
   const listeners: Listener[] = [];
   const sayRefused = refusalLog(logger);
+  let certificate: ServerCertificate | undefined;
   return {
+    setCertificate: (next) => {
+      certificate = next;
+      for (const listener of listeners) listener.setCertificate(next);
+    },
     bind: async (address, { shared } = { shared: false }) => {
+      const used = certificate;
       const listener = await listen(address, {
         shared,
-        connectionsMax: limits.connectionsMax,
+        limits,
+        tls: tls && { ...tls, certificate: required(used) },
         serve: (socket) => injector.injectConnection(socket),
         onRefused: sayRefused,
       });
       listeners.push(listener);
+      if (certificate !== undefined && certificate !== used) listener.setCertificate(certificate);
       return listener.port;
     },
     setServing: (service, serving) => {
@@ -106,7 +121,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
 }
 
 /** How often the credentials of open streams are checked again. */
-const CREDENTIAL_CHECK_MS = 2_000;
+const CREDENTIAL_CHECK_MS = 1_000;
 
 const REFUSAL_LOG_PERIOD_MS = 60_000;
 
@@ -118,6 +133,12 @@ function refusalLog(logger: RpcLogger): (error: Error) => void {
     silentUntilMs = performance.now() + REFUSAL_LOG_PERIOD_MS;
     logger.error({ error: describeError(error) }, 'connections cannot be accepted');
   };
+}
+
+function required(certificate: ServerCertificate | undefined): ServerCertificate {
+  if (certificate === undefined)
+    throw new TypeError('with TLS, a server needs a certificate before it listens');
+  return certificate;
 }
 
 const HEALTH_REQUEST_BYTES_MAX = 64 * 1024;

@@ -35,6 +35,8 @@ export interface Call<Req> extends LoggedCall, CallOrigin {
   principal: Principal;
   /** Counts the call against the limits of its kind, or says why it is refused. */
   acquire(): Failure | undefined;
+  /** Counts the call against the limits of its tenant, or says why it is refused. */
+  acquireOfTenant(): Failure | undefined;
 }
 
 /** Why a call ends here; undefined: it goes on. A promise only if its credential has to be looked up. */
@@ -63,18 +65,16 @@ function authorize(call: Call<unknown>, found: Principal | Failure): Outcome {
 }
 
 /** Why a call that was authenticated before may not go on: its credential is not accepted any more, or is for others. */
-export function authenticateAgain(call: Call<unknown>): Outcome | Promise<Outcome> {
+export async function authenticateAgain(call: Call<unknown>): Promise<Outcome> {
   const { access, principal } = call;
   if (access === undefined || principal === ANYBODY) return undefined;
-  const judge = (found: Principal | Failure): Outcome => {
-    if (isRefused(found)) return found;
-    const isSame = found.tenant === principal.tenant && found.userProfile === principal.userProfile;
-    return isSame ? refusalOf(access, found) : unauthenticated('INVALID');
-  };
-  const found = call.context.authenticate(call);
-  return found instanceof Promise ? found.then(judge) : judge(found);
+  const found = await call.context.authenticate(call);
+  if (isRefused(found)) return found;
+  const isSame = found.tenant === principal.tenant && found.userProfile === principal.userProfile;
+  return isSame ? refusalOf(access, found) : unauthenticated('INVALID');
 }
 
+const acquireOfTenant: Step = (call) => call.acquireOfTenant();
 const decode: Step = (call) => {
   call.request = call.rules.decode(call.bytes);
   return call.request === undefined ? malformedMessage() : undefined;
@@ -94,6 +94,8 @@ const STEPS: readonly Step[] = [
   acquire,
   // After the limits, because checking a credential costs time.
   authenticate,
+  // Before the work for the request: a tenant that is at its limit costs the others little.
+  acquireOfTenant,
   // The requests of a stream of them are counted as they arrive.
   countRequest,
   decode,

@@ -12,6 +12,7 @@ import { failureOf } from './internal-error.ts';
 import type { LongStream, StreamKind } from './long-streams.ts';
 import type { MethodAccess } from './method-access.ts';
 import { ANYBODY, type Principal } from './principal.ts';
+import { type PeerCertificate, peerCertificateOf } from './peer-certificate.ts';
 import type { RpcMethod } from './service.ts';
 import { toCallError } from './status.ts';
 import { admit, admitStreamOfRequests, authenticateAgain, type Call, type RequestRules } from './steps.ts';
@@ -134,6 +135,10 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     return this.principal.tenant;
   }
 
+  certificate(): PeerCertificate | undefined {
+    return peerCertificateOf(this.#call);
+  }
+
   /** Aborted as soon as the stream is over, however it ended. */
   get signal(): AbortSignal {
     return this.#controller.signal;
@@ -146,6 +151,10 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   acquire(): Failure | undefined {
     return this.context.streams.open(this);
+  }
+
+  acquireOfTenant(): Failure | undefined {
+    return this.context.streams.acquireOf(this.tenant, this);
   }
 
   /** The server drains: answer what was accepted, then call `fail` with this failure. */
@@ -278,14 +287,8 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     const end = (failure: Failure | undefined): void => {
       if (failure !== undefined && !this.#over) this.drain(failure);
     };
-    const fail = (error: unknown): void => end(failureOf(error, this, this.context.logger));
-    try {
-      const outcome = authenticateAgain(this);
-      if (outcome instanceof Promise) outcome.then(end).catch(fail);
-      else end(outcome);
-    } catch (error) {
-      fail(error);
-    }
+    const { logger } = this.context;
+    authenticateAgain(this).then(end, (error: unknown) => end(failureOf(error, this, logger)));
   }
 
   #onCancel(): void {

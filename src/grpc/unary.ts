@@ -13,6 +13,7 @@ import type { MethodMetrics, MethodName, RpcContext } from './context.ts';
 import { failureOf } from './internal-error.ts';
 import type { MethodAccess } from './method-access.ts';
 import { ANYBODY, type CallOrigin, type Principal } from './principal.ts';
+import { type PeerCertificate, peerCertificateOf } from './peer-certificate.ts';
 import type { RunningCall } from './running-calls.ts';
 import type { RpcMethod } from './service.ts';
 import { prepareFailure, toCallError } from './status.ts';
@@ -93,6 +94,7 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   readonly #call: ServerUnaryCall<Buffer, Buffer>;
   readonly #callback: sendUnaryData<Buffer>;
   #acquiredBytes = -1;
+  #countedTenant: string | undefined = undefined;
   #answered = false;
 
   constructor(
@@ -141,6 +143,10 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
     return headerOf(this.#call.metadata, name);
   }
 
+  certificate(): PeerCertificate | undefined {
+    return peerCertificateOf(this.#call);
+  }
+
   get aborted(): boolean {
     return this.#answered || this.#call.cancelled;
   }
@@ -157,33 +163,26 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   run(): void {
     try {
       const outcome = admit(this);
-      if (outcome instanceof Promise) {
-        outcome.then(
-          (failure) => this.#continue(failure),
-          (error: unknown) => this.#failWith(error),
-        );
-      } else {
-        this.#continue(outcome);
+      if (!(outcome instanceof Promise)) this.#continue(outcome);
+      else {
+        outcome.then((failure) => this.#continue(failure)).catch((error: unknown) => this.#failWith(error));
       }
     } catch (error) {
       this.#failWith(error);
     }
   }
 
+  /** Throws what `handle` throws before it returns a promise. */
   #continue(failure: Failure | undefined): void {
     if (failure !== undefined) {
       this.#fail(failure);
       return;
     }
-    try {
-      const { limit } = this.#endpoint;
-      (limit === undefined ? this.#handle() : limit(() => this.#handleLater())).then(
-        (response) => this.#succeed(response),
-        (error: unknown) => this.#failWith(error),
-      );
-    } catch (error) {
-      this.#failWith(error);
-    }
+    const { limit } = this.#endpoint;
+    (limit === undefined ? this.#handle() : limit(() => this.#handleLater())).then(
+      (response) => this.#succeed(response),
+      (error: unknown) => this.#failWith(error),
+    );
   }
 
   acquire(): Failure | undefined {
@@ -197,6 +196,12 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
     this.#acquiredBytes = bytes;
     running.add(this);
     return undefined;
+  }
+
+  acquireOfTenant(): Failure | undefined {
+    const failure = this.context.admission.acquireOf(this.tenant);
+    if (failure === undefined) this.#countedTenant = this.tenant;
+    return failure;
   }
 
   /** The caller gets its answer; the call stays counted until the handler has finished its work. */
@@ -271,6 +276,8 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
     this.context.running.delete(this);
     this.context.admission.release(this.#acquiredBytes);
     this.#acquiredBytes = -1;
+    if (this.#countedTenant !== undefined) this.context.admission.releaseOf(this.#countedTenant);
+    this.#countedTenant = undefined;
   }
 
   #count(code: Code, reason?: Reason): void {

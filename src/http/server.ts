@@ -1,9 +1,11 @@
 /** The HTTP side: metrics for Prometheus, health for orchestrators. */
 
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 import type { Address } from '../config.ts';
+import { secureContextOptions, type ServerCertificate } from '../tls/certificate.ts';
 
 /** What the endpoints report. */
 export interface HttpSources {
@@ -21,26 +23,44 @@ export interface Readiness {
 /** An open HTTP server. */
 export interface HttpServer {
   readonly address: Address;
+  /** Shows this certificate to new connections. Only if the server was opened with one. */
+  setCertificate(certificate: ServerCertificate): void;
   close(): Promise<void>;
 }
 
+const LIMITS = { requestTimeout: 5_000, headersTimeout: 5_000 };
+const HANDSHAKE_MAX_MS = 5_000;
+
 /**
  * Serves `/metrics`, `/livez` (200 while the process runs its event loop) and `/readyz` (200 or
- * 503, with the state of each part as JSON). Rejects when the address is taken.
+ * 503, with the state of each part as JSON). With a certificate over TLS; clients need none, because those who probe
+ * health have none. Rejects when the address is taken.
  */
-export async function openHttpServer(address: Address, sources: HttpSources): Promise<HttpServer> {
-  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, (request, response) => {
+export async function openHttpServer(
+  address: Address,
+  sources: HttpSources,
+  certificate?: ServerCertificate,
+): Promise<HttpServer> {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') return reply(response, 405, 'use GET\n');
     if (path === '/livez') return reply(response, 200, 'alive\n');
     if (path === '/readyz') return replyReadiness(response, sources.readiness());
     if (path === '/metrics') return void replyMetrics(response, sources);
     reply(response, 404, 'try /metrics, /livez or /readyz\n');
-  });
+  };
+  const server =
+    certificate === undefined
+      ? createServer(LIMITS, answer)
+      : createTlsServer(
+          { ...LIMITS, ...tlsOptions(certificate), handshakeTimeout: HANDSHAKE_MAX_MS },
+          answer,
+        );
   server.maxConnections = 100;
   await listen(server, address);
   return {
     address: { host: address.host, port: (server.address() as AddressInfo).port },
+    setCertificate: (next) => (server as TlsServer).setSecureContext(tlsOptions(next)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -49,7 +69,11 @@ export async function openHttpServer(address: Address, sources: HttpSources): Pr
   };
 }
 
-function listen(server: Server, { host, port }: Address): Promise<void> {
+function tlsOptions(certificate: ServerCertificate) {
+  return secureContextOptions({ ...certificate, clientCa: undefined });
+}
+
+function listen(server: Server | TlsServer, { host, port }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -13,7 +13,6 @@ export interface JournalFollowerOptions {
 }
 
 interface Waiter {
-  readonly tenant: string;
   readonly afterSequence: bigint;
   readonly wake: () => void;
 }
@@ -22,7 +21,8 @@ interface Waiter {
 export class JournalFollower {
   readonly #database: Database;
   readonly #options: JournalFollowerOptions;
-  readonly #waiters = new Set<Waiter>();
+  /** By tenant. A tenant without a waiter is not polled for. */
+  readonly #waiters = new Map<string, Set<Waiter>>();
   /** The last number of each journal that is known: a commit may come between a reader's read and its wait. */
   readonly #known = new Map<string, bigint>();
   /** The number after which each reader was last told to read again at once, by its signal. */
@@ -42,8 +42,8 @@ export class JournalFollower {
   /** The writer of this process committed up to here. */
   advanced(tenant: string, sequence: bigint): void {
     if (sequence > (this.#known.get(tenant) ?? 0n)) this.#known.set(tenant, sequence);
-    for (const waiter of this.#waiters) {
-      if (waiter.tenant === tenant && waiter.afterSequence < sequence) waiter.wake();
+    for (const waiter of this.#waiters.get(tenant) ?? []) {
+      if (waiter.afterSequence < sequence) waiter.wake();
     }
   }
 
@@ -64,17 +64,18 @@ export class JournalFollower {
       return Promise.resolve();
     }
     return new Promise((resolve) => {
+      const waiters = this.#waiters.get(tenant) ?? new Set();
       const waiter: Waiter = {
-        tenant,
         afterSequence,
         wake: () => {
-          this.#waiters.delete(waiter);
+          waiters.delete(waiter);
+          if (waiters.size === 0) this.#waiters.delete(tenant);
           signal.removeEventListener('abort', waiter.wake);
           resolve();
         },
       };
       signal.addEventListener('abort', waiter.wake);
-      this.#waiters.add(waiter);
+      this.#waiters.set(tenant, waiters.add(waiter));
       this.#schedulePoll();
     });
   }
@@ -82,7 +83,11 @@ export class JournalFollower {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    for (const waiter of this.#waiters) waiter.wake();
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.wake();
   }
 
   #schedulePoll(): void {
@@ -98,11 +103,11 @@ export class JournalFollower {
 
   async #poll(): Promise<void> {
     try {
-      const last = await lastSequences(this.#database.em.fork());
+      const last = await lastSequences(this.#database.em.fork(), [...this.#waiters.keys()]);
       for (const [tenant, sequence] of last) this.advanced(tenant, sequence);
     } catch {
       // PostgreSQL is away: readers meet the same failure when they read, and they report it.
-      for (const waiter of this.#waiters) waiter.wake();
+      this.#wakeAll();
     }
   }
 }

@@ -6,4 +6,4 @@ export { JOURNAL_KIND, type JournalKind, journalEntities } from './entity.ts';
 export { JournalFollower } from './follower.ts';
 export { InsertEvents } from './insert-events.ts';
 export { lockTenant } from './lock.ts';
-export { journalEntries, type JournalEntry, lastSequence, readJournal } from './read.ts';
+export { type JournalEntry, journalGroups, lastSequence, readJournal } from './read.ts';

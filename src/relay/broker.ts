@@ -1,15 +1,11 @@
 /** The connection to NATS. If anything is wrong with it, a new one replaces it. */
 
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import {
-  connect,
-  type NatsConnection,
-  type NodeConnectionOptions,
-  PermissionViolationError,
-} from '@nats-io/transport-node';
+import { type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 
-import { EVENT_SUBJECTS, type EventFormat } from './event-message.ts';
-import { JetStreamPublisher, PublishError } from './publisher.ts';
+import { type EventFormat, sourceOf, subjectsOf } from './event-message.ts';
+import { connectToNats, type NatsAddress, silent } from './nats-connection.ts';
+import { JetStreamPublisher } from './publisher.ts';
 import type { StreamCondition } from './stream-condition.ts';
 import { checkStream, type StreamOptions } from './stream.ts';
 
@@ -19,11 +15,12 @@ export interface Broker {
   /** Makes the stream if it is missing, and says whether it stores the events. Rejects if nothing answers. */
   checkStream(): Promise<StreamCondition>;
   /**
-   * Tells the publisher what the stream ends with now, and resolves to the last of our events there, or
-   * undefined if there is none. If anybody else publishes afterwards, the next batch fails; otherwise it
-   * would be stored after the wrong message.
+   * Tells the publisher what the stream ends with now. If anybody else publishes afterwards, the next batch fails;
+   * otherwise it would be stored after the wrong message.
    */
-  synchronize(): Promise<PublishedEvent | undefined>;
+  synchronize(): Promise<void>;
+  /** The last event of a tenant in the stream, or undefined if there is none. */
+  lastPublished(tenant: string): Promise<PublishedEvent | undefined>;
   /** Resolves when the connection is lost for good. */
   readonly closed: Promise<void>;
   close(): Promise<void>;
@@ -35,36 +32,30 @@ export interface PublishedEvent {
   readonly sequence: bigint;
 }
 
-/** How to reach NATS. */
-export interface BrokerOptions {
-  /** `nats://user:password@host:port` or `tls://…`, several separated by commas. */
-  readonly url: string;
+/** How to reach NATS, and what is published there. */
+export interface BrokerOptions extends NatsAddress {
   readonly stream: StreamOptions;
   readonly format: EventFormat;
-  readonly connectTimeoutMs: number;
 }
 
-/** Connects once. Rejects with a silent {@link PublishError} if that fails; the caller tries again. */
+/** Connects once. Rejects with a silent `PublishError` if that fails; the caller tries again. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const { stream, connectTimeoutMs } = options;
-  const connection = await connect(connectionOptions(options, 'charge-service relay')).catch(
-    silent('cannot connect'),
-  );
+  const connection = await connectToNats(options, 'charge-service relay');
   try {
     const manager = await jetstreamManager(connection, { timeout: connectTimeoutMs });
     const publisher = new JetStreamPublisher(connection, stream.name, options.format);
     void watchPermissions(connection, publisher);
     const synchronize = async () => {
       const { state } = await manager.streams.info(stream.name);
-      // In this order: what is published in between is then noticed, because it has a greater number.
-      const last = await lastPublished(manager, stream.name);
       publisher.continueAfter(state.last_seq);
-      return last;
     };
+    const unreadable = silent('the last message of the stream cannot be read');
     return {
       publisher,
       checkStream: () => checkStream(manager, stream).catch(silent('the stream cannot be checked')),
-      synchronize: () => synchronize().catch(silent('the last message of the stream cannot be read')),
+      synchronize: () => synchronize().catch(unreadable),
+      lastPublished: (tenant) => lastPublished(manager, stream.name, tenant).catch(unreadable),
       closed: connection.closed().then(() => publisher.close()),
       close: () => closeConnection(connection, publisher),
     };
@@ -72,40 +63,6 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     await connection.close();
     return silent('JetStream does not answer')(error);
   }
-}
-
-/** Throws what the client has thrown, with the place where it happened. */
-export function silent(place: string): (error: unknown) => never {
-  return (error) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new PublishError(`${place}: ${reason}`, 'silent', error);
-  };
-}
-
-/** How to connect to `url` under this name. */
-export function connectionOptions(
-  { url, connectTimeoutMs }: Pick<BrokerOptions, 'url' | 'connectTimeoutMs'>,
-  name: string,
-): NodeConnectionOptions {
-  const servers = url.split(',').map((part) => new URL(part.trim()));
-  const [first] = servers;
-  if (first === undefined) throw new RangeError('no NATS server given');
-  const credentials = first.password
-    ? { user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
-    : first.username
-      ? { token: decodeURIComponent(first.username) }
-      : {};
-  return {
-    servers: servers.map(({ host }) => host),
-    ...credentials,
-    ...(first.protocol === 'tls:' && { tls: {} }),
-    name,
-    timeout: connectTimeoutMs,
-    // The relay reconnects by itself: what the client buffers while it is away would be sent twice.
-    reconnect: false,
-    pingInterval: 5_000,
-    maxPingOut: 2,
-  };
 }
 
 /** Ends with the connection. */
@@ -117,12 +74,16 @@ async function watchPermissions(connection: NatsConnection, publisher: JetStream
 }
 
 /** Asks for each subject: somebody else may have published on `charge.something`. */
-async function lastPublished(manager: JetStreamManager, stream: string): Promise<PublishedEvent | undefined> {
+async function lastPublished(
+  manager: JetStreamManager,
+  stream: string,
+  tenant: string,
+): Promise<PublishedEvent | undefined> {
   const found = await Promise.all(
-    EVENT_SUBJECTS.map((subject) => manager.streams.getMessage(stream, { last_by_subj: subject })),
+    subjectsOf(tenant).map((subject) => manager.streams.getMessage(stream, { last_by_subj: subject })),
   );
   const last = found.reduce((a, b) => (a !== null && (b === null || a.seq > b.seq) ? a : b), null);
-  if (last === null) return undefined;
+  if (last?.header.get('ce-source') !== sourceOf(tenant)) return undefined;
   const sequence = last.header.get('ce-sequence');
   return /^\d+$/.test(sequence) ? { id: last.header.get('ce-id'), sequence: BigInt(sequence) } : undefined;
 }

@@ -5,14 +5,13 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
-import { connect, millis, type NatsConnection } from '@nats-io/transport-node';
+import { millis, type NatsConnection } from '@nats-io/transport-node';
 
 import { timeOfChargeId } from '../charges/index.ts';
-import type { Config } from '../config.ts';
-import { connectionOptions, silent } from './broker.ts';
 import { sourceOf } from './event-message.ts';
+import { connectToNats, silent } from './nats-connection.ts';
 import { NumberRanges, NumberSet } from './number-set.ts';
-import { streamOptions } from './open-relay.ts';
+import { type RelayConfig, streamOptions } from './open-relay.ts';
 import { publishAgain } from './publish-again.ts';
 import { PublishError } from './publisher.ts';
 import { dropsMessages, type EventHeaders, readHeaders } from './read-stream.ts';
@@ -43,25 +42,20 @@ export interface StreamComparison {
   readonly found: (finding: StreamFinding) => void | Promise<void>;
 }
 
-type ComparisonConfig = Pick<Config, 'eventFormat' | 'eventMaxAgeMs' | 'streamReplicas'>;
-
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Events may become too old while the stream is read. */
 const AGE_MARGIN_MS = 60_000;
 const DEAD_LETTERS_PAGE = 10_000;
 
 /** Comparisons over a connection of their own. `natsUrl`: undefined as long as there is no NATS. */
-export function createStreamComparison(config: ComparisonConfig, natsUrl: () => string | undefined) {
+export function createStreamComparison(config: RelayConfig, natsUrl: () => string | undefined) {
   return async (em: EntityManager, comparison: StreamComparison): Promise<void> => {
     let connection: NatsConnection | undefined;
     try {
       const url = natsUrl();
       if (url === undefined) throw new PublishError('nats-server has not started yet');
-      const options = connectionOptions(
-        { url, connectTimeoutMs: CONNECT_TIMEOUT_MS },
-        'charge-service reconcile',
-      );
-      connection = await connect(options).catch(silent('cannot connect'));
+      const address = { url, access: config.natsAccess, connectTimeoutMs: CONNECT_TIMEOUT_MS };
+      connection = await connectToNats(address, 'charge-service reconcile');
       await new Run(config, em, connection, comparison).run();
     } catch (error) {
       if (!(error instanceof PublishError)) throw error;
@@ -73,7 +67,7 @@ export function createStreamComparison(config: ComparisonConfig, natsUrl: () => 
 }
 
 class Run {
-  readonly #config: ComparisonConfig;
+  readonly #config: RelayConfig;
   readonly #stream: StreamOptions;
   readonly #em: EntityManager;
   readonly #connection: NatsConnection;
@@ -84,7 +78,7 @@ class Run {
   #firstSeen: bigint | undefined;
 
   constructor(
-    config: ComparisonConfig,
+    config: RelayConfig,
     em: EntityManager,
     connection: NatsConnection,
     comparison: StreamComparison,
@@ -119,10 +113,9 @@ class Run {
     const { signal, found } = this.#comparison;
     const doubled = new NumberRanges((first, last) => found({ kind: 'doubled', first, last }));
     const foreign = new NumberRanges((first, last) => found({ kind: 'foreign', first, last }));
-    const total = BigInt(info.state.messages);
-    for await (const { messages, read } of readHeaders(this.#connection, info)) {
-      await this.#compare(messages, doubled, foreign);
-      await this.#comparison.progress(BigInt(Math.min(read, info.state.messages)), total);
+    for await (const page of readHeaders(this.#connection, info, this.#comparison.tenant)) {
+      await this.#compare(page.messages, doubled, foreign);
+      await this.#comparison.progress(BigInt(Math.min(page.read, page.total)), BigInt(page.total));
       if (signal.aborted) return;
     }
     await doubled.end();
@@ -136,15 +129,14 @@ class Run {
   ): Promise<void> {
     const { tenant } = this.#comparison;
     const source = sourceOf(tenant);
-    // Each tenant is compared by itself.
-    const own = messages.filter(
-      (message) => message.source === source || !message.source.startsWith(SOURCES),
+    const named = messages.filter(
+      (message) =>
+        message.source === source && message.sequence !== undefined && message.id === message.messageId,
     );
-    const named = own.filter(({ id, messageId, sequence }) => sequence !== undefined && id === messageId);
     const events = named.map(({ id, sequence = 0n }) => ({ id, sequence }));
     const unknown = events.length === 0 ? new Set() : await findUnknownEvents(this.#em, tenant, events);
-    const known = new Set(named.filter((message, place) => message.source === source && !unknown.has(place)));
-    for (const message of own) {
+    const known = new Set(named.filter((_, place) => !unknown.has(place)));
+    for (const message of messages) {
       const { sequence, streamSequence } = message;
       if (sequence === undefined || !known.has(message)) {
         await foreign.add(streamSequence);
@@ -214,9 +206,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof ServiceError) return error.message;
   throw error;
 }
-
-/** How the source of the events of any tenant begins. */
-const SOURCES = sourceOf('');
 
 function later(a: bigint, b: bigint): bigint {
   return a > b ? a : b;

@@ -8,6 +8,7 @@ import {
 } from '../../generated/charge/v1/event.ts';
 import { chargeConcerned, type ChargeEvent, timeOfChargeId, toProtoChargeEvent } from '../charges/index.ts';
 import { type Encoder, encodeTransient } from '../grpc/codec.ts';
+import { DEFAULT_TENANT } from '../tenants/index.ts';
 
 /** A message as ts-proto encodes it. */
 interface PayloadType extends Encoder<unknown> {
@@ -16,7 +17,9 @@ interface PayloadType extends Encoder<unknown> {
 
 /** How an event of a kind travels. */
 interface EventType {
-  readonly subject: string;
+  /** The first and the last token of its subject. */
+  readonly noun: string;
+  readonly verb: string;
   /** What the event is to CloudEvents: the name of the message. It stays when a subject changes. */
   readonly name: string;
   readonly payload: PayloadType;
@@ -30,19 +33,36 @@ const EVENT_TYPES: Readonly<Record<ChargeEvent['kind'], EventType>> = {
   repriced: eventType('charge.repriced', 'charge.v1.ChargeRepriced', ChargeRepriced),
 };
 
-function eventType(subject: string, name: string, payload: object): EventType {
-  return { subject, name, payload: payload as PayloadType };
+function eventType(subject: `${string}.${string}`, name: string, payload: object): EventType {
+  const [noun = '', verb = ''] = subject.split('.');
+  return { noun, verb, name, payload: payload as PayloadType };
 }
 
 /** Every kind of event, always in the same order. */
 export const EVENT_KINDS = Object.keys(EVENT_TYPES) as ChargeEvent['kind'][];
 
-/** The subjects of all events. */
-export const EVENT_SUBJECTS: readonly string[] = Object.values(EVENT_TYPES).map(({ subject }) => subject);
+/** What a stream must take to have every event of every tenant. */
+export const EVENT_PATTERNS: readonly string[] = [
+  ...new Set(Object.values(EVENT_TYPES).map(({ noun }) => `${noun}.>`)),
+];
 
-/** The subject that events of a kind are published on. */
-export function subjectOf(kind: ChargeEvent['kind']): string {
-  return EVENT_TYPES[kind].subject;
+/**
+ * The subject of the events of a kind: `charge.created` for the operator's own tenant, `charge.acme.created` for the
+ * tenant `acme`. So `charge.acme.>` has the events of `acme` and no others.
+ */
+export function subjectOf({ kind, tenant }: Pick<EventMessage, 'kind' | 'tenant'>): string {
+  const { noun, verb } = EVENT_TYPES[kind];
+  return tenant === DEFAULT_TENANT ? `${noun}.${verb}` : `${noun}.${tokenOf(tenant)}.${verb}`;
+}
+
+/** The subjects of all events of a tenant. */
+export function subjectsOf(tenant: string): string[] {
+  return EVENT_KINDS.map((kind) => subjectOf({ kind, tenant }));
+}
+
+/** One token of a subject, whatever the name has: tenants' ids stay as they are. */
+function tokenOf(tenant: string): string {
+  return encodeURIComponent(tenant).replaceAll('.', '%2E').replaceAll('*', '%2A');
 }
 
 /** Names a message as an absolute URI, which CloudEvents asks for. Nothing is served there. */
@@ -51,7 +71,7 @@ const SCHEMA_PREFIX = 'https://type.googleapis.com/';
 /** How the payload is written: protobuf, or its canonical JSON for consumers without the schema. */
 export type EventFormat = 'protobuf' | 'json';
 
-/** One event, ready to be published on the subject of its kind. */
+/** One event, ready to be published. */
 export interface EventMessage {
   readonly kind: ChargeEvent['kind'];
   /** Identifies the event for ever: the broker's and every consumer's key against repeats. */

@@ -9,7 +9,11 @@ import type { StreamOptions } from './stream.ts';
 
 /** The stream that outside consumers know. */
 export const STREAM_NAME = 'CHARGES';
-const STREAM_SUBJECTS = ['charge.>', 'budget.>'];
+const STREAM_SUBJECTS = ['charge.>', 'budget.>', 'user_profile.>'];
+
+/** What the relay and the comparison take from the configuration. */
+export type RelayConfig = Pick<Config, 'eventFormat' | 'eventMaxAgeMs' | 'streamReplicas'> &
+  Partial<Pick<Config, 'natsAccess'>>;
 
 /** The stream that the relay makes if there is none. */
 export function streamOptions(config: Pick<Config, 'eventMaxAgeMs' | 'streamReplicas'>): StreamOptions {
@@ -27,19 +31,27 @@ export function streamOptions(config: Pick<Config, 'eventMaxAgeMs' | 'streamRepl
  * it and then closes the database. `overrides` are for tests.
  */
 export function createRelay(
-  config: Pick<Config, 'eventFormat' | 'eventMaxAgeMs' | 'streamReplicas'>,
+  config: RelayConfig,
   em: EntityManager,
   natsUrl: string,
   events: RelayEvents,
   overrides: Partial<RelayOptions> = {},
 ): Relay {
-  const stream = streamOptions(config);
+  const broker = {
+    url: natsUrl,
+    access: config.natsAccess,
+    stream: streamOptions(config),
+    format: config.eventFormat,
+    connectTimeoutMs: 5_000,
+  };
   return new Relay(
     em,
-    () => openBroker({ url: natsUrl, stream, format: config.eventFormat, connectTimeoutMs: 5_000 }),
+    () => openBroker(broker),
     {
       format: config.eventFormat,
       batchSizeMax: 1_000,
+      // Half a second to a second, which a tenant with a single new event may have to wait.
+      roundSizeMax: 20_000,
       recentBytesMax: 32 * 1024 * 1024,
       ackTimeoutMs: 5_000,
       pollMs: 250,

@@ -6,8 +6,8 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 
 import { readChargeEvents } from '../charges/index.ts';
-import { silent } from './broker.ts';
 import { encodeHeaders, type EventFormat, eventMessage, subjectOf } from './event-message.ts';
+import { silent } from './nats-connection.ts';
 import { PublishError } from './publisher.ts';
 
 /** Events that are sent before their acknowledgements are waited for. */
@@ -69,7 +69,7 @@ async function publish(
   const message = eventMessage(event, format);
   const encoded = encodeHeaders(message, format, `Nats-Expected-Stream: ${stream}`);
   const reply = await connection
-    .request(subjectOf(message.kind), message.payload, {
+    .request(subjectOf(message), message.payload, {
       headers: { encode: () => encoded } as unknown as MsgHdrs,
       timeout: ACK_TIMEOUT_MS,
     })

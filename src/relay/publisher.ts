@@ -129,7 +129,7 @@ export class JetStreamPublisher {
     const acknowledged = this.#answerTo(reply, timeoutMs);
     for (const [index, message] of messages.entries()) {
       const encoded = encodeHeaders(message, this.#format, this.#condition);
-      this.#connection.publish(subjectOf(message.kind), message.payload, {
+      this.#connection.publish(subjectOf(message), message.payload, {
         // All that the client asks of it is encode(); a test reads the headers back.
         headers: { encode: () => encoded } as unknown as MsgHdrs,
         ...(index === messages.length - 1 && { reply }),

@@ -9,10 +9,10 @@ import {
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 
-import { silent } from './broker.ts';
-import { EVENT_SUBJECTS } from './event-message.ts';
+import { subjectsOf } from './event-message.ts';
+import { silent } from './nats-connection.ts';
 
-/** A message on a subject of events. Texts are empty if the message does not have the header. */
+/** A message on a subject of a tenant's events. Texts are empty if the message does not have the header. */
 export interface EventHeaders {
   /** Its number in the stream. */
   readonly streamSequence: bigint;
@@ -26,8 +26,9 @@ export interface EventHeaders {
 /** Some messages, in the order of the stream. */
 export interface HeadersPage {
   readonly messages: readonly EventHeaders[];
-  /** Messages that were read so far, also on other subjects. */
+  /** Messages that were read so far, and all that there are to read. */
   readonly read: number;
+  readonly total: number;
 }
 
 const PAGE_MESSAGES = 1_000;
@@ -36,18 +37,21 @@ const PAGE_MS = 2_000;
 /** NATS forgets a reader after this time. */
 const INACTIVE_MS = 30_000;
 
-/** Reads what the stream has at the moment of `info`. Rejects with a `PublishError`. */
+/** Reads what the stream has on the subjects of a tenant at the moment of `info`. Rejects with a `PublishError`. */
 export async function* readHeaders(
   connection: NatsConnection,
   { config, state }: StreamInfo,
+  tenant: string,
 ): AsyncGenerator<HeadersPage> {
   try {
     const consumer = await jetstream(connection).consumers.get(config.name, {
       deliver_policy: DeliverPolicy.All,
+      filter_subjects: subjectsOf(tenant),
       headers_only: true,
       inactive_threshold: INACTIVE_MS,
     });
-    let left = state.messages;
+    const total = (await consumer.info(true)).num_pending;
+    let left = total;
     for (let read = 0; left > 0;) {
       const messages: EventHeaders[] = [];
       const before = read;
@@ -55,7 +59,6 @@ export async function* readHeaders(
       for await (const message of await consumer.fetch({ max_messages: wanted, expires: PAGE_MS })) {
         read++;
         left = message.seq >= state.last_seq ? 0 : message.info.pending;
-        if (!EVENT_SUBJECTS.includes(message.subject)) continue;
         const header = (name: string): string => message.headers?.get(name) ?? '';
         const sequence = header('ce-sequence');
         messages.push({
@@ -67,7 +70,7 @@ export async function* readHeaders(
         });
       }
       if (read === before) break;
-      yield { messages, read };
+      yield { messages, read, total };
     }
   } catch (error) {
     silent('the stream cannot be read')(error);

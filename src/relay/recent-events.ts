@@ -58,14 +58,20 @@ export class RecentEvents {
     return last;
   }
 
-  /** Drops groups that begin at or before `sequence`: they are published. */
+  /** Drops events up to `sequence`: they are published. What is left of a group keeps the memory of the whole. */
   forget(tenant: string, sequence: bigint): void {
     const groups = this.#byTenant.get(tenant);
-    for (const [first, group] of groups ?? []) {
+    if (groups === undefined) return;
+    for (const [first, group] of [...groups]) {
       if (first > sequence) continue;
-      groups?.delete(first);
-      this.#bytes -= group.sizeBytes;
+      groups.delete(first);
+      const messages = group.messages.slice(Number(sequence - first) + 1);
+      const next = sequence + 1n;
+      if (messages.length > 0 && !groups.has(next))
+        groups.set(next, { ...group, firstSequence: next, messages });
+      else this.#bytes -= group.sizeBytes;
     }
+    if (groups.size === 0) this.#byTenant.delete(tenant);
   }
 
   /** Drops everything, because another relay publishes. */

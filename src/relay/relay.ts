@@ -1,5 +1,5 @@
 /**
- * Journal → JetStream. One relay leads among any number of replicas. It publishes each journal in order and
+ * Journals → JetStream. One relay leads among any number of replicas. It publishes each journal in order and
  * moves its cursor after the broker's acknowledgement. At-least-once: after a crash in between, an event
  * may be sent again, with the same message id.
  */
@@ -11,11 +11,12 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { errorText } from '../errors/describe-error.ts';
 import { retryForever } from '../errors/retry-forever.ts';
 import { type Backlog, readBacklogs } from './store/relay-state.ts';
+import { BacklogPoll } from './backlog-poll.ts';
 import {
   JournalPublisher,
   type JournalPublisherEvents,
   type JournalPublisherOptions,
-  TENANTS_PER_ROUND_MAX,
+  type RoundEnd,
 } from './journal-publisher.ts';
 import type { Broker } from './broker.ts';
 import { Leadership } from './leadership.ts';
@@ -24,7 +25,7 @@ import { StreamConnection, type StreamConnectionEvents } from './stream-connecti
 
 /** Bounds of the relay. */
 export interface RelayOptions extends JournalPublisherOptions {
-  /** How often the relay polls the journals if nobody wakes it. */
+  /** How often the relay polls all journals. It polls those that it is told of at once. */
   readonly pollMs: number;
   /**
    * Bounds of the pause after a round, in which more events join the next one. Between the bounds it is
@@ -56,6 +57,8 @@ export interface RelayEvents extends JournalPublisherEvents, StreamConnectionEve
 
 /** A round costs a millisecond besides its events: the poll, the cursor, the acknowledgement. */
 const LINGER_FACTOR = 3;
+/** More tenants than any deployment has. */
+const TENANTS_MAX = 1_000_000;
 
 /** Whether every journal is published as far as it reached then. */
 function reached(then: readonly Backlog[], now: readonly Backlog[]): boolean {
@@ -70,10 +73,11 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #events: RelayEvents;
   readonly #leadership: Leadership;
+  readonly #poll: BacklogPoll;
   readonly #journals: JournalPublisher;
   #publishing: Publishing = { publishing: false, reason: 'not connected yet' };
-  /** The term in which the cursors were compared with the stream. */
-  #caughtUpEpoch: bigint | undefined;
+  /** The term in which it was asked what the stream ends with. */
+  #synchronizedEpoch: bigint | undefined;
   #stopping = new AbortController();
   #wake = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
@@ -98,6 +102,7 @@ export class Relay {
     this.#options = options;
     this.#events = events;
     this.#leadership = new Leadership(em, options.leaseTtlMs, (leading) => events.leading(leading));
+    this.#poll = new BacklogPoll(em, options.pollMs);
     this.#journals = new JournalPublisher(em, this.#leadership, options, events);
   }
 
@@ -107,16 +112,21 @@ export class Relay {
     this.#running ??= this.#run().catch(() => undefined);
   }
 
-  /** Something was committed: poll now. */
+  /** Something was committed: poll all journals now. */
   notify(): void {
+    this.#poll.nameAll();
     this.#wake.resolve();
   }
 
-  /** The same, with groups of events from `encodeCommittedEvents`, which then need not be read. */
-  committed(events: readonly Buffer[]): void {
-    const publishes = this.#connection.isOpen && this.#leadership.lease !== undefined;
-    if (publishes) for (const group of events) this.#journals.keep(group);
-    this.notify();
+  /**
+   * Groups of events from `encodeCommittedEvents` were committed: poll their journals. They need not be read. None:
+   * something was committed.
+   */
+  committed(groups: readonly Buffer[]): void {
+    if (groups.length === 0) return this.notify();
+    if (!this.#connection.isOpen || this.#leadership.lease === undefined) return;
+    for (const group of groups) this.#poll.name(this.#journals.keep(group));
+    this.#wake.resolve();
   }
 
   /**
@@ -128,7 +138,7 @@ export class Relay {
     let waitingFor: readonly Backlog[] | undefined;
     for (;;) {
       this.notify();
-      const backlogs = await readBacklogs(this.#em, TENANTS_PER_ROUND_MAX).catch(() => undefined);
+      const backlogs = await readBacklogs(this.#em, { limit: TENANTS_MAX }).catch(() => undefined);
       waitingFor ??= backlogs;
       if (waitingFor !== undefined && backlogs !== undefined && reached(waitingFor, backlogs)) return true;
       const canPublish = this.#publishing.publishing && this.#leadership.lease !== undefined;
@@ -149,23 +159,25 @@ export class Relay {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      const { worked, roundMs } = await this.#roundUntilSuccess();
-      if (worked) await delay(this.#lingerMs(roundMs));
-      else if (this.#leadership.lease !== undefined) await this.#pause(this.#options.pollMs);
+      const { end, roundMs } = await this.#roundUntilSuccess();
+      if (end === 'shares used' || (end === 'complete' && this.#poll.hasMore)) continue;
+      if (end !== 'idle') await delay(this.#lingerMs(roundMs));
+      else if (this.#leadership.lease !== undefined) await this.#pause(this.#poll.idleMs);
       // Only the leader reacts to commits. A standby only polls whether there still is a leader.
       else await delay(this.#options.pollMs, undefined, { signal });
     }
   }
 
   /** Rejects only if the relay is stopped. */
-  #roundUntilSuccess(): Promise<{ readonly worked: boolean; readonly roundMs: number }> {
+  #roundUntilSuccess(): Promise<{ readonly end: RoundEnd | 'idle'; readonly roundMs: number }> {
     const attempt = async () => {
       const startedAt = performance.now();
       try {
-        const worked = await this.#round();
+        const end = await this.#round();
         this.#setPublishing(this.#connection.refusesAll);
-        return { worked, roundMs: performance.now() - startedAt };
+        return { end, roundMs: performance.now() - startedAt };
       } catch (error) {
+        this.#poll.nameAll();
         this.#stopping.signal.throwIfAborted();
         const reason = await this.#connection.explain(error);
         const isOfBroker = reason instanceof PublishError;
@@ -188,24 +200,21 @@ export class Relay {
     return Math.max(lingerMinMs, Math.min(roundMs * LINGER_FACTOR, lingerMaxMs));
   }
 
-  /** One poll of all journals. True if there was something to publish. */
-  async #round(): Promise<boolean> {
+  /** Publishes what there is, of as many journals and events as a round may have. `idle`: there was nothing. */
+  async #round(): Promise<RoundEnd | 'idle'> {
     const broker = await this.#connection.use();
     const lease = await this.#leadership.acquire();
     if (lease === undefined) {
       this.#journals.forgetAll();
-      return false;
+      return 'idle';
     }
-    if (!broker.publisher.synchronized || this.#caughtUpEpoch !== lease.epoch) {
-      await this.#journals.catchUpWithStream(broker, lease);
-      this.#caughtUpEpoch = lease.epoch;
+    if (!broker.publisher.synchronized || this.#synchronizedEpoch !== lease.epoch) {
+      await this.#journals.synchronize(broker);
+      this.#synchronizedEpoch = lease.epoch;
     }
-    const backlogs = await readBacklogs(this.#em, TENANTS_PER_ROUND_MAX);
-    const { signal } = this.#stopping;
-    for (const backlog of backlogs) {
-      if (signal.aborted || !(await this.#journals.publish(broker, backlog, signal))) break;
-    }
-    return backlogs.length > 0;
+    const backlogs = await this.#poll.next();
+    if (backlogs.length === 0) return 'idle';
+    return this.#journals.publish(broker, backlogs, this.#stopping.signal);
   }
 
   /** `reason`: why no event reaches the stream; undefined: they do. */

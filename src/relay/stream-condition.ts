@@ -2,7 +2,7 @@
 
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 
-import { EVENT_SUBJECTS } from './event-message.ts';
+import { EVENT_PATTERNS } from './event-message.ts';
 
 /** Sentences for operators: each says what is wrong and what to change. */
 export interface StreamCondition {
@@ -24,7 +24,7 @@ export function streamCondition(config: StreamConfig, owner?: string): StreamCon
   const { name, subjects = [], mirror, max_msg_size } = config;
   const stream = `the stream ${name}`;
   const remake = 'delete it, and the service makes it again';
-  const missing = EVENT_SUBJECTS.filter((subject) => !takesSubject(subjects, subject));
+  const missing = missingSubjects(subjects, EVENT_PATTERNS);
   const isDiscardNew = config.discard === DiscardPolicy.New;
   const takesNone = max_msg_size > 0 && max_msg_size < EVENT_BYTES_MIN;
   const faults = [
@@ -51,7 +51,7 @@ export function streamCondition(config: StreamConfig, owner?: string): StreamCon
       `${stream} keeps events in memory: a restart of NATS loses them (storage: memory)`,
     config.subject_transform &&
       `${stream} stores events under another subject (subject_transform): consumers of ` +
-        `${EVENT_SUBJECTS.join(', ')} may not get them`,
+        `${EVENT_PATTERNS.join(', ')} may not get them`,
     max_msg_size > 0 &&
       max_msg_size < EVENT_BYTES_MAX &&
       `${stream} takes at most ${max_msg_size} bytes (max_msg_size): a larger event becomes a dead letter`,
@@ -63,6 +63,11 @@ export function streamCondition(config: StreamConfig, owner?: string): StreamCon
       : undefined,
     warnings: warnings.filter(isSentence),
   };
+}
+
+/** Those of `wanted`, subjects or patterns, that a stream with these subjects does not take, or not all of. */
+export function missingSubjects(subjects: readonly string[], wanted: readonly string[]): string[] {
+  return wanted.filter((subject) => !takesSubject(subjects, subject));
 }
 
 /** What an operator does about the broker's refusal. */
@@ -90,7 +95,9 @@ function takesSubject(patterns: readonly string[], subject: string): boolean {
     const parts = pattern.split('.');
     const isOpen = parts.at(-1) === '>';
     const fixed = isOpen ? parts.slice(0, -1) : parts;
-    const fits = fixed.every((part, index) => part === '*' || part === tokens[index]);
+    const fits = fixed.every(
+      (part, index) => part === tokens[index] || (part === '*' && tokens[index] !== '>'),
+    );
     return fits && (isOpen ? tokens.length > fixed.length : tokens.length === fixed.length);
   });
 }

@@ -1,4 +1,4 @@
-/** The JetStream stream that keeps the events: made if it is missing, never changed if it exists. */
+/** The JetStream stream that keeps the events: made if it is missing; if it exists, only subjects are added to it. */
 
 import {
   DiscardPolicy,
@@ -7,12 +7,13 @@ import {
   JetStreamApiError,
   RetentionPolicy,
   StorageType,
+  type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 
-import { EVENT_SUBJECTS } from './event-message.ts';
-import { type StreamCondition, streamCondition } from './stream-condition.ts';
+import { EVENT_PATTERNS } from './event-message.ts';
+import { missingSubjects, type StreamCondition, streamCondition } from './stream-condition.ts';
 
 /** Settings of a stream that this service makes. */
 export interface StreamOptions {
@@ -28,10 +29,11 @@ export interface StreamOptions {
 }
 
 const SUBJECTS_OVERLAP_CODE = 10065;
+const CHARGE_SUBJECTS = 'charge.>';
 
 /**
- * Makes the stream if it is missing, and says whether it stores the events. The settings of an existing stream
- * are an operator's: they stay. Rejects if JetStream does not answer or refuses.
+ * Makes the stream if it is missing, and says whether it stores the events. The settings of an existing stream are an
+ * operator's: they stay, and only subjects of later versions are added. Rejects if JetStream does not answer or refuses.
  */
 export async function checkStream(
   manager: JetStreamManager,
@@ -39,10 +41,29 @@ export async function checkStream(
 ): Promise<StreamCondition> {
   const info = await findStream(manager, options.name);
   if (info === undefined) return makeStream(manager, options);
-  const condition = streamCondition(info.config);
+  const config = await addSubjects(manager, info.config, options.subjects);
+  const condition = streamCondition(config);
   if (condition.faults.length === 0) return condition;
-  const [owner] = await otherStreams(manager, options.name, EVENT_SUBJECTS);
-  return streamCondition(info.config, owner);
+  const [owner] = await otherStreams(manager, options.name, EVENT_PATTERNS);
+  return streamCondition(config, owner);
+}
+
+/** Of a stream that takes none of the charges, somebody wants something else: it stays as it is. */
+async function addSubjects(
+  manager: JetStreamManager,
+  config: StreamConfig,
+  wanted: readonly string[],
+): Promise<StreamConfig> {
+  const { name, subjects = [] } = config;
+  const missing = missingSubjects(subjects, wanted);
+  if (missing.length === 0 || missing.includes(CHARGE_SUBJECTS)) return config;
+  try {
+    return (await manager.streams.update(name, { subjects: [...subjects, ...missing] })).config;
+  } catch (error) {
+    // Another stream has them, or it is sealed. If an event needs them, the condition says so.
+    if (error instanceof JetStreamApiError) return config;
+    throw error;
+  }
 }
 
 /** What NATS says about a stream; undefined: there is none. */
@@ -89,7 +110,12 @@ async function otherStreams(
   subjects: readonly string[],
 ): Promise<string[]> {
   const found = await Promise.all(
-    subjects.map((subject) => manager.streams.find(subject).catch(() => undefined)),
+    subjects.map((subject) =>
+      manager.streams
+        .names(subject)
+        .next()
+        .catch(() => []),
+    ),
   );
-  return [...new Set(found)].filter((other) => other !== undefined && other !== name) as string[];
+  return [...new Set(found.flat())].filter((other) => other !== name);
 }

@@ -32,10 +32,16 @@ export async function runServer(config: Config): Promise<void> {
     committed: (events) => commits.committed(events),
     natsUrl: () => natsUrl,
   });
+  const certificateArrived = Promise.withResolvers<void>();
   process.on('message', (message: unknown) => {
     if (!isMessageOf<SupervisorMessage>(message, SUPERVISOR_MESSAGES)) return;
     if (message.type === 'nats') {
       natsUrl = message.url;
+      return;
+    }
+    if (message.type === 'certificate') {
+      server.setCertificate(message.certificate);
+      certificateArrived.resolve();
       return;
     }
     if (message.type === 'relay') return server.relayPublishing(message.publishing);
@@ -47,6 +53,10 @@ export async function runServer(config: Config): Promise<void> {
       },
     );
   });
+  if (config.tls !== undefined) {
+    send({ type: 'certificate_needed' });
+    await certificateArrived.promise;
+  }
   try {
     await server.listen({ shared: config.processes > 1 });
     logger.info({}, 'a server process listens');

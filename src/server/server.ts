@@ -1,6 +1,6 @@
 /** A gRPC server on the database: puts a server process together, for production and for tests. */
 
-import type { ChargeEvent } from '../charges/index.ts';
+import { type ChargeEvent, ChargeRates } from '../charges/index.ts';
 import { priceMethods } from '../charges/rpc/price-methods.ts';
 import { RecordWindow } from '../charges/rpc/record-window.ts';
 import { chargeService } from '../charges/rpc/service.ts';
@@ -9,11 +9,13 @@ import type { DatabaseFault } from '../database/database-fault.ts';
 import { readContractImage } from '../grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { createRpcServer } from '../grpc/server.ts';
+import { defaultTenantLimits, type LimitsOf } from '../grpc/tenant-limits.ts';
 import { ContractRules } from '../grpc/validation.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
 import { openAuthenticator } from '../tenants/index.ts';
+import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
 import { createStreamCheck } from './stream-check.ts';
@@ -29,6 +31,8 @@ export interface ServerOptions {
   committed(events: readonly ChargeEvent[]): void;
   /** Where NATS is, for Reconcile; undefined as long as it has not started. */
   natsUrl(): string | undefined;
+  /** Limits of each tenant. Default: {@link defaultTenantLimits}. */
+  readonly limitsOf?: LimitsOf;
 }
 
 /** An open server. */
@@ -38,6 +42,8 @@ export interface OpenServer {
    * this service listen on the same address.
    */
   listen(options?: { readonly shared: boolean }): Promise<number>;
+  /** Shows this certificate to new connections. With TLS, `listen()` needs one. */
+  setCertificate(certificate: ServerCertificate): void;
   /** Tells whether events reach the stream; the health service shows it as `charge.v1.events`. */
   relayPublishing(publishing: boolean): void;
   /** Refuses new calls, finishes those in progress within `timeoutMs`, and closes everything. */
@@ -51,13 +57,15 @@ type ServerConfig = Pick<
   Config,
   | 'listen'
   | 'credentials'
+  | 'tls'
   | 'writers'
   | 'inFlightCallsMax'
   | 'streamsMax'
   | 'eventFormat'
   | 'eventMaxAgeMs'
   | 'streamReplicas'
->;
+> &
+  Partial<Pick<Config, 'natsAccess'>>;
 
 /** Opens the database and builds the server on it. It accepts connections from `listen()` on. */
 export async function openServer(config: ServerConfig, options: ServerOptions): Promise<OpenServer> {
@@ -68,15 +76,25 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const image = readContractImage();
   const rules = new ContractRules(image);
   const recordWindow = new RecordWindow();
-  const charges = chargeService({ ...store.charges, metrics: metrics.charges, rules, recordWindow });
+  const { inFlightCallsMax, streamsMax } = config;
+  const limits = { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax };
+  const tenantLimits = defaultTenantLimits(limits);
+  const limitsOf = options.limitsOf ?? (() => tenantLimits);
+  const charges = chargeService({
+    ...store.charges,
+    metrics: metrics.charges,
+    rules,
+    recordWindow,
+    rates: new ChargeRates((tenant) => limitsOf(tenant).chargesPerSecondMax),
+  });
   const chargeMethods = priceMethods({ ...store.prices, rules });
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
-  const { inFlightCallsMax, streamsMax } = config;
-  const authenticator = openAuthenticator(store.credentials, {
+  const authenticator = openAuthenticator(store.access, {
     settings: config.credentials,
+    tenants: store.tenants,
     logger,
-    retryAfterMs: DEFAULT_RPC_LIMITS.retryAfterMs,
+    retryAfterMs: limits.retryAfterMs,
     refused: (cause) => metrics.authenticationRefused(cause),
   });
   const rpc = createRpcServer({
@@ -84,7 +102,9 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     image,
     logger,
     metrics: metrics.rpc,
-    limits: { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax },
+    limits,
+    limitsOf,
+    tls: config.tls,
     authenticate: authenticator.authenticate,
   });
   metrics.watchLoad(rpc.load, {
@@ -104,6 +124,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
       await judged;
       return rpc.bind(config.listen, { shared });
     },
+    setCertificate: (certificate) => rpc.setCertificate(certificate),
     relayPublishing: (publishing) => rpc.setServing(EVENTS_SERVICE, publishing),
     drain: async (timeoutMs) => {
       watch.stop();

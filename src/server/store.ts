@@ -21,7 +21,7 @@ import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
-import { DEFAULT_TENANT, tenantEntities } from '../tenants/index.ts';
+import { DEFAULT_TENANT, KnownTenants, tenantEntities } from '../tenants/index.ts';
 import {
   createReconciler,
   createUsageReader,
@@ -34,8 +34,6 @@ import { WriteWatch } from './write-watch.ts';
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
 
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** Calls wait for it, and it reads few rows by their keys. */
-const CREDENTIAL_STATEMENT_TIMEOUT_MS = 2_000;
 /** For one day of sums, or one search in the journal. */
 const RECONCILE_STATEMENT_TIMEOUT_MS = 10 * 60_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
@@ -62,7 +60,7 @@ export interface StoreOptions {
 export async function openStore(writers: number, options: StoreOptions) {
   const { retryAfterMs } = DEFAULT_RPC_LIMITS;
   const connections = await openConnections(writers, options.databaseUrl);
-  const { database, writes, polls, corrections, comparisons } = connections;
+  const { database, writes, polls, corrections, comparisons, access } = connections;
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
@@ -98,7 +96,9 @@ export async function openStore(writers: number, options: StoreOptions) {
     },
   );
   const retry = { retryForMs: RETRY_FOR_MS, retryAfterMs };
-  const reads = new ReadConnections(database, retryAfterMs, logRefusedReads(options.logger));
+  const refused = logRefusedReads(options.logger);
+  const reads = new ReadConnections(database, retryAfterMs, refused);
+  const tenants = new KnownTenants(access, new ReadConnections(access, retryAfterMs, refused));
   return {
     /** What ChargeService works on. */
     charges: {
@@ -120,13 +120,16 @@ export async function openStore(writers: number, options: StoreOptions) {
       reader: createUsageReader(reads),
       reconciler: openReconciler(comparisons, options.streamCheck),
     },
-    /** What credentials are checked against. Its sessions see every tenant. */
-    credentials: connections.credentials,
+    /** The tenants that calls are made for. */
+    tenants,
+    /** What else credentials are checked against. Its sessions see every tenant. */
+    access: connections.access,
     watch,
     queuedCharges: () => recorder.queuedCharges,
     pools: poolsOf(connections),
     close: async () => {
       follower.close();
+      tenants.close();
       await Promise.all(Object.values(connections).map((pool) => pool.close()));
     },
   };
@@ -138,7 +141,7 @@ function poolsOf({
   polls,
   corrections,
   comparisons,
-  credentials,
+  access,
 }: Awaited<ReturnType<typeof openConnections>>) {
   return {
     reads: database.pool,
@@ -146,7 +149,7 @@ function poolsOf({
     watches: polls.pool,
     corrections: corrections.pool,
     comparisons: comparisons.pool,
-    credentials: credentials.pool,
+    access: access.pool,
   };
 }
 
@@ -164,7 +167,6 @@ async function openConnections(writers: number, databaseUrl: string) {
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     connectTimeoutMs: 5_000,
     applicationName: 'charge-service server',
-    pipelining: true,
   };
   const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
   // One connection for each group that is written at once, so that no number of reads can delay writes.
@@ -186,14 +188,14 @@ async function openConnections(writers: number, databaseUrl: string) {
     poolSizeMax: 1,
     statementTimeoutMs: RECONCILE_STATEMENT_TIMEOUT_MS,
   });
-  // A flood of unknown keys waits here, and nothing else does: they are read together, one statement at a time.
-  const credentials = await openDatabase({
+  // Every first call of a credential or of a tenant waits for its answers. The tenant is not known before.
+  const access = await openDatabase({
     ...connection,
-    poolSizeMax: 1,
-    statementTimeoutMs: CREDENTIAL_STATEMENT_TIMEOUT_MS,
+    poolSizeMax: 2,
+    statementTimeoutMs: 5_000,
     everyTenant: true,
   });
-  return { database, writes, polls, corrections, comparisons, credentials };
+  return { database, writes, polls, corrections, comparisons, access };
 }
 
 const REFUSED_READS_LOG_MS = 60_000;

@@ -1,9 +1,12 @@
 /** The messages between the supervisor and its server processes. */
 
 import type { DatabaseFault } from '../database/database-fault.ts';
+import type { ServerCertificate } from '../tls/certificate.ts';
 
 /** From a server process. */
 export type ServerMessage =
+  /** It cannot listen without the certificate of the service. */
+  | { readonly type: 'certificate_needed' }
   /** It listens. */
   | { readonly type: 'listening' }
   /** Why it cannot record charges, or undefined if it can. */
@@ -17,6 +20,8 @@ export type ServerMessage =
 export type SupervisorMessage =
   /** Finish calls in progress, refuse new ones, exit. */
   | { readonly type: 'drain' }
+  /** What to show clients from now on. */
+  | { readonly type: 'certificate'; readonly certificate: ServerCertificate }
   /** Whether events reach the stream now. */
   | { readonly type: 'relay'; readonly publishing: boolean }
   /** Where NATS is, once it has started. */
@@ -35,5 +40,5 @@ export function isMessageOf<T extends ServerMessage | SupervisorMessage>(
   );
 }
 
-export const SERVER_MESSAGES = ['listening', 'serving', 'committed', 'failed'] as const;
-export const SUPERVISOR_MESSAGES = ['drain', 'relay', 'nats'] as const;
+export const SERVER_MESSAGES = ['certificate_needed', 'listening', 'serving', 'committed', 'failed'] as const;
+export const SUPERVISOR_MESSAGES = ['drain', 'certificate', 'relay', 'nats'] as const;

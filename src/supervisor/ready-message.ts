@@ -2,12 +2,15 @@
 
 import { type Address, callableAddress, formatAddress } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { ServedTls } from '../tls/certificate.ts';
 import type { ExternalServices } from './external-services.ts';
 
 /** The addresses of a service that is ready. */
 export interface ReadyService {
   readonly grpc: Address;
   readonly http: Address;
+  /** Undefined: plain text. */
+  readonly tls: ServedTls | undefined;
   readonly external: ExternalServices;
   /** Host and database, without user and password. */
   readonly postgresql: string;
@@ -35,7 +38,7 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
     },
     `ready: gRPC ${grpc}, PostgreSQL ${postgresql}, NATS ${nats}`,
   );
-  const commands = [...grpcCommands(formatAddress(callableAddress(at.grpc))), ...embeddedCommands(at)];
+  const commands = [...grpcCommands(at), ...embeddedCommands(at)];
   if (process.stderr.isTTY) {
     // Not a log line: with what a log puts around it, it could not be copied.
     process.stderr.write(`\nWhat to type next:\n${commands.map((command) => `  ${command}\n`).join('')}\n`);
@@ -53,19 +56,40 @@ export function warnOfOpenMode(logger: Logger, grpc: Address): void {
   );
 }
 
-function grpcCommands(grpc: string): string[] {
+function grpcCommands(at: ReadyService): string[] {
+  const grpc = formatAddress(callableAddress(at.grpc));
+  const transport = at.tls === undefined ? '-plaintext' : tlsFlags(at.tls, GRPCURL_FLAGS);
   return [
-    `grpcurl -plaintext -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
+    `grpcurl ${transport} -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
       `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
       `${grpc} charge.v1.ChargeService/CreateCharge`,
-    `grpcurl -plaintext -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`,
+    `grpcurl ${transport} -d '{"page_size":10}' ${grpc} charge.v1.ChargeService/ListCharges`,
   ];
 }
 
+const GRPCURL_FLAGS = { ca: '-cacert', host: '-authority', cert: '-cert', key: '-key' };
+const CHARGE_FLAGS = {
+  ca: '--tls-ca-file',
+  host: '--tls-server-name',
+  cert: '--tls-cert-file',
+  key: '--tls-key-file',
+};
+
+/** With them a client trusts this very certificate, whoever has issued it. */
+function tlsFlags({ files, host }: ServedTls, flags: typeof CHARGE_FLAGS): string {
+  const asksClients = files.clientCaFile !== undefined && files.clientCertificate === 'required';
+  return [
+    `${flags.ca} ${quoted(files.certFile)}`,
+    ...(host === undefined ? [] : [`${flags.host} ${host}`]),
+    ...(asksClients ? [`${flags.cert} CLIENT.crt ${flags.key} CLIENT.key`] : []),
+  ].join(' ');
+}
+
 /** Only for the embedded servers: users of others know how to connect, and their credentials are not shown. */
-function embeddedCommands({ grpc, external, natsUrl }: ReadyService): string[] {
+function embeddedCommands({ grpc, tls, external, natsUrl }: ReadyService): string[] {
   const { serviceFile, natsIsEmbedded } = external;
-  const address = formatAddress(callableAddress(grpc));
+  const transport = tls === undefined ? '' : ` ${tlsFlags(tls, CHARGE_FLAGS)}`;
+  const address = `${formatAddress(callableAddress(grpc))}${transport}`;
   return [
     ...(serviceFile === undefined
       ? []

@@ -5,6 +5,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { type DatabaseFault, faultText } from '../database/database-fault.ts';
 import type { Logger } from '../observability/logger.ts';
 import { describeError } from '../errors/describe-error.ts';
+import type { ServerCertificate } from '../tls/certificate.ts';
 import { isMessageOf, SERVER_MESSAGES, type ServerMessage, type SupervisorMessage } from './messages.ts';
 
 /** How the processes are started, and who is told about them. */
@@ -13,6 +14,8 @@ export interface ServerPoolOptions {
   /** Environment of each process, on top of this one's. */
   readonly env: Readonly<Record<string, string>>;
   readonly logger: Logger;
+  /** Undefined without TLS. */
+  readonly certificate: ServerCertificate | undefined;
   /** One of them committed charges; `events`: see `encodeCommittedEvents`. */
   committed(events: readonly Buffer[]): void;
   /** The number of processes that can record charges changed. */
@@ -42,9 +45,11 @@ export class ServerPool {
   #isStarted = false;
   #relayPublishing = false;
   #natsUrl: string | undefined;
+  #certificate: ServerCertificate | undefined;
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
+    this.#certificate = options.certificate;
   }
 
   /**
@@ -78,6 +83,12 @@ export class ServerPool {
   relayPublishing(publishing: boolean): void {
     this.#relayPublishing = publishing;
     this.#broadcast({ type: 'relay', publishing });
+  }
+
+  /** Tells every process, now and in future, what to show clients. */
+  setCertificate(certificate: ServerCertificate): void {
+    this.#certificate = certificate;
+    this.#broadcast({ type: 'certificate', certificate });
   }
 
   /** Tells every process, now and in future, where NATS is. */
@@ -133,6 +144,10 @@ export class ServerPool {
   #receive(worker: Worker, message: unknown): void {
     if (!isMessageOf<ServerMessage>(message, SERVER_MESSAGES)) return;
     switch (message.type) {
+      case 'certificate_needed':
+        if (this.#certificate !== undefined)
+          this.#send(worker, { type: 'certificate', certificate: this.#certificate });
+        return;
       case 'committed':
         return this.#options.committed(message.events);
       case 'serving':

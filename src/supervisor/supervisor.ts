@@ -10,9 +10,10 @@ import { chargeEntities } from '../charges/index.ts';
 import { type Address, type Config, formatAddress } from '../config.ts';
 import { type Database, openDatabase } from '../database/orm.ts';
 import { StartError } from '../errors/start-error.ts';
-import { openHttpServer, type Readiness } from '../http/server.ts';
+import { type HttpServer, openHttpServer, type Readiness } from '../http/server.ts';
 import { journalEntities } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
+import { createCertificateMetrics } from '../observability/certificate-metrics.ts';
 import { createRelayMetrics } from '../observability/relay-metrics.ts';
 import { metricsOfAll } from '../observability/scrape.ts';
 import { createSupervisorMetrics } from '../observability/supervisor-metrics.ts';
@@ -25,7 +26,10 @@ import {
   relayEntities,
 } from '../relay/index.ts';
 import { credentialFaults } from '../tenants/index.ts';
+import { hostOf, readCertificate, type ServedTls, type TlsFiles } from '../tls/certificate.ts';
+import { watchCertificate } from '../tls/certificate-watch.ts';
 import { UsageFollower, usageEntities } from '../usage/index.ts';
+import { observeCertificate } from './certificate-status.ts';
 import { openExternalServices } from './external-services.ts';
 import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
@@ -46,6 +50,8 @@ export interface Service {
 /** For glibc. By default, a server process kept 270 MB that it had freed after a flood of large batches. */
 const SERVER_MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 /** Sums follow the journal in few large steps: small ones cost two to three times as much for each charge. */
+/** How often the files of the certificate are read. */
+const CERTIFICATE_PERIOD_MS = 2_000;
 const FOLLOWING = { periodMs: 500, stepEventsMax: 50_000, lagMaxMs: 4_000 };
 /** The least time that the relay gets to publish during a stop, even if calls in progress have used up the drain time. */
 const RELAY_DRAIN_MIN_MS = 2_000;
@@ -80,18 +86,11 @@ async function start(
   const startedAtMs = performance.now();
   const faults = credentialFaults(config.credentials);
   if (faults.length > 0) throw new StartError(faults.join('; '));
+  const tls = config.tls && openTls(config.tls);
   const reserved = await reserveAddresses({ LISTEN: config.listen, METRICS_LISTEN: config.metricsListen });
   stack.defer(() => reserved.release());
   const external = await openExternalServices(config, logger, stack, stopping);
-  const database = await openDatabase({
-    databaseUrl: external.databaseUrl,
-    poolSizeMax: 6,
-    entities: [...chargeEntities, ...journalEntities, ...relayEntities, ...usageEntities],
-    statementTimeoutMs: 30_000,
-    connectTimeoutMs: 5_000,
-    applicationName: 'charge-service supervisor',
-    everyTenant: true,
-  });
+  const database = await openOwnDatabase(external.databaseUrl);
   stack.defer(() => database.close());
   const postgresql = await migrateWhenReachable(external.databaseUrl, logger, stopping);
   await reserved.release();
@@ -108,6 +107,7 @@ async function start(
       ...SERVER_MALLOC,
     },
     logger,
+    certificate: tls?.certificate,
     committed: (events) => relay?.committed(events),
     servingChanged: (serving) => logger.debug({ serving }, 'server processes that accept charges'),
     failed: onFatal,
@@ -118,8 +118,13 @@ async function start(
   const readiness = () => readinessOf(pool, config.processes, observed.status, unpublished.latest());
   showMetrics(registry, database, readiness);
   const metrics = metricsOfAll(registry, logger);
-  const http = await openHttpServer(reserved.addresses.METRICS_LISTEN, { metrics, readiness });
+  const http = await openHttpServer(
+    reserved.addresses.METRICS_LISTEN,
+    { metrics, readiness },
+    tls?.certificate,
+  );
   stack.defer(() => http.close());
+  followCertificate(tls, registry, logger, stack, [pool, http]);
 
   stack.defer(() => pool.drain(config.drainTimeoutMs));
   await unlessStopped(pool.start(), stopping);
@@ -137,10 +142,45 @@ async function start(
   );
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
   const addresses = { grpc, http: http.address };
-  writeReadyMessage(logger, { ...addresses, external, postgresql, natsUrl, startedAtMs });
+  writeReadyMessage(logger, { ...addresses, tls, external, postgresql, natsUrl, startedAtMs });
   if (!config.credentials.required) warnOfOpenMode(logger, grpc);
   const running = { pool, relay: () => relay, unpublished, stack };
   return { ...addresses, stop: () => stop(config, logger, running) };
+}
+
+function openOwnDatabase(databaseUrl: string): Promise<Database> {
+  return openDatabase({
+    databaseUrl,
+    poolSizeMax: 6,
+    entities: [...chargeEntities, ...journalEntities, ...relayEntities, ...usageEntities],
+    statementTimeoutMs: 30_000,
+    connectTimeoutMs: 5_000,
+    applicationName: 'charge-service supervisor',
+    everyTenant: true,
+  });
+}
+
+/** The configuration was checked, but the files may have been replaced since then. */
+function openTls(files: TlsFiles): ServedTls {
+  const { certificate, faults } = readCertificate(files);
+  if (certificate === undefined) throw new StartError(faults.join('; '));
+  return { files, certificate, host: hostOf(certificate) };
+}
+
+function followCertificate(
+  tls: ServedTls | undefined,
+  registry: Registry,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+  servers: readonly Pick<HttpServer, 'setCertificate'>[],
+): void {
+  const metrics = createCertificateMetrics(registry);
+  if (tls === undefined) return;
+  const { files, certificate } = tls;
+  const events = observeCertificate(certificate, metrics, logger, (next) => {
+    for (const server of servers) server.setCertificate(next);
+  });
+  stack.defer(watchCertificate(files, certificate, CERTIFICATE_PERIOD_MS, events));
 }
 
 function followUsage(

@@ -5,7 +5,8 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { text } from '../database/entity-parts.ts';
 import { micros } from '../database/types/micros.ts';
 
-const sum = () => p.decimal('string').columnType('numeric');
+/** NULL: 0. */
+const sum = () => p.decimal('string').columnType('numeric').nullable();
 
 /**
  * Sums of charges. They are made from the journal and the charges, and can be made again: nothing is stored only here.

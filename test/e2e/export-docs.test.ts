@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import { CHARGE_COLUMNS } from '../../src/cli/export/charge-columns.ts';
 import { FOCUS_COLUMNS } from '../../src/cli/export/focus/focus-columns.ts';
+import { USAGE_FOCUS_COLUMNS } from '../../src/cli/export/usage/focus.ts';
 import { ROOT, startTool } from '../support/tools.ts';
 import { PrintedIds, readConsoleBlocks } from './support/console-blocks.ts';
 import { type MoneyService, startMoneyService } from './support/money-service.ts';
@@ -56,4 +57,6 @@ test('the page names every column', () => {
   expect(CHARGE_COLUMNS.map(({ name }) => name).filter((name) => !isNamed(name))).toEqual([]);
   const isOther = (name: string): boolean => page.includes(`\`${name.replace('x_', '')}\``);
   expect(FOCUS_COLUMNS.map(([name]) => name).filter((name) => !isNamed(name) && !isOther(name))).toEqual([]);
+  const ofSums = USAGE_FOCUS_COLUMNS.map(([name]) => name).filter((name) => name.startsWith('x_'));
+  expect(ofSums.filter((name) => !isNamed(name))).toEqual([]);
 });

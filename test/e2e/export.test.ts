@@ -379,7 +379,7 @@ describe('interruptions', () => {
     expect(await shell('charge export --output there.csv --force')).toMatchObject({ code: 0 });
     const wrong = await shell('charge export -o x.csv.gz --format xml --provider nobody --label x --from y');
     expect(wrong).toMatchObject({ code: 2 });
-    for (const fault of ['not be compressed', '--format: xml', '"nobody" is not', 'KEY=VALUE', '--from:'])
+    for (const fault of ['not be compressed', '--format: xml', '"nobody" is none of', 'KEY=VALUE', '--from:'])
       expect(wrong.stderr).toContain(fault);
   });
 });

@@ -76,3 +76,16 @@ test('beyond its bound it keeps nothing more, until something is published', () 
   recent.add(group(4n, 3));
   expect(recent.after(TENANT, 3n, 10)).toHaveLength(3);
 });
+
+test('what is left of a group that was published in part is still there, and keeps its bytes until it is published', () => {
+  const recent = new RecentEvents(5);
+  recent.add(group(1n, 5));
+  recent.forget(TENANT, 2n);
+  expect(recent.after(TENANT, 2n, 10).map(({ sequence }) => sequence)).toEqual([3n, 4n, 5n]);
+  expect(recent.reach(TENANT, 2n)).toBe(5n);
+  recent.add({ ...group(6n, 1), tenant: 'acme' });
+  expect(recent.after('acme', 5n, 10)).toEqual([]);
+  recent.forget(TENANT, 5n);
+  recent.add({ ...group(6n, 1), tenant: 'acme' });
+  expect(recent.after('acme', 5n, 10)).toHaveLength(1);
+});

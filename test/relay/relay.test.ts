@@ -15,7 +15,7 @@ import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay, RelayEvents } from '../../src/relay/relay.ts';
 import {
   acquireLease,
-  advanceCursor,
+  advanceCursors,
   readBacklogs,
   readUnpublished,
 } from '../../src/relay/store/relay-state.ts';
@@ -134,14 +134,15 @@ describe('the relay', () => {
 
   test('ends a round at the entry that was the last of the journal when the round began', async () => {
     await record('early', 30);
-    const [backlog] = await readBacklogs(store.database.em, 1);
+    const [backlog] = await readBacklogs(store.database.em, { limit: 1 });
     await record('late', 600);
     const { em } = store.database;
     const leadership = new Leadership(em, 10_000, () => undefined);
-    const lease = await leadership.acquire();
+    await leadership.acquire();
     const options = {
       format: 'protobuf',
       batchSizeMax: 500,
+      roundSizeMax: 500,
       recentBytesMax: 1e6,
       ackTimeoutMs: 5_000,
     } as const;
@@ -153,11 +154,14 @@ describe('the relay', () => {
     const stream = { name: 'CHARGES', subjects: ['charge.>'], ...limits };
     const broker = await openBroker({ url: nats.url, stream, format: 'protobuf', connectTimeoutMs: 5_000 });
     try {
-      if (lease === undefined || backlog === undefined) throw new Error('nothing to do');
+      if (backlog === undefined) throw new Error('nothing to do');
       await broker.checkStream();
-      await journals.catchUpWithStream(broker, lease);
-      await journals.publish(broker, backlog, new AbortController().signal);
-      expect((await readBacklogs(em, 1))[0]).toMatchObject({ publishedSequence: 30n, lastSequence: 630n });
+      await journals.synchronize(broker);
+      expect(await journals.publish(broker, [backlog], new AbortController().signal)).toBe('complete');
+      expect((await readBacklogs(em, { limit: 1 }))[0]).toMatchObject({
+        publishedSequence: 30n,
+        lastSequence: 630n,
+      });
     } finally {
       await broker.close();
       await leadership.release();
@@ -366,7 +370,8 @@ describe('the fence', () => {
     const [former, current] = [await openBroker(options), await openBroker(options)];
     try {
       await former.synchronize();
-      expect(await current.synchronize()).toEqual({ id: entries[1]?.charge.id, sequence: 2n });
+      await current.synchronize();
+      expect(await current.lastPublished(TENANT)).toEqual({ id: entries[1]?.charge.id, sequence: 2n });
       await current.publisher.publish([{ ...event, id: randomUUID() }], 5_000);
       await expect(former.publisher.publish([{ ...event, id: randomUUID() }], 5_000)).rejects.toThrow(
         /wrong last sequence/,
@@ -404,8 +409,8 @@ describe('the fence', () => {
     const former = await acquireLease(em, '00000000-0000-4000-8000-000000000001', -1);
     const current = await acquireLease(em, '00000000-0000-4000-8000-000000000002', 10_000);
     if (former === undefined || current === undefined) throw new Error('no lease');
-    expect(await advanceCursor(em, former, TENANT, 99n)).toBe(false);
-    expect(await advanceCursor(em, current, TENANT, 3n)).toBe(true);
+    expect(await advanceCursors(em, former, new Map([[TENANT, 99n]]))).toBe(false);
+    expect(await advanceCursors(em, current, new Map([[TENANT, 3n]]))).toBe(true);
     const { rows } = await pool.query('SELECT published_sequence FROM relay_cursor');
     expect(rows).toEqual([{ published_sequence: '5' }]);
   });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { StreamConfig } from '@nats-io/jetstream';
 
-import { streamCondition } from '../../src/relay/stream-condition.ts';
+import { missingSubjects, streamCondition } from '../../src/relay/stream-condition.ts';
 
 /** As NATS describes a stream that was made with these settings. */
 function condition(settings: Partial<StreamConfig>) {
@@ -19,25 +19,33 @@ function condition(settings: Partial<StreamConfig>) {
 }
 
 describe('the subjects', () => {
-  test.each([['charge.>'], ['charge.*'], ['*.*'], ['>'], ['*.>']])('%s take every event', (subject) => {
+  test.each([['charge.>'], ['>'], ['*.>']])('%s take every event of every tenant', (subject) => {
     expect(condition({ subjects: ['other', subject] })).toMatchObject({ faults: [], warnings: [] });
   });
 
   test.each([
     ['charge'],
+    ['charge.*'],
+    ['*.*'],
     ['charge.*.>'],
-    ['charge.created.>'],
-    ['charge.created.*'],
-    ['*'],
+    ['charge.acme.>'],
     ['charge.created'],
+    ['*'],
     ['*.voided'],
   ])('%s do not', (subject) => {
     expect(condition({ subjects: [subject] }).faults).toHaveLength(1);
   });
 
-  test('that are missing are named, and only those', () => {
+  test('that are missing are named', () => {
     const [fault] = condition({ subjects: ['charge.created', '*.voided'] }).faults;
-    expect(fault).toMatch(/: add charge\.amended, charge\.repriced$/);
+    expect(fault).toMatch(/does not take charge\.> .*: add charge\.>$/);
+  });
+
+  test('that a stream lacks of several are named, and only those', () => {
+    const wanted = ['charge.>', 'user_profile.>', 'charge.created', 'charge.*.created'];
+    expect(missingSubjects(['charge.>'], wanted)).toEqual(['user_profile.>']);
+    expect(missingSubjects(['charge.*'], wanted)).toEqual(['charge.>', 'user_profile.>', 'charge.*.created']);
+    expect(missingSubjects(['>'], wanted)).toEqual([]);
   });
 });
 

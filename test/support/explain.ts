@@ -1,8 +1,9 @@
 /** What PostgreSQL did for a statement, node by node. */
 
-import type { Pool, PoolClient, QueryConfig } from 'pg';
+import type { Pool } from 'pg';
 
 import { setTenant } from '../../src/database/tenant.ts';
+import { interceptQueries } from './intercept.ts';
 
 /** One node of a plan, as far as tests look at it. */
 export interface PlanNode {
@@ -71,35 +72,20 @@ function nodesOf(node: JsonNode): PlanNode[] {
 export interface Statement {
   readonly sql: string;
   readonly values: unknown[];
-  /** How many of the statements before it were answered when it was sent. */
-  readonly answeredBefore: number;
 }
 
 /** The statements that `work` runs on connections of this pool. */
 export async function statementsOf(pool: Pool, work: () => Promise<unknown>): Promise<Statement[]> {
   const statements: Statement[] = [];
-  let answered = 0;
-  const clients = new Set<PoolClient>();
-  const connect = pool.connect.bind(pool);
-  pool.connect = (async () => {
-    const client = await connect();
-    if (clients.has(client)) return client;
-    clients.add(client);
-    const query = client.query.bind(client) as (statement: string | QueryConfig) => unknown;
-    client.query = ((statement: string | QueryConfig) => {
-      const { text, values = [] } = typeof statement === 'string' ? { text: statement } : statement;
-      statements.push({ sql: text, values: [...(values as unknown[])], answeredBefore: answered });
-      return (query(statement) as Promise<unknown>).finally(() => answered++);
-    }) as never;
-    return client;
-  }) as never;
+  const restore = interceptQueries(pool, ({ sql, values }, send) => {
+    statements.push({ sql, values: [...values] });
+    return send();
+  });
   try {
     await work();
     return statements;
   } finally {
-    pool.connect = connect;
-    // Uncovers the method of the class.
-    for (const client of clients) delete (client as { query?: unknown }).query;
+    restore();
   }
 }
 

@@ -5,6 +5,7 @@ import { ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 import { Charge, ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
 import { ChargeServiceClient, type CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
 import type { Status } from '../../generated/google/rpc/status.ts';
+import type { LimitsOf } from '../../src/grpc/tenant-limits.ts';
 import { createLogger, type Logger } from '../../src/observability/logger.ts';
 import type { ServerMetrics } from '../../src/observability/server-metrics.ts';
 import { type OpenServer, openServer, type ServerOptions } from '../../src/server/server.ts';
@@ -60,6 +61,7 @@ export interface TestServerOptions {
   readonly authenticationRefused?: ServerMetrics['authenticationRefused'];
   /** Hears whether charges can be recorded. */
   readonly serving?: ServerOptions['serving'];
+  readonly limitsOf?: LimitsOf;
 }
 
 /** Opens a server on a migrated database. */
@@ -71,6 +73,7 @@ export async function openTestServer(
   const config: Parameters<typeof openServer>[0] = {
     listen: { host: '127.0.0.1', port: 0 },
     credentials: OPEN,
+    tls: undefined,
     writers: 2,
     inFlightCallsMax: 10_000,
     streamsMax: 100,
@@ -86,6 +89,7 @@ export async function openTestServer(
     serving: options.serving ?? (() => undefined),
     committed: () => committed++,
     natsUrl: () => options.natsUrl,
+    ...(options.limitsOf && { limitsOf: options.limitsOf }),
   });
   const address = `127.0.0.1:${await server.listen()}`;
   const client = openClient(address);
@@ -103,9 +107,11 @@ export async function openTestServer(
   };
 }
 
-/** A client with a connection of its own. */
-export function openClient(address: string): ChargeServiceClient {
-  return new ChargeServiceClient(address, ChannelCredentials.createInsecure(), {
+/** A client with a connection of its own: without TLS, or one that trusts this authority. */
+export function openClient(address: string, ca?: string): ChargeServiceClient {
+  const channel =
+    ca === undefined ? ChannelCredentials.createInsecure() : ChannelCredentials.createSsl(Buffer.from(ca));
+  return new ChargeServiceClient(address, channel, {
     'grpc.use_local_subchannel_pool': 1,
   });
 }

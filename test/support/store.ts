@@ -51,7 +51,6 @@ export function connectionTo(url: string, bounds: Partial<DatabaseOptions> = {})
   return {
     databaseUrl: url,
     poolSizeMax: 6,
-    pipelining: true,
     entities: [
       ...chargeEntities,
       ...journalEntities,

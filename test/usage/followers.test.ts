@@ -80,6 +80,28 @@ async function fill(charges: number): Promise<void> {
   }
 }
 
+test('a sum of zeros is stored as NULL, until there is something to add', async () => {
+  const stored = async () => {
+    const { rows } = await store.store.database.pool.query(
+      `SELECT charges, prompt_tokens AS prompt, completion_tokens AS completion, cost_nanos AS cost FROM usage_rollup
+       WHERE tenant = $1 AND level = 3`,
+      [book.tenant],
+    );
+    return rows as unknown;
+  };
+  const content = { usageTimeMicros: START, promptTokens: 3n, completionTokens: 0n };
+  await book.record([content]);
+  await book.followAll();
+  expect(await stored()).toEqual([{ charges: '1', prompt: '3', completion: null, cost: null }]);
+  await book.record([{ ...content, completionTokens: 5n }]);
+  await book.followAll();
+  expect(await stored()).toEqual([{ charges: '2', prompt: '6', completion: '5', cost: null }]);
+  await book.record([{ ...content, promptTokens: 0n }]);
+  await book.followAll();
+  expect(await stored()).toEqual([{ charges: '3', prompt: '6', completion: '5', cost: null }]);
+  await expectAnswers();
+});
+
 test('two followers that race count every event once', async () => {
   await fill(150);
   const steps: number[] = [];

@@ -3805,10 +3805,11 @@ export const ArchiveChargesResponse: MessageFns<ArchiveChargesResponse> = {
  * `charge.created` is published. Every error carries a `google.rpc.ErrorInfo`
  * whose reason is one of `ErrorReason`.
  *
- * Every method may also end with RESOURCE_EXHAUSTED (OVERLOADED, with a
- * `google.rpc.RetryInfo`), UNAVAILABLE (SHUTTING_DOWN, DATABASE_UNAVAILABLE),
- * DEADLINE_EXCEEDED, CANCELLED and INTERNAL: all of them are safe to retry,
- * because a repeated request id never makes a second charge. Compressed requests
+ * Every method may also end with RESOURCE_EXHAUSTED (OVERLOADED or
+ * TENANT_LIMIT_EXCEEDED, with a `google.rpc.RetryInfo`), UNAVAILABLE
+ * (SHUTTING_DOWN, DATABASE_UNAVAILABLE), DEADLINE_EXCEEDED, CANCELLED and
+ * INTERNAL: all of them are safe to retry, because a repeated request id never
+ * makes a second charge. Compressed requests
  * are refused (UNIMPLEMENTED, COMPRESSION_UNSUPPORTED), and so is a header that
  * cannot be read (INVALID_ARGUMENT, METADATA_INVALID).
  */
@@ -3868,9 +3869,10 @@ export const ChargeServiceService = {
    * response for each request, in order, each sent after its charge is durable.
    *
    * Flow control works both ways. If the caller stops reading responses, the
-   * server stops reading requests; it does not buffer. If the server is busy, it
-   * reads more slowly; it never ends an open stream for that. OVERLOADED means
-   * that too many streams were open to open another one.
+   * server stops reading requests; it does not buffer. If the server is busy, or
+   * the tenant is at its limit of charges per second, the server reads more slowly;
+   * it never ends an open stream for that. OVERLOADED and TENANT_LIMIT_EXCEEDED
+   * mean that too many streams were open to open another one.
    *
    * The responses keep the order of the items. Items that are sent without
    * waiting for responses may be stored in another order, so their sequences in
@@ -4139,9 +4141,10 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * response for each request, in order, each sent after its charge is durable.
    *
    * Flow control works both ways. If the caller stops reading responses, the
-   * server stops reading requests; it does not buffer. If the server is busy, it
-   * reads more slowly; it never ends an open stream for that. OVERLOADED means
-   * that too many streams were open to open another one.
+   * server stops reading requests; it does not buffer. If the server is busy, or
+   * the tenant is at its limit of charges per second, the server reads more slowly;
+   * it never ends an open stream for that. OVERLOADED and TENANT_LIMIT_EXCEEDED
+   * mean that too many streams were open to open another one.
    *
    * The responses keep the order of the items. Items that are sent without
    * waiting for responses may be stored in another order, so their sequences in
@@ -4351,9 +4354,10 @@ export interface ChargeServiceClient extends Client {
    * response for each request, in order, each sent after its charge is durable.
    *
    * Flow control works both ways. If the caller stops reading responses, the
-   * server stops reading requests; it does not buffer. If the server is busy, it
-   * reads more slowly; it never ends an open stream for that. OVERLOADED means
-   * that too many streams were open to open another one.
+   * server stops reading requests; it does not buffer. If the server is busy, or
+   * the tenant is at its limit of charges per second, the server reads more slowly;
+   * it never ends an open stream for that. OVERLOADED and TENANT_LIMIT_EXCEEDED
+   * mean that too many streams were open to open another one.
    *
    * The responses keep the order of the items. Items that are sent without
    * waiting for responses may be stored in another order, so their sequences in

@@ -252,7 +252,8 @@ export interface UpdateTenantRequest {
     | undefined;
   /**
    * Which fields to set: `display_name`, `settings`, or members of settings such as
-   * `settings.streams_max`. Absent: all of them that are set in `tenant`.
+   * `settings.streams_max`; `*` means all. A field that is named here and not set in
+   * `tenant` gets its default. Absent: the fields that are set in `tenant`.
    */
   updateMask: string[] | undefined;
 }
@@ -294,7 +295,10 @@ export interface CreateApiKeyRequest {
    * `default` may name another one.
    */
   tenantId: string;
-  /** The key. Fields that the server sets are ignored. */
+  /**
+   * The key. Fields that the server sets are ignored. Its `expire_time` must be in the
+   * future.
+   */
   apiKey: ApiKey | undefined;
 }
 
@@ -342,7 +346,7 @@ export interface RotateApiKeyRequest {
   overlap:
     | Duration
     | undefined;
-  /** When the new key expires; absent: it does not. */
+  /** When the new key expires, in the future; absent: it does not. */
   expireTime: Timestamp | undefined;
 }
 
@@ -3196,7 +3200,12 @@ export const ListAuditEntriesResponse: MessageFns<ListAuditEntriesResponse> = {
  *
  * The operator, who is whoever has a credential of the tenant `default` with the
  * scope ADMIN, administers every tenant. A credential of another tenant with that
- * scope administers its own tenant's API keys and reads its audit log.
+ * scope reads its own tenant, administers its API keys and reads its audit log; whoever
+ * names another tenant gets PERMISSION_DENIED, whether or not that one exists. A
+ * credential of a single user profile can call none of these methods.
+ *
+ * Each call that changes something adds an entry to the audit log of the tenant that
+ * it changes, in the same transaction.
  *
  * Every method may also end with the errors that ChargeService lists for all of its
  * methods, and with UNAUTHENTICATED (UNAUTHENTICATED) and PERMISSION_DENIED
@@ -3271,7 +3280,7 @@ export const TenantServiceService = {
   /**
    * Refuses every call with a credential of the tenant from now on, in every process
    * within 5 seconds. Nothing is deleted. Suspending it again changes nothing. The
-   * tenant `default` cannot be suspended. Operator only.
+   * tenant `default` cannot be suspended, so that an operator is left. Operator only.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND).
@@ -3306,7 +3315,8 @@ export const TenantServiceService = {
    * Creates an API key. The response is the only place where its secret is ever shown.
    * If the response is lost, revoke the key and create another one.
    *
-   * A caller can give a key only scopes that it has itself.
+   * A caller can give a key only scopes that it has itself; for others it gets
+   * PERMISSION_DENIED.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND).
@@ -3339,7 +3349,11 @@ export const TenantServiceService = {
   },
   /**
    * Creates a key with the scopes, the limit to a user profile and the display name of
-   * another one, and lets the old one expire after an overlap.
+   * another one, and lets the old one expire after an overlap, unless it expires
+   * earlier anyway. The response is the only place where the new secret is ever shown.
+   *
+   * A caller can rotate only keys with scopes that it has itself; for others it gets
+   * PERMISSION_DENIED.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND, API_KEY_NOT_FOUND: also if it is revoked or expired).
@@ -3425,7 +3439,7 @@ export interface TenantServiceServer extends UntypedServiceImplementation {
   /**
    * Refuses every call with a credential of the tenant from now on, in every process
    * within 5 seconds. Nothing is deleted. Suspending it again changes nothing. The
-   * tenant `default` cannot be suspended. Operator only.
+   * tenant `default` cannot be suspended, so that an operator is left. Operator only.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND).
@@ -3442,7 +3456,8 @@ export interface TenantServiceServer extends UntypedServiceImplementation {
    * Creates an API key. The response is the only place where its secret is ever shown.
    * If the response is lost, revoke the key and create another one.
    *
-   * A caller can give a key only scopes that it has itself.
+   * A caller can give a key only scopes that it has itself; for others it gets
+   * PERMISSION_DENIED.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND).
@@ -3458,7 +3473,11 @@ export interface TenantServiceServer extends UntypedServiceImplementation {
   listApiKeys: handleUnaryCall<ListApiKeysRequest, ListApiKeysResponse>;
   /**
    * Creates a key with the scopes, the limit to a user profile and the display name of
-   * another one, and lets the old one expire after an overlap.
+   * another one, and lets the old one expire after an overlap, unless it expires
+   * earlier anyway. The response is the only place where the new secret is ever shown.
+   *
+   * A caller can rotate only keys with scopes that it has itself; for others it gets
+   * PERMISSION_DENIED.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND, API_KEY_NOT_FOUND: also if it is revoked or expired).
@@ -3572,7 +3591,7 @@ export interface TenantServiceClient extends Client {
   /**
    * Refuses every call with a credential of the tenant from now on, in every process
    * within 5 seconds. Nothing is deleted. Suspending it again changes nothing. The
-   * tenant `default` cannot be suspended. Operator only.
+   * tenant `default` cannot be suspended, so that an operator is left. Operator only.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND).
@@ -3617,7 +3636,8 @@ export interface TenantServiceClient extends Client {
    * Creates an API key. The response is the only place where its secret is ever shown.
    * If the response is lost, revoke the key and create another one.
    *
-   * A caller can give a key only scopes that it has itself.
+   * A caller can give a key only scopes that it has itself; for others it gets
+   * PERMISSION_DENIED.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND).
@@ -3661,7 +3681,11 @@ export interface TenantServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Creates a key with the scopes, the limit to a user profile and the display name of
-   * another one, and lets the old one expire after an overlap.
+   * another one, and lets the old one expire after an overlap, unless it expires
+   * earlier anyway. The response is the only place where the new secret is ever shown.
+   *
+   * A caller can rotate only keys with scopes that it has itself; for others it gets
+   * PERMISSION_DENIED.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (TENANT_NOT_FOUND, API_KEY_NOT_FOUND: also if it is revoked or expired).

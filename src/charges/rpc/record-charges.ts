@@ -22,19 +22,28 @@ import { TimeSlice } from '../../grpc/time-slice.ts';
 import { traceparentOf } from '../../grpc/trace-context.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { RecordResult } from '../charge.ts';
+import type { ChargeRates } from '../charge-rates.ts';
 import type { ChargeRecorder } from '../ports.ts';
+import { ArrivedItems, type TakenItems } from './arrived-items.ts';
 import { CHARGE_REQUEST_BYTES_MAX } from './create-charge.ts';
-import { checkItem, type Item, type ItemOrigin, requestsOf, toProtoResults } from './items.ts';
+import { checkItem, type ItemOrigin, requestsOf, toProtoResults } from './items.ts';
 import type { RecordShare, RecordWindow } from './record-window.ts';
 
 type RecordStream = StreamCall<RecordChargesRequest, RecordChargesResponse>;
 
-/** The method on a recorder. `rejected` is told why each item is that breaks a rule, or is for another user profile. */
+/** What holds streams back, and who hears of their items. */
+export interface RecordOptions {
+  readonly window: RecordWindow;
+  readonly rates: ChargeRates;
+  /** Told why an item is rejected that breaks a rule, or is for another user profile. */
+  rejected(reason: Reason): void;
+}
+
+/** The method on a recorder. */
 export function recordCharges(
   recorder: ChargeRecorder,
   check: Check<CreateChargeRequest>,
-  window: RecordWindow,
-  rejected: (reason: Reason) => void,
+  options: RecordOptions,
 ): RpcMethod {
   return duplexStreamMethod<RecordChargesRequest, RecordChargesResponse>({
     kind: 'record',
@@ -43,15 +52,12 @@ export function recordCharges(
     // Items are checked one by one, and rejected alone.
     validate: () => [],
     response: RecordChargesResponse,
-    run: (stream, requests) =>
-      new RecordWork(stream, requests, { recorder, check, window, rejected }).start(),
+    run: (stream, requests) => new RecordWork(stream, requests, { ...options, recorder, check }).start(),
   });
 }
 
 /** Items that are recorded together: those that had arrived when the recorder was free for them. */
-interface Chunk {
-  readonly items: readonly Item[];
-  readonly bytes: number;
+interface Chunk extends TakenItems {
   results: readonly RecordResult[] | undefined;
   error: unknown;
 }
@@ -82,15 +88,16 @@ class RecordWork {
   readonly #recorder: ChargeRecorder;
   readonly #check: Check<CreateChargeRequest>;
   readonly #rejected: (reason: Reason) => void;
+  readonly #rates: ChargeRates;
   readonly #share: RecordShare;
   readonly #origin: ItemOrigin;
+  readonly #arrived = new ArrivedItems();
   readonly #chunks: Chunk[] = [];
   readonly #slice = new TimeSlice();
-  #arrived: Item[] = [];
-  #arrivedBytes = 0;
   /** Bytes that are with the recorder. */
   #recordingBytes = 0;
   #scheduled = false;
+  #heldBack: NodeJS.Timeout | undefined = undefined;
   #writable = true;
   #yielding = false;
   /** Nothing more is read; once all is answered, the stream ends like this. */
@@ -99,24 +106,26 @@ class RecordWork {
   constructor(
     stream: RecordStream,
     requests: ServerDuplexStream<Buffer, Buffer>,
-    options: {
+    options: RecordOptions & {
       readonly recorder: ChargeRecorder;
       readonly check: Check<CreateChargeRequest>;
-      readonly window: RecordWindow;
-      readonly rejected: (reason: Reason) => void;
     },
   ) {
     this.#stream = stream;
     this.#requests = requests;
     this.#recorder = options.recorder;
     this.#check = options.check;
-    this.#rejected = options.rejected;
+    this.#rejected = (reason) => options.rejected(reason);
+    this.#rates = options.rates;
     this.#share = options.window.share(() => this.#regulate());
     this.#origin = { principal: stream.principal, traceparent: traceparentOf(stream) };
   }
 
   start(): void {
-    this.#stream.onDrain((failure) => this.#endWith(failure));
+    this.#stream.onDrain((failure) => {
+      this.#dropHeldBack();
+      this.#endWith(failure);
+    });
     this.#stream.signal.addEventListener('abort', () => this.#releaseIfOver());
     this.#requests.on('data', (bytes: Buffer) => this.#guard(() => this.#read(bytes)));
     this.#requests.on('end', () => this.#endWith('ok'));
@@ -136,14 +145,13 @@ class RecordWork {
       return;
     }
     const item = checkItem(message.request, this.#check, this.#origin);
-    this.#arrived.push(item);
     let itemBytes = bytes.length + ITEM_OVERHEAD_BYTES;
     if ('rejection' in item) {
       this.#rejected(item.reason);
       itemBytes += REJECTION_BYTES;
       this.#yieldIfLong();
     }
-    this.#arrivedBytes += itemBytes;
+    this.#arrived.add(item, itemBytes);
     this.#share.acquire(itemBytes);
     this.#stream.counters.received(1);
     this.#regulate();
@@ -161,26 +169,29 @@ class RecordWork {
     });
   }
 
-  /** Lets everything that arrives in this turn of the event loop join the chunk. */
+  /** Lets everything that arrives in this turn of the event loop join the chunk, or until the tenant may record more. */
   #schedule(): void {
     if (this.#scheduled || this.#chunks.length >= CHUNKS_MAX) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const record = (): void => {
       this.#scheduled = false;
+      this.#heldBack = undefined;
       this.#guard(() => this.#recordArrived());
-    });
+    };
+    const waitMs = this.#rates.waitMs(this.#stream.tenant, this.#arrived.count);
+    if (waitMs === 0) setImmediate(record);
+    else this.#heldBack = setTimeout(record, waitMs);
   }
 
   #recordArrived(): void {
-    if (this.#stream.over || this.#arrived.length === 0 || this.#chunks.length >= CHUNKS_MAX) return;
-    const chunk: Chunk = {
-      items: this.#arrived,
-      bytes: this.#arrivedBytes,
-      results: undefined,
-      error: undefined,
-    };
-    this.#arrived = [];
-    this.#arrivedBytes = 0;
+    if (this.#stream.over || this.#arrived.count === 0 || this.#chunks.length >= CHUNKS_MAX) return;
+    const count = this.#rates.takeSome(this.#stream.tenant, this.#arrived.count);
+    if (count > 0) this.#startChunk(this.#arrived.take(count));
+    if (this.#arrived.count > 0) this.#schedule();
+  }
+
+  #startChunk(taken: TakenItems): void {
+    const chunk: Chunk = { ...taken, results: undefined, error: undefined };
     this.#chunks.push(chunk);
     this.#recordingBytes += chunk.bytes;
     void this.#record(chunk).finally(() => {
@@ -223,7 +234,7 @@ class RecordWork {
       this.#chunks.shift();
       this.#send(chunk, chunk.results);
     }
-    if (this.#arrived.length > 0) this.#schedule();
+    if (this.#arrived.count > 0) this.#schedule();
     this.#regulate();
     this.#endOnceAnswered();
   }
@@ -253,6 +264,11 @@ class RecordWork {
     }
   }
 
+  /** What the rate of the tenant holds back could take longer than the drain. The caller sends it again. */
+  #dropHeldBack(): void {
+    if (this.#heldBack !== undefined) this.#share.release(this.#arrived.take().bytes);
+  }
+
   #endWith(ending: 'ok' | Failure): void {
     this.#ending ??= ending;
     this.#regulate();
@@ -272,7 +288,8 @@ class RecordWork {
    */
   #releaseIfOver(): void {
     if (!this.#stream.over) return;
-    this.#arrived = [];
+    clearTimeout(this.#heldBack);
+    this.#arrived.take();
     this.#share.release(this.#share.bytes - this.#recordingBytes);
     if (this.#recordingBytes === 0) this.#stream.close();
   }

@@ -5,7 +5,9 @@ import type { Reason } from '../../errors/failure.ts';
 import type { RpcService } from '../../grpc/service.ts';
 import type { ContractRules } from '../../grpc/validation.ts';
 import type { ChargeMetrics } from '../../observability/charge-metrics.ts';
+import type { ChargeRates } from '../charge-rates.ts';
 import type { ChargeCorrector, ChargeReader, ChargeRecorder, JournalReader } from '../ports.ts';
+import { rateLimited } from '../rate-limited.ts';
 import { amendCharge } from './amend-charge.ts';
 import { archiveCharges } from './archive-charges.ts';
 import { batchCreateCharges } from './batch-create-charges.ts';
@@ -31,6 +33,7 @@ export interface ChargeServiceDependencies {
   readonly rules: ContractRules;
   /** What all RecordCharges streams together may have read and not answered. */
   readonly recordWindow: RecordWindow;
+  readonly rates: ChargeRates;
 }
 
 /** The service, ready to be added to a server. */
@@ -42,17 +45,19 @@ export function chargeService({
   metrics,
   rules,
   recordWindow,
+  rates,
 }: ChargeServiceDependencies): RpcService<typeof proto.ChargeServiceService> {
   const item = createChargeCheck(rules);
   const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);
+  const limited = rateLimited(recorder, rates);
   const rejected = (reason: Reason): void => metrics.rejected(reason);
   return {
     name: 'charge.v1.ChargeService',
     definition: proto.ChargeServiceService,
     methods: {
-      createCharge: createCharge(recorder, item, rejected),
-      batchCreateCharges: batchCreateCharges(recorder, { size, item }, rejected),
-      recordCharges: recordCharges(recorder, item, recordWindow, rejected),
+      createCharge: createCharge(limited, item, rejected),
+      batchCreateCharges: batchCreateCharges(limited, { size, item }, rejected),
+      recordCharges: recordCharges(recorder, item, { window: recordWindow, rates, rejected }),
       getCharge: getCharge(reader, rules.checkOf('charge.v1.GetChargeRequest', proto.GetChargeRequest)),
       listCharges: listCharges(
         reader,

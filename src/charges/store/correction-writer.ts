@@ -1,12 +1,12 @@
 /**
  * The path of corrections: one transaction at a time, which first locks its tenant. Everything else would only wait for
- * that lock. Voids that arrive meanwhile are written together, so that each of them costs little.
+ * that lock. Voids that arrive meanwhile are written together, so that each of them costs little. Tenants take turns.
  */
 
 import type { Database } from '../../database/orm.ts';
 import { type RetryOptions, type WaitingRequest, writeWithRetries } from '../../database/retry.ts';
 import { inTransaction, type Transaction } from '../../database/transaction.ts';
-import { cancelled, overloaded, ServiceError } from '../../errors/failure.ts';
+import { overloaded, ServiceError } from '../../errors/failure.ts';
 import { InsertEvents, lockTenant } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { AmendRequest, ArchivedCharges, ClosedPeriod, VoidRequest } from '../charge.ts';
@@ -20,15 +20,11 @@ import { closePeriod } from './close-period.ts';
 import type { Outcome } from './correction-rows.ts';
 import { isRequestIdConflict } from './insert-charges.ts';
 import { InsertReplacement } from './insert-replacement.ts';
+import { TenantQueue, type TenantQueueOptions, type Waiting } from './tenant-queue.ts';
 import { type NewVoid, voidCharges } from './void-charges.ts';
 
-/** Bounds of the path. */
-export interface CorrectionWriterOptions extends RetryOptions {
-  /** Voids in one transaction. */
-  readonly groupSizeMax: number;
-  /** Requests that may wait. Beyond this number they are refused. */
-  readonly queueSizeMax: number;
-}
+/** Bounds of the path. A group is the voids in one transaction, or one other request. */
+export type CorrectionWriterOptions = RetryOptions & TenantQueueOptions;
 
 /** What the path tells the outside. */
 export interface CorrectionWriterEvents {
@@ -45,10 +41,8 @@ type Work =
 
 type Result = CorrectedCharge | ClosedPeriod | ArchivedCharges;
 
-interface Submission extends WaitingRequest {
-  readonly tenant: string;
+interface Submission extends WaitingRequest, Waiting {
   readonly work: Work;
-  readonly signal: Withdrawal;
   readonly resolve: (result: never) => void;
 }
 
@@ -59,7 +53,8 @@ export class CorrectionWriter implements ChargeCorrector {
   readonly #insert: AmendmentStatements;
   readonly #options: CorrectionWriterOptions;
   readonly #events: CorrectionWriterEvents;
-  #queue: Submission[] = [];
+  /** In requests. */
+  readonly #queue: TenantQueue<Submission>;
   #busy = false;
 
   constructor(
@@ -76,6 +71,7 @@ export class CorrectionWriter implements ChargeCorrector {
     };
     this.#options = options;
     this.#events = events;
+    this.#queue = new TenantQueue(options, areVoids);
   }
 
   voidCharge(tenant: string, request: VoidRequest, signal: Withdrawal): Promise<CorrectedCharge> {
@@ -102,12 +98,12 @@ export class CorrectionWriter implements ChargeCorrector {
 
   #submit<R extends Result>(tenant: string, work: Work, signal: Withdrawal): Promise<R> {
     const { queueSizeMax, retryAfterMs } = this.#options;
-    if (this.#queue.length >= queueSizeMax) {
+    if (!this.#queue.admits(tenant, 1)) {
       const limit = `${queueSizeMax.toLocaleString('en')} corrections that wait to be written`;
       return Promise.reject(new ServiceError(overloaded('write_queue', limit, retryAfterMs)));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ tenant, work, arrivedAt: performance.now(), signal, resolve, reject });
+      this.#queue.push({ tenant, size: 1, work, arrivedAt: performance.now(), signal, resolve, reject });
       if (this.#busy) return;
       this.#busy = true;
       // What arrives in the same turn of the event loop joins the first group.
@@ -116,29 +112,12 @@ export class CorrectionWriter implements ChargeCorrector {
   }
 
   async #work(): Promise<void> {
-    for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) {
+    for (let group = this.#queue.takeGroup(); group.length > 0; group = this.#queue.takeGroup()) {
       await writeWithRetries(group, this.#options, (waiting, mayBeStored) =>
         this.#attempt(waiting, mayBeStored),
       );
     }
     this.#busy = false;
-  }
-
-  /** The oldest request, and if it is a void, those of the same tenant after it that fit. */
-  #takeGroup(): Submission[] {
-    const group: Submission[] = [];
-    this.#queue = this.#queue.filter((submission) => {
-      if (submission.signal?.aborted) submission.reject(new ServiceError(cancelled()));
-      else if (group.length === 0 || this.#joins(submission, group)) group.push(submission);
-      else return true;
-      return false;
-    });
-    return group;
-  }
-
-  #joins({ tenant, work }: Submission, group: readonly Submission[]): boolean {
-    const areVoids = work.kind === 'void' && group[0]?.work.kind === 'void';
-    return areVoids && tenant === group[0]?.tenant && group.length < this.#options.groupSizeMax;
   }
 
   /** Writes the group in one transaction, then answers it. */
@@ -186,6 +165,11 @@ export class CorrectionWriter implements ChargeCorrector {
         return voidCharges(transaction, this.#insert.corrections, tenant, works.filter(isVoid));
     }
   }
+}
+
+/** Only voids share a transaction. */
+function areVoids(...submissions: readonly Submission[]): boolean {
+  return submissions.every(({ work }) => isVoid(work));
 }
 
 function isVoid(work: Work): work is Extract<Work, { kind: 'void' }> {

@@ -1,13 +1,13 @@
 /**
  * The write path: concurrent submissions become groups, groups become statements, and each caller is
  * answered after COMMIT. A single caller never waits for others: a group is whatever has arrived by the
- * time a writer is free.
+ * time a writer is free. A group is of one tenant, and tenants take turns.
  */
 
 import type { Database } from '../../database/orm.ts';
 import { type RetryOptions, type WaitingRequest, writeWithRetries } from '../../database/retry.ts';
 import { classifySqlError } from '../../database/sql-errors.ts';
-import { cancelled, overloaded, ServiceError } from '../../errors/failure.ts';
+import { overloaded, ServiceError } from '../../errors/failure.ts';
 import { isHeadMismatch } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
@@ -16,19 +16,13 @@ import type { ChargeRow } from '../entity.ts';
 import type { ChargeRecorder, RecordOptions } from '../ports.ts';
 import { InsertCharges, type InsertMode, isRequestIdConflict } from './insert-charges.ts';
 import { newCharge } from './charge-row.ts';
+import { TenantQueue, type TenantQueueOptions, type Waiting } from './tenant-queue.ts';
 import { type GroupOutcome, writeGroup } from './write-group.ts';
 
 /** Bounds of the write path. */
-export interface GroupWriterOptions extends RetryOptions {
+export interface GroupWriterOptions extends RetryOptions, TenantQueueOptions {
   /** Groups that are written at once, each on its own connection. */
   readonly writers: number;
-  /** Charges in one statement; a larger submission is a group of its own. */
-  readonly groupSizeMax: number;
-  /**
-   * Charges that may wait for a writer. Beyond this number, submissions are refused, unless their caller
-   * has admitted them itself.
-   */
-  readonly queueSizeMax: number;
 }
 
 /** What the write path tells the outside. */
@@ -41,10 +35,8 @@ export interface GroupWriterEvents {
   readonly attempted: (charges: number, seconds: number, error: unknown) => void;
 }
 
-interface Submission extends WaitingRequest {
-  readonly tenant: string;
+interface Submission extends WaitingRequest, Waiting {
   readonly charges: readonly ChargeRow[];
-  readonly signal: RecordOptions['signal'];
   readonly resolve: (results: RecordResult[]) => void;
 }
 
@@ -67,9 +59,14 @@ export class GroupWriter implements ChargeRecorder {
   readonly #insert: InsertCharges;
   readonly #options: GroupWriterOptions;
   readonly #events: GroupWriterEvents;
-  #queue: Submission[] = [];
-  #queuedCharges = 0;
-  #busyWriters = 0;
+  /** In charges. */
+  readonly #queue: TenantQueue<Submission>;
+  /** The tenants of the groups that are being written. */
+  readonly #writing: string[] = [];
+  /** The tenant that recorded first. */
+  #firstTenant: string | undefined;
+  /** Another one has recorded since. */
+  #isShared = false;
   #scheduled = false;
   /** How many more groups are written without the expectation that their request ids are new. */
   #conflictBackoff = 0;
@@ -80,11 +77,12 @@ export class GroupWriter implements ChargeRecorder {
     this.#insert = new InsertCharges(database.orm);
     this.#options = options;
     this.#events = events;
+    this.#queue = new TenantQueue(options, () => true);
   }
 
   /** Charges that wait for a writer. */
   get queuedCharges(): number {
-    return this.#queuedCharges;
+    return this.#queue.size;
   }
 
   record(
@@ -93,23 +91,24 @@ export class GroupWriter implements ChargeRecorder {
     { signal, admitted = false }: RecordOptions = {},
   ): Promise<RecordResult[]> {
     if (requests.length === 0) return Promise.resolve([]);
-    const queuedAfter = this.#queuedCharges + requests.length;
+    const size = requests.length;
     const { queueSizeMax, retryAfterMs } = this.#options;
-    if (!admitted && this.#queuedCharges > 0 && queuedAfter > queueSizeMax) {
+    if (!admitted && !this.#queue.admits(tenant, size)) {
       const limit = `${queueSizeMax.toLocaleString('en')} charges that wait to be written`;
       return Promise.reject(new ServiceError(overloaded('write_queue', limit, retryAfterMs)));
     }
+    this.#firstTenant ??= tenant;
+    this.#isShared ||= tenant !== this.#firstTenant;
     return new Promise((resolve, reject) => {
       const charges = requests.map((request) => newCharge(tenant, request));
-      this.#queue.push({ tenant, charges, arrivedAt: performance.now(), signal, resolve, reject });
-      this.#queuedCharges += charges.length;
+      this.#queue.push({ tenant, size, charges, arrivedAt: performance.now(), signal, resolve, reject });
       this.#schedule();
     });
   }
 
   /** What arrives in the same turn of the event loop joins the first group. */
   #schedule(): void {
-    if (this.#scheduled || this.#busyWriters >= this.#options.writers) return;
+    if (this.#scheduled || this.#writing.length >= this.#options.writers) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -118,44 +117,26 @@ export class GroupWriter implements ChargeRecorder {
   }
 
   #startWriters(): void {
-    while (this.#busyWriters < this.#options.writers) {
+    while (this.#writing.length < this.#options.writers) {
       const group = this.#takeGroup();
-      if (group.length === 0) return;
-      this.#busyWriters++;
+      const [first] = group;
+      if (first === undefined) return;
+      this.#writing.push(first.tenant);
       void this.#write(group).finally(() => {
-        this.#busyWriters--;
+        this.#writing.splice(this.#writing.indexOf(first.tenant), 1);
         this.#startWriters();
       });
     }
   }
 
-  /** The oldest submission, and those after it of the same tenant that fit. */
+  /**
+   * If tenants share the writers, the last free one is for those of whom nothing is being written: a flood of large
+   * groups, or groups that wait for a lock of their tenant, leave it to the others.
+   */
   #takeGroup(): Submission[] {
-    const group: Submission[] = [];
-    const rest: Submission[] = [];
-    let size = 0;
-    for (const [index, submission] of this.#queue.entries()) {
-      if (size >= this.#options.groupSizeMax) {
-        rest.push(...this.#queue.slice(index));
-        break;
-      }
-      const { length } = submission.charges;
-      if (submission.signal?.aborted) {
-        this.#queuedCharges -= length;
-        submission.reject(new ServiceError(cancelled()));
-      } else if (
-        size === 0 ||
-        (submission.tenant === group[0]?.tenant && size + length <= this.#options.groupSizeMax)
-      ) {
-        group.push(submission);
-        size += length;
-      } else {
-        rest.push(submission);
-      }
-    }
-    this.#queue = rest;
-    this.#queuedCharges -= size;
-    return group;
+    const isLast = this.#writing.length === this.#options.writers - 1;
+    if (!this.#isShared || !isLast) return this.#queue.takeGroup();
+    return this.#queue.takeGroup((tenant) => !this.#writing.includes(tenant));
   }
 
   /** Never rejects. */

@@ -9,8 +9,8 @@ import { type ClientBase, type DatabaseError, escapeLiteral, type QueryResult } 
 
 import { ColumnArrays } from '../../database/column-arrays.ts';
 import { sqlState } from '../../database/sql-errors.ts';
+import { queryForTenant } from '../../database/query-for-tenant.ts';
 import { setTenant } from '../../database/tenant.ts';
-import { commitStatement } from '../../database/transaction.ts';
 import { appendToJournal } from '../../journal/index.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 
@@ -34,12 +34,6 @@ export interface InsertOutcome {
   readonly insertedIds: ReadonlySet<string> | undefined;
   /** The number of the last entry in the tenant's journal; 0 if nothing was inserted. */
   readonly lastSequence: bigint;
-}
-
-/** How a write is committed. */
-export interface CommitOptions {
-  readonly timeoutMs?: number;
-  readonly mayBeStored?: () => void;
 }
 
 interface InsertRow {
@@ -86,22 +80,19 @@ export class InsertCharges {
   }
 
   /**
-   * The same in a transaction of its own. If it rejects without having called `mayBeStored`, nothing was stored. No
-   * answer within `timeoutMs` (by default the limit of the connection) fails, and the connection has to be closed. The
-   * database must be opened with `pipelining`.
+   * The same in a transaction of its own. No answer within `timeoutMs` (by default the limit of the connection) fails,
+   * and the connection has to be closed.
    */
   async commit(
     client: ClientBase,
     tenant: string,
     charges: readonly ChargeRow[],
     options: InsertOptions,
-    { timeoutMs, mayBeStored = () => undefined }: CommitOptions,
+    timeoutMs?: number,
   ): Promise<InsertOutcome> {
-    const query = {
-      ...this.#query(tenant, charges, options),
-      ...(timeoutMs !== undefined && { query_timeout: timeoutMs }),
-    };
-    return outcomeOf(await commitStatement<InsertRow>(client, tenant, query, mayBeStored));
+    const limits = timeoutMs === undefined ? {} : { answerTimeoutMs: timeoutMs };
+    const query = this.#query(tenant, charges, options);
+    return outcomeOf(await queryForTenant<InsertRow>(client, tenant, query, limits));
   }
 
   #query(tenant: string, charges: readonly ChargeRow[], { mode, priceVersion }: InsertOptions) {

@@ -1,7 +1,7 @@
 /** Charges as the events of the journal add them to totals and take them out again. */
 
-import { JOURNAL_KIND, journalEntries } from '../../journal/index.ts';
-import { currentCost } from './current-charges.ts';
+import { JOURNAL_KIND, journalGroups } from '../../journal/index.ts';
+import { currentCost, IS_ACTIVE } from './current-charges.ts';
 
 /** The columns of `charge` that totals need, apart from the cost. */
 const COLUMNS = [
@@ -43,8 +43,8 @@ const CURRENT = `${COLUMN_LIST}, ${currentCost('cost_nanos')} AS cost_nanos, ${c
 const byKey = (table: string, alias: string, id: string): string =>
   `CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE tenant = (SELECT :tenant::text) AND id = ${id} OFFSET 0) AS ${alias}`;
 const chargeOf = (id: string): string => byKey('charge', 'charge', id);
-const CORRECTION = byKey('correction', 'correction', 'entry.id');
-const REVISION = byKey('cost_revision', 'revision', 'entry.id');
+const CORRECTION = byKey('correction', 'correction', 'ANY (entry.ids)');
+const REVISION = byKey('cost_revision', 'revision', 'ANY (entry.ids)');
 
 /** The latest cost of `charge`: nothing gives a charge another cost after its correction. */
 const LATEST = `LEFT JOIN LATERAL (
@@ -61,8 +61,8 @@ const LATEST = `LEFT JOIN LATERAL (
 export function signedCharges(after: string, upTo: string): string {
   const { created, voided, amended, repriced } = JOURNAL_KIND;
   return `
-WITH entry AS MATERIALIZED (${journalEntries(after, upTo)})
-SELECT 1 AS sign, ${RECORDED} FROM entry ${chargeOf('entry.id')} WHERE kind = ${created}
+WITH entry AS MATERIALIZED (${journalGroups(after, upTo)})
+SELECT 1 AS sign, ${RECORDED} FROM entry ${chargeOf('ANY (entry.ids)')} WHERE kind = ${created}
 UNION ALL
 SELECT -1, ${CURRENT} FROM entry ${CORRECTION} ${chargeOf('correction.charge_id')} ${LATEST}
 WHERE kind IN (${voided}, ${amended})
@@ -85,7 +85,8 @@ FROM entry ${REVISION} ${chargeOf('revision.charge_id')} WHERE kind = ${repriced
  * relation with the columns `start_time` and `end_time`, and `condition` is SQL about `charge`. Each range is read by an
  * index (OFFSET 0): in a join, PostgreSQL would read everything once and compare it with every range. `indexed` is a
  * column with an index of its own and the value that it has; with a condition of its own, the index would be read from
- * the first charge with this value on. The order chooses the index: that of lists.
+ * the first charge with this value on. The order chooses the index: that of lists. Corrections are looked up: a join
+ * would read those of the whole book for a few charges.
  */
 export function countedCharges(
   ranges: string,
@@ -97,9 +98,7 @@ SELECT 1 AS sign, ${CURRENT} FROM ${ranges} AS part (start_time, end_time) CROSS
   SELECT * FROM charge WHERE ${inRange('part', indexed)} AND ${condition}
   ORDER BY ${indexed ? `${indexed.column}, ` : ''}usage_time OFFSET 0
 ) AS charge ${LATEST}
-WHERE NOT EXISTS (
-  SELECT FROM correction WHERE correction.tenant = :tenant AND correction.charge_id = charge.id
-)`;
+WHERE ${IS_ACTIVE.sql}`;
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { forTenant, withClient } from '../../database/driver.ts';
 import type { Database } from '../../database/orm.ts';
+import { isStatementError } from '../../database/sql-errors.ts';
 import { inTransaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
 import type { PriceBook, Prices } from '../../prices/index.ts';
@@ -80,9 +81,14 @@ async function insertUnlocked(
   mayBeStored: () => void,
 ): Promise<InsertOutcome> {
   const known = await prices.get(tenant);
-  return withClient(pool, (client) => {
+  return withClient(pool, async (client) => {
     const priceVersion = priceAll(charges, known);
-    return insert.commit(client, tenant, charges, { mode, priceVersion }, { mayBeStored });
+    try {
+      return await insert.commit(client, tenant, charges, { mode, priceVersion });
+    } catch (error) {
+      if (!isStatementError(error)) mayBeStored();
+      throw error;
+    }
   });
 }
 

@@ -33,7 +33,7 @@ export class WriteProbe {
    */
   async check(): Promise<void> {
     await withClient(this.#database.pool, (client) =>
-      this.#insert.commit(client, this.#tenant, [], NOTHING, { timeoutMs: this.#answerMs }),
+      this.#insert.commit(client, this.#tenant, [], NOTHING, this.#answerMs),
     );
     await findByKeys(forTenant(this.#database.em, this.#tenant), this.#tenant, 'requestKey', [NIL]);
   }

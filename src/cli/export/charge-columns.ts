@@ -11,18 +11,14 @@ import {
 import { CostStatus, ServiceTier, UnpricedReason, UsageKind } from '../../../generated/charge/v1/money.ts';
 import type { Item } from './item.ts';
 import { labelText, readLabelText } from './label-text.ts';
-import { enumText, readCount, type ColumnKind, type EnumOf } from './cell-text.ts';
+import { enumText, readCount, type Column, type ColumnKind, type EnumOf } from '../cell-text.ts';
 import { parseScaled } from '../money.ts';
 import { microsOf, timestampOf } from '../time.ts';
 import { parseTimestamp } from '../import/timestamp.ts';
 import { quote } from '../import/values.ts';
 
-/** A column of an export. */
-export interface ChargeColumn {
-  readonly name: string;
-  readonly kind: ColumnKind;
-  /** A text if the kind is `text`, a number otherwise. Undefined and an empty text: there is no value. */
-  readonly value: (item: Item) => string | bigint | undefined;
+/** A column of exported charges. */
+export interface ChargeColumn extends Column<Item> {
   /**
    * Puts the text of a cell that is not empty into a charge. Throws an Error that says what is wrong with it. Absent:
    * the server sets the field.

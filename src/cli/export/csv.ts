@@ -1,15 +1,15 @@
 /** Charges as CSV (RFC 4180): one line for each, every value exact. */
 
 import { stringify } from 'csv-stringify/sync';
-import { cellText } from './cell-text.ts';
+import { cellText } from '../cell-text.ts';
 import { CHARGE_COLUMNS } from './charge-columns.ts';
-import { checkColumns } from './item.ts';
+import { checkColumns, type Item } from './item.ts';
 import type { LineFormat } from './line-format.ts';
 
 /** The first line. An import knows the file by it. */
 export const CSV_HEADER: string = CHARGE_COLUMNS.map(({ name }) => name).join(',');
 
-export function csvFormat(): LineFormat {
+export function csvFormat(): LineFormat<Item> {
   return {
     head: `${CSV_HEADER}\n`,
     lines: (items) =>

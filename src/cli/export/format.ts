@@ -3,6 +3,7 @@
 import { csvFormat } from './csv.ts';
 import { ndjsonFormat } from './ndjson.ts';
 import { focusFormat } from './focus/focus.ts';
+import type { Item } from './item.ts';
 import type { LineFormat } from './line-format.ts';
 
 export type FormatName = 'csv' | 'ndjson' | 'parquet' | 'focus';
@@ -23,8 +24,8 @@ export function formatOfFile(name: string): FormatName | undefined {
   return ENDINGS.find(([ending]) => name.toLowerCase().endsWith(ending))?.[1];
 }
 
-/** Opens a format of lines. */
-export function lineFormat(name: Exclude<FormatName, 'parquet'>): LineFormat {
+/** Opens a format of lines for charges. */
+export function lineFormat(name: Exclude<FormatName, 'parquet'>): LineFormat<Item> {
   switch (name) {
     case 'csv':
       return csvFormat();

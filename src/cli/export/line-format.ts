@@ -1,11 +1,9 @@
 /** What the formats of lines have in common. */
 
-import type { Item } from './item.ts';
-
-/** A format whose files are lines, so that an interrupted export can go on. */
-export interface LineFormat {
-  /** What stands before the first charge. */
+/** A format whose files are lines. */
+export interface LineFormat<Row> {
+  /** What stands before the first row. */
   readonly head: string;
-  /** The lines of some charges. */
-  lines(items: readonly Item[]): string;
+  /** The lines of some rows. */
+  lines(rows: readonly Row[]): string;
 }

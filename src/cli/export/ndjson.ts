@@ -5,7 +5,7 @@ import { timeText } from '../time.ts';
 import type { Item } from './item.ts';
 import type { LineFormat } from './line-format.ts';
 
-export function ndjsonFormat(): LineFormat {
+export function ndjsonFormat(): LineFormat<Item> {
   return { head: '', lines: (items) => items.map((item) => `${JSON.stringify(jsonOf(item))}\n`).join('') };
 }
 

@@ -1,11 +1,9 @@
-/** Charges as Parquet: typed columns, costs as DECIMAL(28, 9), times in microseconds. */
+/** Rows as Parquet: typed columns, costs as DECIMAL(28, 9), times in microseconds. */
 
 import { ByteWriter, parquetWriteRows } from 'hyparquet-writer';
-import type { ColumnKind } from './cell-text.ts';
-import { CHARGE_COLUMNS } from './charge-columns.ts';
-import { checkColumns, type Item } from './item.ts';
+import type { Column, ColumnKind } from '../cell-text.ts';
 
-/** Charges of a row group: so many are in memory at a time. */
+/** Rows of a row group: so many are in memory at a time. */
 const ROW_GROUP_SIZE = 10_000;
 
 const TYPES = {
@@ -22,21 +20,14 @@ const TYPES = {
   },
 } as const satisfies Record<ColumnKind, object>;
 
-const SCHEMA = [
-  { name: 'charge', num_children: CHARGE_COLUMNS.length },
-  ...CHARGE_COLUMNS.map(({ name, kind }) => ({
-    name,
-    repetition_type: 'OPTIONAL' as const,
-    ...TYPES[kind],
-  })),
-];
-
 /**
- * Writes one file. `write` gets its bytes in order, and the next charges are asked for when it has resolved. What has
- * no value is null. The end of a file lists everything in it, so an interrupted export starts over.
+ * Writes one file. `write` gets its bytes in order, and the next rows are asked for when it has resolved. What has no
+ * value is null. The end of a file lists everything in it, so an interrupted export starts over.
  */
-export async function writeParquet(
-  items: AsyncIterable<Item>,
+export async function writeParquet<Row>(
+  name: string,
+  columns: readonly Column<Row>[],
+  rows: AsyncIterable<Row>,
   write: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
   const writer = new ByteWriter();
@@ -46,23 +37,31 @@ export async function writeParquet(
   };
   await parquetWriteRows({
     writer: Object.assign(writer, { flush, finish: flush }),
-    rows: rowsOf(items),
+    rows: cellsOf(columns, rows),
     // The index of pages would grow in memory with the file.
-    columns: CHARGE_COLUMNS.map(({ name }) => ({ name, offsetIndex: false })),
-    schema: SCHEMA,
+    columns: columns.map((column) => ({ name: column.name, offsetIndex: false })),
+    schema: [
+      { name, num_children: columns.length },
+      ...columns.map((column) => ({
+        name: column.name,
+        repetition_type: 'OPTIONAL' as const,
+        ...TYPES[column.kind],
+      })),
+    ],
     rowGroupSize: ROW_GROUP_SIZE,
     createdBy: 'charge export',
   });
 }
 
-async function* rowsOf(items: AsyncIterable<Item>): AsyncGenerator<Record<string, string | bigint | null>> {
-  for await (const item of items) {
-    checkColumns(item);
+async function* cellsOf<Row>(
+  columns: readonly Column<Row>[],
+  rows: AsyncIterable<Row>,
+): AsyncGenerator<Record<string, string | bigint | null>> {
+  for await (const row of rows)
     yield Object.fromEntries(
-      CHARGE_COLUMNS.map(({ name, value }) => {
-        const cell = value(item);
+      columns.map(({ name, value }) => {
+        const cell = value(row);
         return [name, cell === undefined || cell === '' ? null : cell];
       }),
     );
-  }
 }

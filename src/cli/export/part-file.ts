@@ -23,7 +23,7 @@ interface Kept extends Place {
 export interface PartFileOptions {
   /** What the file will have: format, columns, filter, address. Undefined: it cannot go on, and starts over. */
   readonly identity: string | undefined;
-  /** Forget what was begun with another identity. */
+  /** Forget what was begun by another export. */
   readonly force: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface PartFileOptions {
  */
 export async function openPartFile(path: string, { identity, force }: PartFileOptions): Promise<Sink> {
   const part = `${path}.part`;
-  const kept = identity === undefined ? undefined : readKept(part);
+  const kept = readKept(part);
   const isSame = kept?.identity === identity;
   if (kept && !isSame && !force)
     throw new UsageError([
@@ -44,6 +44,8 @@ export async function openPartFile(path: string, { identity, force }: PartFileOp
     handle = await open(part, 'a');
     const { size } = await handle.stat();
     const start = kept && isSame && size >= kept.bytes ? placeOf(kept) : START;
+    // Before the bytes go that it speaks of: otherwise the other export could go on with what is written now.
+    if (start === START) await rm(`${part}.json`, { force: true });
     await handle.truncate(start.bytes);
     return new PartFile(path, handle, identity, start);
   } catch (error) {

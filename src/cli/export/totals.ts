@@ -1,40 +1,43 @@
 /** How far an export is. */
 
+import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import { group } from '../progress.ts';
 import { timeText } from '../time.ts';
-import type { Item } from './item.ts';
 import type { Place } from './sink.ts';
 
 /** Counts what is written, with what an earlier run has written. */
 export class ExportTotals {
-  charges: number;
+  /** Charges, or rows of sums. */
+  count: number;
   bytes: number;
-  /** Of `charges`, those that an earlier run has written. */
+  /** Of `count`, those that an earlier run has written. */
   readonly before: number;
+  readonly #noun: string;
   #last: string | undefined;
   readonly #startedAt = Date.now();
 
-  constructor({ charges, bytes }: Place) {
-    this.charges = charges;
+  /** `noun`: what is counted, for people. */
+  constructor({ charges, bytes }: Place, noun: string) {
+    this.count = charges;
     this.before = charges;
     this.bytes = bytes;
+    this.#noun = noun;
   }
 
   get elapsedMs(): number {
     return Date.now() - this.#startedAt;
   }
 
-  /** Charges that are written, or about to be. */
-  add(items: readonly Item[]): void {
-    this.charges += items.length;
-    const last = items.at(-1);
-    if (last) this.#last = timeText(last.charge.usageTime);
+  /** So many more are written, or about to be. `last`: the time of the last one. */
+  add(count: number, last: Timestamp | undefined): void {
+    this.count += count;
+    if (last) this.#last = timeText(last);
   }
 
   /** One line for the progress display. */
   toString(): string {
     const upTo = this.#last === undefined ? '' : `, usage up to ${this.#last}`;
-    return `exported ${group(this.charges)} charges, ${sizeText(this.bytes)}${upTo}`;
+    return `exported ${group(this.count)} ${this.#noun}, ${sizeText(this.bytes)}${upTo}`;
   }
 }
 

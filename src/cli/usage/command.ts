@@ -2,12 +2,10 @@
 
 import type { Command } from 'commander';
 import type { RunCommand } from '../command.ts';
-import { DIMENSION_NAMES } from './dimensions.ts';
-import { collect } from './filter-flags.ts';
 import { MEASURE_NAMES } from './measures.ts';
 import { addUsageFlags, readTopOptions, readUsageOptions } from './options.ts';
+import { addGroupFlags } from './question-flags.ts';
 import { runUsage } from './run.ts';
-import { WINDOW_NAMES } from './windows.ts';
 
 /** Adds the subcommands to the program. */
 export function addUsage(program: Command, run: RunCommand): void {
@@ -16,12 +14,10 @@ export function addUsage(program: Command, run: RunCommand): void {
     .summary('show who used what')
     .description(
       'Sums charges, tokens and costs by user, model, time and more. Without flags: the last 30 days by model.',
-    )
-    .option('--by <names>', `a row for each of these: ${DIMENSION_NAMES}; several: --by user,model`, collect)
-    .option('--window <name>', `a sum for each of these windows: ${WINDOW_NAMES}`)
+    );
+  addGroupFlags(usage)
     .option('--order <measure>', `what comes first: ${MEASURE_NAMES}, window (default: cost)`)
     .option('--limit <number>', 'so many rows (default: 20 groups in a table, otherwise all)')
-    .option('--fill', 'with --window: also rows for windows without charges')
     .addHelpText('after', HELP)
     .action(() => run((interrupt) => runUsage(readUsageOptions(usage), interrupt)));
   addUsageFlags(usage);

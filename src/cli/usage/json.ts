@@ -3,9 +3,9 @@
 import type { Money } from '../../../generated/charge/v1/money.ts';
 import type { UsageRow } from '../../../generated/charge/v1/usage_service.ts';
 import { failureOf } from '../session.ts';
-import type { UsageOptions } from './options.ts';
 import type { Output } from './output.ts';
-import { countsOf, detailsOf, exactText, groupFields, kindText, timeOf } from './programs.ts';
+import { COUNTS, countsOf, DETAILS, exactText, groupFields, kindText, timeOf } from './programs.ts';
+import type { QuestionOptions } from './question-flags.ts';
 import { isByTime, type Question } from './question.ts';
 
 /** JavaScript's own, which TypeScript's library does not declare yet. */
@@ -49,13 +49,14 @@ function headOf({ options, asOf, total, measure, currency }: Question): object {
   };
 }
 
-function rowOf(options: UsageOptions, row: UsageRow): object {
+/** A row with every digit: counts are numbers, amounts are texts. */
+export function rowOf(options: QuestionOptions, row: UsageRow): object {
   return {
     window_start: timeOf(row.windowStart, options),
     window_end: timeOf(row.windowEnd, options),
     group: groupFields(options, row),
-    ...countsOf(row),
-    token_details: detailsOf(row),
+    ...countsOf(COUNTS, row),
+    token_details: countsOf(DETAILS, row),
     quantities: row.quantities.map(({ kind, amount }) => ({ kind: kindText(kind), amount })),
     costs: row.costs.map(moneyOf),
     reported_costs: row.reportedCosts.map(moneyOf),
@@ -67,7 +68,8 @@ function moneyOf(money: Money): object {
   return { currency_code: money.currencyCode, amount: exactText(money), nanos: String(money.nanos) };
 }
 
-function textOf(value: object): string {
+/** JSON on one line, in which every digit of a bigint is there. */
+export function textOf(value: object): string {
   return JSON.stringify(value, (_key, part: unknown) =>
     typeof part === 'bigint' ? rawJSON(String(part)) : part,
   );

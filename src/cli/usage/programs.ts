@@ -1,36 +1,44 @@
 /** Rows for programs: the same fields in JSON and CSV, with every digit. */
 
+import type { TokenDetails } from '../../../generated/charge/v1/charge.ts';
 import type { Money, UsageKind } from '../../../generated/charge/v1/money.ts';
 import type { UsageRow } from '../../../generated/charge/v1/usage_service.ts';
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import { decimalText } from '../money.ts';
 import { columnOf } from '../prices/kinds.ts';
-import type { UsageOptions } from './options.ts';
+import type { QuestionOptions } from './question-flags.ts';
 import { zonedText } from './zone.ts';
 
-/** The counts of a row by their names in the contract. */
-export function countsOf(row: UsageRow): Record<string, bigint> {
-  return {
-    charges: row.charges,
-    unpriced_charges: row.unpricedCharges,
-    prompt_tokens: row.promptTokens,
-    completion_tokens: row.completionTokens,
-    total_tokens: row.totalTokens,
-  };
+type Count = (row: UsageRow) => bigint;
+
+function detail(field: keyof TokenDetails): Count {
+  return ({ tokenDetails }) => tokenDetails?.[field] ?? 0n;
 }
 
+/** The counts of a row by their names in the contract. */
+export const COUNTS: Readonly<Record<string, Count>> = {
+  charges: (row) => row.charges,
+  unpriced_charges: (row) => row.unpricedCharges,
+  prompt_tokens: (row) => row.promptTokens,
+  completion_tokens: (row) => row.completionTokens,
+  total_tokens: (row) => row.totalTokens,
+};
+
 /** The sums of the token details by their names in the contract. */
-export function detailsOf({ tokenDetails: details }: UsageRow): Record<string, bigint> {
-  return {
-    cache_read_tokens: details?.cacheReadTokens ?? 0n,
-    cache_write_5m_tokens: details?.cacheWrite5mTokens ?? 0n,
-    cache_write_1h_tokens: details?.cacheWrite1hTokens ?? 0n,
-    reasoning_tokens: details?.reasoningTokens ?? 0n,
-    audio_input_tokens: details?.audioInputTokens ?? 0n,
-    audio_output_tokens: details?.audioOutputTokens ?? 0n,
-    image_input_tokens: details?.imageInputTokens ?? 0n,
-    image_output_tokens: details?.imageOutputTokens ?? 0n,
-  };
+export const DETAILS: Readonly<Record<string, Count>> = {
+  cache_read_tokens: detail('cacheReadTokens'),
+  cache_write_5m_tokens: detail('cacheWrite5mTokens'),
+  cache_write_1h_tokens: detail('cacheWrite1hTokens'),
+  reasoning_tokens: detail('reasoningTokens'),
+  audio_input_tokens: detail('audioInputTokens'),
+  audio_output_tokens: detail('audioOutputTokens'),
+  image_input_tokens: detail('imageInputTokens'),
+  image_output_tokens: detail('imageOutputTokens'),
+};
+
+/** The values of these counts. */
+export function countsOf(counts: Readonly<Record<string, Count>>, row: UsageRow): Record<string, bigint> {
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, count(row)]));
 }
 
 /** The exact amount in units of the currency: `12.345`. */
@@ -44,7 +52,7 @@ export function kindText(kind: UsageKind): string {
 }
 
 /** The groups of a row, by their names. Empty: the charges do not have it. */
-export function groupFields({ dimensions }: UsageOptions, { group }: UsageRow): Record<string, string> {
+export function groupFields({ dimensions }: QuestionOptions, { group }: UsageRow): Record<string, string> {
   return Object.assign(
     {},
     ...dimensions.map((dimension) => (group ? dimension.fields(group) : {})),
@@ -52,6 +60,6 @@ export function groupFields({ dimensions }: UsageOptions, { group }: UsageRow): 
 }
 
 /** With the offset of the zone; null: the range is open. */
-export function timeOf(time: Timestamp | undefined, { zone }: UsageOptions): string | null {
+export function timeOf(time: Timestamp | undefined, { zone }: QuestionOptions): string | null {
   return time ? zonedText(time, zone) : null;
 }

@@ -10,6 +10,7 @@ import {
 import type { Session } from '../session.ts';
 import { COST, largestCurrency, TOKENS, type Measure } from './measures.ts';
 import type { UsageOptions } from './options.ts';
+import type { QuestionOptions } from './question-flags.ts';
 import { windowOf } from './windows.ts';
 
 /** What the first answer tells, on which the other questions stand. */
@@ -29,18 +30,37 @@ export interface Question {
 /** A page has so many rows; more come as a stream. */
 const PAGE_SIZE = 1000;
 
-/** Asks for the total. */
-export async function openQuestion(options: UsageOptions, session: Session): Promise<Question> {
-  const { filter, zone, asOf } = options;
+/** Asks for the sums of everything that the filter lets through, and the sequence that they are true for. */
+export async function readTotal(
+  { filter, zone, asOf }: QuestionOptions,
+  session: Session,
+): Promise<Pick<Question, 'total' | 'asOf'>> {
   const query = { ...UsageQuery.fromPartial({ timeZone: zone }), filter, asOfSequence: asOf };
   const answer = await session.call(UsageServiceService.queryUsage, { query, pageSize: 1, pageToken: '' });
-  const total = answer.rows[0] ?? UsageRow.fromPartial({});
+  return { total: answer.rows[0] ?? UsageRow.fromPartial({}), asOf: answer.asOfSequence };
+}
+
+/** Asks for the total. */
+export async function openQuestion(options: UsageOptions, session: Session): Promise<Question> {
+  const { total, asOf } = await readTotal(options, session);
   const wanted = options.order === 'window' ? undefined : options.order;
   const amounts: readonly Money[] = (wanted?.amounts ?? COST.amounts)?.(total) ?? [];
   const currency = options.currency ?? largestCurrency(amounts);
   // Without an amount in any currency there is nothing to compare.
   const measure = currency === '' && (wanted ?? COST).amounts ? TOKENS : (wanted ?? COST);
-  return { options, session, total, asOf: answer.asOfSequence, measure, currency };
+  return { options, session, total, asOf, measure, currency };
+}
+
+/** Why what was asked for cannot be compared; undefined: it is compared, or there are no charges. */
+export function comparisonFault({ options, total, measure, currency }: Question): string | undefined {
+  const { order } = options;
+  if (total.charges === 0n || order === 'window') return undefined;
+  if (order?.amounts && !measure.amounts)
+    return `No charge has a ${order.text}, so ${measure.text} are compared instead.`;
+  const amounts = measure.amounts?.(total);
+  if (!amounts || amounts.some(({ currencyCode }) => currencyCode === currency)) return undefined;
+  const codes = amounts.map(({ currencyCode }) => currencyCode).join(', ');
+  return `No charge has a ${measure.text} in ${currency}${codes && `, but in ${codes}`}.`;
 }
 
 /** What a question of this run is about. */
@@ -57,8 +77,10 @@ export interface Parts {
 }
 
 /** A question of this run, as of its sequence. */
-export function queryOf(question: Question, { groups, windows, fill, order, filter }: Parts): UsageQuery {
-  const { options, asOf, currency } = question;
+export function queryOf(
+  { options, asOf, currency }: Pick<Question, 'asOf' | 'currency'> & { readonly options: QuestionOptions },
+  { groups, windows, fill, order, filter }: Parts,
+): UsageQuery {
   const dimensions = groups ? options.dimensions : [];
   return {
     filter: filter ?? options.filter,

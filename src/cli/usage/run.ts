@@ -9,7 +9,7 @@ import { printCsv } from './csv.ts';
 import { printJson } from './json.ts';
 import type { UsageOptions } from './options.ts';
 import { Output } from './output.ts';
-import { openQuestion, queryOfRows, rowsOf, type Question } from './question.ts';
+import { comparisonFault, openQuestion, queryOfRows, rowsOf, type Question } from './question.ts';
 import { reportLines } from './report.ts';
 import { clockText } from './zone.ts';
 
@@ -21,6 +21,8 @@ export function runUsage(options: UsageOptions, interrupt: AbortSignal): Promise
   const progress = { ...options, json: options.json ?? false };
   return withSession(progress, interrupt, async (session) => {
     const question = await openQuestion(options, session);
+    const fault = comparisonFault(question);
+    if (fault !== undefined) process.stderr.write(`${fault}\n`);
     const output = new Output();
     try {
       if (options.json || options.csv) {
@@ -38,7 +40,9 @@ export function runUsage(options: UsageOptions, interrupt: AbortSignal): Promise
 
 async function textOf(question: Question): Promise<readonly string[]> {
   const { options, session, total, asOf } = question;
-  if (total.charges > 0n) return reportLines(question, process.stdout.columns || WIDTH);
+  // Windows without charges were asked for, but without charges there are no groups to fill.
+  const hasRows = total.charges > 0n || (options.fill && options.dimensions.length === 0);
+  if (hasRows) return reportLines(question, process.stdout.columns || WIDTH);
   const { range, zone } = options;
   const from = range.from ? `from ${clockText(range.from, zone)} ` : '';
   const to = range.to ? `to ${clockText(range.to, zone)} ` : '';

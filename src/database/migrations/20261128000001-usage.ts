@@ -3,8 +3,8 @@ import { Migration } from '@mikro-orm/migrations';
 /** Sums of charges, and how far each tenant's journal is in them. */
 export class Usage extends Migration {
   override up(): void {
-    // Sums are numeric: two charges can have more tokens than a bigint holds. The free space lets most updates
-    // stay on their page.
+    // Sums are numeric: two charges can have more tokens than a bigint holds. Most are 0, and NULL stands for 0: it
+    // takes no space, and adding it up no time. The free space lets most updates stay on their page.
     this.addSql(`
       CREATE TABLE usage_rollup (
         start_time timestamptz(6) NOT NULL,
@@ -21,26 +21,26 @@ export class Usage extends Migration {
         region text COLLATE "C" NOT NULL,
         cost_currency text COLLATE "C" NOT NULL,
         reported_cost_currency text COLLATE "C" NOT NULL,
-        prompt_tokens numeric NOT NULL,
-        completion_tokens numeric NOT NULL,
-        total_tokens numeric NOT NULL,
-        cache_read_tokens numeric NOT NULL,
-        cache_write_5m_tokens numeric NOT NULL,
-        cache_write_1h_tokens numeric NOT NULL,
-        reasoning_tokens numeric NOT NULL,
-        audio_input_tokens numeric NOT NULL,
-        audio_output_tokens numeric NOT NULL,
-        image_input_tokens numeric NOT NULL,
-        image_output_tokens numeric NOT NULL,
-        cost_nanos numeric NOT NULL,
-        reported_cost_nanos numeric NOT NULL,
-        search_queries numeric NOT NULL,
-        input_images numeric NOT NULL,
-        output_images numeric NOT NULL,
-        input_milliseconds numeric NOT NULL,
-        output_milliseconds numeric NOT NULL,
-        input_characters numeric NOT NULL,
-        output_characters numeric NOT NULL,
+        prompt_tokens numeric,
+        completion_tokens numeric,
+        total_tokens numeric,
+        cache_read_tokens numeric,
+        cache_write_5m_tokens numeric,
+        cache_write_1h_tokens numeric,
+        reasoning_tokens numeric,
+        audio_input_tokens numeric,
+        audio_output_tokens numeric,
+        image_input_tokens numeric,
+        image_output_tokens numeric,
+        cost_nanos numeric,
+        reported_cost_nanos numeric,
+        search_queries numeric,
+        input_images numeric,
+        output_images numeric,
+        input_milliseconds numeric,
+        output_milliseconds numeric,
+        input_characters numeric,
+        output_characters numeric,
         CONSTRAINT usage_rollup_pkey PRIMARY KEY (tenant, level, start_time, user_profile, model, provider,
           other_provider, charge_type, service_tier, region, call_outcome, cost_currency,
           reported_cost_currency)

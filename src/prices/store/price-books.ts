@@ -16,7 +16,7 @@ interface Tenant {
   next: Promise<PriceBook> | undefined;
 }
 
-/** One per process, on a database that it does not own, which has `pipelining`. A load that fails is tried again by the next caller. */
+/** One per process, on a database that it does not own. A load that fails is tried again by the next caller. */
 export class PriceBooks implements Prices {
   readonly #em: EntityManager;
   readonly #loaded: (tenant: string, version: number) => void;

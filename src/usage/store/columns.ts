@@ -73,18 +73,30 @@ const TOKEN_COLUMNS = [
 ] as const;
 const AMOUNT_COLUMNS = ['cost_nanos', 'reported_cost_nanos'] as const;
 
-/** Each sum, with its SQL over a charge that a relation `charge` has with its `sign`. */
+/** Each sum, with what one charge of a relation `charge` adds to it, in SQL. */
 export const SUMS: readonly { readonly name: string; readonly ofCharge: string }[] = [
-  { name: 'charges', ofCharge: 'charge.sign' },
-  ...[...TOKEN_COLUMNS, ...AMOUNT_COLUMNS].map((name) => ({
-    name,
-    ofCharge: `charge.sign * charge.${name}`,
-  })),
+  { name: 'charges', ofCharge: '1' },
+  ...[...TOKEN_COLUMNS, ...AMOUNT_COLUMNS].map((name) => ({ name, ofCharge: `charge.${name}` })),
   ...[...QUANTITY_COLUMNS].map(([kind, name]) => ({
     name,
-    ofCharge: `charge.sign * (charge.quantities ->> '${kind}')::bigint`,
+    ofCharge: `(charge.quantities ->> '${kind}')::bigint`,
   })),
 ];
+
+/**
+ * The select list of the sums over a relation `charge`, each charge times a factor. A sum of zeros is NULL: most sums of
+ * a group are, and those that the filter leaves nothing of cost PostgreSQL neither memory nor time at the end.
+ */
+export function sumsOfCharges(factor: string): string {
+  return SUMS.map(
+    ({ name, ofCharge }) => `sum(${factor} * ${ofCharge}) FILTER (WHERE ${ofCharge} <> 0) AS ${name}`,
+  ).join(', ');
+}
+
+/** The select list item that adds up a column of sums, which are NULL instead of 0, in the same way. */
+export function sumOfSums(name: string): string {
+  return `sum(${name}) FILTER (WHERE ${name} IS NOT NULL) AS ${name}`;
+}
 
 /**
  * Where days and quarters of an hour are counted from. It is before every usage time: some releases of PostgreSQL round

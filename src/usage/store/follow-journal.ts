@@ -3,7 +3,7 @@
 import type { Transaction } from '../../database/transaction.ts';
 import { signedCharges } from '../../charges/index.ts';
 import { ROLLUP_LEVEL } from '../plan.ts';
-import { CURRENCY_COLUMNS, ORIGIN, ROLLUP_DIMENSIONS, SUMS } from './columns.ts';
+import { CURRENCY_COLUMNS, ORIGIN, ROLLUP_DIMENSIONS, SUMS, sumsOfCharges } from './columns.ts';
 
 /** What a step did. */
 export interface FollowedStep {
@@ -18,13 +18,16 @@ export interface FollowedStep {
  * nothing while another transaction has the cursor: then that one follows. Undefined in that case.
  *
  * The commit does not wait for the disk: after a crash of PostgreSQL, sums and cursor are both as they were before.
+ * PostgreSQL expects few events, and would sort them for each level instead of hashing them once.
  */
 export async function followJournal(
   { em, client }: Transaction,
   tenant: string,
   eventsMax: number,
 ): Promise<FollowedStep | undefined> {
-  await client.query(`SET LOCAL synchronous_commit = off; SET LOCAL work_mem = '64MB'`);
+  await client.query(
+    `SET LOCAL synchronous_commit = off; SET LOCAL work_mem = '64MB'; SET LOCAL enable_sort = off`,
+  );
   const [row] = await em.execute<{ cursor: string; head: string }[]>(
     `SELECT usage_cursor.sequence AS cursor, journal_head.last_sequence AS head
      FROM usage_cursor JOIN journal_head USING (tenant) WHERE tenant = :tenant FOR UPDATE OF usage_cursor SKIP LOCKED`,
@@ -47,40 +50,32 @@ export async function followJournal(
 const KEYS = [...ROLLUP_DIMENSIONS, ...CURRENCY_COLUMNS];
 const KEY_NAMES = KEYS.map(({ name }) => name).join(', ');
 const SUM_NAMES = SUMS.map(({ name }) => name).join(', ');
-const sumsOf = (sql: (sum: (typeof SUMS)[number]) => string): string =>
-  SUMS.map((sum) => `coalesce(sum(${sql(sum)}), 0)::numeric AS ${sum.name}`).join(', ');
 
-/**
- * SQL of the sums at every level over a relation of signed charges: the columns of `usage_rollup` from `level` on. At
- * many charges a second, users and models repeat within a quarter of an hour, so the first sums leave few rows for the
- * others.
- */
+/** SQL of the sums at every level over a relation of signed charges: the columns of `usage_rollup` from `level` on. */
 export function rollupsOf(relation: string): string {
-  const first = KEYS.map(({ name, ofCharge }) => `${ofCharge} AS ${name}`).join(', ');
+  const { quarterHour, day, userDay } = ROLLUP_LEVEL;
+  const keys = KEYS.map(({ name }) => `key.${name}`).join(', ');
   return `
-WITH user_quarter AS MATERIALIZED (
-  SELECT date_bin('15 minutes', usage_time, ${ORIGIN}) AS start_time, user_profile, ${first},
-    ${sumsOf(({ ofCharge }) => ofCharge)}
-  FROM (${relation}) AS charge GROUP BY ${placesTo(KEYS.length + 2)}
-), quarter AS MATERIALIZED (
-  SELECT start_time, ${KEY_NAMES}, ${sumsOf(({ name }) => name)} FROM user_quarter GROUP BY start_time, ${KEY_NAMES}
-)
-SELECT ${ROLLUP_LEVEL.quarterHour} AS level, start_time, '' AS user_profile, ${KEY_NAMES}, ${SUM_NAMES} FROM quarter
-UNION ALL
-SELECT ${ROLLUP_LEVEL.day}, ${DAY}, '', ${KEY_NAMES}, ${sumsOf(({ name }) => name)}
-FROM quarter GROUP BY ${DAY}, ${KEY_NAMES}
-UNION ALL
-SELECT ${ROLLUP_LEVEL.userDay}, ${DAY}, user_profile, ${KEY_NAMES}, ${sumsOf(({ name }) => name)}
-FROM user_quarter GROUP BY ${DAY}, user_profile, ${KEY_NAMES}`;
+SELECT CASE WHEN grouping(key.user_profile) = 0 THEN ${userDay} WHEN grouping(key.day) = 0 THEN ${day}
+    ELSE ${quarterHour} END AS level,
+  coalesce(key.quarter_hour, key.day) AS start_time, coalesce(key.user_profile, '') AS user_profile,
+  ${keys}, ${sumsOfCharges('charge.sign')}
+FROM (${relation}) AS charge CROSS JOIN LATERAL (
+  SELECT date_bin('15 minutes', charge.usage_time, ${ORIGIN}) AS quarter_hour,
+    date_bin('1 day', charge.usage_time, ${ORIGIN}) AS day, charge.user_profile,
+    ${KEYS.map(({ name, ofCharge }) => `${ofCharge} AS ${name}`).join(', ')}
+) AS key
+GROUP BY GROUPING SETS ((key.quarter_hour, ${keys}), (key.day, ${keys}), (key.day, key.user_profile, ${keys}))`;
 }
 
-const DAY = `date_bin('1 day', start_time, ${ORIGIN})`;
-const placesTo = (last: number): string => Array.from({ length: last }, (_, index) => index + 1).join(', ');
-
 export const ROLLUP_COLUMNS = `tenant, level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES}`;
+
+/** NULL is 0 in both. */
+const added = (name: string): string =>
+  `${name} = coalesce(usage_rollup.${name} + excluded.${name}, usage_rollup.${name}, excluded.${name})`;
 
 const ADD_EVENTS = `
 INSERT INTO usage_rollup (${ROLLUP_COLUMNS})
 SELECT :tenant, rollup.* FROM (${rollupsOf(signedCharges(':cursor::bigint', ':end::bigint'))}) AS rollup
 ON CONFLICT (tenant, level, start_time, user_profile, ${KEY_NAMES}) DO UPDATE SET
-  ${SUMS.map(({ name }) => `${name} = usage_rollup.${name} + excluded.${name}`).join(', ')}`;
+  ${SUMS.map(({ name }) => added(name)).join(', ')}`;

@@ -33,16 +33,19 @@ interface Backlog {
   readonly events: number;
 }
 
-/** Tenants that are looked at in one round. */
-const TENANTS_MAX = 1_000;
+/** Steps of a round. Then it looks again which tenants are behind: for 10,000 tenants that takes as long as a few steps. */
+const ROUND_STEPS_MAX = 100;
 
-/** Works until it is stopped, on a database that it does not own and whose sessions see every tenant. */
+/**
+ * Works until it is stopped. Does not own the database. A tenant gets one step at a time, and tenants take turns: one
+ * that is far behind delays the others by a step, and the lag of a small one does not depend on how many events it has.
+ */
 export class UsageFollower {
   readonly #database: Database;
   readonly #options: UsageFollowerOptions;
   readonly #events: UsageFollowerEvents;
   readonly #stopping = new AbortController();
-  /** When each tenant was first seen with events that are not in the sums. */
+  /** Since when each tenant has events that are not in the sums, in the order of their turns. */
   readonly #waitingSince = new Map<string, number>();
   #running: Promise<void> | undefined;
 
@@ -66,53 +69,81 @@ export class UsageFollower {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      let isBehind = false;
       try {
-        const failures = await this.#round();
-        for (const error of failures) this.#events.failed(error);
-        if (failures.length === 0) this.#events.succeeded();
+        isBehind = await this.#round();
       } catch (error) {
         this.#events.failed(error);
       }
-      await delay(this.#options.periodMs, undefined, { signal }).catch(() => undefined);
+      if (!isBehind) await delay(this.#options.periodMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  /** Resolves to the failures of single tenants: they do not keep the others waiting. */
-  async #round(): Promise<unknown[]> {
-    const backlogs = await readBacklogs(this.#database);
+  /** Resolves to whether more can be done at once. The failure of a tenant does not keep the others waiting. */
+  async #round(): Promise<boolean> {
+    const due = await this.#look();
+    let isBehind = due.length > ROUND_STEPS_MAX;
+    let failed = false;
+    for (const tenant of due.slice(0, ROUND_STEPS_MAX)) {
+      if (this.#stopping.signal.aborted) return false;
+      try {
+        if (await this.#follow(tenant)) isBehind = true;
+      } catch (error) {
+        failed = true;
+        this.#events.failed(error);
+        this.#yieldTurn(tenant);
+      }
+    }
+    if (!failed) this.#events.succeeded();
+    // After a failure there is a pause: PostgreSQL may refuse every step.
+    return isBehind && !failed;
+  }
+
+  /** Reports how far behind the sums are. Resolves to the tenants that get a step, in the order of their turns. */
+  async #look(): Promise<string[]> {
+    const { stepEventsMax, lagMaxMs } = this.#options;
+    const backlogs = new Map<string, number>();
+    for (const { tenant, events } of await readBacklogs(this.#database)) backlogs.set(tenant, events);
     const now = performance.now();
-    const waiting = new Map(backlogs.map(({ tenant }) => [tenant, this.#waitingSince.get(tenant) ?? now]));
-    this.#waitingSince.clear();
-    for (const [tenant, since] of waiting) this.#waitingSince.set(tenant, since);
-    const lagMs = Math.max(0, ...[...waiting.values()].map((since) => now - since));
-    this.#events.lag(
-      backlogs.reduce((sum, { events }) => sum + events, 0),
-      lagMs,
-    );
-    const failures: unknown[] = [];
-    for (const { tenant, events } of backlogs) {
-      const isDue = now - (waiting.get(tenant) ?? now) >= this.#options.lagMaxMs;
-      if (events < this.#options.stepEventsMax && !isDue) continue;
-      await this.#follow(tenant).catch((error: unknown) => failures.push(error));
+    for (const tenant of this.#waitingSince.keys()) {
+      if (!backlogs.has(tenant)) this.#waitingSince.delete(tenant);
     }
-    return failures;
+    for (const tenant of backlogs.keys()) {
+      if (!this.#waitingSince.has(tenant)) this.#waitingSince.set(tenant, now);
+    }
+    let longestMs = 0;
+    const due: string[] = [];
+    for (const [tenant, since] of this.#waitingSince) {
+      const waitedMs = now - since;
+      longestMs = Math.max(longestMs, waitedMs);
+      if (waitedMs >= lagMaxMs || (backlogs.get(tenant) ?? 0) >= stepEventsMax) due.push(tenant);
+    }
+    this.#events.lag(
+      [...backlogs.values()].reduce((sum, events) => sum + events, 0),
+      longestMs,
+    );
+    return due;
   }
 
-  /** Step by step up to the end of the journal. */
-  async #follow(tenant: string): Promise<void> {
+  /** One step. Resolves to whether the tenant has more. */
+  async #follow(tenant: string): Promise<boolean> {
+    const step = await inTransaction(
+      this.#database,
+      tenant,
+      (transaction) => followJournal(transaction, tenant, this.#options.stepEventsMax),
+      () => undefined,
+    );
+    if (step !== undefined) this.#events.followed(step.events);
+    if (step?.more === false) this.#waitingSince.delete(tenant);
+    else this.#yieldTurn(tenant);
+    return step?.more === true;
+  }
+
+  /** The tenant still waits, after all others. */
+  #yieldTurn(tenant: string): void {
+    const since = this.#waitingSince.get(tenant);
     this.#waitingSince.delete(tenant);
-    const { stepEventsMax } = this.#options;
-    for (;;) {
-      const step = await inTransaction(
-        this.#database,
-        tenant,
-        (transaction) => followJournal(transaction, tenant, stepEventsMax),
-        () => undefined,
-      );
-      if (step === undefined) return;
-      this.#events.followed(step.events);
-      if (!step.more || this.#stopping.signal.aborted) return;
-    }
+    if (since !== undefined) this.#waitingSince.set(tenant, since);
   }
 }
 
@@ -121,16 +152,24 @@ export class UsageFollower {
  * only the cursor is lost, Reconcile has to make the sums again: from 0 on, they would count everything twice.
  */
 export async function readBacklogs({ em }: Database): Promise<Backlog[]> {
-  await em.execute(
-    `INSERT INTO usage_cursor (tenant, sequence) SELECT tenant, 0 FROM journal_head
-     WHERE tenant NOT IN (SELECT tenant FROM usage_cursor)
-       AND NOT EXISTS (SELECT FROM usage_rollup WHERE usage_rollup.tenant = journal_head.tenant)
-     ON CONFLICT DO NOTHING`,
+  const rows = await em.execute<{ tenant: string; events: string; hasCursor: boolean }[]>(
+    `SELECT tenant, last_sequence - coalesce(sequence, 0) AS events, sequence IS NOT NULL AS "hasCursor"
+     FROM journal_head LEFT JOIN usage_cursor USING (tenant) WHERE last_sequence > coalesce(sequence, 0)`,
   );
-  const rows = await em.execute<{ tenant: string; events: string }[]>(
-    `SELECT tenant, journal_head.last_sequence - usage_cursor.sequence AS events
-     FROM journal_head JOIN usage_cursor USING (tenant)
-     WHERE journal_head.last_sequence > usage_cursor.sequence ORDER BY events DESC LIMIT ${TENANTS_MAX}`,
+  const newTenants = rows.flatMap(({ tenant, hasCursor }) => (hasCursor ? [] : [tenant]));
+  const withCursor = new Set(newTenants.length > 0 ? await insertCursors(em, newTenants) : []);
+  return rows.flatMap(({ tenant, events, hasCursor }) =>
+    hasCursor || withCursor.has(tenant) ? [{ tenant, events: Number(events) }] : [],
   );
-  return rows.map(({ tenant, events }) => ({ tenant, events: Number(events) }));
+}
+
+/** The tenants that got a cursor. */
+async function insertCursors(em: Database['em'], tenants: readonly string[]): Promise<string[]> {
+  const rows = await em.execute<{ tenant: string }[]>(
+    `INSERT INTO usage_cursor (tenant, sequence) SELECT tenant, 0 FROM unnest(:tenants::text[]) AS added (tenant)
+     WHERE NOT EXISTS (SELECT FROM usage_rollup WHERE usage_rollup.tenant = added.tenant)
+     ON CONFLICT DO NOTHING RETURNING tenant`,
+    { tenants },
+  );
+  return rows.map(({ tenant }) => tenant);
 }

@@ -3,7 +3,7 @@
 import { countedCharges, signedCharges } from '../../charges/index.ts';
 import { namesUsers, ROLLUP_LEVEL } from '../plan.ts';
 import type { UsageQuery } from '../usage.ts';
-import { CURRENCY_COLUMNS, type DimensionColumn, ORIGIN, SUMS } from './columns.ts';
+import { CURRENCY_COLUMNS, type DimensionColumn, ORIGIN, SUMS, sumsOfCharges } from './columns.ts';
 import { conditionsBesideIndex, conditionsOf, indexedOf } from './conditions.ts';
 
 /** How rows are grouped. */
@@ -72,7 +72,7 @@ export function movedCharges(query: UsageQuery, grouping: Grouping): string {
   const relation = `SELECT charge.*, move.factor,
       CASE move.factor WHEN 1 THEN ${USAGE_TIME} ELSE ${NOON} END AS counted_time
     FROM (${between('moved', query)}) AS charge CROSS JOIN (VALUES (1), (-1)) AS move (factor)`;
-  return ofCharges(relation, grouping, { time: 'charge.counted_time', factor: 'charge.factor *' });
+  return ofCharges(relation, grouping, { time: 'charge.counted_time', factor: 'charge.factor' });
 }
 
 function between(times: 'charge' | 'moved', query: UsageQuery): string {
@@ -87,7 +87,7 @@ export function newerThanAsked(query: UsageQuery, grouping: Grouping): string {
      WHERE charge.usage_time >= :startTime::timestamptz AND charge.usage_time < :endTime::timestamptz
        AND ${conditionsOf(query.filter, 'charge')}`,
     grouping,
-    { time: USAGE_TIME, factor: '-' },
+    { time: USAGE_TIME, factor: '-charge.sign' },
   );
 }
 
@@ -97,13 +97,10 @@ interface Counting {
   readonly factor?: string;
 }
 
-function ofCharges(relation: string, grouping: Grouping, { time, factor = '' }: Counting): string {
+function ofCharges(relation: string, grouping: Grouping, { time, factor = 'charge.sign' }: Counting): string {
   const columns = keysOf(grouping).map(({ name, ofCharge }) => `${ofCharge} AS ${name}`);
-  const sums = SUMS.map(
-    ({ name, ofCharge }) => `coalesce(sum(${factor} ${ofCharge}), 0)::numeric AS ${name}`,
-  );
   return `
-SELECT ${windowOf(time, grouping)} AS win, ${[...columns, ...sums].join(', ')}
+SELECT ${windowOf(time, grouping)} AS win, ${[...columns, sumsOfCharges(factor)].join(', ')}
 FROM (${relation}) AS charge
 GROUP BY ${placesOf(grouping)}`;
 }

@@ -5,7 +5,7 @@ import { fillLimitExceeded, sumOutOfRange } from '../errors.ts';
 import { SUM_COLUMNS, type UsageQuery, type UsageRow, type UsageSums } from '../usage.ts';
 import { dimensionsOf, FILLED_ROWS_MAX } from './usage-statement.ts';
 
-/** A row as PostgreSQL sends it: sums as text. */
+/** A row as PostgreSQL sends it: sums as text, null instead of 0. */
 export interface RawUsageRow extends Readonly<Record<string, unknown>> {
   readonly win: number;
   readonly measure: string;
@@ -13,7 +13,12 @@ export interface RawUsageRow extends Readonly<Record<string, unknown>> {
   readonly groups?: number;
   readonly groups_max?: number;
   /** The costs and the reported costs of each pair of currencies. */
-  readonly amounts: readonly [currency: string, nanos: string, reportedCurrency: string, reported: string][];
+  readonly amounts: readonly (readonly [
+    currency: string,
+    nanos: string | null,
+    reportedCurrency: string,
+    reported: string | null,
+  ])[];
 }
 
 const INT64_MAX = 2n ** 63n - 1n;
@@ -28,32 +33,30 @@ export function usageRows(query: UsageQuery, rows: readonly RawUsageRow[]): Usag
     group: names.map((name) => row[name] as string | number),
     measure: BigInt(row.measure),
     sums: sumsOf(row),
-    costs: amountsOf(
-      'costs',
-      row.amounts.map(([code, nanos]) => [code, nanos]),
-    ),
-    reportedCosts: amountsOf(
-      'reported_costs',
-      row.amounts.map(([, , code, nanos]) => [code, nanos]),
-    ),
+    costs: amountsOf('costs', row.amounts, 0),
+    reportedCosts: amountsOf('reported_costs', row.amounts, 2),
   }));
 }
 
+const NO_SUMS = Object.fromEntries(SUM_COLUMNS.map((name) => [name, 0n])) as Record<keyof UsageSums, bigint>;
+
 function sumsOf(row: RawUsageRow): UsageSums {
-  return Object.fromEntries(
-    SUM_COLUMNS.map((name) => {
-      const sum = BigInt(row[name] as string);
-      if (sum > INT64_MAX) throw new ServiceError(sumOutOfRange(name));
-      return [name, sum];
-    }),
-  ) as UsageSums;
+  const sums = { ...NO_SUMS };
+  for (const name of SUM_COLUMNS) {
+    const text = row[name] as string | null;
+    if (text === null) continue;
+    sums[name] = BigInt(text);
+    if (sums[name] > INT64_MAX) throw new ServiceError(sumOutOfRange(name));
+  }
+  return sums;
 }
 
-/** Amounts without a currency are those of charges that have none. */
-function amountsOf(field: string, amounts: readonly (readonly [string, string])[]): Map<string, bigint> {
+/** Amounts without a currency are those of charges that have none. `place`: that of the currency, before its amount. */
+function amountsOf(field: string, amounts: RawUsageRow['amounts'], place: 0 | 2): Map<string, bigint> {
   const sums = new Map<string, bigint>();
-  for (const [code, nanos] of amounts) {
-    if (code !== '') sums.set(code, (sums.get(code) ?? 0n) + BigInt(nanos));
+  for (const amount of amounts) {
+    const code = amount[place];
+    if (code !== '') sums.set(code, (sums.get(code) ?? 0n) + BigInt(amount[place + 1] ?? 0));
   }
   for (const [code, sum] of sums) {
     if (sum > INT64_MAX) throw new ServiceError(sumOutOfRange(field, code));

@@ -15,7 +15,7 @@ import { type RawUsageRow, usageRows } from './rows.ts';
 import { readJournalState } from './journal-state.ts';
 import { endOf, startOf, usageStatement, type UsageStatementOptions } from './usage-statement.ts';
 
-/** Charges that one question may read: about two seconds of work. */
+/** Charges that one question may read: about three seconds of work. */
 export const SCAN_CHARGES_MAX = 1_000_000;
 
 /** The read side on connections that it does not own. */

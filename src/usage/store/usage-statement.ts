@@ -5,7 +5,7 @@ import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { UsagePlan } from '../plan.ts';
 import { ORDER, SUM_COLUMNS, type UsagePlace, type UsageQuery } from '../usage.ts';
 import type { TimeRange } from '../windows.ts';
-import { DIMENSION_COLUMNS, type DimensionColumn, labelColumn, SUMS } from './columns.ts';
+import { DIMENSION_COLUMNS, type DimensionColumn, labelColumn, sumOfSums, SUMS } from './columns.ts';
 import { conditionParameters, type Parameters } from './conditions.ts';
 import type { JournalState } from './journal-state.ts';
 import { charges, type Grouping, keptSums, movedCharges, newerThanAsked, newerThanSums } from './parts.ts';
@@ -83,15 +83,14 @@ export function dimensionsOf({ groupBy, groupByLabels }: UsageQuery): DimensionC
 function totals(query: UsageQuery, { dimensions, hasWindows }: Grouping): string {
   const keys = ['win', ...dimensions.map(({ name }) => name)].join(', ');
   const isOneRow = dimensions.length === 0 && !hasWindows;
-  const sums = SUM_COLUMNS.map((name) => `coalesce(sum(${name}), 0) AS ${name}`);
   return `
-  SELECT ${isOneRow ? '1 AS win' : keys}, coalesce(${measureOf(query)}, 0) AS measure, ${sums.join(', ')},
+  SELECT ${isOneRow ? '1 AS win' : keys}, coalesce(${measureOf(query)}, 0) AS measure, ${SUM_COLUMNS.map(sumOfSums).join(', ')},
     coalesce(jsonb_agg(jsonb_build_array(cost_currency, cost_nanos::text, reported_cost_currency,
       reported_cost_nanos::text)), '[]') AS amounts
   FROM (
     SELECT ${keys}, cost_currency, reported_cost_currency,
       sum(charges) FILTER (WHERE cost_currency = '') AS unpriced_charges,
-      ${SUMS.map(({ name }) => `sum(${name}) AS ${name}`).join(', ')}
+      ${SUMS.map(({ name }) => sumOfSums(name)).join(', ')}
     FROM part GROUP BY ${keys}, cost_currency, reported_cost_currency HAVING sum(charges) <> 0
   ) AS by_currency ${isOneRow ? '' : `GROUP BY ${keys}`}`;
 }
@@ -106,13 +105,12 @@ export const FILLED_ROWS_MAX = 1_000_000;
 function filled({ dimensions }: Grouping): string {
   const names = dimensions.map(({ name }) => name);
   const keys = ['win', ...names].join(', ');
-  const zeros = ['measure', ...SUM_COLUMNS].map((name) => `coalesce(total.${name}, 0) AS ${name}`);
   const distinct = names.length === 0 ? '1' : `DISTINCT ${names.join(', ')}`;
   const from = names.length === 0 ? '(SELECT 1) AS one' : 'total';
   return `groups AS MATERIALIZED (
   SELECT ${distinct} FROM ${from} LIMIT :groupsMax::int + 1
 ), filled AS (
-  SELECT ${keys}, ${zeros.join(', ')}, coalesce(total.amounts, '[]') AS amounts,
+  SELECT ${keys}, coalesce(total.measure, 0) AS measure, ${SUM_COLUMNS.join(', ')}, coalesce(total.amounts, '[]') AS amounts,
     (SELECT count(*) FROM groups)::int AS groups, :groupsMax::int AS groups_max
   FROM generate_series(1, :windows::int) AS win CROSS JOIN groups LEFT JOIN total USING (${keys})
 )`;

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import type { RecordResult } from '../../../src/charges/charge.ts';
 import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import { type ServiceError } from '../../../src/errors/failure.ts';
-import { acquireLease, advanceCursor } from '../../../src/relay/store/relay-state.ts';
+import { acquireLease, advanceCursors } from '../../../src/relay/store/relay-state.ts';
 import { InsertCharges } from '../../../src/charges/store/insert-charges.ts';
 import { newCharge } from '../../../src/charges/store/charge-row.ts';
+import { interceptQueries } from '../../support/intercept.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
 
 let store: TestStore;
@@ -210,48 +211,34 @@ describe('events that are reported', () => {
 describe('a failing write', () => {
   test('answers created, once, when the connection is lost after COMMIT', async () => {
     const writer = store.anotherWriter({ writers: 1 });
-    const writePool = store.writes.pool;
-    const original = writePool.connect.bind(writePool);
     let broken = false;
     // The statement commits, its reply never arrives: exactly what a cut connection does at COMMIT.
-    writePool.connect = (async () => {
-      const client = await original();
-      if (broken) return client;
+    const restore = interceptQueries(store.writes.pool, async (_, send) => {
+      const result = await send();
+      if (broken) return result;
       broken = true;
-      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      client.query = async (...args: unknown[]) => {
-        await query(...args);
-        throw new Error('Connection terminated unexpectedly');
-      };
-      return client;
-    }) as never;
+      throw new Error('Connection terminated unexpectedly');
+    });
     try {
       const [result] = await writer.record(TENANT, [chargeRequest('lost-reply')]);
       expect(broken).toBe(true);
       expect(result?.outcome).toBe('created');
       expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'lost-reply'`)).toBe(1);
     } finally {
-      writePool.connect = original as never;
+      restore();
     }
     await expectJournalToBeComplete();
   });
 
   test('is given up on with its own time, not with that of an older one in its group', async () => {
-    const writePool = store.writes.pool;
-    const original = writePool.connect.bind(writePool);
     let away = true;
     let writes = 0;
-    writePool.connect = (async () => {
-      const client = await original();
-      if (!away) return client;
-      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      // The first transaction with both charges is committed, and its replies are lost: BEGIN, the statement, COMMIT.
-      client.query = async (...args: unknown[]) => {
-        if (writer.queuedCharges === 0 && young !== undefined && writes++ < 3) await query(...args);
-        throw new Error('Connection terminated unexpectedly');
-      };
-      return client;
-    }) as never;
+    const restore = interceptQueries(store.writes.pool, async (_, send) => {
+      if (!away) return send();
+      // The first statement with both charges is committed, and its reply is lost.
+      if (writer.queuedCharges === 0 && young !== undefined && writes++ === 0) await send();
+      throw new Error('Connection terminated unexpectedly');
+    });
     // Much longer than the pauses between attempts, of a second at most: the two are given up at different ones.
     const writer = store.anotherWriter({ writers: 1, groupSizeMax: 2, retryForMs: 3_000 });
     let young: Promise<RecordResult[]> | undefined;
@@ -270,7 +257,7 @@ describe('a failing write', () => {
       expect(again.map(({ outcome }) => outcome)).toEqual(['replayed', 'replayed']);
     } finally {
       away = false;
-      writePool.connect = original as never;
+      restore();
     }
     await expectJournalToBeComplete();
   });
@@ -384,7 +371,7 @@ describe('durability', () => {
     try {
       const lease = await acquireLease(em, holder, 10_000);
       if (lease === undefined) throw new Error('no lease');
-      expect(await advanceCursor(em, lease, TENANT, 0n)).toBe(true);
+      expect(await advanceCursors(em, lease, new Map([[TENANT, 0n]]))).toBe(true);
       const { rows } = await pool.query('SHOW synchronous_commit');
       expect(rows).toEqual([{ synchronous_commit: 'on' }]);
     } finally {

@@ -115,6 +115,28 @@ test('if no charge has a cost, the tokens are compared', async () => {
   expect(stdout).toContain('The most tokens first');
 });
 
+test.each([
+  [['usage', '--currency', 'XYZ'], 'No charge has a cost in XYZ, but in USD.\n'],
+  [['top', 'users', '--currency', 'XYZ', '--csv'], 'No charge has a cost in XYZ, but in USD.\n'],
+  [
+    ['top', 'users', '--by', 'reported-cost'],
+    'No charge has a reported cost, so tokens are compared instead.\n',
+  ],
+  [['usage', '--order', 'reported-cost', '--currency', 'EUR'], 'No charge has a reported cost in EUR.\n'],
+  [['top', 'users', '--currency', 'USD'], ''],
+  [['usage', '--order', 'tokens', '--currency', 'XYZ'], ''],
+])('%j says what cannot be compared', async (args, said) => {
+  service.put({});
+  const { code, stderr } = await service.run(...args, ...NOVEMBER);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: said });
+});
+
+test('--fill has a row for each window, also if there are no charges', async () => {
+  const { stdout } = await service.run('usage', '--window', 'week', '--fill', ...NOVEMBER);
+  expect(stdout.match(/^2026-11-\d\d .*$/gm)).toHaveLength(6);
+  expect(stdout).toMatch(/^Total +0 /m);
+});
+
 test('rows of windows come in the order of time, unless another one is asked for', async () => {
   service.put({});
   await service.run('usage', '--window', 'day', ...NOVEMBER, '--json');
@@ -148,6 +170,7 @@ describe('wrong flags', () => {
     [['usage', '--provider', 'openay'], '--provider: "openay" is none of openai, meta_ai,'],
     [['usage', '--type', 'chatter'], '--type: "chatter" is none of completion, plugin, tool'],
     [['usage', '--label', 'team'], '--label: "team" is not KEY=VALUE'],
+    [['usage', '--label', 'a=1', '--label', 'a=2'], '--label: "a" is given twice'],
     [['usage', '--user', ''], '--user: it is empty'],
     [['usage', '--import', '7'], '"7" is not the id of an import, which is a UUID'],
     [['top'], 'say of what: users, models, providers, sessions, regions or labels:KEY'],

@@ -1,6 +1,7 @@
 /** HTTP/2 frames made by hand over a plain socket, for what no HTTP/2 library sends. */
 
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
@@ -74,14 +75,20 @@ export function callHeaders(method: string, others: Readonly<Record<string, stri
 export class FrameConnection {
   readonly socket: Socket;
   readonly closed: Promise<void>;
+  readonly #tcp: Socket;
   readonly #acknowledges: boolean;
   readonly #received = new Map<number, number>();
   #rest = Buffer.alloc(0);
 
-  /** `acknowledges`: whether it answers the settings of the server, as every client must. */
-  constructor(port: number, acknowledges = true) {
+  /**
+   * `acknowledges`: whether it answers the settings of the server, as every client must. Over TLS, if there is an
+   * authority that it trusts.
+   */
+  constructor(port: number, acknowledges = true, ca?: string) {
     this.#acknowledges = acknowledges;
-    this.socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.#tcp = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.#tcp.on('error', () => {});
+    this.socket = ca === undefined ? this.#tcp : connectTls({ socket: this.#tcp, ca, ALPNProtocols: ['h2'] });
     this.closed = new Promise((resolve) => this.socket.once('close', () => resolve()));
     // The server may reset the connection at any time.
     this.socket.on('error', () => {});
@@ -92,6 +99,11 @@ export class FrameConnection {
   /** In one write: as far as the kernel allows, in one packet. */
   send(...frames: readonly Buffer[]): void {
     this.socket.write(Buffer.concat(frames));
+  }
+
+  /** Ends the connection without a word, as a client that is killed. */
+  reset(): void {
+    this.#tcp.resetAndDestroy();
   }
 
   /** How many frames of a type have come. */

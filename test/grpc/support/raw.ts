@@ -21,9 +21,9 @@ export interface RawResponse {
   readonly rstCode: number;
 }
 
-/** Opens a connection; close it with `destroy()`. */
+/** Opens a connection, over TLS if there is an authority that it trusts; close it with `destroy()`. */
 export function connectRaw(address: string, options: SecureClientSessionOptions = {}): ClientHttp2Session {
-  const session = connect(`http://${address}`, options);
+  const session = connect(`${options.ca === undefined ? 'http' : 'https'}://${address}`, options);
   session.on('error', () => {});
   return session;
 }

@@ -12,6 +12,7 @@ import { expect } from '@jest/globals';
 
 import { type Charge, ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
+import { ChargeRates } from '../../../src/charges/charge-rates.ts';
 import type { ChargeRecorder } from '../../../src/charges/ports.ts';
 import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import { chargeService } from '../../../src/charges/rpc/service.ts';
@@ -19,7 +20,9 @@ import type { RpcMetrics } from '../../../src/grpc/context.ts';
 import { type Authenticate, type Principal, SCOPES } from '../../../src/grpc/principal.ts';
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
+import type { ListenerTls } from '../../../src/grpc/secure-server.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
+import { defaultTenantLimits, type LimitsOf } from '../../../src/grpc/tenant-limits.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
 import { failureOf } from '../../support/errors.ts';
 import { FakeJournal, NO_CORRECTOR } from './fakes.ts';
@@ -71,12 +74,27 @@ export interface ServerExtras {
   readonly recorder?: ChargeRecorder;
   readonly recordWindow?: RecordWindow;
   readonly authenticate?: Authenticate;
+  readonly limitsOf?: LimitsOf;
+  /** Undefined: plain text. */
+  readonly tls?: TestTls | undefined;
+}
+
+/** TLS of a server and of the clients of its fixture. */
+export interface TestTls extends ListenerTls {
+  /** The authority that clients trust, in PEM. */
+  readonly ca: string;
 }
 
 /** Starts a server that serves; whoever starts it closes it. */
 export async function startServer(
   limits: Partial<RpcLimits> = {},
-  { recorder, recordWindow = new RecordWindow(), authenticate = () => EVERYTHING }: ServerExtras = {},
+  {
+    recorder,
+    recordWindow = new RecordWindow(),
+    authenticate = () => EVERYTHING,
+    limitsOf = () => defaultTenantLimits({ ...LIMITS, ...limits }),
+    tls,
+  }: ServerExtras = {},
 ): Promise<Fixture> {
   const journal = new FakeJournal();
   const logs: string[] = [];
@@ -102,6 +120,7 @@ export async function startServer(
     metrics: { rejected: (reason) => counts.push(`rejected ${reason}`) },
     rules,
     recordWindow,
+    rates: new ChargeRates((tenant) => limitsOf(tenant).chargesPerSecondMax),
   });
   const server = createRpcServer({
     services: [service],
@@ -110,15 +129,20 @@ export async function startServer(
     metrics,
     limits: { ...LIMITS, ...limits },
     authenticate,
+    tls,
+    limitsOf,
   });
+  if (tls !== undefined) server.setCertificate(tls.certificate);
   const port = await server.bind({ host: '127.0.0.1', port: 0 });
   for (const service of ['', 'charge.v1.ChargeService']) server.setServing(service, true);
+  const channel =
+    tls === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(tls.ca));
   const clients: proto.ChargeServiceClient[] = [];
   const address = `127.0.0.1:${port}`;
   const newClient = (options: ClientOptions = {}): proto.ChargeServiceClient => {
     // Each client has a connection of its own.
     const own = { 'grpc.use_local_subchannel_pool': 1, ...options };
-    const client = new proto.ChargeServiceClient(address, credentials.createInsecure(), own);
+    const client = new proto.ChargeServiceClient(address, channel, own);
     clients.push(client);
     return client;
   };

@@ -11,20 +11,20 @@ import {
   unpricedReasonToJSON,
   usageKindToJSON,
 } from '../../../../generated/charge/v1/money.ts';
-import { timeOf } from '../cell-text.ts';
+import { timeOf } from '../../cell-text.ts';
 import { labelText } from '../label-text.ts';
 import { decimalText } from '../../money.ts';
 import { microsOf } from '../../time.ts';
 import type { FocusRow } from './focus-row.ts';
 
 /** A column and the text of its cells; empty: null. */
-export type FocusColumn = readonly [name: string, text: (row: FocusRow) => string];
+export type FocusColumn<Row> = readonly [name: string, text: (row: Row) => string];
 
 /** A rate is for 10^6 of what the service counts. */
 const RATE_POWER = 6;
 
 /** Seconds since 1970 as FOCUS writes times. */
-function focusTime(seconds: number): string {
+export function focusTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 
@@ -75,7 +75,7 @@ function priceDetails(row: FocusRow): string {
   return JSON.stringify(details);
 }
 
-export const FOCUS_COLUMNS: readonly FocusColumn[] = [
+export const FOCUS_COLUMNS: readonly FocusColumn<FocusRow>[] = [
   ['BilledCost', cost],
   ['BillingAccountId', ({ item }) => item.charge.userProfile],
   ['BillingAccountName', () => ''],

@@ -71,7 +71,7 @@ async function checkHead(session: ReconcileSession, { tenant, repair, finding }:
     return journal;
   }
   const repaired = repair && head !== null;
-  if (repaired) await session.write(RAISE_HEAD, { tenant, journal });
+  if (repaired) await session.read(RAISE_HEAD, { tenant, journal });
   await finding({ kind: FINDING.headBehind, repaired, expected: String(journal), found: head ?? '' });
   return journal;
 }

@@ -26,25 +26,18 @@ export class ReconcileSession {
     this.#signal = signal;
   }
 
-  /** Its statements read, on the connection of the run. */
+  /** Its statements run on the connection of the run. */
   get em(): EntityManager {
     return this.#em;
   }
 
-  /** Runs one statement that reads, and then pauses as long as it took: the run takes half of one core at most. */
+  /** Runs one statement, and then pauses as long as it took: the run takes half of one core at most. */
   async read<Row>(sql: string, parameters: Readonly<Record<string, unknown>>): Promise<Row[]> {
     const startedAt = performance.now();
     const rows = await this.#execute<Row>(sql, parameters);
     const pauseMs = Math.min(performance.now() - startedAt, PAUSE_MAX_MS);
     if (pauseMs >= 1) await delay(pauseMs, undefined, { signal: this.#signal }).catch(() => undefined);
     return rows;
-  }
-
-  /** Runs one statement that writes. */
-  async write(sql: string, parameters: Readonly<Record<string, unknown>>): Promise<void> {
-    await this.transaction(({ em }) =>
-      em.execute(sql, { ...parameters }, { loggerContext: em.getLoggerContext() }),
-    );
   }
 
   /** Runs `work` in a transaction. */

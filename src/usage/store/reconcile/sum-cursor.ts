@@ -22,7 +22,7 @@ export async function checkSumCursor(session: ReconcileSession, run: CheckRun): 
   const [row] = await session.read<{ head: string | null; cursor: string | null }>(READ, { tenant });
   const { head = null, cursor = null } = row ?? {};
   if (head === null || (cursor !== null && BigInt(cursor) <= BigInt(head))) return;
-  if (repair) await session.write(SET, { tenant });
+  if (repair) await session.read(SET, { tenant });
   const kind = cursor === null ? FINDING.sumCursorMissing : FINDING.sumCursorAhead;
   await run.finding({ kind, repaired: repair, expected: head, ...(cursor !== null && { found: cursor }) });
 }

@@ -30,7 +30,8 @@ SELECT level, start_time, user_profile, ${KEYS}, ${SUM_NAMES.map((name) =>
   side === 'found' ? `${name} AS found_${name}, 0 AS expected_${name}` : `0, ${name}`,
 ).join(', ')} FROM (${relation}) AS rollup`;
 
-const differs = (name: string): string => `sum(found_${name}) <> sum(expected_${name})`;
+const total = (name: string): string => `coalesce(sum(${name}), 0)`;
+const differs = (name: string): string => `${total(`found_${name}`)} <> ${total(`expected_${name}`)}`;
 
 /** The currency that a sum is in; empty: it is no sum of costs. */
 const currencyOf = (name: string): string => {
@@ -48,7 +49,7 @@ WITH ${STATE}, side AS (
   ${sides('found', KEPT)} UNION ALL ${sides('found', rollupsOf(NEWER))} UNION ALL ${sides('expected', rollupsOf(CHARGES))}
 ), difference AS (
   SELECT level, user_profile, ${KEYS},
-    ${SUM_NAMES.map((name) => `sum(found_${name}) AS found_${name}, sum(expected_${name}) AS expected_${name}`).join(', ')}
+    ${SUM_NAMES.map((name) => `${total(`found_${name}`)} AS found_${name}, ${total(`expected_${name}`)} AS expected_${name}`).join(', ')}
   FROM side GROUP BY level, start_time, user_profile, ${KEYS}
   HAVING ${SUM_NAMES.map(differs).join(' OR ')}
 )

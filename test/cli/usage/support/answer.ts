@@ -10,7 +10,7 @@ import {
   UsageWindow,
   type UsageQuery,
 } from '../../../../generated/charge/v1/usage_service.ts';
-import type { Provider } from '../../../../generated/charge/v1/charge.ts';
+import { ChargeType, type Provider } from '../../../../generated/charge/v1/charge.ts';
 import { windowEnd, windowStart, type WindowName } from '../../../../src/cli/usage/windows.ts';
 
 /** A charge, as far as these tests need it. */
@@ -89,6 +89,7 @@ function groupOf(used: Used, { groupBy, groupByLabels }: UsageQuery): UsageGroup
     ...(has(By.USAGE_DIMENSION_USER_PROFILE) ? { userProfile: used.user } : {}),
     ...(has(By.USAGE_DIMENSION_MODEL) ? { model: used.model } : {}),
     ...(has(By.USAGE_DIMENSION_PROVIDER) ? { provider: used.provider } : {}),
+    ...(has(By.USAGE_DIMENSION_CHARGE_TYPE) ? { chargeType: ChargeType.CHARGE_TYPE_COMPLETION } : {}),
     labels: new Map(groupByLabels.map((key) => [key, used.labels[key] ?? ''])),
   });
 }

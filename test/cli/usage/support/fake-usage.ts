@@ -43,6 +43,8 @@ export interface Faults {
   lostStreams?: number;
   /** Ends streams with UNAVAILABLE after so many responses. */
   breaksAfter?: number;
+  /** Streams send so many responses and then nothing. */
+  stallsAfter?: number;
   /** A page has at most so many rows. */
   pageMax?: number;
 }
@@ -122,7 +124,7 @@ export class FakeUsage {
 
   #stream(call: ServerWritableStream<StreamUsageRequest, StreamUsageResponse>): void {
     const { query } = call.request;
-    const { lostStreams = 0, breaksAfter = Infinity } = this.faults;
+    const { lostStreams = 0, breaksAfter = Infinity, stallsAfter = Infinity } = this.faults;
     if (!query) throw new Error('a request without a query');
     this.streams += 1;
     const unavailable = failure({ code: codes.UNAVAILABLE, reason: 'SHUTTING_DOWN', message: 'going away' });
@@ -134,6 +136,7 @@ export class FakeUsage {
     const rows: UsageRow[] = answer(this.used, query);
     const asOfSequence = query.asOfSequence ?? SEQUENCE;
     for (let start = 0, part = 0; start < rows.length; start += PART, part += 1) {
+      if (part === stallsAfter) return;
       if (part === breaksAfter) return void call.emit('error', unavailable);
       call.write({ rows: rows.slice(start, start + PART), asOfSequence });
     }

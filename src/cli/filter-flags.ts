@@ -1,11 +1,11 @@
-/** Which charges: flags that become a filter. */
+/** Which charges: flags that become a filter, the same for every command. */
 
 import type { Command } from 'commander';
-import { Provider } from '../../../generated/charge/v1/charge.ts';
-import type { ChargeFilter } from '../../../generated/charge/v1/charge_service.ts';
-import { readUuid } from '../corrections/flags.ts';
-import { parseChargeType, parseProvider, quote } from '../import/values.ts';
-import { ALL_CHARGES } from '../lists.ts';
+import { Provider } from '../../generated/charge/v1/charge.ts';
+import type { ChargeFilter } from '../../generated/charge/v1/charge_service.ts';
+import { readUuid } from './corrections/flags.ts';
+import { parseChargeType, parseProvider, quote } from './import/values.ts';
+import { ALL_CHARGES } from './lists.ts';
 
 /** Collects the values of a flag that can be repeated. */
 export function collect(value: string, before: string[] = []): string[] {
@@ -33,7 +33,7 @@ type Flags = Partial<
 export function readFilter(command: Command, faults: string[]): ChargeFilter {
   const flags = command.opts<Flags>();
   const text = (name: 'user' | 'model' | 'session' | 'reference'): string => {
-    if (flags[name] === '') faults.push(`--${name}: it is empty`);
+    if (flags[name] === '') faults.push(`--${name}: it is empty; without the flag, all charges are meant`);
     return flags[name] ?? '';
   };
   return {
@@ -44,7 +44,7 @@ export function readFilter(command: Command, faults: string[]): ChargeFilter {
     reference: text('reference'),
     provider: readProvider(flags.provider, faults),
     chargeType: readType(flags.type, faults),
-    labels: new Map((flags.label ?? []).flatMap((label) => readLabel(label, faults))),
+    labels: readLabels(flags.label ?? [], faults),
     importId: flags.import === undefined ? '' : readUuid(flags.import, 'an import', faults),
   };
 }
@@ -65,8 +65,13 @@ function readType(text: string | undefined, faults: string[]) {
   return type ?? 0;
 }
 
-function readLabel(text: string, faults: string[]): [string, string][] {
-  const [, key = '', value = ''] = /^([^=]+)=(.*)$/su.exec(text) ?? [];
-  if (key === '') faults.push(`--label: ${quote(text)} is not KEY=VALUE`);
-  return key === '' ? [] : [[key, value]];
+function readLabels(texts: readonly string[], faults: string[]): Map<string, string> {
+  const labels = new Map<string, string>();
+  for (const text of texts) {
+    const [, key = '', value = ''] = /^([^=]+)=(.*)$/su.exec(text) ?? [];
+    if (key === '') faults.push(`--label: ${quote(text)} is not KEY=VALUE`);
+    else if (labels.has(key)) faults.push(`--label: ${quote(key)} is given twice`);
+    else labels.set(key, value);
+  }
+  return labels;
 }

@@ -1,11 +1,19 @@
 /** Values of columns as text, and counts read back. */
 
-import { parseCount } from '../import/values.ts';
-import { decimalText } from '../money.ts';
-import { timestampOf } from '../time.ts';
+import { parseCount } from './import/values.ts';
+import { decimalText } from './money.ts';
+import { timestampOf } from './time.ts';
 
 /** What a column holds: texts, counts up to 2^63-1, microseconds since 1970, or billionths of a currency's unit. */
 export type ColumnKind = 'text' | 'count' | 'micros' | 'nanos';
+
+/** A column of a file. */
+export interface Column<Row> {
+  readonly name: string;
+  readonly kind: ColumnKind;
+  /** A text if the kind is `text`, a number otherwise. Undefined and an empty text: there is no value. */
+  readonly value: (row: Row) => string | bigint | undefined;
+}
 
 /** A value as text. Undefined: there is none. */
 export function cellText(kind: ColumnKind, value: string | bigint | undefined): string {
