@@ -146,6 +146,8 @@ export type RecordResult =
       readonly requestId: string;
       /** The charge that the request id made. */
       readonly chargeId: string;
+      /** Whose charge that is; undefined: it is archived, and that is not known any more. */
+      readonly userProfile: string | undefined;
       /** The first field that differs, as a path from `Charge` in proto spelling; undefined: the charge is archived. */
       readonly field: string | undefined;
     }

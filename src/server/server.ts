@@ -56,8 +56,8 @@ const EVENTS_SERVICE = 'charge.v1.events';
 type ServerConfig = Pick<
   Config,
   | 'listen'
-  | 'tls'
   | 'credentials'
+  | 'tls'
   | 'writers'
   | 'inFlightCallsMax'
   | 'streamsMax'
@@ -90,10 +90,11 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const chargeMethods = priceMethods({ ...store.prices, rules });
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
-  const authenticator = openAuthenticator(store.credentials, {
+  const authenticator = openAuthenticator(store.access, {
     settings: config.credentials,
+    tenants: store.tenants,
     logger,
-    retryAfterMs: DEFAULT_RPC_LIMITS.retryAfterMs,
+    retryAfterMs: limits.retryAfterMs,
     refused: (cause) => metrics.authenticationRefused(cause),
   });
   const rpc = createRpcServer({

@@ -179,6 +179,7 @@ function resultAgainst(charge: ChargeRow, stored: ChargeRow): RecordResult {
     outcome: 'conflict',
     requestId: requestIdOf(charge),
     chargeId: stored.id,
+    userProfile: stored.userProfile,
     field: firstDifference(stored, charge),
   };
 }
@@ -188,5 +189,6 @@ function resultAgainstArchived(
   { id: chargeId, contentHash }: ArchivedChargeRow,
 ): RecordResult {
   if (charge.contentHash === contentHash) return { outcome: 'archived', chargeId };
-  return { outcome: 'conflict', requestId: requestIdOf(charge), chargeId, field: undefined };
+  const requestId = requestIdOf(charge);
+  return { outcome: 'conflict', requestId, chargeId, userProfile: undefined, field: undefined };
 }

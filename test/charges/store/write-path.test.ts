@@ -123,6 +123,7 @@ describe('recording charges', () => {
       requestId: 'conflict',
       field: 'model',
       chargeId: chargeIds([created as RecordResult])[0],
+      userProfile: 'alice',
     });
     expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'conflict'`)).toBe(1);
   });
