@@ -149,9 +149,6 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   permissionDenied: fc
     .constantFrom('SCOPE_READ', 'SCOPE_ADMIN')
     .map((scope) => commonFailures.permissionDenied('It needs a scope.', { required_scope: scope })),
-  tenantLimitExceeded: retryAfterMs.map((after) =>
-    commonFailures.tenantLimitExceeded('streams', '10 streams', after),
-  ),
   tenantNotFound: tenantId.map(tenantFailures.tenantNotFound),
   tenantAlreadyExists: tenantId.map(tenantFailures.tenantAlreadyExists),
   tenantSuspended: tenantId.map(tenantFailures.tenantSuspended),
