@@ -35,7 +35,14 @@ const writes = await openDatabase({ ...options, poolSizeMax: WRITERS + 1 });
 const writer = new GroupWriter(
   writes,
   new PriceBooks(reads.em, () => undefined),
-  { writers: WRITERS, groupSizeMax: 500, queueSizeMax: 50_000, retryForMs: 5_000, retryAfterMs: 250 },
+  {
+    writers: WRITERS,
+    groupSizeMax: 500,
+    queueSizeMax: 50_000,
+    retryForMs: 5_000,
+    retryAfterMs: 250,
+    unknownUserProfilesOf: () => 0,
+  },
   { committed: () => undefined, recorded: () => undefined, attempted: () => undefined },
 );
 

@@ -12,6 +12,7 @@ import { dashboards } from './dashboards.ts';
 import { lists } from './lists.ts';
 import { priced256, priced500 } from './priced.ts';
 import { processes2 } from './processes-2.ts';
+import { profiles256 } from './profiles.ts';
 import { record } from './record.ts';
 import { relay } from './relay.ts';
 import { relayTenants } from './relay-tenants.ts';
@@ -34,6 +35,7 @@ export const scenarios: readonly Scenario[] = [
   priced500,
   access256,
   access500,
+  profiles256,
   voids,
   reprice,
   processes2,

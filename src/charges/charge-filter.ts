@@ -3,14 +3,31 @@
 import type { Charge, ChargeFilter } from './charge.ts';
 import type { ChargeEvent } from './charge-event.ts';
 
+/** The user profiles that carry the labels of a filter; undefined: the filter names none. */
+type LabelledUserProfiles = ReadonlySet<string> | undefined;
+
 /** Whether an event is about a charge that matches: for an amendment, the original or its replacement. */
-export function eventMatches(filter: ChargeFilter, event: ChargeEvent): boolean {
-  return matches(filter, event.charge) || (event.kind === 'amended' && matches(filter, event.original));
+export function eventMatches(
+  filter: ChargeFilter,
+  event: ChargeEvent,
+  userProfiles: LabelledUserProfiles,
+): boolean {
+  return chargesOf(event).some((charge) => matches(filter, charge, userProfiles));
+}
+
+/** The user profiles that events are about. */
+export function userProfilesOf(events: readonly ChargeEvent[]): ReadonlySet<string> {
+  return new Set(events.flatMap(chargesOf).map(({ userProfile }) => userProfile));
+}
+
+function chargesOf(event: ChargeEvent): Charge[] {
+  return event.kind === 'amended' ? [event.charge, event.original] : [event.charge];
 }
 
 /** Whether every member of `filter` that restricts holds for `charge`. */
-export function matches(filter: ChargeFilter, charge: Charge): boolean {
+export function matches(filter: ChargeFilter, charge: Charge, userProfiles?: LabelledUserProfiles): boolean {
   return (
+    (userProfiles === undefined || userProfiles.has(charge.userProfile)) &&
     (!filter.userProfile || filter.userProfile === charge.userProfile) &&
     (!filter.sessionKey || filter.sessionKey === charge.sessionKey) &&
     (!filter.provider || filter.provider === charge.provider) &&

@@ -152,7 +152,13 @@ export type RecordResult =
       readonly field: string | undefined;
     }
   /** The same request made a charge that is archived. */
-  | { readonly outcome: 'archived'; readonly chargeId: string };
+  | { readonly outcome: 'archived'; readonly chargeId: string }
+  /** The tenant refuses charges of user profiles that are unknown or disabled, and this is one. */
+  | {
+      readonly outcome: 'refused';
+      readonly userProfile: string;
+      readonly fault: 'unknown' | 'disabled';
+    };
 
 /** Which charges are meant; undefined or empty members do not restrict. Times: start inclusive, end exclusive. */
 export interface ChargeFilter {
@@ -164,6 +170,8 @@ export interface ChargeFilter {
   readonly reference?: string | undefined;
   readonly importId?: string | undefined;
   readonly labels?: ReadonlyMap<string, string> | undefined;
+  /** Labels of the user profile of the charge, as they are at the moment of the question. */
+  readonly userProfileLabels?: ReadonlyMap<string, string> | undefined;
   readonly startTimeMicros?: bigint | undefined;
   readonly endTimeMicros?: bigint | undefined;
 }

@@ -212,6 +212,7 @@ export function fromProtoChargeFilter(filter: ProtoChargeFilter | undefined): Ch
     reference: filter.reference || undefined,
     importId: filter.importId.toLowerCase() || undefined,
     labels: filter.labels.size > 0 ? filter.labels : undefined,
+    userProfileLabels: filter.userProfileLabels.size > 0 ? filter.userProfileLabels : undefined,
     startTimeMicros: filter.startTime && fromProtoTimestamp(filter.startTime),
     endTimeMicros: filter.endTime && fromProtoTimestamp(filter.endTime),
   };

@@ -1,5 +1,6 @@
 /** Counts what the write path did. */
 
+import type { Reason } from '../errors/failure.ts';
 import type { ChargeMetrics } from '../observability/charge-metrics.ts';
 import type { Charge, RecordResult } from './charge.ts';
 import type { ChargeEvent } from './charge-event.ts';
@@ -15,8 +16,14 @@ export function countResults(metrics: ChargeMetrics, results: readonly RecordRes
       if (unpricedReason !== 0) metrics.unpriced(unpricedReasonLabel(unpricedReason));
       metrics.tokens(providerLabel(result.charge.provider), result.charge.model, tokensOf(result.charge));
     } else if (result.outcome === 'replayed') metrics.replayed();
-    else metrics.rejected(result.outcome === 'archived' ? 'CHARGE_ARCHIVED' : 'REQUEST_ID_REUSED');
+    else metrics.rejected(reasonOf(result));
   }
+}
+
+function reasonOf(result: Extract<RecordResult, { outcome: 'archived' | 'conflict' | 'refused' }>): Reason {
+  if (result.outcome === 'archived') return 'CHARGE_ARCHIVED';
+  if (result.outcome === 'conflict') return 'REQUEST_ID_REUSED';
+  return result.fault === 'unknown' ? 'USER_PROFILE_NOT_FOUND' : 'USER_PROFILE_DISABLED';
 }
 
 /** Counts the events of corrections. */

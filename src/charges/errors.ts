@@ -216,24 +216,26 @@ export function chargesNotArchivable(faults: readonly ArchiveFault[]): Failure {
   };
 }
 
-/** The tenant refuses charges of user profiles that it does not know. */
-export function userProfileUnknown(userProfile: string): Failure {
-  return {
-    code: 'FAILED_PRECONDITION',
-    reason: 'USER_PROFILE_NOT_FOUND',
-    message: `There is no user profile ${excerpt(userProfile, MESSAGE_EXCERPT_UNITS)}, and the tenant refuses charges of unknown ones. Nothing was stored. Create the user profile first.`,
-    metadata: { user_profile: excerpt(userProfile) },
-  };
-}
-
-/** The tenant refuses charges of user profiles that are disabled. */
-export function userProfileDisabled(userProfile: string): Failure {
-  return {
-    code: 'FAILED_PRECONDITION',
-    reason: 'USER_PROFILE_DISABLED',
-    message: `The user profile ${excerpt(userProfile, MESSAGE_EXCERPT_UNITS)} is disabled. Nothing was stored.`,
-    metadata: { user_profile: excerpt(userProfile) },
-  };
+/** The tenant refuses charges of user profiles that it does not know, or that are disabled. */
+export function userProfileRefused({
+  userProfile,
+  fault,
+}: Omit<Extract<RecordResult, { outcome: 'refused' }>, 'outcome'>): Failure {
+  const name = excerpt(userProfile, MESSAGE_EXCERPT_UNITS);
+  const metadata = { user_profile: excerpt(userProfile) };
+  return fault === 'unknown'
+    ? {
+        code: 'FAILED_PRECONDITION',
+        reason: 'USER_PROFILE_NOT_FOUND',
+        message: `There is no user profile ${name}, and the tenant refuses charges of unknown ones. Nothing was stored. Create the user profile first.`,
+        metadata,
+      }
+    : {
+        code: 'FAILED_PRECONDITION',
+        reason: 'USER_PROFILE_DISABLED',
+        message: `The user profile ${name} is disabled, and the tenant refuses its charges. Nothing was stored. Enable it first.`,
+        metadata,
+      };
 }
 
 /** The request made a charge whose user profile was erased since. */

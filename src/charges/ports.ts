@@ -167,6 +167,12 @@ export interface JournalReader {
    * `sequence_archived` if one of them can no longer be read.
    */
   read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]>;
+  /** Those of the user profiles that carry all of these labels now. */
+  labelledUserProfiles(
+    tenant: string,
+    userProfiles: ReadonlySet<string>,
+    labels: ReadonlyMap<string, string>,
+  ): Promise<ReadonlySet<string>>;
   /**
    * Resolves when the journal has an entry after `afterSequence`: at once if it already has one, if
    * `signal` is aborted, or if PostgreSQL does not answer. Each reader passes a signal of its own. Never

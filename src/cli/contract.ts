@@ -16,6 +16,7 @@ import { createValidator } from '@bufbuild/protovalidate';
 import { Charge } from '../../generated/charge/v1/charge.ts';
 import { CreateChargeRequest, GetChargeHistoryResponse } from '../../generated/charge/v1/charge_service.ts';
 import { CreatePriceRequest, Price } from '../../generated/charge/v1/price_service.ts';
+import { UserProfile } from '../../generated/charge/v1/user_profile_service.ts';
 import type { FieldViolation } from '../errors/failure.ts';
 
 const IMAGE = new URL('../../generated/charge.binpb', import.meta.url);
@@ -32,6 +33,8 @@ export interface Contract {
   priceToJson(price: Price): JsonValue;
   /** Like {@link Contract.priceToJson}. */
   historyToJson(history: GetChargeHistoryResponse): JsonValue;
+  /** Like {@link Contract.priceToJson}. */
+  userProfileToJson(userProfile: UserProfile): JsonValue;
 }
 
 /** Reads the descriptors, which takes about 0.2 s. */
@@ -56,6 +59,7 @@ export function openContract(): Contract {
   const charge = schemaOf('Charge');
   const price = schemaOf('Price');
   const history = schemaOf('GetChargeHistoryResponse');
+  const userProfile = schemaOf('UserProfile');
   return {
     checkCharge: (request) => check('CreateChargeRequest', CreateChargeRequest.encode(request).finish()),
     checkPrice: (request) => check('CreatePriceRequest', CreatePriceRequest.encode(request).finish()),
@@ -64,5 +68,7 @@ export function openContract(): Contract {
     priceToJson: (value) => toJson(price, fromBinary(price, Price.encode(value).finish())),
     historyToJson: (value) =>
       toJson(history, fromBinary(history, GetChargeHistoryResponse.encode(value).finish())),
+    userProfileToJson: (value) =>
+      toJson(userProfile, fromBinary(userProfile, UserProfile.encode(value).finish())),
   };
 }

@@ -22,12 +22,13 @@ export function addFilterFlags(command: Command): Command {
     .option('--session <key>', 'only this session')
     .option('--reference <text>', 'only this reference')
     .option('--label <key=value>', 'only charges with this label; can be repeated', collect)
+    .option('--profile-label <key=value>', 'only charges whose user profile has this label now', collect)
     .option('--import <id>', 'only charges that this import recorded');
 }
 
 type Flags = Partial<
   Record<'user' | 'provider' | 'model' | 'type' | 'session' | 'reference' | 'import', string>
-> & { readonly label?: readonly string[] };
+> & { readonly label?: readonly string[]; readonly profileLabel?: readonly string[] };
 
 /** Reads the flags. The range of time is not among them. */
 export function readFilter(command: Command, faults: string[]): ChargeFilter {
@@ -44,7 +45,8 @@ export function readFilter(command: Command, faults: string[]): ChargeFilter {
     reference: text('reference'),
     provider: readProvider(flags.provider, faults),
     chargeType: readType(flags.type, faults),
-    labels: readLabels(flags.label ?? [], faults),
+    labels: readLabels('--label', flags.label ?? [], faults),
+    userProfileLabels: readLabels('--profile-label', flags.profileLabel ?? [], faults),
     importId: flags.import === undefined ? '' : readUuid(flags.import, 'an import', faults),
   };
 }
@@ -65,12 +67,13 @@ function readType(text: string | undefined, faults: string[]) {
   return type ?? 0;
 }
 
-function readLabels(texts: readonly string[], faults: string[]): Map<string, string> {
+/** Reads pairs such as `team=search`. */
+export function readLabels(flag: string, texts: readonly string[], faults: string[]): Map<string, string> {
   const labels = new Map<string, string>();
   for (const text of texts) {
     const [, key = '', value = ''] = /^([^=]+)=(.*)$/su.exec(text) ?? [];
-    if (key === '') faults.push(`--label: ${quote(text)} is not KEY=VALUE`);
-    else if (labels.has(key)) faults.push(`--label: ${quote(key)} is given twice`);
+    if (key === '') faults.push(`${flag}: ${quote(text)} is not KEY=VALUE`);
+    else if (labels.has(key)) faults.push(`${flag}: ${quote(key)} is given twice`);
     else labels.set(key, value);
   }
   return labels;

@@ -27,6 +27,7 @@ export const ALL_CHARGES: ChargeFilter = {
   model: '',
   reference: '',
   labels: new Map<string, string>(),
+  userProfileLabels: new Map<string, string>(),
   importId: '',
   startTime: undefined,
   endTime: undefined,

@@ -15,6 +15,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
 import { openAuthenticator } from '../tenants/index.ts';
+import { userProfileService } from '../tenants/rpc/user-profile-service.ts';
 import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
@@ -90,6 +91,8 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const chargeMethods = priceMethods({ ...store.prices, rules });
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
+  const userProfiles = userProfileService({ ...store.userProfiles, rules, chargeMethods: {} });
+  const services = [charges, prices, usage, userProfiles];
   const authenticator = openAuthenticator(store.access, {
     settings: config.credentials,
     tenants: store.tenants,
@@ -98,7 +101,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     refused: (cause) => metrics.authenticationRefused(cause),
   });
   const rpc = createRpcServer({
-    services: [charges, prices, usage],
+    services,
     image,
     logger,
     metrics: metrics.rpc,
@@ -113,8 +116,8 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     pools: store.pools,
   });
   const judged = watch.start((fault) => {
-    for (const service of ['', charges.name, prices.name, usage.name])
-      rpc.setServing(service, fault === undefined);
+    for (const name of ['', ...services.map((service) => service.name)])
+      rpc.setServing(name, fault === undefined);
     options.serving(fault);
   });
   rpc.setServing(EVENTS_SERVICE, false);

@@ -21,7 +21,14 @@ import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
-import { DEFAULT_TENANT, KnownTenants, tenantEntities } from '../tenants/index.ts';
+import {
+  createUserProfileReader,
+  DEFAULT_TENANT,
+  KnownTenants,
+  tenantEntities,
+  type UnknownUserProfilesOf,
+  UserProfileWriter,
+} from '../tenants/index.ts';
 import {
   createReconciler,
   createUsageReader,
@@ -61,6 +68,9 @@ export async function openStore(writers: number, options: StoreOptions) {
   const { retryAfterMs } = DEFAULT_RPC_LIMITS;
   const connections = await openConnections(writers, options.databaseUrl);
   const { database, writes, polls, corrections, comparisons, access } = connections;
+  const refused = logRefusedReads(options.logger);
+  const reads = new ReadConnections(database, retryAfterMs, refused);
+  const tenants = new KnownTenants(access, new ReadConnections(access, retryAfterMs, refused));
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
@@ -71,34 +81,13 @@ export async function openStore(writers: number, options: StoreOptions) {
     watch.committed();
     options.committed(events);
   };
-  const recorder = new GroupWriter(
-    writes,
-    prices,
-    { writers, groupSizeMax: 500, queueSizeMax: WRITE_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
-    {
-      committed,
-      recorded: (results) => countResults(options.metrics.charges, results),
-      attempted: (charges, seconds, error) => {
-        if (error !== undefined) watch.failed(error, seconds);
-        options.metrics.writeAttempted(charges, seconds, error);
-      },
-    },
-  );
-  const corrector = new CorrectionWriter(
-    corrections,
-    prices,
-    { groupSizeMax: 100, queueSizeMax: CORRECTION_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
-    {
-      committed: (events) => {
-        countCorrections(options.metrics.charges, events);
-        committed(events);
-      },
-    },
-  );
+  const { recorder, corrector } = createWriters(connections, prices, writers, {
+    metrics: options.metrics,
+    watch,
+    unknownUserProfilesOf: (tenant) => tenants.unknownUserProfilesOf(tenant),
+    committed,
+  });
   const retry = { retryForMs: RETRY_FOR_MS, retryAfterMs };
-  const refused = logRefusedReads(options.logger);
-  const reads = new ReadConnections(database, retryAfterMs, refused);
-  const tenants = new KnownTenants(access, new ReadConnections(access, retryAfterMs, refused));
   return {
     /** What ChargeService works on. */
     charges: {
@@ -120,6 +109,11 @@ export async function openStore(writers: number, options: StoreOptions) {
       reader: createUsageReader(reads),
       reconciler: openReconciler(comparisons, options.streamCheck),
     },
+    /** What UserProfileService works on. */
+    userProfiles: {
+      reader: createUserProfileReader(reads),
+      writer: new UserProfileWriter(database, retry),
+    },
     /** The tenants that calls are made for. */
     tenants,
     /** What else credentials are checked against. Its sessions see every tenant. */
@@ -133,6 +127,59 @@ export async function openStore(writers: number, options: StoreOptions) {
       await Promise.all(Object.values(connections).map((pool) => pool.close()));
     },
   };
+}
+
+/** What the write paths tell, and ask. */
+interface WritersOptions extends Pick<StoreOptions, 'metrics' | 'committed'> {
+  readonly watch: WriteWatch;
+  readonly unknownUserProfilesOf: UnknownUserProfilesOf;
+}
+
+function createWriters(
+  { writes, corrections }: Pick<Awaited<ReturnType<typeof openConnections>>, 'writes' | 'corrections'>,
+  prices: PriceBooks,
+  writers: number,
+  { metrics, watch, unknownUserProfilesOf, committed }: WritersOptions,
+) {
+  const { retryAfterMs } = DEFAULT_RPC_LIMITS;
+  const recorder = new GroupWriter(
+    writes,
+    prices,
+    {
+      writers,
+      groupSizeMax: 500,
+      queueSizeMax: WRITE_QUEUE_MAX,
+      retryForMs: RETRY_FOR_MS,
+      retryAfterMs,
+      unknownUserProfilesOf,
+    },
+    {
+      committed,
+      recorded: (results) => countResults(metrics.charges, results),
+      attempted: (charges, seconds, error) => {
+        if (error !== undefined) watch.failed(error, seconds);
+        metrics.writeAttempted(charges, seconds, error);
+      },
+    },
+  );
+  const corrector = new CorrectionWriter(
+    corrections,
+    prices,
+    {
+      groupSizeMax: 100,
+      queueSizeMax: CORRECTION_QUEUE_MAX,
+      retryForMs: RETRY_FOR_MS,
+      retryAfterMs,
+      unknownUserProfilesOf,
+    },
+    {
+      committed: (events) => {
+        countCorrections(metrics.charges, events);
+        committed(events);
+      },
+    },
+  );
+  return { recorder, corrector };
 }
 
 function poolsOf({

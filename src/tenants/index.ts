@@ -4,7 +4,24 @@ export type { Act, Actor } from './audit.ts';
 export { tenantEntities } from './entity.ts';
 export type { TenantDirectory } from './ports.ts';
 export { appendAuditEntry } from './store/audit-log.ts';
+export {
+  CREATE_MISSING_PROFILES,
+  createIfMissing,
+  findFault,
+  isEnabled,
+  profilesOf,
+  type UserProfileFault,
+} from './store/charged-user-profiles.ts';
+export { labelledUserProfiles } from './store/labelled-user-profiles.ts';
+export { createUserProfileReader } from './store/user-profile-reader.ts';
+export { UserProfileWriter } from './store/user-profile-writer.ts';
 export { KnownTenants } from './store/known-tenants.ts';
-export { DEFAULT_SETTINGS, DEFAULT_TENANT, type TenantSettings, UNKNOWN_USER_PROFILES } from './tenant.ts';
+export {
+  DEFAULT_SETTINGS,
+  DEFAULT_TENANT,
+  type TenantSettings,
+  UNKNOWN_USER_PROFILES,
+  type UnknownUserProfilesOf,
+} from './tenant.ts';
 export { credentialFaults } from './credentials/check-files.ts';
 export { openAuthenticator } from './store/open-authenticator.ts';

@@ -1,6 +1,8 @@
 /** What the RPCs and other features need from the store of tenants. */
 
+import type { Actor } from './audit.ts';
 import type { Tenant, TenantSettings } from './tenant.ts';
+import type { UserProfile, UserProfileContent } from './user-profile.ts';
 
 /**
  * The tenants that this process works for, as they were at most 5 seconds ago. While PostgreSQL is away, they stay as
@@ -14,6 +16,47 @@ export interface TenantDirectory {
   find(tenant: string): Tenant | Promise<Tenant | undefined>;
   /** What was set for the tenant; the defaults as long as this process does not know it. */
   settingsOf(tenant: string): TenantSettings;
+  /** What is set for the tenant, also if this process has to ask for it first: then it rejects as {@link find} does. */
+  unknownUserProfilesOf(tenant: string): number | Promise<number>;
   /** Whether calls with a credential of the tenant are refused; false as long as this process does not know it. */
   isSuspended(tenant: string): boolean;
+}
+
+/** Which page of which user profiles. */
+export interface UserProfileQuery {
+  /** Those that carry all of these labels. */
+  readonly labels: ReadonlyMap<string, string>;
+  /** Start after this id; undefined: at the first one. */
+  readonly after: string | undefined;
+  /** How many to return at most. */
+  readonly limit: number;
+}
+
+/** Some user profiles, by id. */
+export interface UserProfilePage {
+  /** At most `limit`, and possibly fewer or none, even if others follow. */
+  readonly userProfiles: readonly UserProfile[];
+  /** Go on after this id; undefined: nothing follows. */
+  readonly next: string | undefined;
+}
+
+/** Reads user profiles. Rejects with a `ServiceError`. */
+export interface UserProfileReader {
+  /** The user profile, or undefined. */
+  find(tenant: string, id: string): Promise<UserProfile | undefined>;
+  /** The next user profiles. */
+  list(tenant: string, query: UserProfileQuery): Promise<UserProfilePage>;
+}
+
+/**
+ * Changes user profiles of the tenant of the actor. Each change has an entry in the audit log; what changes nothing has
+ * none. Rejects with a `ServiceError`: `user_profile_not_found`, `database_unavailable`.
+ */
+export interface UserProfileWriter {
+  /** Rejects with `user_profile_already_exists`, too. */
+  create(actor: Actor, id: string, content: UserProfileContent): Promise<UserProfile>;
+  /** Sets the members that `changes` has. */
+  update(actor: Actor, id: string, changes: Partial<UserProfileContent>): Promise<UserProfile>;
+  disable(actor: Actor, id: string): Promise<UserProfile>;
+  enable(actor: Actor, id: string): Promise<UserProfile>;
 }

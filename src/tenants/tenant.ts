@@ -6,6 +6,9 @@ export const DEFAULT_TENANT = 'default';
 /** What happens with a charge of an unknown or disabled user profile; numbers of `charge.v1.UnknownUserProfiles`. */
 export const UNKNOWN_USER_PROFILES = { accept: 1, create: 2, refuse: 3 } as const;
 
+/** What is set for a tenant: one of {@link UNKNOWN_USER_PROFILES}, or 0, which is `accept`. */
+export type UnknownUserProfilesOf = (tenant: string) => number | Promise<number>;
+
 /** What an operator sets for each tenant. A limit of 0: the tenant has none of its own. */
 export interface TenantSettings {
   /** One of {@link UNKNOWN_USER_PROFILES}; 0 is `accept`. */

@@ -26,6 +26,7 @@ export function fromProtoUsageQuery(query: ProtoUsageQuery | undefined): UsageQu
     filter: fromProtoChargeFilter(query.filter),
     groupBy: query.groupBy,
     groupByLabels: query.groupByLabels,
+    groupByUserProfileLabels: query.groupByUserProfileLabels,
     window: query.window,
     timeZone: query.timeZone || 'UTC',
     orderBy: query.orderBy || ORDER.window,
@@ -79,7 +80,10 @@ function toProtoAmounts(amounts: ReadonlyMap<string, bigint>) {
   return [...amounts].map(([currencyCode, nanos]) => ({ currencyCode, nanos }));
 }
 
-function toProtoGroup({ groupBy, groupByLabels }: UsageQuery, values: readonly GroupValue[]): UsageGroup {
+function toProtoGroup(
+  { groupBy, groupByLabels, groupByUserProfileLabels }: UsageQuery,
+  values: readonly GroupValue[],
+): UsageGroup {
   const group: UsageGroup = {
     userProfile: '',
     provider: 0,
@@ -92,11 +96,13 @@ function toProtoGroup({ groupBy, groupByLabels }: UsageQuery, values: readonly G
     region: '',
     callOutcome: 0,
     labels: new Map(),
+    userProfileLabels: new Map(),
   };
   const rest = values.values();
   const next = (): GroupValue => rest.next().value ?? '';
   for (const dimension of groupBy) SET_MEMBER[dimension]?.(group, next);
   for (const key of groupByLabels) group.labels.set(key, String(next()));
+  for (const key of groupByUserProfileLabels) group.userProfileLabels.set(key, String(next()));
   return group;
 }
 

@@ -107,8 +107,16 @@ function needsCharges({ filter, groupBy, groupByLabels }: UsageQuery): boolean {
 }
 
 /** Whether the question needs the sums of each user profile. */
-export function namesUsers({ filter, groupBy }: UsageQuery): boolean {
-  return Boolean(filter.userProfile) || groupBy.includes(DIMENSION.userProfile);
+export function namesUsers(query: UsageQuery): boolean {
+  const { filter, groupBy } = query;
+  return (
+    Boolean(filter.userProfile) || groupBy.includes(DIMENSION.userProfile) || namesUserProfileLabels(query)
+  );
+}
+
+/** Whether the question needs the labels of user profiles. */
+export function namesUserProfileLabels({ filter, groupByUserProfileLabels }: UsageQuery): boolean {
+  return groupByUserProfileLabels.length > 0 || (filter.userProfileLabels?.size ?? 0) > 0;
 }
 
 function windowsOf(range: TimeRange, bounds: readonly bigint[] | undefined): TimeRange[] {

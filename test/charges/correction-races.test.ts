@@ -159,7 +159,7 @@ describe('a correction', () => {
     new CorrectionWriter(
       database,
       new PriceBooks(database.em, () => undefined),
-      { ...options, ...changes },
+      { ...options, unknownUserProfilesOf: () => 0, ...changes },
       { committed: () => undefined },
     );
   const request = (name: string) =>

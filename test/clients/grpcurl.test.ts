@@ -15,6 +15,7 @@ const SERVICE = 'charge.v1.ChargeService';
 const HEALTH = 'grpc.health.v1.Health';
 const PRICES = 'charge.v1.PriceService';
 const USAGE = 'charge.v1.UsageService';
+const USER_PROFILES = 'charge.v1.UserProfileService';
 /** grpcurl ends with 64 plus the gRPC code. */
 const STATUS = { invalidArgument: 67, deadlineExceeded: 68, notFound: 69, alreadyExists: 70 };
 
@@ -59,6 +60,7 @@ withGrpcurl(`grpcurl${skipped}`, () => {
         SERVICE,
         PRICES,
         USAGE,
+        USER_PROFILES,
         HEALTH,
         'grpc.reflection.v1.ServerReflection',
         'grpc.reflection.v1alpha.ServerReflection',
@@ -67,6 +69,7 @@ withGrpcurl(`grpcurl${skipped}`, () => {
         [SERVICE, 12],
         [PRICES, 7],
         [USAGE, 3],
+        [USER_PROFILES, 7],
       ] as const) {
         const names = contract.getService(service)?.methods.map(({ name }) => name) ?? [];
         expect(names).toHaveLength(count);
@@ -132,16 +135,18 @@ withGrpcurl(`grpcurl${skipped}`, () => {
           ['PROVIDER_UNSPECIFIED', undefined],
         ]),
       );
-      // Each of the two imports all files but the other.
-      const reflected = { prices: await grpcurl.dump(PRICES), usage: await grpcurl.dump(USAGE) };
+      // Together they import all files.
+      const reflected = [
+        await grpcurl.dump(PRICES),
+        await grpcurl.dump(USAGE),
+        await grpcurl.dump(USER_PROFILES),
+      ];
       const rules = messages.flatMap((type) => rulesOf(contract, type.typeName));
       expect(
-        messages.flatMap((type) =>
-          rulesOf(
-            reflected.prices.getMessage(type.typeName) ? reflected.prices : reflected.usage,
-            type.typeName,
-          ),
-        ),
+        messages.flatMap(({ typeName }) => {
+          const registry = reflected.find((known) => known.getMessage(typeName) !== undefined);
+          return registry === undefined ? [] : rulesOf(registry, typeName);
+        }),
       ).toEqual(rules);
       expect(rules.length).toBeGreaterThanOrEqual(40);
       expect(rules).toEqual(

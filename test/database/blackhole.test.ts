@@ -42,7 +42,14 @@ test.concurrent(
       const writer = new GroupWriter(
         writes,
         new PriceBooks(writes.em, () => undefined),
-        { writers: 1, groupSizeMax: 10, queueSizeMax: 10, retryForMs: 20_000, retryAfterMs: 100 },
+        {
+          writers: 1,
+          groupSizeMax: 10,
+          queueSizeMax: 10,
+          retryForMs: 20_000,
+          retryAfterMs: 100,
+          unknownUserProfilesOf: () => 0,
+        },
         {
           committed: () => undefined,
           recorded: () => undefined,
@@ -81,7 +88,14 @@ test.concurrent(
       const writer = new GroupWriter(
         writes,
         new PriceBooks(writes.em, () => undefined),
-        { writers: 1, groupSizeMax: 2, queueSizeMax: 10, retryForMs: 6_000, retryAfterMs: 100 },
+        {
+          writers: 1,
+          groupSizeMax: 2,
+          queueSizeMax: 10,
+          retryForMs: 6_000,
+          retryAfterMs: 100,
+          unknownUserProfilesOf: () => 0,
+        },
         {
           committed: () => undefined,
           recorded: () => undefined,

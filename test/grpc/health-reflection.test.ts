@@ -114,6 +114,7 @@ test.each(['v1', 'v1alpha'] as const)(
       'charge.v1.ChargeService',
       'charge.v1.PriceService',
       'charge.v1.UsageService',
+      'charge.v1.UserProfileService',
       'grpc.health.v1.Health',
       'grpc.reflection.v1.ServerReflection',
       'grpc.reflection.v1alpha.ServerReflection',

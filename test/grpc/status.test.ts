@@ -156,8 +156,9 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   apiKeyNotFound: text.map(tenantFailures.apiKeyNotFound),
   userProfileNotFound: text.map(tenantFailures.userProfileNotFound),
   userProfileAlreadyExists: text.map(tenantFailures.userProfileAlreadyExists),
-  userProfileUnknown: text.map(chargeFailures.userProfileUnknown),
-  userProfileDisabled: text.map(chargeFailures.userProfileDisabled),
+  userProfileRefused: fc
+    .record({ userProfile: text, fault: fc.constantFrom('unknown' as const, 'disabled' as const) })
+    .map(chargeFailures.userProfileRefused),
   recordedAndErased: fc.uuid().map(chargeFailures.recordedAndErased),
   compressed: fc.constant(COMPRESSED),
   callTimeout: text

@@ -29,7 +29,10 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 function chargeIds(results: readonly RecordResult[]): string[] {
-  return results.map((result) => ('charge' in result ? result.charge.id : result.chargeId));
+  return results.map((result) => {
+    if ('charge' in result) return result.charge.id;
+    return 'chargeId' in result ? result.chargeId : result.outcome;
+  });
 }
 
 async function sizesOfGroups(): Promise<number[]> {

@@ -97,6 +97,7 @@ export async function openTestStore(): Promise<TestStore> {
         queueSizeMax: 10_000,
         retryForMs: 5_000,
         retryAfterMs: 100,
+        unknownUserProfilesOf: () => 0,
         ...options,
       },
       { committed, recorded: () => undefined, attempted: () => undefined },
@@ -105,7 +106,13 @@ export async function openTestStore(): Promise<TestStore> {
     new CorrectionWriter(
       corrections,
       prices,
-      { groupSizeMax: 100, queueSizeMax: 10_000, retryForMs: 5_000, retryAfterMs: 100 },
+      {
+        groupSizeMax: 100,
+        queueSizeMax: 10_000,
+        retryForMs: 5_000,
+        retryAfterMs: 100,
+        unknownUserProfilesOf: () => 0,
+      },
       { committed },
     );
   const committed = (events: readonly ChargeEvent[]): void => {

@@ -13,6 +13,7 @@ const QUERY: UsageQuery = {
   filter: {},
   groupBy: [],
   groupByLabels: [],
+  groupByUserProfileLabels: [],
   window: WINDOW.none,
   timeZone: 'UTC',
   orderBy: 1,

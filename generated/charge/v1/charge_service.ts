@@ -288,9 +288,22 @@ export interface ChargeFilter {
     | undefined;
   /** Charges that this import recorded. */
   importId: string;
+  /**
+   * Charges whose user profile carries every one of these labels with exactly this
+   * value, such as `team` and `search`: see UserProfileService. The labels count as
+   * they are now, not as they were when the charge was recorded. Pages that are read
+   * after a change of labels follow the new ones, and WatchCharges asks when it reads
+   * an event. A charge without a user profile there does not match. At most 16.
+   */
+  userProfileLabels: Map<string, string>;
 }
 
 export interface ChargeFilter_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+export interface ChargeFilter_UserProfileLabelsEntry {
   key: string;
   value: string;
 }
@@ -1362,6 +1375,7 @@ function createBaseChargeFilter(): ChargeFilter {
     startTime: undefined,
     endTime: undefined,
     importId: "",
+    userProfileLabels: new Map(),
   };
 }
 
@@ -1397,6 +1411,9 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
     if (message.importId !== "") {
       writer.uint32(82).string(message.importId);
     }
+    message.userProfileLabels.forEach((value, key) => {
+      ChargeFilter_UserProfileLabelsEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
+    });
     return writer;
   },
 
@@ -1496,6 +1513,17 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
             message.importId = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            const entry11 = ChargeFilter_UserProfileLabelsEntry.decode(reader, reader.uint32());
+            if (entry11.value !== undefined) {
+              message.userProfileLabels.set(entry11.key, entry11.value);
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1552,6 +1580,23 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
         : isSet(object.import_id)
         ? globalThis.String(object.import_id)
         : "",
+      userProfileLabels: isObject(object.userProfileLabels)
+        ? (globalThis.Object.entries(object.userProfileLabels) as [string, any][]).reduce(
+          (acc: Map<string, string>, [key, value]: [string, any]) => {
+            acc.set(key, globalThis.String(value));
+            return acc;
+          },
+          new Map(),
+        )
+        : isObject(object.user_profile_labels)
+        ? (globalThis.Object.entries(object.user_profile_labels) as [string, any][]).reduce(
+          (acc: Map<string, string>, [key, value]: [string, any]) => {
+            acc.set(key, globalThis.String(value));
+            return acc;
+          },
+          new Map(),
+        )
+        : new Map(),
     };
   },
 
@@ -1590,6 +1635,12 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
     if (message.importId !== "") {
       obj.importId = message.importId;
     }
+    if (message.userProfileLabels?.size) {
+      obj.userProfileLabels = {};
+      message.userProfileLabels.forEach((v, k) => {
+        obj.userProfileLabels[k] = v;
+      });
+    }
     return obj;
   },
 
@@ -1620,6 +1671,15 @@ export const ChargeFilter: MessageFns<ChargeFilter> = {
       ? Timestamp.fromPartial(object.endTime)
       : undefined;
     message.importId = object.importId ?? "";
+    message.userProfileLabels = (() => {
+      const m = new Map();
+      (object.userProfileLabels as Map<string, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
     return message;
   },
 };
@@ -1703,6 +1763,95 @@ export const ChargeFilter_LabelsEntry: MessageFns<ChargeFilter_LabelsEntry> = {
   },
   fromPartial<I extends Exact<DeepPartial<ChargeFilter_LabelsEntry>, I>>(object: I): ChargeFilter_LabelsEntry {
     const message = createBaseChargeFilter_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseChargeFilter_UserProfileLabelsEntry(): ChargeFilter_UserProfileLabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const ChargeFilter_UserProfileLabelsEntry: MessageFns<ChargeFilter_UserProfileLabelsEntry> = {
+  encode(message: ChargeFilter_UserProfileLabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChargeFilter_UserProfileLabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChargeFilter_UserProfileLabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChargeFilter_UserProfileLabelsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: ChargeFilter_UserProfileLabelsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ChargeFilter_UserProfileLabelsEntry>, I>>(
+    base?: I,
+  ): ChargeFilter_UserProfileLabelsEntry {
+    return ChargeFilter_UserProfileLabelsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChargeFilter_UserProfileLabelsEntry>, I>>(
+    object: I,
+  ): ChargeFilter_UserProfileLabelsEntry {
+    const message = createBaseChargeFilter_UserProfileLabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
@@ -3824,8 +3973,9 @@ export const ChargeServiceService = {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
-   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of this
+   * user profile), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge: {
     path: "/charge.v1.ChargeService/CreateCharge" as const,
@@ -4025,7 +4175,9 @@ export const ChargeServiceService = {
    * replacement is priced with the version that priced the original. Otherwise,
    * and if the original is UNPRICED, it is priced like a new charge.
    *
-   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED).
+   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED;
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of the
+   * user profile of the replacement).
    */
   amendCharge: {
     path: "/charge.v1.ChargeService/AmendCharge" as const,
@@ -4115,8 +4267,9 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
-   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of this
+   * user profile), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge: handleUnaryCall<CreateChargeRequest, CreateChargeResponse>;
   /**
@@ -4246,7 +4399,9 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * replacement is priced with the version that priced the original. Otherwise,
    * and if the original is UNPRICED, it is priced like a new charge.
    *
-   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED).
+   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED;
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of the
+   * user profile of the replacement).
    */
   amendCharge: handleUnaryCall<AmendChargeRequest, AmendChargeResponse>;
   /**
@@ -4300,8 +4455,9 @@ export interface ChargeServiceClient extends Client {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
-   * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of this
+   * user profile), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge(
     request: CreateChargeRequest,
@@ -4522,7 +4678,9 @@ export interface ChargeServiceClient extends Client {
    * replacement is priced with the version that priced the original. Otherwise,
    * and if the original is UNPRICED, it is priced like a new charge.
    *
-   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED).
+   * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED;
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of the
+   * user profile of the replacement).
    */
   amendCharge(
     request: AmendChargeRequest,

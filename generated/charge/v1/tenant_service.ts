@@ -29,7 +29,9 @@ export const protobufFileName = "charge/v1/tenant_service.proto";
 
 /**
  * What happens with a charge of a user profile that UserProfileService does not know,
- * or that is disabled.
+ * or that is disabled. Replacements of AmendCharge count as charges. A change of the
+ * setting reaches every process within 5 seconds; whether a user profile is there, and
+ * enabled, is looked up for each charge when it is written.
  */
 export const UnknownUserProfiles = {
   /** UNKNOWN_USER_PROFILES_UNSPECIFIED - The same as UNKNOWN_USER_PROFILES_ACCEPT. */
@@ -38,10 +40,14 @@ export const UnknownUserProfiles = {
   UNKNOWN_USER_PROFILES_ACCEPT: 1,
   /**
    * UNKNOWN_USER_PROFILES_CREATE - The charge is recorded. A user profile that is unknown is created with its id and
-   * nothing else.
+   * nothing else, in the same transaction. One that is disabled stays so.
    */
   UNKNOWN_USER_PROFILES_CREATE: 2,
-  /** UNKNOWN_USER_PROFILES_REFUSE - The charge is refused (USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED). */
+  /**
+   * UNKNOWN_USER_PROFILES_REFUSE - The charge is refused, alone: FAILED_PRECONDITION (USER_PROFILE_NOT_FOUND,
+   * USER_PROFILE_DISABLED). A request that was recorded before is still answered with
+   * its charge.
+   */
   UNKNOWN_USER_PROFILES_REFUSE: 3,
   UNRECOGNIZED: -1,
 } as const;

@@ -727,7 +727,16 @@ export interface UsageQuery {
    * back it lies, the longer an answer takes, because what came after it is
    * subtracted.
    */
-  asOfSequence?: bigint | undefined;
+  asOfSequence?:
+    | bigint
+    | undefined;
+  /**
+   * Also one row for each combination of the values of these labels of user profiles,
+   * such as `team`, as they are now. Charges whose user profile does not have the
+   * label, or is unknown to UserProfileService, count under the empty value. At most 4
+   * keys, each at most once.
+   */
+  groupByUserProfileLabels: string[];
 }
 
 /** A question, and which page of its answer. */
@@ -847,9 +856,19 @@ export interface UsageGroup {
    * stands for charges without the label.
    */
   labels: Map<string, string>;
+  /**
+   * Values of the labels of user profiles that the question groups by. A key whose
+   * value is empty stands for charges whose user profile does not have the label.
+   */
+  userProfileLabels: Map<string, string>;
 }
 
 export interface UsageGroup_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+export interface UsageGroup_UserProfileLabelsEntry {
   key: string;
   value: string;
 }
@@ -1003,6 +1022,7 @@ function createBaseUsageQuery(): UsageQuery {
     currencyCode: "",
     fill: false,
     asOfSequence: undefined,
+    groupByUserProfileLabels: [],
   };
 }
 
@@ -1041,6 +1061,9 @@ export const UsageQuery: MessageFns<UsageQuery> = {
         throw new globalThis.Error("value provided for field message.asOfSequence of type int64 too large");
       }
       writer.uint32(72).int64(message.asOfSequence);
+    }
+    for (const v of message.groupByUserProfileLabels) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -1140,6 +1163,14 @@ export const UsageQuery: MessageFns<UsageQuery> = {
             message.asOfSequence = reader.int64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.groupByUserProfileLabels.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1187,6 +1218,11 @@ export const UsageQuery: MessageFns<UsageQuery> = {
         : isSet(object.as_of_sequence)
         ? BigInt(object.as_of_sequence)
         : undefined,
+      groupByUserProfileLabels: globalThis.Array.isArray(object?.groupByUserProfileLabels)
+        ? object.groupByUserProfileLabels.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.group_by_user_profile_labels)
+        ? object.group_by_user_profile_labels.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1219,6 +1255,9 @@ export const UsageQuery: MessageFns<UsageQuery> = {
     if (message.asOfSequence !== undefined) {
       obj.asOfSequence = message.asOfSequence.toString();
     }
+    if (message.groupByUserProfileLabels?.length) {
+      obj.groupByUserProfileLabels = message.groupByUserProfileLabels;
+    }
     return obj;
   },
 
@@ -1240,6 +1279,7 @@ export const UsageQuery: MessageFns<UsageQuery> = {
     message.asOfSequence = (object.asOfSequence !== undefined && object.asOfSequence !== null)
       ? BigInt(object.asOfSequence)
       : undefined;
+    message.groupByUserProfileLabels = object.groupByUserProfileLabels?.map((e) => e) || [];
     return message;
   },
 };
@@ -1970,6 +2010,7 @@ function createBaseUsageGroup(): UsageGroup {
     region: "",
     callOutcome: 0,
     labels: new Map(),
+    userProfileLabels: new Map(),
   };
 }
 
@@ -2007,6 +2048,9 @@ export const UsageGroup: MessageFns<UsageGroup> = {
     }
     message.labels.forEach((value, key) => {
       UsageGroup_LabelsEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
+    });
+    message.userProfileLabels.forEach((value, key) => {
+      UsageGroup_UserProfileLabelsEntry.encode({ key: key as any, value }, writer.uint32(98).fork()).join();
     });
     return writer;
   },
@@ -2115,6 +2159,17 @@ export const UsageGroup: MessageFns<UsageGroup> = {
             }
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            const entry12 = UsageGroup_UserProfileLabelsEntry.decode(reader, reader.uint32());
+            if (entry12.value !== undefined) {
+              message.userProfileLabels.set(entry12.key, entry12.value);
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2172,6 +2227,23 @@ export const UsageGroup: MessageFns<UsageGroup> = {
           new Map(),
         )
         : new Map(),
+      userProfileLabels: isObject(object.userProfileLabels)
+        ? (globalThis.Object.entries(object.userProfileLabels) as [string, any][]).reduce(
+          (acc: Map<string, string>, [key, value]: [string, any]) => {
+            acc.set(key, globalThis.String(value));
+            return acc;
+          },
+          new Map(),
+        )
+        : isObject(object.user_profile_labels)
+        ? (globalThis.Object.entries(object.user_profile_labels) as [string, any][]).reduce(
+          (acc: Map<string, string>, [key, value]: [string, any]) => {
+            acc.set(key, globalThis.String(value));
+            return acc;
+          },
+          new Map(),
+        )
+        : new Map(),
     };
   },
 
@@ -2213,6 +2285,12 @@ export const UsageGroup: MessageFns<UsageGroup> = {
         obj.labels[k] = v;
       });
     }
+    if (message.userProfileLabels?.size) {
+      obj.userProfileLabels = {};
+      message.userProfileLabels.forEach((v, k) => {
+        obj.userProfileLabels[k] = v;
+      });
+    }
     return obj;
   },
 
@@ -2234,6 +2312,15 @@ export const UsageGroup: MessageFns<UsageGroup> = {
     message.labels = (() => {
       const m = new Map();
       (object.labels as Map<string, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
+    message.userProfileLabels = (() => {
+      const m = new Map();
+      (object.userProfileLabels as Map<string, string> ?? new Map()).forEach((value, key) => {
         if (value !== undefined) {
           m.set(key, globalThis.String(value));
         }
@@ -2323,6 +2410,95 @@ export const UsageGroup_LabelsEntry: MessageFns<UsageGroup_LabelsEntry> = {
   },
   fromPartial<I extends Exact<DeepPartial<UsageGroup_LabelsEntry>, I>>(object: I): UsageGroup_LabelsEntry {
     const message = createBaseUsageGroup_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseUsageGroup_UserProfileLabelsEntry(): UsageGroup_UserProfileLabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const UsageGroup_UserProfileLabelsEntry: MessageFns<UsageGroup_UserProfileLabelsEntry> = {
+  encode(message: UsageGroup_UserProfileLabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UsageGroup_UserProfileLabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsageGroup_UserProfileLabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UsageGroup_UserProfileLabelsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: UsageGroup_UserProfileLabelsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UsageGroup_UserProfileLabelsEntry>, I>>(
+    base?: I,
+  ): UsageGroup_UserProfileLabelsEntry {
+    return UsageGroup_UserProfileLabelsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UsageGroup_UserProfileLabelsEntry>, I>>(
+    object: I,
+  ): UsageGroup_UserProfileLabelsEntry {
+    const message = createBaseUsageGroup_UserProfileLabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
@@ -3434,6 +3610,12 @@ export const FindingCount: MessageFns<FindingCount> = {
  * SEQUENCE_ARCHIVED or CHARGE_ARCHIVED. Charges that were voided or amended do not
  * count.
  *
+ * The labels of user profiles are not part of the journal. A question that names them
+ * (`filter.user_profile_labels`, `group_by_user_profile_labels`) is answered with the
+ * labels of this moment, whatever `as_of_sequence` says: whoever moves a person to
+ * another team moves all of their usage, also that of the past. Put a label on the
+ * charges themselves to keep what was true when they were recorded.
+ *
  * A charge belongs to the window of its `usage_time`, however late it was recorded.
  *
  * Every method may also end with the errors that ChargeService lists for all of its
@@ -3447,8 +3629,8 @@ export const UsageServiceService = {
    * All pages of one question are as of one sequence: the token carries it.
    *
    * What an answer costs depends on the question (docs/usage.md). Sums that are kept
-   * up to date answer questions by user profile, provider, model, type, tier, region
-   * and outcome. Questions by session, reference, import or label, and the parts of
+   * up to date answer questions by user profile and its labels, provider, model, type,
+   * tier, region and outcome. Questions by session, reference, import or label, and the parts of
    * a time range that no kept sum covers, read charges: at most 1,000,000 of them. An
    * answer as of an earlier sequence also reads every event after it.
    *
@@ -3518,8 +3700,8 @@ export interface UsageServiceServer extends UntypedServiceImplementation {
    * All pages of one question are as of one sequence: the token carries it.
    *
    * What an answer costs depends on the question (docs/usage.md). Sums that are kept
-   * up to date answer questions by user profile, provider, model, type, tier, region
-   * and outcome. Questions by session, reference, import or label, and the parts of
+   * up to date answer questions by user profile and its labels, provider, model, type,
+   * tier, region and outcome. Questions by session, reference, import or label, and the parts of
    * a time range that no kept sum covers, read charges: at most 1,000,000 of them. An
    * answer as of an earlier sequence also reads every event after it.
    *
@@ -3565,8 +3747,8 @@ export interface UsageServiceClient extends Client {
    * All pages of one question are as of one sequence: the token carries it.
    *
    * What an answer costs depends on the question (docs/usage.md). Sums that are kept
-   * up to date answer questions by user profile, provider, model, type, tier, region
-   * and outcome. Questions by session, reference, import or label, and the parts of
+   * up to date answer questions by user profile and its labels, provider, model, type,
+   * tier, region and outcome. Questions by session, reference, import or label, and the parts of
    * a time range that no kept sum covers, read charges: at most 1,000,000 of them. An
    * answer as of an earlier sequence also reads every event after it.
    *

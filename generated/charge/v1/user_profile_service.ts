@@ -35,7 +35,8 @@ export interface UserProfile {
   email: string;
   /**
    * Names and values of your own, such as `team` and `cost_center`. Charges and usage
-   * can be asked for by them. At most 16.
+   * can be asked for by them: by their values at the moment of the question. At most
+   * 16.
    */
   labels: Map<string, string>;
   /** The ids in other systems, by the name of the system. At most 16. */
@@ -93,8 +94,9 @@ export interface UpdateUserProfileRequest {
     | UserProfile
     | undefined;
   /**
-   * Which fields to set: `display_name`, `email`, `labels`, `external_ids`. Absent: all
-   * of them that are set in `user_profile`.
+   * Which fields to set: `display_name`, `email`, `labels`, `external_ids`. A field that
+   * is named and empty in `user_profile` is emptied, and `labels` and `external_ids`
+   * are replaced as a whole. Absent: all of them that are set in `user_profile`.
    */
   updateMask: string[] | undefined;
 }
@@ -109,7 +111,10 @@ export interface UpdateUserProfileResponse {
 export interface ListUserProfilesRequest {
   /** How many to return at most. 0 means 100; more than 1000 means 1000 (AIP-158). */
   pageSize: number;
-  /** `next_page_token` of the previous page; empty: the first page. */
+  /**
+   * `next_page_token` of the previous page; empty: the first page. It is bound to
+   * `labels`; `page_size` may change.
+   */
   pageToken: string;
   /** Those that carry every one of these labels with exactly this value. At most 16. */
   labels: Map<string, string>;
@@ -1843,7 +1848,8 @@ export const EraseUserProfileResponse: MessageFns<EraseUserProfileResponse> = {
 export type UserProfileServiceService = typeof UserProfileServiceService;
 export const UserProfileServiceService = {
   /**
-   * Creates a user profile.
+   * Creates a user profile. A repeat of the call changes nothing and ends with
+   * USER_PROFILE_ALREADY_EXISTS.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), ALREADY_EXISTS
    * (USER_PROFILE_ALREADY_EXISTS).
@@ -1860,7 +1866,8 @@ export const UserProfileServiceService = {
     responseDeserialize: (value: Buffer): CreateUserProfileResponse => CreateUserProfileResponse.decode(value),
   },
   /**
-   * Returns a user profile.
+   * Returns a user profile. For a credential that is for one user profile, there is no
+   * other one.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
@@ -1877,7 +1884,7 @@ export const UserProfileServiceService = {
     responseDeserialize: (value: Buffer): GetUserProfileResponse => GetUserProfileResponse.decode(value),
   },
   /**
-   * Changes a user profile.
+   * Changes a user profile. Repeating the call changes nothing more.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
@@ -1894,7 +1901,9 @@ export const UserProfileServiceService = {
     responseDeserialize: (value: Buffer): UpdateUserProfileResponse => UpdateUserProfileResponse.decode(value),
   },
   /**
-   * Lists user profiles by id.
+   * Lists user profiles by id, in the order of the bytes of their UTF-8. A page may
+   * hold fewer than asked for, or none, even if more follow: it ends after 20,000 user
+   * profiles that it looked at. Only an empty `next_page_token` is the end.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE).
@@ -1911,8 +1920,11 @@ export const UserProfileServiceService = {
     responseDeserialize: (value: Buffer): ListUserProfilesResponse => ListUserProfilesResponse.decode(value),
   },
   /**
-   * Disables a user profile: new charges are treated as those of an unknown one. What
-   * was recorded stays. Disabling it again changes nothing.
+   * Disables a user profile. What that means for new charges is up to the setting
+   * `unknown_user_profiles` of the tenant: only UNKNOWN_USER_PROFILES_REFUSE refuses
+   * them, on every process, from the moment on at which this call returns. A charge
+   * that is being written meanwhile may still be recorded. What was recorded stays.
+   * Disabling it again changes nothing.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
@@ -1976,36 +1988,43 @@ export const UserProfileServiceService = {
 
 export interface UserProfileServiceServer extends UntypedServiceImplementation {
   /**
-   * Creates a user profile.
+   * Creates a user profile. A repeat of the call changes nothing and ends with
+   * USER_PROFILE_ALREADY_EXISTS.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), ALREADY_EXISTS
    * (USER_PROFILE_ALREADY_EXISTS).
    */
   createUserProfile: handleUnaryCall<CreateUserProfileRequest, CreateUserProfileResponse>;
   /**
-   * Returns a user profile.
+   * Returns a user profile. For a credential that is for one user profile, there is no
+   * other one.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
    */
   getUserProfile: handleUnaryCall<GetUserProfileRequest, GetUserProfileResponse>;
   /**
-   * Changes a user profile.
+   * Changes a user profile. Repeating the call changes nothing more.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
    */
   updateUserProfile: handleUnaryCall<UpdateUserProfileRequest, UpdateUserProfileResponse>;
   /**
-   * Lists user profiles by id.
+   * Lists user profiles by id, in the order of the bytes of their UTF-8. A page may
+   * hold fewer than asked for, or none, even if more follow: it ends after 20,000 user
+   * profiles that it looked at. Only an empty `next_page_token` is the end.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE).
    */
   listUserProfiles: handleUnaryCall<ListUserProfilesRequest, ListUserProfilesResponse>;
   /**
-   * Disables a user profile: new charges are treated as those of an unknown one. What
-   * was recorded stays. Disabling it again changes nothing.
+   * Disables a user profile. What that means for new charges is up to the setting
+   * `unknown_user_profiles` of the tenant: only UNKNOWN_USER_PROFILES_REFUSE refuses
+   * them, on every process, from the moment on at which this call returns. A charge
+   * that is being written meanwhile may still be recorded. What was recorded stays.
+   * Disabling it again changes nothing.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
@@ -2039,7 +2058,8 @@ export interface UserProfileServiceServer extends UntypedServiceImplementation {
 
 export interface UserProfileServiceClient extends Client {
   /**
-   * Creates a user profile.
+   * Creates a user profile. A repeat of the call changes nothing and ends with
+   * USER_PROFILE_ALREADY_EXISTS.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), ALREADY_EXISTS
    * (USER_PROFILE_ALREADY_EXISTS).
@@ -2060,7 +2080,8 @@ export interface UserProfileServiceClient extends Client {
     callback: (error: ServiceError | null, response: CreateUserProfileResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Returns a user profile.
+   * Returns a user profile. For a credential that is for one user profile, there is no
+   * other one.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
@@ -2081,7 +2102,7 @@ export interface UserProfileServiceClient extends Client {
     callback: (error: ServiceError | null, response: GetUserProfileResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Changes a user profile.
+   * Changes a user profile. Repeating the call changes nothing more.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
@@ -2102,7 +2123,9 @@ export interface UserProfileServiceClient extends Client {
     callback: (error: ServiceError | null, response: UpdateUserProfileResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lists user profiles by id.
+   * Lists user profiles by id, in the order of the bytes of their UTF-8. A page may
+   * hold fewer than asked for, or none, even if more follow: it ends after 20,000 user
+   * profiles that it looked at. Only an empty `next_page_token` is the end.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE).
@@ -2123,8 +2146,11 @@ export interface UserProfileServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListUserProfilesResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Disables a user profile: new charges are treated as those of an unknown one. What
-   * was recorded stays. Disabling it again changes nothing.
+   * Disables a user profile. What that means for new charges is up to the setting
+   * `unknown_user_profiles` of the tenant: only UNKNOWN_USER_PROFILES_REFUSE refuses
+   * them, on every process, from the moment on at which this call returns. A charge
+   * that is being written meanwhile may still be recorded. What was recorded stays.
+   * Disabling it again changes nothing.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).

@@ -11,7 +11,7 @@ import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
-import { recordedAndArchived } from '../errors.ts';
+import { recordedAndArchived, userProfileRefused } from '../errors.ts';
 import type { ChargeRecorder } from '../ports.ts';
 import { conflictFor } from './own-charges.ts';
 
@@ -58,5 +58,6 @@ function toProtoCreateChargeResponse(
   if (result === undefined) throw new TypeError('the recorder gave no result');
   if (result.outcome === 'conflict') throw new ServiceError(conflictFor(principal, result));
   if (result.outcome === 'archived') throw new ServiceError(recordedAndArchived(result.chargeId));
+  if (result.outcome === 'refused') throw new ServiceError(userProfileRefused(result));
   return { charge: toProtoCharge(result.charge), replayed: result.outcome === 'replayed' };
 }

@@ -12,7 +12,7 @@ import { toProtoStatus } from '../../grpc/status.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
-import { recordedAndArchived } from '../errors.ts';
+import { recordedAndArchived, userProfileRefused } from '../errors.ts';
 import { conflictFor } from './own-charges.ts';
 
 /** An item that was read: rejected already, or to be recorded. */
@@ -70,6 +70,7 @@ export function toProtoResults(
 function toProtoChargeResult(principal: Principal, result: RecordResult): ChargeResult {
   if (result.outcome === 'conflict') return toProtoRejection(conflictFor(principal, result));
   if (result.outcome === 'archived') return toProtoRejection(recordedAndArchived(result.chargeId));
+  if (result.outcome === 'refused') return toProtoRejection(userProfileRefused(result));
   return {
     outcome: result.outcome === 'created' ? Outcome.OUTCOME_CREATED : Outcome.OUTCOME_REPLAYED,
     charge: toProtoCharge(result.charge),

@@ -44,7 +44,7 @@ export function decodePageToken(scope: PageScope, text: string): ListPosition {
 }
 
 function identityOf({ tenant, filter, options }: PageScope): unknown {
-  const { startTimeMicros, endTimeMicros, labels } = filter;
+  const { startTimeMicros, endTimeMicros, labels, userProfileLabels } = filter;
   return [
     tenant,
     options,
@@ -55,8 +55,13 @@ function identityOf({ tenant, filter, options }: PageScope): unknown {
     filter.model ?? '',
     filter.reference ?? '',
     filter.importId ?? '',
-    [...(labels ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)),
+    sorted(labels),
+    sorted(userProfileLabels),
     startTimeMicros?.toString() ?? '',
     endTimeMicros?.toString() ?? '',
   ];
+}
+
+function sorted(labels: ReadonlyMap<string, string> = new Map()): unknown {
+  return [...labels].sort(([a], [b]) => (a < b ? -1 : 1));
 }

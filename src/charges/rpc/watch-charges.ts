@@ -12,7 +12,7 @@ import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeFilter } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
-import { eventMatches } from '../charge-filter.ts';
+import { eventMatches, userProfilesOf } from '../charge-filter.ts';
 import { fromProtoChargeFilter } from '../convert.ts';
 import { sequenceArchived, sequenceOutOfRange } from '../errors.ts';
 import type { JournalReader } from '../ports.ts';
@@ -57,9 +57,12 @@ async function watch(
     stream.sendHeaders();
     let limit = WATCH_READ_MIN;
     while (!stream.over) {
-      const entries = await readWithRetries(stream, after, limit, journal);
+      const entries = await withRetries(stream, () => journal.read(stream.tenant, after, limit));
+      const userProfiles = await labelledUserProfiles(stream, entries, filter, journal);
       const journalEnded = entries.length < limit;
-      const { last, count, dropped } = await deliver(stream, entries, filter);
+      const { last, count, dropped } = await deliver(stream, entries, (event) =>
+        eventMatches(filter, event, userProfiles),
+      );
       after = last ?? after;
       // Slowly, because events that did not fit are read twice.
       limit = dropped ? count : Math.min(limit + (limit >> 2) + 1, WATCH_READ_MAX);
@@ -100,14 +103,18 @@ interface Delivered {
  * Sends the events of a page that match the filter, in order, and removes them from the page. While the caller
  * does not keep up, possibly for hours, no more than {@link KEPT_BYTES_MAX} of the page is kept.
  */
-async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeFilter): Promise<Delivered> {
+async function deliver(
+  stream: WatchStream,
+  page: ChargeEvent[],
+  matches: (event: ChargeEvent) => boolean,
+): Promise<Delivered> {
   let last: bigint | undefined;
   let count = 0;
   let dropped = false;
   for (let entry = page.shift(); entry !== undefined && !stream.over; entry = page.shift()) {
     last = entry.sequence;
     count++;
-    if (!eventMatches(filter, entry)) continue;
+    if (!matches(entry)) continue;
     if (!stream.write({ event: toProtoEventFor(stream.principal, entry) })) {
       dropped = dropBeyond(page, KEPT_BYTES_MAX) || dropped;
       await stream.untilWritable();
@@ -125,14 +132,23 @@ function dropBeyond(page: ChargeEvent[], bytesMax: number): boolean {
   return true;
 }
 
-/** A short outage must not end every watch: a few more attempts, with growing pauses. */
-function readWithRetries(
+/** The user profiles of the events that carry the labels of the filter; undefined: it names none. */
+async function labelledUserProfiles(
   stream: WatchStream,
-  after: bigint,
-  limit: number,
+  events: readonly ChargeEvent[],
+  { userProfileLabels }: ChargeFilter,
   journal: JournalReader,
-): Promise<ChargeEvent[]> {
-  return pRetry(() => journal.read(stream.tenant, after, limit), {
+): Promise<ReadonlySet<string> | undefined> {
+  if (userProfileLabels === undefined || events.length === 0) return undefined;
+  const userProfiles = userProfilesOf(events);
+  return withRetries(stream, () =>
+    journal.labelledUserProfiles(stream.tenant, userProfiles, userProfileLabels),
+  );
+}
+
+/** A short outage must not end every watch: a few more attempts, with growing pauses. */
+function withRetries<T>(stream: WatchStream, read: () => Promise<T>): Promise<T> {
+  return pRetry(read, {
     retries: RETRIES_MAX,
     minTimeout: RETRY_DELAY_MIN_MS,
     signal: stream.signal,

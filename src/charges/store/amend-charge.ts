@@ -4,11 +4,12 @@ import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { type InsertEvents, JOURNAL_KIND } from '../../journal/index.ts';
 import type { Cost, PriceBook, Prices } from '../../prices/index.ts';
+import { createIfMissing, findFault, UNKNOWN_USER_PROFILES } from '../../tenants/index.ts';
 import type { AmendRequest } from '../charge.ts';
 import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
 import type { ChargeRow } from '../entity.ts';
-import { recordedAndArchived } from '../errors.ts';
+import { recordedAndArchived, userProfileRefused } from '../errors.ts';
 import type { CorrectedCharge } from '../ports.ts';
 import { findArchivedCharge } from './archived-charges.ts';
 import { newCharge } from './charge-row.ts';
@@ -42,6 +43,7 @@ export async function amendCharge(
   { client, em }: Transaction,
   insert: AmendmentStatements,
   prices: Prices,
+  unknownUserProfiles: number,
   tenant: string,
   { id, replacementId, request }: NewAmendment,
 ): Promise<Outcome<CorrectedCharge>> {
@@ -63,11 +65,21 @@ export async function amendCharge(
 
   const original = decision.charge;
   const replacement = newReplacement(original, request, replacementId);
+  const { userProfile } = replacement;
+  const fault =
+    unknownUserProfiles === UNKNOWN_USER_PROFILES.refuse
+      ? await findFault(em, tenant, userProfile)
+      : undefined;
+  if (fault !== undefined) {
+    return { results: [new ServiceError(userProfileRefused({ userProfile, fault }))], events: [] };
+  }
   const book = await prices.within(em, tenant);
   Object.assign(replacement, costOf(book, original, replacement));
   const amendment = newCorrection(id, request, decision, replacementId);
   await insert.replacement.run(client, tenant, replacement);
   await insert.corrections.run(client, tenant, JOURNAL_KIND.amended, [amendment]);
+  // After the row of `journal_head` is locked: see CREATE_MISSING_PROFILES.
+  if (unknownUserProfiles === UNKNOWN_USER_PROFILES.create) await createIfMissing(em, tenant, userProfile);
   const result = {
     charge: corrected(original, amendment),
     correction: amendment,

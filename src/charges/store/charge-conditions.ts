@@ -3,6 +3,7 @@
  * PostgreSQL would choose between two indexes by estimates, and a wrong one reads millions of rows for a page.
  */
 
+import { jsonOfMap } from '../../database/types/json-map.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { ChargeFilter, ListPosition } from '../charge.ts';
 import { timeOfChargeId } from '../charge-id.ts';
@@ -86,13 +87,17 @@ export function indexRangeOf(
     end,
     before: (place) => compare(newestFirst ? '>' : '<', place),
     afterPlace: after === undefined ? [] : [afterPlace(after, newestFirst)],
-    others: [...further, ...equalities(filter, NOT_INDEXED), ...labelsOf(filter)],
+    others: [...further, ...comparisonsOf(filter)],
   };
 }
 
 /** What a filter asks of each row, but for its times. */
 export function valuesOf(filter: ChargeFilter): Condition[] {
-  return [...equalities(filter, INDEXED), ...equalities(filter, NOT_INDEXED), ...labelsOf(filter)];
+  return [...equalities(filter, INDEXED), ...comparisonsOf(filter)];
+}
+
+function comparisonsOf(filter: ChargeFilter): Condition[] {
+  return [...equalities(filter, NOT_INDEXED), ...labelsOf(filter), ...userProfileLabelsOf(filter)];
 }
 
 function equalities(
@@ -107,7 +112,15 @@ function equalities(
 
 function labelsOf({ labels }: ChargeFilter): Condition[] {
   if (labels === undefined || labels.size === 0) return [];
-  return [{ sql: 'labels @> ?::jsonb', values: [JSON.stringify(Object.fromEntries(labels))] }];
+  return [{ sql: 'labels @> ?::jsonb', values: [jsonOfMap(labels)] }];
+}
+
+/** OFFSET 0 makes it a look-up for each row: as a join, it could change their order. */
+function userProfileLabelsOf({ userProfileLabels }: ChargeFilter): Condition[] {
+  if (userProfileLabels === undefined || userProfileLabels.size === 0) return [];
+  const sql = `EXISTS (SELECT FROM user_profile AS profile WHERE profile.tenant = charge.tenant
+    AND profile.id = charge.user_profile AND profile.labels @> ?::jsonb OFFSET 0)`;
+  return [{ sql, values: [jsonOfMap(userProfileLabels)] }];
 }
 
 /**

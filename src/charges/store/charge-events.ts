@@ -11,6 +11,7 @@ import {
   lastSequence,
   readJournal,
 } from '../../journal/index.ts';
+import { labelledUserProfiles } from '../../tenants/index.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
 import type { ChargeRow } from '../entity.ts';
@@ -140,6 +141,14 @@ export class ChargeEventReader implements JournalReader {
 
   read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]> {
     return this.#reads.use(tenant, (em) => readChargeEvents(em, tenant, afterSequence, limit));
+  }
+
+  labelledUserProfiles(
+    tenant: string,
+    userProfiles: ReadonlySet<string>,
+    labels: ReadonlyMap<string, string>,
+  ): Promise<ReadonlySet<string>> {
+    return this.#reads.use(tenant, (em) => labelledUserProfiles(em, tenant, userProfiles, labels));
   }
 
   waitForMore(tenant: string, afterSequence: bigint, signal: AbortSignal): Promise<void> {

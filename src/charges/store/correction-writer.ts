@@ -9,6 +9,7 @@ import { inTransaction, type Transaction } from '../../database/transaction.ts';
 import { overloaded, ServiceError } from '../../errors/failure.ts';
 import { InsertEvents, lockTenant } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
+import type { UnknownUserProfilesOf } from '../../tenants/index.ts';
 import type { AmendRequest, ArchivedCharges, ClosedPeriod, VoidRequest } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import { newChargeId } from '../charge-id.ts';
@@ -24,7 +25,10 @@ import { TenantQueue, type TenantQueueOptions, type Waiting } from './tenant-que
 import { type NewVoid, voidCharges } from './void-charges.ts';
 
 /** Bounds of the path. A group is the voids in one transaction, or one other request. */
-export type CorrectionWriterOptions = RetryOptions & TenantQueueOptions;
+export interface CorrectionWriterOptions extends RetryOptions, TenantQueueOptions {
+  /** What happens with replacements of unknown and disabled user profiles. */
+  readonly unknownUserProfilesOf: UnknownUserProfilesOf;
+}
 
 /** What the path tells the outside. */
 export interface CorrectionWriterEvents {
@@ -152,11 +156,20 @@ export class CorrectionWriter implements ChargeCorrector {
     );
   }
 
+  async #amend(
+    transaction: Transaction,
+    tenant: string,
+    work: NewAmendment,
+  ): Promise<Outcome<CorrectedCharge>> {
+    const unknownUserProfiles = await this.#options.unknownUserProfilesOf(tenant);
+    return amendCharge(transaction, this.#insert, this.#prices, unknownUserProfiles, tenant, work);
+  }
+
   #run(transaction: Transaction, tenant: string, works: readonly Work[]): Promise<Outcome<Result>> {
     const [first] = works;
     switch (first?.kind) {
       case 'amend':
-        return amendCharge(transaction, this.#insert, this.#prices, tenant, first);
+        return this.#amend(transaction, tenant, first);
       case 'close':
         return closePeriod(transaction, tenant, first.endTimeMicros);
       case 'archive':

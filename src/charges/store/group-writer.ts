@@ -10,6 +10,7 @@ import { classifySqlError } from '../../database/sql-errors.ts';
 import { overloaded, ServiceError } from '../../errors/failure.ts';
 import { isHeadMismatch } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
+import type { UnknownUserProfilesOf } from '../../tenants/index.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { ChargeRow } from '../entity.ts';
@@ -26,6 +27,8 @@ export interface GroupWriterOptions extends RetryOptions, TenantQueueOptions {
    * being written.
    */
   readonly writers: number;
+  /** What happens with charges of unknown and disabled user profiles. Asked for each group. */
+  readonly unknownUserProfilesOf: UnknownUserProfilesOf;
 }
 
 /** What the write path tells the outside. */
@@ -202,8 +205,11 @@ export class GroupWriter implements ChargeRecorder {
     mayBeStored: () => void,
   ): Promise<GroupOutcome> {
     const prices = this.#prices;
-    const write = (mode: InsertMode) =>
-      writeGroup(this.#database, this.#insert, tenant, charges, { mode, prices, locked }, mayBeStored);
+    const unknownUserProfiles = await this.#options.unknownUserProfilesOf(tenant);
+    const write = (mode: InsertMode) => {
+      const options = { mode, prices, locked, unknownUserProfiles };
+      return writeGroup(this.#database, this.#insert, tenant, charges, options, mayBeStored);
+    };
     if (this.#conflictBackoff === 0) {
       try {
         return await write('expectNew');

@@ -12,6 +12,13 @@ import { sqlState } from '../../database/sql-errors.ts';
 import { queryForTenant } from '../../database/query-for-tenant.ts';
 import { setTenant } from '../../database/tenant.ts';
 import { appendToJournal } from '../../journal/index.ts';
+import {
+  CREATE_MISSING_PROFILES,
+  isEnabled,
+  profilesOf,
+  UNKNOWN_USER_PROFILES,
+  type UserProfileFault,
+} from '../../tenants/index.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 
 /**
@@ -26,40 +33,57 @@ export interface InsertOptions {
   readonly mode: InsertMode;
   /** The tenant's last price version that the charges were priced with. */
   readonly priceVersion: number;
+  /** One of `UNKNOWN_USER_PROFILES`; 0: accept. */
+  readonly unknownUserProfiles?: number;
 }
 
 /** What a write did. */
 export interface InsertOutcome {
   /** Ids of the charges that were inserted; undefined: all of them. */
   readonly insertedIds: ReadonlySet<string> | undefined;
+  /** Undefined: no charge was refused because of its user profile. */
+  readonly userProfiles: UserProfiles | undefined;
   /** The number of the last entry in the tenant's journal; 0 if nothing was inserted. */
   readonly lastSequence: bigint;
+}
+
+/** The user profiles of the charges that the tenant has. */
+interface UserProfiles {
+  readonly enabled: ReadonlySet<string>;
+  readonly disabled: ReadonlySet<string>;
 }
 
 interface InsertRow {
   readonly last: string | null;
   readonly ids: string[] | null;
+  /** If it refuses and not every charge was inserted. */
+  readonly enabled?: string[] | null;
+  readonly disabled?: string[] | null;
+}
+
+interface PreparedStatement {
+  readonly name: string;
+  readonly text: string;
 }
 
 /** Made once per database. */
 export class InsertCharges {
   readonly #columns: ColumnArrays<ChargeRow>;
-  readonly #statements: Readonly<Record<InsertMode, { readonly name: string; readonly text: string }>>;
+  /** By {@link UNKNOWN_USER_PROFILES}. */
+  readonly #statements: Readonly<Record<number, Readonly<Record<InsertMode, PreparedStatement>>>>;
 
   constructor(orm: MikroORM) {
     this.#columns = chargeColumns(orm);
+    const { accept, create, refuse } = UNKNOWN_USER_PROFILES;
     this.#statements = {
-      expectNew: {
-        name: 'insert_charges',
-        text: this.#text(`SELECT $1::text, ${this.#columns.selectList(4)}`),
-      },
-      skipExisting: {
-        name: 'insert_charges_skip_existing',
-        text: this.#text(`
-  SELECT * FROM (SELECT $1::text, ${this.#columns.selectList(4)}) AS wanted (tenant, ${this.#columns.names})
-  WHERE ${IS_NOT_ARCHIVED}
-  ON CONFLICT (tenant, request_key) DO NOTHING`),
-      },
+      [accept]: this.#bothModes('insert_charges', {}),
+      [create]: this.#bothModes('insert_charges_create', { after: CREATE_MISSING_PROFILES }),
+      [refuse]: this.#bothModes('insert_charges_refuse', {
+        before: profilesOf('$4::text[]'),
+        condition: isEnabled('user_profile'),
+        firstColumn: 5,
+        output: REFUSED_PROFILES,
+      }),
     };
   }
 
@@ -95,10 +119,36 @@ export class InsertCharges {
     return outcomeOf(await queryForTenant<InsertRow>(client, tenant, query, limits));
   }
 
-  #query(tenant: string, charges: readonly ChargeRow[], { mode, priceVersion }: InsertOptions) {
+  #query(
+    tenant: string,
+    charges: readonly ChargeRow[],
+    { mode, priceVersion, unknownUserProfiles = 0 }: InsertOptions,
+  ) {
+    const { accept, refuse } = UNKNOWN_USER_PROFILES;
+    const statements = this.#statements[unknownUserProfiles || accept];
+    if (statements === undefined) throw new TypeError(`no setting ${unknownUserProfiles}`);
+    const profiles = unknownUserProfiles === refuse ? [distinctUserProfiles(charges)] : [];
     return {
-      ...this.#statements[mode],
-      values: [tenant, charges.length, priceVersion, ...this.#columns.parameters(charges)],
+      ...statements[mode],
+      values: [tenant, charges.length, priceVersion, ...profiles, ...this.#columns.parameters(charges)],
+    };
+  }
+
+  #bothModes(name: string, parts: StatementParts): Record<InsertMode, PreparedStatement> {
+    const { condition, firstColumn = 4 } = parts;
+    const { names } = this.#columns;
+    const columns = `SELECT $1::text, ${this.#columns.selectList(firstColumn)}`;
+    const wanted = `SELECT * FROM (${columns}) AS wanted (tenant, ${names})`;
+    const skipping = [IS_NOT_ARCHIVED, ...(condition === undefined ? [] : [condition])].join(' AND ');
+    return {
+      expectNew: {
+        name,
+        text: this.#text(condition === undefined ? columns : `${wanted} WHERE ${condition}`, parts),
+      },
+      skipExisting: {
+        name: `${name}_skip_existing`,
+        text: this.#text(`${wanted} WHERE ${skipping} ON CONFLICT (tenant, request_key) DO NOTHING`, parts),
+      },
     };
   }
 
@@ -111,10 +161,11 @@ export class InsertCharges {
     const name = `${escapeLiteral(tenant)}::text`;
     const priceVersion = `(SELECT price_version FROM journal_head WHERE tenant = ${name})`;
     const values = `${name}, 1, ${priceVersion}, ${this.#columns.sampleArrays()}`;
+    const text = this.#statements[UNKNOWN_USER_PROFILES.accept]?.expectNew.text;
     return `
 ${setTenant(tenant)};
 DO $do$ BEGIN
-  EXECUTE $write$ ${this.#statements.expectNew.text} $write$ USING ${values};
+  EXECUTE $write$ ${text} $write$ USING ${values};
   RAISE SQLSTATE '${ROLLED_BACK}';
 EXCEPTION WHEN SQLSTATE '${ROLLED_BACK}' THEN NULL;
 END $do$`;
@@ -129,14 +180,17 @@ END $do$`;
    *   ({@link isRequestIdConflict}), if the tenant has archived anything. The row of the head is locked and read
    *   after the insert, so it is up to date even if the insert had to wait for a charge that was being removed.
    */
-  #text(rows: string): string {
-    return `
-WITH inserted AS (
+  #text(rows: string, { before, after, output = '' }: StatementParts): string {
+    const inserted = `
+inserted AS (
   INSERT INTO charge (tenant, ${this.#columns.names})
   ${rows}
-  RETURNING id, request_key
-), ${appendToJournal('$3::int')}
-SELECT
+  RETURNING id, request_key, user_profile
+)`;
+    const parts = [before, inserted, appendToJournal('$3::int'), after].filter((part) => part !== undefined);
+    return `
+WITH ${parts.join(', ')}
+SELECT ${output}
   CASE WHEN (SELECT has_archive FROM head)
     THEN (SELECT refuse_archived_request_ids($1::text, array_agg(request_key)) FROM inserted) END AS checked,
   (SELECT last_sequence FROM head) AS last,
@@ -147,10 +201,35 @@ FROM total`;
   }
 }
 
+/** What the setting of a tenant adds to the statement. */
+interface StatementParts {
+  /** Common table expressions before and after the insert. */
+  readonly before?: string;
+  readonly after?: string;
+  /** Which charges are inserted. */
+  readonly condition?: string;
+  /** The number of the first parameter with a column. */
+  readonly firstColumn?: number;
+  /** More of the answer, with a comma at its end. */
+  readonly output?: string;
+}
+
+const REFUSED_PROFILES = `
+  CASE WHEN n < $2::int THEN ARRAY(SELECT id FROM profile WHERE is_enabled) END AS enabled,
+  CASE WHEN n < $2::int THEN ARRAY(SELECT id FROM profile WHERE NOT is_enabled) END AS disabled,`;
+
+function distinctUserProfiles(charges: readonly ChargeRow[]): string[] {
+  return [...new Set(charges.map(({ userProfile }) => userProfile))];
+}
+
 function outcomeOf({ rows: [row] }: QueryResult<InsertRow>): InsertOutcome {
   if (row === undefined) throw new Error('insert_charges returned no row');
   return {
     insertedIds: row.ids === null ? undefined : new Set(row.ids),
+    userProfiles:
+      row.enabled && row.disabled
+        ? { enabled: new Set(row.enabled), disabled: new Set(row.disabled) }
+        : undefined,
     lastSequence: BigInt(row.last ?? 0),
   };
 }
@@ -181,4 +260,13 @@ const IS_NOT_ARCHIVED = `NOT EXISTS (SELECT FROM archived_charge
 /** Whether this charge is among those that the write inserted. */
 export function wasInserted(outcome: InsertOutcome, charge: ChargeRow): boolean {
   return outcome.insertedIds === undefined || outcome.insertedIds.has(charge.id);
+}
+
+/** Why the write has refused this charge, which it did not insert; undefined: not because of its user profile. */
+export function userProfileFault(
+  { userProfiles }: InsertOutcome,
+  { userProfile }: ChargeRow,
+): UserProfileFault | undefined {
+  if (userProfiles === undefined || userProfiles.enabled.has(userProfile)) return undefined;
+  return userProfiles.disabled.has(userProfile) ? 'disabled' : 'unknown';
 }

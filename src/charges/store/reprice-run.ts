@@ -55,12 +55,17 @@ function storedFilter({ filter, includePriced }: RepriceQuery): Record<string, u
     'filter.charge_type': filter.chargeType,
     'filter.model': filter.model,
     'filter.reference': filter.reference,
-    'filter.labels': filter.labels && Object.fromEntries([...filter.labels].sort()),
+    'filter.labels': sorted(filter.labels),
+    'filter.user_profile_labels': sorted(filter.userProfileLabels),
     'filter.start_time': timeText(filter.startTimeMicros),
     'filter.end_time': timeText(filter.endTimeMicros),
     'filter.import_id': filter.importId,
     include_priced: includePriced,
   };
+}
+
+function sorted(labels: ReadonlyMap<string, string> | undefined): Record<string, string> | undefined {
+  return labels && Object.fromEntries([...labels].sort());
 }
 
 function timeText(micros: bigint | undefined): string | undefined {

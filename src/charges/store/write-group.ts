@@ -13,7 +13,13 @@ import type { ArchivedChargeRow } from '../archive-entities.ts';
 import type { ChargeRow } from '../entity.ts';
 import { findArchived } from './archived-charges.ts';
 import { findByKeys } from './find-by-keys.ts';
-import { type InsertCharges, type InsertMode, type InsertOutcome, wasInserted } from './insert-charges.ts';
+import {
+  type InsertCharges,
+  type InsertMode,
+  type InsertOutcome,
+  userProfileFault,
+  wasInserted,
+} from './insert-charges.ts';
 import { requestIdOf } from './charge-row.ts';
 import { createdEvent } from './event-rows.ts';
 
@@ -33,6 +39,8 @@ export interface WriteOptions {
   readonly prices: Prices;
   /** First waits for the lock of the tenant and loads the latest versions: then nobody adds another one. */
   readonly locked: boolean;
+  /** One of `UNKNOWN_USER_PROFILES`; 0: accept. */
+  readonly unknownUserProfiles: number;
 }
 
 /**
@@ -56,6 +64,12 @@ export async function writeGroup(
 
   const earlier = firsts.filter((charge) => !wasInserted(outcome, charge));
   const { stored, archived } = await findEarlier(database, tenant, earlier);
+  const isEarlier = ({ requestKey }: ChargeRow) => stored.has(requestKey) || archived.has(requestKey);
+  const refused = new Map(
+    earlier
+      .filter((charge) => !isEarlier(charge))
+      .map((charge) => [charge.requestKey, refusal(outcome, charge)]),
+  );
   const repeated = firsts.length < charges.length ? byRequest(firsts) : undefined;
   const created: ChargeRow[] = [];
   const results = charges.map((charge): RecordResult => {
@@ -63,13 +77,16 @@ export async function writeGroup(
     if (row !== undefined) return resultAgainstStored(charge, row);
     const gone = archived.get(charge.requestKey);
     if (gone !== undefined) return resultAgainstArchived(charge, gone);
+    // One answer for all with this request id: the first one's.
+    const refusal = refused.get(charge.requestKey);
+    if (refusal !== undefined) return refusal;
     const first = repeated?.get(charge.requestKey) ?? charge;
     if (first !== charge) return resultAgainst(charge, first);
     created.push(charge);
     return { outcome: 'created', charge };
   });
   const events = numbered(outcome.lastSequence, created);
-  return { results, events, metExisting: earlier.length > 0 };
+  return { results, events, metExisting: earlier.length > refused.size };
 }
 
 async function insertUnlocked(
@@ -77,14 +94,14 @@ async function insertUnlocked(
   insert: InsertCharges,
   tenant: string,
   charges: readonly ChargeRow[],
-  { mode, prices }: WriteOptions,
+  { mode, prices, unknownUserProfiles }: WriteOptions,
   mayBeStored: () => void,
 ): Promise<InsertOutcome> {
   const known = await prices.get(tenant);
   return withClient(pool, async (client) => {
     const priceVersion = priceAll(charges, known);
     try {
-      return await insert.commit(client, tenant, charges, { mode, priceVersion });
+      return await insert.commit(client, tenant, charges, { mode, priceVersion, unknownUserProfiles });
     } catch (error) {
       if (!isStatementError(error)) mayBeStored();
       throw error;
@@ -97,7 +114,7 @@ function insertLocked(
   insert: InsertCharges,
   tenant: string,
   charges: readonly ChargeRow[],
-  { mode, prices }: WriteOptions,
+  { mode, prices, unknownUserProfiles }: WriteOptions,
   mayBeStored: () => void,
 ): Promise<InsertOutcome> {
   return inTransaction(
@@ -106,7 +123,7 @@ function insertLocked(
     async ({ client, em }) => {
       await lockTenant(client, tenant);
       const priceVersion = priceAll(charges, await prices.within(em, tenant));
-      return insert.run(client, tenant, charges, { mode, priceVersion });
+      return insert.run(client, tenant, charges, { mode, priceVersion, unknownUserProfiles });
     },
     mayBeStored,
   );
@@ -161,9 +178,14 @@ async function findEarlier(
   const stored = byRequest(await findByKeys(em, tenant, 'requestKey', keys));
   const others = keys.filter((key) => !stored.has(key));
   const archived = byRequest(await findArchived(em, tenant, 'requestKey', others));
-  const missing = others.length - archived.size;
-  if (missing > 0) throw new Error(`${missing} request ids conflict with rows that do not exist`);
   return { stored, archived };
+}
+
+/** The answer to a request that made nothing, now or before. */
+function refusal(outcome: InsertOutcome, charge: ChargeRow): RecordResult {
+  const fault = userProfileFault(outcome, charge);
+  if (fault === undefined) throw new Error('a request id conflicts with a row that does not exist');
+  return { outcome: 'refused', userProfile: charge.userProfile, fault };
 }
 
 function resultAgainstStored(charge: ChargeRow, stored: ChargeRow): RecordResult {

@@ -13,6 +13,8 @@ export interface Dimension {
   readonly name: string;
   /** Undefined: a label. */
   readonly by: By | undefined;
+  /** The key of a label, of charges or of user profiles. */
+  readonly label?: { readonly of: 'charge' | 'profile'; readonly key: string };
   /** The values of a group, by their names for programs. Empty: the charges do not have it. */
   fields(group: UsageGroup): Readonly<Record<string, string>>;
   /** A filter that lets only the charges of a group through. Undefined: there is none. */
@@ -83,7 +85,7 @@ const DIMENSIONS: readonly Dimension[] = [
 ];
 
 /** Every name, for messages and help. */
-export const DIMENSION_NAMES = `${DIMENSIONS.map(({ name }) => name).join(', ')}, label:KEY`;
+export const DIMENSION_NAMES = `${DIMENSIONS.map(({ name }) => name).join(', ')}, label:KEY, profile-label:KEY`;
 
 const LABELS_MAX = 4;
 
@@ -93,16 +95,17 @@ export function readDimensions(flag: string, texts: readonly string[], faults: s
   const found = names.flatMap((name) => readDimension(name) ?? unknown(flag, name, faults));
   const twice = found.filter(({ name }, index) => found.findIndex((other) => other.name === name) < index);
   for (const { name } of twice) faults.push(`${flag}: ${name} is there twice`);
-  if (found.filter(({ by }) => by === undefined).length > LABELS_MAX)
-    faults.push(`${flag}: at most ${LABELS_MAX} labels`);
+  for (const kind of ['charge', 'profile']) {
+    if (found.filter(({ label }) => label?.of === kind).length > LABELS_MAX)
+      faults.push(`${flag}: at most ${LABELS_MAX} labels${kind === 'profile' ? ' of user profiles' : ''}`);
+  }
   return found;
 }
 
 function readDimension(text: string): Dimension | undefined {
-  const [, key] = /^labels?:(.{1,63})$/su.exec(text) ?? [];
-  return key === undefined
-    ? DIMENSIONS.find(({ name }) => name === text || `${name}s` === text)
-    : byLabel(key);
+  const [, profile, key] = /^(profile-)?labels?:(.{1,63})$/su.exec(text) ?? [];
+  if (key === undefined) return DIMENSIONS.find(({ name }) => name === text || `${name}s` === text);
+  return profile === undefined ? byLabel(key) : byUserProfileLabel(key);
 }
 
 function byLabel(key: string): Dimension {
@@ -110,9 +113,24 @@ function byLabel(key: string): Dimension {
   return {
     name,
     by: undefined,
+    label: { of: 'charge', key },
     fields: ({ labels }) => ({ [name]: labels.get(key) ?? '' }),
     filter: ({ labels }) =>
       labels.get(key) ? { labels: new Map([[key, labels.get(key) ?? '']]) } : undefined,
+  };
+}
+
+function byUserProfileLabel(key: string): Dimension {
+  const name = `profile-label:${key}`;
+  return {
+    name,
+    by: undefined,
+    label: { of: 'profile', key },
+    fields: ({ userProfileLabels }) => ({ [name]: userProfileLabels.get(key) ?? '' }),
+    filter: ({ userProfileLabels }) => {
+      const value = userProfileLabels.get(key);
+      return value ? { userProfileLabels: new Map([[key, value]]) } : undefined;
+    },
   };
 }
 
@@ -141,7 +159,9 @@ export function filterOf(
   for (const dimension of dimensions) {
     const part = dimension.filter(group);
     if (!part) return undefined;
-    narrow = { ...narrow, ...part, labels: new Map([...narrow.labels, ...(part.labels ?? [])]) };
+    const labels = new Map([...narrow.labels, ...(part.labels ?? [])]);
+    const userProfileLabels = new Map([...narrow.userProfileLabels, ...(part.userProfileLabels ?? [])]);
+    narrow = { ...narrow, ...part, labels, userProfileLabels };
   }
   return narrow;
 }

@@ -8,6 +8,7 @@ import {
   UsageServiceService,
 } from '../../../generated/charge/v1/usage_service.ts';
 import type { Session } from '../session.ts';
+import type { Dimension } from './dimensions.ts';
 import { COST, largestCurrency, TOKENS, type Measure } from './measures.ts';
 import type { UsageOptions } from './options.ts';
 import type { QuestionOptions } from './question-flags.ts';
@@ -85,9 +86,8 @@ export function queryOf(
   return {
     filter: filter ?? options.filter,
     groupBy: dimensions.flatMap(({ by }) => by ?? []),
-    groupByLabels: dimensions.flatMap(({ by, name }) =>
-      by === undefined ? name.slice('label:'.length) : [],
-    ),
+    groupByLabels: labelsOf(dimensions, 'charge'),
+    groupByUserProfileLabels: labelsOf(dimensions, 'profile'),
     window: windowOf(windows ? options.window : undefined),
     timeZone: options.zone,
     orderBy: order?.order ?? UsageOrder.USAGE_ORDER_UNSPECIFIED,
@@ -95,6 +95,10 @@ export function queryOf(
     fill: fill ?? false,
     asOfSequence: asOf,
   };
+}
+
+function labelsOf(dimensions: readonly Dimension[], of: 'charge' | 'profile'): string[] {
+  return dimensions.flatMap(({ label }) => (label?.of === of ? label.key : []));
 }
 
 /** Whether rows are read as a course of events: those of windows are, unless another order was asked for. */

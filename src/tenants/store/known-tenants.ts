@@ -50,6 +50,12 @@ export class KnownTenants implements TenantDirectory {
     return this.#get(tenant) ?? DEFAULT_SETTINGS;
   }
 
+  unknownUserProfilesOf(tenant: string): number | Promise<number> {
+    const found = this.find(tenant);
+    const settingOf = (known: TenantSettings = DEFAULT_SETTINGS): number => known.unknownUserProfiles;
+    return found instanceof Promise ? found.then(settingOf) : settingOf(found);
+  }
+
   isSuspended(tenant: string): boolean {
     return this.#get(tenant)?.suspendTimeMicros !== undefined;
   }

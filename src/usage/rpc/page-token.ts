@@ -54,13 +54,16 @@ const NUMBERS: ReadonlySet<number> = new Set([
 ]);
 
 /** Whether a group has the values that the question groups by. */
-function isGroupOf({ groupBy, groupByLabels }: UsageQuery, group: readonly GroupValue[]): boolean {
+function isGroupOf(
+  { groupBy, groupByLabels, groupByUserProfileLabels }: UsageQuery,
+  group: readonly GroupValue[],
+): boolean {
   const types = [
     ...groupBy.flatMap((dimension) => [
       NUMBERS.has(dimension) ? 'number' : 'string',
       ...(dimension === DIMENSION.provider ? ['string'] : []),
     ]),
-    ...groupByLabels.map(() => 'string'),
+    ...[...groupByLabels, ...groupByUserProfileLabels].map(() => 'string'),
   ];
   return (
     group.length === types.length &&
@@ -78,13 +81,18 @@ function isWithin(value: number, max: number): boolean {
 
 function identityOf(tenant: string, query: UsageQuery): unknown {
   const { filter, asOfSequence, ...others } = query;
-  const { startTimeMicros, endTimeMicros, labels, ...equalities } = filter;
+  const { startTimeMicros, endTimeMicros, labels, userProfileLabels, ...equalities } = filter;
   return [
     'QueryUsage',
     tenant,
     others,
     equalities,
-    [...(labels ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)),
+    sorted(labels),
+    sorted(userProfileLabels),
     [startTimeMicros, endTimeMicros, asOfSequence].map(String),
   ];
+}
+
+function sorted(labels: ReadonlyMap<string, string> = new Map()): unknown {
+  return [...labels].sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -8,6 +8,8 @@ export interface DimensionColumn {
   /** Its name in the table of sums; of a label: its name in a statement. */
   readonly name: string;
   readonly ofCharge: string;
+  /** Its SQL over a kept sum, if that is not the column of its name. */
+  readonly ofSum?: string;
   readonly type: 'text' | 'smallint';
 }
 
@@ -43,6 +45,12 @@ export const DIMENSION_COLUMNS: ReadonlyMap<number, readonly DimensionColumn[]> 
 /** The column of a label's value; `place` tells the labels of a question apart, from 0 on. */
 export function labelColumn(place: number): DimensionColumn {
   return text(`label_${place}`, `coalesce(charge.labels ->> :labelKey${place}, '') COLLATE "C"`);
+}
+
+/** The column of the value of a user profile's label, over a relation `profile`; see {@link labelColumn}. */
+export function userProfileLabelColumn(place: number): DimensionColumn {
+  const value = `coalesce(profile.labels ->> :userProfileLabelKey${place}, '') COLLATE "C"`;
+  return { ...text(`user_profile_label_${place}`, value), ofSum: value };
 }
 
 /** What kept sums are apart by, besides their time and the user profile. */

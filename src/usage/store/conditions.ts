@@ -2,6 +2,8 @@
 
 import { type ChargeFilter, indexedMember } from '../../charges/index.ts';
 import { jsonOfMap } from '../../database/types/json-map.ts';
+import { namesUserProfileLabels } from '../plan.ts';
+import type { UsageQuery } from '../usage.ts';
 
 /** Values of named parameters. */
 export type Parameters = Readonly<Record<string, unknown>>;
@@ -52,7 +54,24 @@ export function indexedOf(
 
 /** The parameters of these conditions. */
 export function conditionParameters(filter: ChargeFilter): Parameters {
-  return { ...filter, labels: hasLabels(filter) ? jsonOfMap(filter.labels) : undefined };
+  const { userProfileLabels } = filter;
+  return {
+    ...filter,
+    labels: hasLabels(filter) ? jsonOfMap(filter.labels) : undefined,
+    userProfileLabels: userProfileLabels && jsonOfMap(userProfileLabels),
+  };
+}
+
+/**
+ * Joins a relation with its user profiles, as `profile`, if the question names their labels. Only those that carry the
+ * labels of the filter are left.
+ */
+export function withUserProfiles(query: UsageQuery, relation: 'charge' | 'rollup'): string {
+  if (!namesUserProfileLabels(query)) return '';
+  const isFiltered = (query.filter.userProfileLabels?.size ?? 0) > 0;
+  return `${isFiltered ? 'JOIN' : 'LEFT JOIN'} user_profile AS profile
+    ON profile.tenant = :tenant AND profile.id = ${relation}.user_profile
+    ${isFiltered ? 'AND profile.labels @> :userProfileLabels::jsonb' : ''}`;
 }
 
 function hasLabels(filter: ChargeFilter): filter is ChargeFilter & { labels: ReadonlyMap<string, string> } {

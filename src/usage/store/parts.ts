@@ -4,7 +4,7 @@ import { countedCharges, signedCharges } from '../../charges/index.ts';
 import { namesUsers, ROLLUP_LEVEL } from '../plan.ts';
 import type { UsageQuery } from '../usage.ts';
 import { CURRENCY_COLUMNS, type DimensionColumn, ORIGIN, SUMS, sumsOfCharges } from './columns.ts';
-import { conditionsBesideIndex, conditionsOf, indexedOf } from './conditions.ts';
+import { conditionsBesideIndex, conditionsOf, indexedOf, withUserProfiles } from './conditions.ts';
 
 /** How rows are grouped. */
 export interface Grouping {
@@ -16,11 +16,12 @@ export interface Grouping {
 /** Kept sums as of the cursor, for the times between `:sumStarts` and `:sumEnds`. */
 export function keptSums(query: UsageQuery, grouping: Grouping): string {
   const from = query.filter.userProfile ? USER_ROLLUPS : ROLLUPS;
-  const columns = [...keysOf(grouping), ...SUMS].map(({ name }) => `rollup.${name}`);
+  const keys = keysOf(grouping).map(({ name, ofSum = `rollup.${name}` }) => `${ofSum} AS ${name}`);
+  const columns = [...keys, ...SUMS.map(({ name }) => `rollup.${name}`)];
   const time = namesUsers(query) ? `rollup.start_time + ${HALF_DAY}` : 'rollup.start_time';
   return `
 SELECT ${windowOf(time, grouping)} AS win, ${columns.join(', ')}
-FROM ${from} WHERE ${conditionsOf(query.filter, 'rollup')}`;
+FROM ${from} ${withUserProfiles(query, 'rollup')} WHERE ${conditionsOf(query.filter, 'rollup')}`;
 }
 
 const ROLLUPS = `unnest(:sumLevels::smallint[], :sumStarts::timestamptz[], :sumEnds::timestamptz[])
@@ -54,14 +55,14 @@ const NOON = `date_bin('1 day', charge.usage_time, ${ORIGIN}) + ${HALF_DAY}`;
 export function newerThanSums(query: UsageQuery, grouping: Grouping): string {
   const relation = `SELECT * FROM (${signedCharges(':cursor::bigint', ':head::bigint')}) AS charge
     WHERE charge.usage_time <@ :summed::tstzmultirange AND ${conditionsOf(query.filter, 'charge')}`;
-  return ofCharges(relation, grouping, { time: namesUsers(query) ? NOON : USAGE_TIME });
+  return ofCharges(query, relation, grouping, { time: namesUsers(query) ? NOON : USAGE_TIME });
 }
 
 const USAGE_TIME = 'charge.usage_time';
 
 /** Charges as they are now, for the times between `:chargeStarts` and `:chargeEnds`. */
 export function charges(query: UsageQuery, grouping: Grouping): string {
-  return ofCharges(between('charge', query), grouping, { time: USAGE_TIME });
+  return ofCharges(query, between('charge', query), grouping, { time: USAGE_TIME });
 }
 
 /**
@@ -72,7 +73,7 @@ export function movedCharges(query: UsageQuery, grouping: Grouping): string {
   const relation = `SELECT charge.*, move.factor,
       CASE move.factor WHEN 1 THEN ${USAGE_TIME} ELSE ${NOON} END AS counted_time
     FROM (${between('moved', query)}) AS charge CROSS JOIN (VALUES (1), (-1)) AS move (factor)`;
-  return ofCharges(relation, grouping, { time: 'charge.counted_time', factor: 'charge.factor' });
+  return ofCharges(query, relation, grouping, { time: 'charge.counted_time', factor: 'charge.factor' });
 }
 
 function between(times: 'charge' | 'moved', query: UsageQuery): string {
@@ -83,6 +84,7 @@ function between(times: 'charge' | 'moved', query: UsageQuery): string {
 /** Taken out: what the events after `:asOf` changed. */
 export function newerThanAsked(query: UsageQuery, grouping: Grouping): string {
   return ofCharges(
+    query,
     `SELECT * FROM (${signedCharges(':asOf::bigint', ':head::bigint')}) AS charge
      WHERE charge.usage_time >= :startTime::timestamptz AND charge.usage_time < :endTime::timestamptz
        AND ${conditionsOf(query.filter, 'charge')}`,
@@ -97,11 +99,16 @@ interface Counting {
   readonly factor?: string;
 }
 
-function ofCharges(relation: string, grouping: Grouping, { time, factor = 'charge.sign' }: Counting): string {
+function ofCharges(
+  query: UsageQuery,
+  relation: string,
+  grouping: Grouping,
+  { time, factor = 'charge.sign' }: Counting,
+): string {
   const columns = keysOf(grouping).map(({ name, ofCharge }) => `${ofCharge} AS ${name}`);
   return `
 SELECT ${windowOf(time, grouping)} AS win, ${[...columns, sumsOfCharges(factor)].join(', ')}
-FROM (${relation}) AS charge
+FROM (${relation}) AS charge ${withUserProfiles(query, 'charge')}
 GROUP BY ${placesOf(grouping)}`;
 }
 

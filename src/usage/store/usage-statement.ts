@@ -5,7 +5,14 @@ import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { UsagePlan } from '../plan.ts';
 import { ORDER, SUM_COLUMNS, type UsagePlace, type UsageQuery } from '../usage.ts';
 import type { TimeRange } from '../windows.ts';
-import { DIMENSION_COLUMNS, type DimensionColumn, labelColumn, sumOfSums, SUMS } from './columns.ts';
+import {
+  DIMENSION_COLUMNS,
+  type DimensionColumn,
+  labelColumn,
+  sumOfSums,
+  SUMS,
+  userProfileLabelColumn,
+} from './columns.ts';
 import { conditionParameters, type Parameters } from './conditions.ts';
 import type { JournalState } from './journal-state.ts';
 import { charges, type Grouping, keptSums, movedCharges, newerThanAsked, newerThanSums } from './parts.ts';
@@ -55,6 +62,9 @@ ORDER BY ${order} ${limit === undefined ? '' : 'LIMIT :limit'}`,
       ...conditionParameters(query.filter),
       ...planParameters(plan),
       ...Object.fromEntries(query.groupByLabels.map((key, place) => [`labelKey${place}`, key])),
+      ...Object.fromEntries(
+        query.groupByUserProfileLabels.map((key, place) => [`userProfileLabelKey${place}`, key]),
+      ),
       bounds: bounds?.map(timestamptzFromMicros),
       windows: bounds && bounds.length - 1,
       groupsMax: bounds && Math.floor(FILLED_ROWS_MAX / (bounds.length - 1)),
@@ -69,10 +79,15 @@ ORDER BY ${order} ${limit === undefined ? '' : 'LIMIT :limit'}`,
 }
 
 /** The columns that a question groups by, in its order. */
-export function dimensionsOf({ groupBy, groupByLabels }: UsageQuery): DimensionColumn[] {
+export function dimensionsOf({
+  groupBy,
+  groupByLabels,
+  groupByUserProfileLabels,
+}: UsageQuery): DimensionColumn[] {
   return [
     ...groupBy.flatMap((dimension) => DIMENSION_COLUMNS.get(dimension) ?? []),
     ...groupByLabels.map((_, place) => labelColumn(place)),
+    ...groupByUserProfileLabels.map((_, place) => userProfileLabelColumn(place)),
   ];
 }
 

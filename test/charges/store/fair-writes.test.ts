@@ -30,7 +30,10 @@ function turnsOf(turns: string[]): (events: readonly ChargeEvent[]) => void {
 }
 
 const idsOf = (results: readonly RecordResult[]): string[] =>
-  results.map((result) => ('charge' in result ? result.charge.id : result.chargeId));
+  results.map((result) => {
+    if ('charge' in result) return result.charge.id;
+    return 'chargeId' in result ? result.chargeId : result.outcome;
+  });
 
 describe('a tenant that records thousands of batches', () => {
   test('delays the single calls of another one by a group each', async () => {

@@ -78,7 +78,14 @@ test('twelve writers in four processes price each charge by the versions before 
         new GroupWriter(
           database,
           new PriceBooks(database.em, () => undefined),
-          { writers: 3, groupSizeMax: 20, queueSizeMax: 10_000, retryForMs: 5_000, retryAfterMs: 100 },
+          {
+            writers: 3,
+            groupSizeMax: 20,
+            queueSizeMax: 10_000,
+            retryForMs: 5_000,
+            retryAfterMs: 100,
+            unknownUserProfilesOf: () => 0,
+          },
           { committed: () => undefined, recorded: () => undefined, attempted: () => undefined },
         ),
     );

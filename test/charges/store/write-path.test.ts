@@ -24,7 +24,10 @@ async function count(sql: string, values: unknown[] = []): Promise<number> {
 }
 
 function chargeIds(results: readonly RecordResult[]): string[] {
-  return results.map((result) => ('charge' in result ? result.charge.id : result.chargeId));
+  return results.map((result) => {
+    if ('charge' in result) return result.charge.id;
+    return 'chargeId' in result ? result.chargeId : result.outcome;
+  });
 }
 
 /** Numbers 1 … n without a gap, one for each charge, is what every consumer relies on. */

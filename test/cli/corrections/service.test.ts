@@ -54,6 +54,7 @@ async function activeCharges(userProfile: string): Promise<readonly Charge[]> {
     startTime: undefined,
     endTime: undefined,
     importId: '',
+    userProfileLabels: new Map<string, string>(),
   } as const;
   const order = ListChargesOrder.LIST_CHARGES_ORDER_OLDEST_FIRST;
   const request = { pageSize: 1000, pageToken: '', filter, order, includeCorrected: false };

@@ -64,6 +64,10 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
     return release;
   }
 
+  labelledUserProfiles(): Promise<ReadonlySet<string>> {
+    return Promise.reject(new Error('no user profiles'));
+  }
+
   get heldGroups(): number {
     return this.#held?.length ?? 0;
   }

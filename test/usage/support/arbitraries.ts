@@ -4,7 +4,7 @@ import fc from 'fast-check';
 
 import type { ChargeContent, ChargeFilter } from '../../../src/charges/charge.ts';
 import { DIMENSION, ORDER, type UsageQuery, WINDOW } from '../../../src/usage/usage.ts';
-import type { NewPrice } from './book.ts';
+import { type NewPrice, USER_PROFILES } from './book.ts';
 
 const at = (text: string): bigint => BigInt(Date.parse(text)) * 1000n;
 const HOUR = 3_600_000_000n;
@@ -79,6 +79,7 @@ const LABELS = [
     ['team', ''],
   ]),
 ];
+const LABEL_KEYS = ['team', 'a "b\' :tenant', '__proto__', 'nobody'];
 const USERS = ['alice', "bob'); --", 'Zoë', 'zoe'];
 const MODELS = ['', 'a', 'b', 'ä'];
 
@@ -166,6 +167,10 @@ const filter: fc.Arbitrary<ChargeFilter> = fc.record({
   reference: fc.constantFrom('', '', '', '', 'r'),
   importId: fc.constantFrom('', '', '', '', ...IMPORTS),
   labels: fc.constantFrom(undefined, undefined, undefined, undefined, ...LABELS.slice(0, 3)),
+  userProfileLabels: fc.constantFrom(
+    ...[undefined, undefined, undefined, undefined],
+    ...[...USER_PROFILES.values(), new Map([['team', '']])],
+  ),
 });
 /** A whole range for windows; without them, it may have no start and no end. */
 const range = fc.tuple(moment, moment, fc.nat({ max: 3 }), fc.nat({ max: 3 }));
@@ -184,8 +189,10 @@ export const question: fc.Arbitrary<Question> = fc
     range,
     groupBy: fc.shuffledSubarray(Object.values(DIMENSION)).map((all) => all.slice(0, 4)),
     allGroups: fc.nat({ max: 9 }),
-    groupByLabels: fc.shuffledSubarray(['team', 'a "b\' :tenant', '__proto__', 'nobody'], { maxLength: 2 }),
+    groupByLabels: fc.shuffledSubarray(LABEL_KEYS, { maxLength: 2 }),
     hasLabels: fc.constantFrom(true, false, false),
+    groupByUserProfileLabels: fc.shuffledSubarray(LABEL_KEYS, { maxLength: 2 }),
+    hasUserProfileLabels: fc.constantFrom(true, false, false),
     window: fc.constantFrom(...Object.values(WINDOW)),
     timeZone: fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kolkata', 'Pacific/Chatham', 'America/St_Johns'),
     orderBy: fc.constantFrom(...Object.values(ORDER)),
@@ -194,20 +201,31 @@ export const question: fc.Arbitrary<Question> = fc
     pages: fc.integer({ min: 1, max: 4 }),
     asOf: fc.constantFrom(1, 1, 0, 0.3, 0.6, 0.9),
   })
-  .map(({ range: [one, other, noStart, noEnd], allGroups, hasLabels, pages, asOf, ...rest }) => {
-    const [start, end] = one < other ? [one, other] : [other, one + 1n];
-    const hasWindow = rest.window !== WINDOW.none;
-    const ends = {
-      ...((hasWindow || noStart > 0) && { startTimeMicros: start }),
-      ...((hasWindow || noEnd > 0) && { endTimeMicros: end }),
-    };
-    const query: UsageQuery = {
-      ...rest,
-      filter: { ...rest.filter, ...ends },
-      groupBy: allGroups === 0 ? Object.values(DIMENSION).reverse() : rest.groupBy,
-      groupByLabels: hasLabels ? rest.groupByLabels : [],
-      fill: rest.fill && hasWindow,
-      asOfSequence: undefined,
-    };
-    return { query, pages, asOf };
-  });
+  .map(
+    ({
+      range: [one, other, noStart, noEnd],
+      allGroups,
+      hasLabels,
+      hasUserProfileLabels,
+      pages,
+      asOf,
+      ...rest
+    }) => {
+      const [start, end] = one < other ? [one, other] : [other, one + 1n];
+      const hasWindow = rest.window !== WINDOW.none;
+      const ends = {
+        ...((hasWindow || noStart > 0) && { startTimeMicros: start }),
+        ...((hasWindow || noEnd > 0) && { endTimeMicros: end }),
+      };
+      const query: UsageQuery = {
+        ...rest,
+        filter: { ...rest.filter, ...ends },
+        groupBy: allGroups === 0 ? Object.values(DIMENSION).reverse() : rest.groupBy,
+        groupByLabels: hasLabels ? rest.groupByLabels : [],
+        groupByUserProfileLabels: hasUserProfileLabels ? rest.groupByUserProfileLabels : [],
+        fill: rest.fill && hasWindow,
+        asOfSequence: undefined,
+      };
+      return { query, pages, asOf };
+    },
+  );

@@ -4,6 +4,7 @@ import type { ChargeContent } from '../../../src/charges/charge.ts';
 import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import { Repricer } from '../../../src/charges/store/reprice-charges.ts';
 import type { Database } from '../../../src/database/orm.ts';
+import { jsonOfMap } from '../../../src/database/types/json-map.ts';
 import { inTransaction } from '../../../src/database/transaction.ts';
 import { ServiceError } from '../../../src/errors/failure.ts';
 import { PriceBooks, type PriceContent, PriceWriter } from '../../../src/prices/index.ts';
@@ -19,6 +20,7 @@ export const EVERYTHING: UsageQuery = {
   filter: {},
   groupBy: [],
   groupByLabels: [],
+  groupByUserProfileLabels: [],
   window: WINDOW.none,
   timeZone: 'UTC',
   orderBy: 1,
@@ -31,6 +33,20 @@ export const EVERYTHING: UsageQuery = {
 export const ALL_TIMES = { startTimeMicros: -62_135_596_800_000_000n, endTimeMicros: 4_102_444_800_000_000n };
 
 const RETRY = { retryForMs: 10_000, retryAfterMs: 100 };
+
+/** The labels of the user profiles of every book. `zoe` is not among them, and `Zoë` has no labels. */
+export const USER_PROFILES: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map([
+  ['alice', new Map([['team', 'x']])],
+  [
+    "bob'); --",
+    new Map([
+      ['team', 'y'],
+      ['a "b\' :tenant', '?'],
+      ['__proto__', 'p'],
+    ]),
+  ],
+  ['Zoë', new Map()],
+]);
 
 /** What a price says; without rates, the cost is the reported one. */
 export interface NewPrice {
@@ -75,6 +91,12 @@ export class UsageStore {
     const { pool } = this.store.owner;
     await pool.query('INSERT INTO journal_head (tenant, last_sequence) VALUES ($1, 0)', [tenant]);
     await pool.query('INSERT INTO tenant_lock (tenant) VALUES ($1)', [tenant]);
+    for (const [id, labels] of USER_PROFILES) {
+      await pool.query(
+        'INSERT INTO user_profile (tenant, id, labels, create_time, update_time) VALUES ($1, $2, $3, now(), now())',
+        [tenant, id, labels.size === 0 ? null : jsonOfMap(labels)],
+      );
+    }
     await pool.query('INSERT INTO usage_cursor (tenant, sequence) VALUES ($1, 0)', [tenant]);
     return new UsageBook(this, tenant);
   }

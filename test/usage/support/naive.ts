@@ -11,7 +11,7 @@ import {
   type UsageQuery,
   type UsageRow,
 } from '../../../src/usage/usage.ts';
-import { boundsOf } from './book.ts';
+import { boundsOf, USER_PROFILES } from './book.ts';
 
 /** The charges that count after these events, by id, with the cost that they have then. */
 export function chargesAfter(events: readonly ChargeEvent[]): Map<string, Charge> {
@@ -34,7 +34,7 @@ export function naiveRows(charges: Iterable<Charge>, query: UsageQuery): UsageRo
     rows.set(key, row);
     return row;
   };
-  const isOneRow = query.groupBy.length + query.groupByLabels.length === 0;
+  const isOneRow = groupSizeOf(query) === 0;
   if (isOneRow && bounds === undefined) rowOf(1, []);
   if (isOneRow && query.fill) for (const window of windowsOf(bounds)) rowOf(window, []);
   for (const charge of charges) {
@@ -47,15 +47,21 @@ export function naiveRows(charges: Iterable<Charge>, query: UsageQuery): UsageRo
   return [...rows.values()].map((row) => row.answer(query)).sort(compareRows);
 }
 
+const groupSizeOf = ({ groupBy, groupByLabels, groupByUserProfileLabels }: UsageQuery): number =>
+  groupBy.length + groupByLabels.length + groupByUserProfileLabels.length;
+
 const windowsOf = (bounds: readonly bigint[] | undefined): number[] =>
   (bounds ?? []).slice(1).map((_, index) => index + 1);
 
 function isMeant(charge: Charge, filter: ChargeFilter): boolean {
-  const { labels, startTimeMicros, endTimeMicros, ...equalities } = filter;
+  const { labels, userProfileLabels, startTimeMicros, endTimeMicros, ...equalities } = filter;
   const wanted = Object.entries(equalities).filter(([, value]) => Boolean(value));
   return (
     wanted.every(([member, value]) => charge[member as keyof Charge] === value) &&
     [...(labels ?? [])].every(([key, value]) => charge.labels.get(key) === value) &&
+    [...(userProfileLabels ?? [])].every(
+      ([key, value]) => USER_PROFILES.get(charge.userProfile)?.get(key) === value,
+    ) &&
     !(startTimeMicros !== undefined && charge.usageTimeMicros < startTimeMicros) &&
     !(endTimeMicros !== undefined && charge.usageTimeMicros >= endTimeMicros)
   );
@@ -73,10 +79,14 @@ const VALUES: Readonly<Record<number, (charge: Charge) => GroupValue[]>> = {
   [DIMENSION.callOutcome]: ({ callOutcome }) => [callOutcome],
 };
 
-function groupOf(charge: Charge, { groupBy, groupByLabels }: UsageQuery): GroupValue[] {
+function groupOf(
+  charge: Charge,
+  { groupBy, groupByLabels, groupByUserProfileLabels }: UsageQuery,
+): GroupValue[] {
   return [
     ...groupBy.flatMap((dimension) => VALUES[dimension]?.(charge) ?? []),
     ...groupByLabels.map((key) => charge.labels.get(key) ?? ''),
+    ...groupByUserProfileLabels.map((key) => USER_PROFILES.get(charge.userProfile)?.get(key) ?? ''),
   ];
 }
 

@@ -1,0 +1,49 @@
+/** What it costs to know the user profiles: the same service if the tenant refuses unknown ones, and if it accepts them. */
+
+import { UNKNOWN_USER_PROFILES } from '../../src/tenants/index.ts';
+import { openDatabase } from '../lib/contender.ts';
+import { withClient } from '../lib/environment.ts';
+import { atLeast, type Contender, type Context, rates, type Scenario } from '../lib/scenario.ts';
+import { openService, serviceContender } from '../lib/service-contender.ts';
+import { workloadRows } from '../lib/workload.ts';
+
+/** CreateCharge. */
+export const profiles256: Scenario = {
+  name: 'profiles_256',
+  title: 'CreateCharge, 256 calls in flight: unknown user profiles are refused, and are accepted',
+  open: async (context) => ({
+    unit: 'rows',
+    contenders: [await openSide(context, 'refuse'), await openSide(context, 'accept')],
+    ratios: [
+      {
+        key: 'access.profiles_on_vs_off',
+        target: atLeast(0.97, 1),
+        of: 'refuse',
+        to: 'accept',
+        value: rates,
+      },
+    ],
+  }),
+};
+
+async function openSide(context: Context, side: 'refuse' | 'accept'): Promise<Contender> {
+  const name = `profiles_256_${side}`;
+  const databaseUrl = await openDatabase(context, name);
+  const ids = [...new Set(workloadRows().map(({ userProfile }) => userProfile))];
+  await withClient(databaseUrl, async (client) => {
+    await client.query("UPDATE tenant SET unknown_user_profiles = $1 WHERE tenant = 'default'", [
+      UNKNOWN_USER_PROFILES[side],
+    ]);
+    await client.query(
+      `INSERT INTO user_profile (tenant, id, create_time, update_time)
+       SELECT 'default', unnest($1::text[]), now(), now()`,
+      [ids],
+    );
+  });
+  const service = await openService(context, name, { databaseUrl });
+  return serviceContender(context, side, service, {
+    kind: 'unary',
+    body: { kind: 'create' },
+    inFlight: 256,
+  });
+}
