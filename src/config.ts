@@ -23,9 +23,9 @@ export interface Address {
 export interface Config {
   readonly listen: Address;
   readonly metricsListen: Address;
-  readonly credentials: CredentialSettings;
   /** Undefined: plain text on both addresses. */
   readonly tls: TlsFiles | undefined;
+  readonly credentials: CredentialSettings;
   /** Undefined: an embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** Undefined: an embedded nats-server under `dataDir`. */

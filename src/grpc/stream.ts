@@ -249,20 +249,16 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
       this.close();
     };
     const begin = (failure: Failure | undefined): void => {
-      try {
-        if (failure === undefined && !this.#over) {
-          work();
-          return;
-        }
-        if (failure !== undefined) this.fail(failure);
-        this.close();
-      } catch (error) {
-        refuse(error);
+      if (failure === undefined && !this.#over) {
+        work();
+        return;
       }
+      if (failure !== undefined) this.fail(failure);
+      this.close();
     };
     try {
       const outcome = admitted();
-      if (outcome instanceof Promise) outcome.then(begin, refuse);
+      if (outcome instanceof Promise) outcome.then(begin).catch(refuse);
       else begin(outcome);
     } catch (error) {
       refuse(error);

@@ -56,8 +56,8 @@ const EVENTS_SERVICE = 'charge.v1.events';
 type ServerConfig = Pick<
   Config,
   | 'listen'
-  | 'credentials'
   | 'tls'
+  | 'credentials'
   | 'writers'
   | 'inFlightCallsMax'
   | 'streamsMax'
@@ -90,7 +90,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const chargeMethods = priceMethods({ ...store.prices, rules });
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
-  const authenticator = openAuthenticator(store.access, {
+  const authenticator = openAuthenticator(store.credentials, {
     settings: config.credentials,
     tenants: store.tenants,
     logger,
