@@ -3961,6 +3961,14 @@ export const ArchiveChargesResponse: MessageFns<ArchiveChargesResponse> = {
  * makes a second charge. Compressed requests
  * are refused (UNIMPLEMENTED, COMPRESSION_UNSUPPORTED), and so is a header that
  * cannot be read (INVALID_ARGUMENT, METADATA_INVALID).
+ *
+ * A call may end with UNAUTHENTICATED (UNAUTHENTICATED), PERMISSION_DENIED
+ * (PERMISSION_DENIED, TENANT_SUSPENDED) and, for a token, UNAVAILABLE
+ * (ISSUER_UNAVAILABLE). A credential of one user profile records and reads only its
+ * charges: another one in a request or a filter is refused (PERMISSION_DENIED), a
+ * charge of another one does not exist for it (CHARGE_NOT_FOUND), and neither does an
+ * archived one. An open stream ends the same way within 5 seconds after its
+ * credential was revoked or has expired.
  */
 export type ChargeServiceService = typeof ChargeServiceService;
 export const ChargeServiceService = {

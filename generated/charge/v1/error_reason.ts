@@ -44,7 +44,8 @@ export const ErrorReason = {
    * was stored. Metadata: `request_id`, `field` (the first field that differs, as a
    * path from Charge, or from the request of another method), and what the id
    * made: `charge_id`, `correction_id` or `version` (of a price). If that charge is
-   * archived, its content is unknown, and `field` is absent.
+   * archived, its content is unknown, and `field` is absent. A credential of one user
+   * profile gets only `request_id` if the charge is of another one, or archived.
    */
   ERROR_REASON_REQUEST_ID_REUSED: 4,
   /** ERROR_REASON_CHARGE_NOT_FOUND - NOT_FOUND: the tenant has no such charge. Metadata: `id` or `request_id`. */

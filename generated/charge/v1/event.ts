@@ -68,7 +68,10 @@ export interface ChargeVoided {
 export interface ChargeAmended {
   /** Identifies the event, as in ChargeCreated: the id of the correction. */
   eventId: string;
-  /** The replacement as it was recorded. */
+  /**
+   * The replacement as it was recorded. If it is of another user profile than the one
+   * that the credential of a watch is for, only its id; the same is true for `original`.
+   */
   charge:
     | Charge
     | undefined;

@@ -2,7 +2,6 @@
 
 import { readFileSync } from 'node:fs';
 
-import { errorText } from '../../errors/describe-error.ts';
 import type { BasicLogger } from '../../observability/logger.ts';
 
 /** Reads the file and parses it, or throws an error whose message names the variable and says what is wrong. */
@@ -10,7 +9,9 @@ export function readParsed<T>(variable: string, path: string, parse: (text: stri
   try {
     return parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new Error(`${variable} names a file that cannot be used: ${errorText(error)}`, { cause: error });
+    throw new Error(`${variable} names a file that cannot be used: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -47,7 +48,7 @@ export class FollowedFile<T> {
       if (isNew) this.#fault = undefined;
       return isNew;
     } catch (error) {
-      const fault = errorText(error);
+      const fault = (error as Error).message;
       if (fault !== this.#fault) {
         this.#logger.error(
           { reason: fault },

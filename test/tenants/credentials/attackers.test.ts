@@ -130,7 +130,9 @@ describe('what is known of keys', () => {
       await release.promise;
       return new Map([['known', row]]);
     });
-    const asked = ['known', 'known', 'unknown', 'other', 'unknown'].map((id) => rows.get(id));
+    const asked = ['known', 'known', 'unknown', 'other', 'unknown'].map((id) =>
+      Promise.resolve(rows.get(id)),
+    );
     release.resolve();
     const found = await Promise.all(asked);
     expect(found.map((fresh) => fresh.row)).toEqual([row, row, undefined, undefined, undefined]);
@@ -169,9 +171,13 @@ describe('what is known of keys', () => {
       Promise.resolve(new Map(ids.filter((id) => id.startsWith('key')).map((id) => [id, row]))),
     );
     await rows.get('key');
-    await Promise.all(Array.from({ length: 20_000 }, (_, index) => rows.get(`invented-${index}`)));
+    await Promise.all(
+      Array.from({ length: 20_000 }, (_, index) => Promise.resolve(rows.get(`invented-${index}`))),
+    );
     expect(rows.has('key')).toBe(true);
-    await Promise.all(Array.from({ length: 10_000 }, (_, index) => rows.get(`key-${index}`)));
+    await Promise.all(
+      Array.from({ length: 10_000 }, (_, index) => Promise.resolve(rows.get(`key-${index}`))),
+    );
     expect(rows.has('key')).toBe(false);
   });
 });

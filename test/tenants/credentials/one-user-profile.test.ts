@@ -68,7 +68,7 @@ const history = (value: string, metadata: Metadata) =>
   );
 const list = (request: Partial<charges.ListChargesRequest>, metadata: Metadata) =>
   call<charges.ListChargesResponse>((done) =>
-    server.client.listCharges(charges.ListChargesRequest.fromPartial(request as object), metadata, done),
+    server.client.listCharges(charges.ListChargesRequest.fromPartial(request), metadata, done),
   );
 const query = (userProfile: string, metadata: Metadata, pageToken = '') =>
   call<QueryUsageResponse>((done) =>
@@ -116,7 +116,7 @@ describe('a key of one user profile', () => {
     for (const request of requests)
       stream.write({ request: { ...request, requestId: `s-${request.requestId}` } });
     stream.end();
-    const streamed = (await allOf(stream)).map(({ result }) => result);
+    const streamed = (await allOf<charges.RecordChargesResponse>(stream)).map(({ result }) => result);
     for (const found of [results, streamed]) {
       expect(found.map((result) => result?.outcome)).toEqual([1, 3, 1]);
       expect(summaryOf(found[1]?.status)).toMatchObject(denied);
