@@ -33,7 +33,7 @@ interface Run {
  * was written.
  */
 export async function runExport(options: ExportOptions, interrupt: AbortSignal): Promise<number> {
-  const client = openClient(ChargeServiceClient, options.address);
+  const client = openClient(ChargeServiceClient, options.server);
   try {
     await waitForServer(client, CONNECT_TIMEOUT_MS);
     const format = options.format === 'parquet' ? undefined : lineFormat(options.format);
@@ -117,7 +117,7 @@ function requestOf({ filter, includeCorrected, format }: ExportOptions): ExportC
 /** The same for commands whose files have the same bytes. */
 function identityOf(options: ExportOptions, { head }: LineFormat): string {
   const request = Buffer.from(ExportChargesRequest.encode(requestOf(options)).finish()).toString('base64');
-  const parts = JSON.stringify([options.format, options.address, head, request]);
+  const parts = JSON.stringify([options.format, options.server.address, head, request]);
   return createHash('sha256').update(parts).digest('base64url');
 }
 
