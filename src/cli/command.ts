@@ -1,8 +1,5 @@
 /** What every subcommand shares: exit statuses, faults of the command line, and flags with their rules. */
 
-import { Option, type Command } from 'commander';
-import { callableAddress, DEFAULT_LISTEN, formatAddress, parseAddress } from '../config.ts';
-
 /** Exit statuses, the same for every subcommand. After a signal: 130 (SIGINT) or 143 (SIGTERM). */
 export const EXIT = {
   ok: 0,
@@ -30,29 +27,6 @@ export class UsageError extends Error {
     super(faults.join('\n'));
     this.faults = faults;
   }
-}
-
-/** `--address`, for every command that calls the service. See {@link readAddress}. */
-export function addressOption(): Option {
-  return new Option('--address <host:port>', 'the gRPC server, without TLS')
-    .env('LISTEN')
-    .default(DEFAULT_LISTEN);
-}
-
-/**
- * The value of `--address` as an address that a client can call; the unspecified address means this machine.
- * An empty text, as from an empty LISTEN, is the default.
- */
-export function readAddress(command: Command, faults: string[]): string {
-  const { address: text } = command.opts<{ address: string }>();
-  const source = command.getOptionValueSource('address') === 'cli' ? '--address' : 'LISTEN';
-  const address = parseAddress(text.trim() || DEFAULT_LISTEN);
-  if (address === undefined) {
-    faults.push(`${source}: ${JSON.stringify(text)} is not HOST:PORT`);
-    return text;
-  }
-  if (address.port === 0) faults.push(`${source}: port 0 cannot be called; give --address HOST:PORT`);
-  return formatAddress(callableAddress(address));
 }
 
 /** Reads a whole number from 1 to `max`. */

@@ -7,11 +7,12 @@ import {
   type CreateChargeRequest,
 } from '../../generated/charge/v1/charge_service.ts';
 import { openClient, ServiceUnavailable, waitForServer } from './client.ts';
+import type { Server } from './connection.ts';
 import { RecordStream, type Outgoing } from './record-stream.ts';
 
 /** Limits and listeners of a {@link Recorder}; `T` is what the caller wants back with each answer. */
 export interface RecorderOptions<T> {
-  readonly address: string;
+  readonly server: Server;
   /** RecordCharges streams at a time, at least 1. */
   readonly streams: number;
   /** Most items without an answer. */
@@ -60,7 +61,7 @@ export class Recorder<T> {
 
   constructor(options: RecorderOptions<T>) {
     this.#options = options;
-    this.#client = openClient(ChargeServiceClient, options.address);
+    this.#client = openClient(ChargeServiceClient, options.server);
     const events = {
       onResult: (slot: Slot<T>, result: ChargeResult) => this.#onResult(slot, result),
       onTrouble: (text: string) => this.#onTrouble(text),
@@ -178,7 +179,7 @@ export class Recorder<T> {
 
   #fail(text: string): void {
     if (this.failed.aborted) return;
-    this.#failure.abort(new ServiceUnavailable(`${this.#options.address}: ${text}`));
+    this.#failure.abort(new ServiceUnavailable(`${this.#options.server.address}: ${text}`));
     this.#changes.emit('change');
   }
 }

@@ -5,6 +5,7 @@ import { Client, Metadata, type MethodDefinition, type StatusObject } from '@grp
 import pRetry, { AbortError } from 'p-retry';
 import { openClient, ServiceUnavailable, waitForServer } from './client.ts';
 import { EXIT } from './command.ts';
+import type { Server } from './connection.ts';
 import { adviceOn, describe, errorOfCall, type ServerError } from './server-error.ts';
 import { openStream } from './server-stream.ts';
 
@@ -20,9 +21,9 @@ export class Refused extends Error {
   }
 }
 
-/** Where the service is, and how long to try. */
+/** The service, and how long to try. */
 export interface SessionOptions {
-  readonly address: string;
+  readonly server: Server;
   /** A call is given up after so many milliseconds. Absent: a minute. */
   readonly retryTimeoutMs?: number;
 }
@@ -41,10 +42,10 @@ export class Session {
   readonly #client: Client;
 
   /** No repeat of a call begins after `interrupt`. */
-  constructor({ address, retryTimeoutMs = CALL_TIMEOUT_MS }: SessionOptions, interrupt: AbortSignal) {
+  constructor({ server, retryTimeoutMs = CALL_TIMEOUT_MS }: SessionOptions, interrupt: AbortSignal) {
     this.retryTimeoutMs = retryTimeoutMs;
     this.interrupt = interrupt;
-    this.#client = openClient(Client, address);
+    this.#client = openClient(Client, server);
   }
 
   /** Resolves when the connection stands. Rejects with {@link ServiceUnavailable} after 5 s. */

@@ -13,7 +13,7 @@ function faultsOf(...args: string[]): string {
 function addressOf(listen: string, ...flags: string[]): string {
   process.env['LISTEN'] = listen;
   try {
-    return readFlags('a.csv', ...flags).address;
+    return readFlags('a.csv', ...flags).server.address;
   } finally {
     delete process.env['LISTEN'];
   }
@@ -21,7 +21,7 @@ function addressOf(listen: string, ...flags: string[]): string {
 
 test('a file is all that is needed', () => {
   expect(readFlags('usage.csv')).toMatchObject({
-    address: '127.0.0.1:50051',
+    server: { address: '127.0.0.1:50051', tls: undefined, apiKey: undefined, flags: [] },
     format: 'csv',
     delimiter: undefined,
     rejectsPath: 'usage.csv.rejects.ndjson',

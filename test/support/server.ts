@@ -5,6 +5,7 @@ import { ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 import { Charge, ChargeType, Provider } from '../../generated/charge/v1/charge.ts';
 import { ChargeServiceClient, type CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
 import type { Status } from '../../generated/google/rpc/status.ts';
+import type { ListenerTls } from '../../src/grpc/secure-server.ts';
 import type { LimitsOf } from '../../src/grpc/tenant-limits.ts';
 import { createLogger, type Logger } from '../../src/observability/logger.ts';
 import type { ServerMetrics } from '../../src/observability/server-metrics.ts';
@@ -59,21 +60,29 @@ export interface TestServerOptions {
   readonly logger?: Logger;
   /** Hears why calls were refused. */
   readonly authenticationRefused?: ServerMetrics['authenticationRefused'];
+  /** By default plain text. */
+  readonly tls?: TestTls;
   /** Hears whether charges can be recorded. */
   readonly serving?: ServerOptions['serving'];
   readonly limitsOf?: LimitsOf;
 }
 
+/** TLS of a test server, and what its own client trusts. */
+export interface TestTls extends ListenerTls {
+  readonly ca: string;
+}
+
 /** Opens a server on a migrated database. */
 export async function openTestServer(
   databaseUrl: string,
-  { logger = createLogger('silent', 'test'), authenticationRefused, ...options }: TestServerOptions = {},
+  { logger = createLogger('silent', 'test'), authenticationRefused, tls, ...options }: TestServerOptions = {},
 ): Promise<TestServer> {
   let committed = 0;
   const config: Parameters<typeof openServer>[0] = {
     listen: { host: '127.0.0.1', port: 0 },
     credentials: OPEN,
-    tls: undefined,
+    // Only its rule counts here: the files are the supervisor's.
+    tls: tls && { ...tls, certFile: '', keyFile: '', clientCaFile: undefined },
     writers: 2,
     inFlightCallsMax: 10_000,
     streamsMax: 100,
@@ -91,8 +100,9 @@ export async function openTestServer(
     natsUrl: () => options.natsUrl,
     ...(options.limitsOf && { limitsOf: options.limitsOf }),
   });
+  if (tls !== undefined) server.setCertificate(tls.certificate);
   const address = `127.0.0.1:${await server.listen()}`;
-  const client = openClient(address);
+  const client = openClient(address, tls?.ca);
   return {
     ...server,
     address,

@@ -30,7 +30,7 @@ export async function runArchive(options: ArchiveOptions, interrupt: AbortSignal
     if (exported !== EXIT.ok) return exported;
   }
   return withSession(options, interrupt, async (session) => {
-    const client = openClient(ChargeServiceClient, options.address);
+    const client = openClient(ChargeServiceClient, options.server);
     try {
       if (existsSync(output)) return await archiveFile(options, session, client);
       return await tellSize(options, session, client);

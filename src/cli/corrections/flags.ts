@@ -1,11 +1,12 @@
 /** What the commands that correct charges have in common. */
 
 import type { Command } from 'commander';
-import { addressOption, readAddress, readNumber } from '../command.ts';
+import { readNumber } from '../command.ts';
+import { addConnectionFlags, readServer, type Server } from '../connection.ts';
 
 /** Where the service is. */
 export interface Connection {
-  readonly address: string;
+  readonly server: Server;
   readonly retryTimeoutMs: number;
   readonly json?: boolean;
 }
@@ -29,10 +30,11 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Declares the flags of every such command. */
 export function addCommonFlags(command: Command): Command {
-  return command
-    .addOption(addressOption())
-    .option('--json', 'print one JSON object on standard output')
-    .option('--retry-timeout <seconds>', 'give up on a call after this time, 1 to 86400', '60');
+  return addConnectionFlags(
+    command
+      .option('--json', 'print one JSON object on standard output')
+      .option('--retry-timeout <seconds>', 'give up on a call after this time, 1 to 86400', '60'),
+  );
 }
 
 /** Declares the flags of a command that changes what counts. */
@@ -48,7 +50,7 @@ export function addCorrectionFlags(command: Command): Command {
 export function readConnection(command: Command, faults: string[]): Connection {
   const flags = command.opts<{ readonly json?: boolean; readonly retryTimeout: string }>();
   const retryTimeoutMs = readNumber('--retry-timeout', flags.retryTimeout, 86_400, faults) * 1000;
-  return { ...flags, address: readAddress(command, faults), retryTimeoutMs };
+  return { ...flags, server: readServer(command, faults), retryTimeoutMs };
 }
 
 /** Reads the flags of a command that changes what counts. */

@@ -79,7 +79,7 @@ function refusalsOf({ options, selection, missing, totals }: VoidReport): Refusa
     ...selection.amended.map(({ id, replacedBy }) => ({
       id,
       reason: 'CHARGE_ALREADY_CORRECTED',
-      message: `it was amended, and charge ${replacedBy} counts in its place; ${commandLine(['void', replacedBy, '--reason', 'TEXT'], options.address)} voids that one`,
+      message: `it was amended, and charge ${replacedBy} counts in its place; ${commandLine(['void', replacedBy, '--reason', 'TEXT'], options.server)} voids that one`,
     })),
     ...(totals?.refusals ?? []),
   ];

@@ -27,7 +27,7 @@ interface Run {
  * was written.
  */
 export async function runExport(options: ExportOptions, interrupt: AbortSignal): Promise<number> {
-  const client = openClient(ChargeServiceClient, options.address);
+  const client = openClient(ChargeServiceClient, options.server);
   const format = options.format === 'parquet' ? undefined : lineFormat(options.format);
   const identity = format && identityOf(options, format);
   const job = { options, interrupt, noun: 'charges', identity } as const;
@@ -91,6 +91,6 @@ function requestOf({ filter, includeCorrected, format }: ExportOptions): ExportC
 /** The same for commands whose files have the same bytes. */
 function identityOf(options: ExportOptions, { head }: LineFormat<Item>): string {
   const request = Buffer.from(ExportChargesRequest.encode(requestOf(options)).finish()).toString('base64');
-  const parts = JSON.stringify([options.format, options.address, head, request]);
+  const parts = JSON.stringify([options.format, options.server.address, head, request]);
   return createHash('sha256').update(parts).digest('base64url');
 }

@@ -2,7 +2,8 @@
 
 import { basename, dirname, extname } from 'node:path';
 import type { Command } from 'commander';
-import { addressOption, readAddress, readNumber, throwFaults } from '../command.ts';
+import { readNumber, throwFaults } from '../command.ts';
+import { addConnectionFlags, readServer, type Server } from '../connection.ts';
 import { FIELD_NAMES, fieldNamed, type Field } from './fields.ts';
 import { isWritable } from './rejects.ts';
 import type { Format } from './row.ts';
@@ -25,7 +26,7 @@ interface Flags {
 interface RawFlags
   extends
     Flags,
-    Record<'address' | 'streams' | 'window' | 'retryTimeout', string>,
+    Record<'streams' | 'window' | 'retryTimeout', string>,
     Partial<Record<'format' | 'delimiter' | 'rejects', string>> {
   readonly map?: string[];
   readonly set?: string[];
@@ -36,7 +37,7 @@ interface RawFlags
 export interface ImportOptions extends Flags {
   /** Path of the file; `-`: standard input. */
   readonly file: string;
-  readonly address: string;
+  readonly server: Server;
   /** By the flag or the extension. Undefined: the content of the file tells. */
   readonly format: Format | undefined;
   /** Undefined: the content of the file tells. */
@@ -65,7 +66,6 @@ const FORMATS: Readonly<Record<string, Format>> = {
 export function addFlags(command: Command): void {
   const collect = (value: string, before: string[] = []): string[] => [...before, value];
   command
-    .addOption(addressOption())
     .optionsGroup('The file:')
     .option('--format <name>', 'csv, tsv, ndjson or json (default: by the extension or the content)')
     .option('--delimiter <char>', 'the character between the cells of a CSV file (default: by the content)')
@@ -103,6 +103,7 @@ export function addFlags(command: Command): void {
     .option('--streams <n>', 'RecordCharges streams at a time, 1 to 16', '2')
     .option('--window <n>', 'most rows that are sent and not answered, 1 to 100000', '2000')
     .option('--retry-timeout <seconds>', 'give up after this time without any answer, 1 to 86400', '60');
+  addConnectionFlags(command);
 }
 
 /** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */
@@ -125,7 +126,7 @@ export function readOptions(command: Command): ImportOptions {
     map,
     constants,
     labels: readLabels(flags.labels, faults),
-    address: readAddress(command, faults),
+    server: readServer(command, faults),
     delimiter: flags.delimiter,
     rejectsPath: flags.rejects ?? defaultRejectsPath(file),
     streams: readNumber('--streams', flags.streams, 16, faults),

@@ -23,7 +23,7 @@ export function planToText(plan: ImportPlan, options: ImportOptions): string {
   ];
   const [rejection] = preview.rejections;
   const lines = [
-    `Importing ${options.file} into ${options.address}`,
+    `Importing ${options.file} into ${options.server.address}`,
     `  layout:      ${plan.layout?.name ?? 'not known; the columns are matched by their names'}`,
     `  columns:     ${columnsOf(plan).join(', ') || 'none'}`,
     `  constants:   ${constantsOf(plan).join(', ') || 'none'}`,

@@ -71,7 +71,7 @@ export function toJson(report: Report): string {
   return JSON.stringify({
     status: report.ending,
     file: report.options.file,
-    address: report.options.address,
+    address: report.options.server.address,
     import_id: mayHaveCreated(report) ? report.importId : null,
     plan: planToJson(report.plan),
     rows: totals.read,
@@ -109,7 +109,7 @@ function costLines({ options, ending, totals: { costs } }: Report): string[] {
   return [
     ...lines,
     `  without a price    ${group(costs.unpriced)} charges, in no cost above: ${costs.unpricedModels}`,
-    `                     ${commandLine(['prices', 'check'], options.address)} tells which prices are missing`,
+    `                     ${commandLine(['prices', 'check'], options.server)} tells which prices are missing`,
   ];
 }
 
@@ -148,7 +148,7 @@ function hints(report: Report): string[] {
   }
   if (mayHaveCreated(report))
     result.push(
-      `Import ${importId}: to take it back, run: ${commandLine(['void', '--import', importId, '--reason', 'TEXT'], options.address)}`,
+      `Import ${importId}: to take it back, run: ${commandLine(['void', '--import', importId, '--reason', 'TEXT'], options.server)}`,
     );
   return result;
 }

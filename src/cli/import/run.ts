@@ -64,7 +64,7 @@ async function runPlan(run: Run): Promise<number> {
   let totals = new Totals();
   let warnings: readonly string[] = [];
   let error: string | undefined;
-  const session = new Session({ address: options.address }, interrupt);
+  const session = new Session({ server: options.server }, interrupt);
   try {
     if (plan.sample.rows.length > 0) {
       await session.connect();

@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import { ChargeType, Provider } from '../../../generated/charge/v1/charge.ts';
 import { ServiceTier } from '../../../generated/charge/v1/money.ts';
 import { ModelMatch, type Price } from '../../../generated/charge/v1/price_service.ts';
-import { addressOption, EXIT, readAddress, throwFaults, type RunCommand } from '../command.ts';
+import { EXIT, throwFaults, type RunCommand } from '../command.ts';
+import { addConnectionFlags, readServer } from '../connection.ts';
 import { openContract } from '../contract.ts';
 import { listPrices } from '../lists.ts';
 import { withSession } from '../session.ts';
@@ -19,12 +20,12 @@ export function addList(prices: Command, run: RunCommand): void {
     .command('list')
     .summary('show the prices in force')
     .description('Shows the prices in force: of 1,000,000 tokens, or of one of anything else.')
-    .addOption(addressOption())
     .option('--all', 'all versions, also those that are not in force')
     .option('--provider <name>', 'only this provider: openai, PROVIDER_OPENAI, openrouter')
     .option('--model <prefix>', 'only models that begin like this', '')
     .option('--json', 'print an array of charge.v1.Price in proto3 JSON, which charge prices import reads')
     .action(() => run((interrupt) => runList(list, interrupt)));
+  addConnectionFlags(list);
 }
 
 interface Flags {
@@ -37,10 +38,10 @@ interface Flags {
 function runList(command: Command, interrupt: AbortSignal): Promise<number> {
   const { all: allVersions = false, json, model: modelPrefix, ...flags } = command.opts<Flags>();
   const faults: string[] = [];
-  const address = readAddress(command, faults);
+  const server = readServer(command, faults);
   throwFaults(faults);
   const wanted = flags.provider === undefined ? undefined : readProvider(flags.provider);
-  return withSession({ address, json }, interrupt, async (session) => {
+  return withSession({ server, json }, interrupt, async (session) => {
     const provider = wanted?.provider ?? Provider.PROVIDER_UNSPECIFIED;
     const listed = await listPrices(session, { provider, modelPrefix, allVersions });
     const prices = listed.filter(({ key }) => !wanted || key?.otherProvider === wanted.name);

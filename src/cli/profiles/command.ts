@@ -2,7 +2,8 @@
 
 import type { Command } from 'commander';
 import { UserProfile } from '../../../generated/charge/v1/user_profile_service.ts';
-import { addressOption, readAddress, throwFaults, type RunCommand } from '../command.ts';
+import { throwFaults, type RunCommand } from '../command.ts';
+import { addConnectionFlags, readServer } from '../connection.ts';
 import { collect, readLabels } from '../filter-flags.ts';
 import { runChange, runList, runShow, type ProfileOptions } from './run.ts';
 
@@ -60,7 +61,7 @@ function withId(group: Command, name: string, summary: string): Command {
 }
 
 function addCommonFlags(command: Command): Command {
-  return command.addOption(addressOption()).option('--json', 'print proto3 JSON');
+  return addConnectionFlags(command.option('--json', 'print proto3 JSON'));
 }
 
 function addContentFlags(command: Command): Command {
@@ -109,7 +110,7 @@ function readContent(command: Command, id: string) {
 }
 
 function readOptions(command: Command, faults: string[] = []): ProfileOptions {
-  const address = readAddress(command, faults);
+  const server = readServer(command, faults);
   throwFaults(faults);
-  return { address, json: command.opts<{ readonly json?: boolean }>().json ?? false };
+  return { server, json: command.opts<{ readonly json?: boolean }>().json ?? false };
 }

@@ -4,6 +4,7 @@ import {
   type UserProfile,
   UserProfileServiceService as Methods,
 } from '../../../generated/charge/v1/user_profile_service.ts';
+import type { Server } from '../connection.ts';
 import { EXIT } from '../command.ts';
 import { openContract } from '../contract.ts';
 import { tableText } from '../prices/table.ts';
@@ -13,7 +14,7 @@ import { safeName } from '../usage/names.ts';
 
 /** Where the service is, and how to print. */
 export interface ProfileOptions {
-  readonly address: string;
+  readonly server: Server;
   readonly json: boolean;
 }
 

@@ -2,7 +2,8 @@
 
 import { Option, type Command } from 'commander';
 import { ReconcileCheck, ReconcileRequest } from '../../../generated/charge/v1/usage_service.ts';
-import { addressOption, readAddress, throwFaults, type RunCommand } from '../command.ts';
+import { throwFaults, type RunCommand } from '../command.ts';
+import { addConnectionFlags, readServer } from '../connection.ts';
 import { agree } from '../confirm.ts';
 import { readRange } from '../time.ts';
 import { runReconcile } from './run.ts';
@@ -22,7 +23,6 @@ export function addReconcile(program: Command, run: RunCommand): void {
       'Compares the journal with the charges, the kept sums with the charges, and the stream with the journal. It can ' +
         'run at any time, and takes half of one core of PostgreSQL at most. Without --repair it changes nothing.',
     )
-    .addOption(addressOption())
     .addOption(new Option('--check <names>', 'only these, separated by commas: sums, journal, stream'))
     .option('--from <time>', 'sums: only days of UTC from this one on, such as 2026-09-01')
     .option('--to <time>', 'sums: only days of UTC before this one')
@@ -31,6 +31,7 @@ export function addReconcile(program: Command, run: RunCommand): void {
     .option('--json', 'print one JSON object on standard output')
     .addHelpText('after', HELP)
     .action(() => run((interrupt) => reconcile(command, interrupt)));
+  addConnectionFlags(command);
 }
 
 const HELP = `
@@ -53,7 +54,7 @@ interface Flags {
 async function reconcile(command: Command, interrupt: AbortSignal): Promise<number> {
   const flags = command.opts<Flags>();
   const faults: string[] = [];
-  const address = readAddress(command, faults);
+  const server = readServer(command, faults);
   const checks = readChecks(flags.check, faults);
   const { from: startTime, to: endTime } = readRange(flags, faults);
   throwFaults(faults);
@@ -64,7 +65,7 @@ async function reconcile(command: Command, interrupt: AbortSignal): Promise<numb
     await agree(question, flags.yes, interrupt);
   }
   const request = ReconcileRequest.fromPartial({ checks, repair });
-  return runReconcile({ address, json, request: { ...request, startTime, endTime } }, interrupt);
+  return runReconcile({ server, json, request: { ...request, startTime, endTime } }, interrupt);
 }
 
 function readChecks(text: string | undefined, faults: string[]): ReconcileCheck[] {

@@ -12,6 +12,7 @@ import {
 } from '../../../generated/charge/v1/usage_service.ts';
 import { openClient, ServiceUnavailable, waitForServer } from '../client.ts';
 import { EXIT } from '../command.ts';
+import { type Server } from '../connection.ts';
 import { tableText } from '../prices/table.ts';
 import { group, type Progress, startProgress } from '../progress.ts';
 import { describe, errorOfCall } from '../server-error.ts';
@@ -19,7 +20,7 @@ import { adviceOn, dayText, nameOfKind, numberText, subjectOf } from './words.ts
 
 /** What to do. */
 export interface RunOptions {
-  readonly address: string;
+  readonly server: Server;
   readonly json: boolean;
   readonly request: ReconcileRequest;
 }
@@ -28,7 +29,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Runs to the end and returns the exit status. */
 export async function runReconcile(options: RunOptions, interrupt: AbortSignal): Promise<number> {
-  const client = openClient(UsageServiceClient, options.address);
+  const client = openClient(UsageServiceClient, options.server);
   const seen = new Seen();
   const progress = startProgress(process.stderr, undefined, seen);
   try {

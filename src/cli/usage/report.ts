@@ -72,7 +72,7 @@ function notesOf(question: Question): string[] {
     ...(total.unpricedCharges > 0n
       ? [
           `${group(total.unpricedCharges)} of ${group(total.charges)} charges have no cost and are in no sum of costs. To see why:`,
-          `  ${commandLine(['prices', 'check', ...range], options.address)}`,
+          `  ${commandLine(['prices', 'check', ...range], options.server)}`,
         ]
       : []),
   ];

@@ -19,6 +19,7 @@ import {
 } from '../../../generated/charge/v1/charge_service.ts';
 import { RecordWindow } from '../../../src/charges/rpc/record-window.ts';
 import type { RpcLimits } from '../../../src/grpc/limits.ts';
+import type { TestTls } from '../../support/server.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import {
   callHeaders,
@@ -37,7 +38,7 @@ import {
   WINDOW_UPDATE,
 } from './frames.ts';
 import { connectRaw, frame, open, request } from './raw.ts';
-import { call, chargeRequest, type Fixture, startServer, type TestTls } from './server.ts';
+import { call, chargeRequest, type Fixture, startServer } from './server.ts';
 
 const LIMITS = {
   inFlightCallsMax: 50,

@@ -20,11 +20,11 @@ import type { RpcMetrics } from '../../../src/grpc/context.ts';
 import { type Authenticate, type Principal, SCOPES } from '../../../src/grpc/principal.ts';
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../../../src/grpc/limits.ts';
-import type { ListenerTls } from '../../../src/grpc/secure-server.ts';
 import { createRpcServer, type RpcServer } from '../../../src/grpc/server.ts';
 import { defaultTenantLimits, type LimitsOf } from '../../../src/grpc/tenant-limits.ts';
 import { ContractRules } from '../../../src/grpc/validation.ts';
 import { failureOf } from '../../support/errors.ts';
+import type { TestTls } from '../../support/server.ts';
 import { FakeJournal, NO_CORRECTOR } from './fakes.ts';
 
 export { errorOf, type ErrorSummary, failureOf, summaryOf } from '../../support/errors.ts';
@@ -77,12 +77,6 @@ export interface ServerExtras {
   readonly limitsOf?: LimitsOf;
   /** Undefined: plain text. */
   readonly tls?: TestTls | undefined;
-}
-
-/** TLS of a server and of the clients of its fixture. */
-export interface TestTls extends ListenerTls {
-  /** The authority that clients trust, in PEM. */
-  readonly ca: string;
 }
 
 /** Starts a server that serves; whoever starts it closes it. */

@@ -3,7 +3,8 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { PriceServiceService } from '../../../../generated/charge/v1/price_service.ts';
-import { addressOption, EXIT, readAddress, throwFaults, UsageError, type RunCommand } from '../../command.ts';
+import { EXIT, throwFaults, UsageError, type RunCommand } from '../../command.ts';
+import { addConnectionFlags, readServer } from '../../connection.ts';
 import { listPrices } from '../../lists.ts';
 import { withSession } from '../../session.ts';
 import { readRange } from '../../time.ts';
@@ -17,7 +18,6 @@ export function addCheck(prices: Command, run: RunCommand): void {
     .command('check')
     .summary('find usage that has no price')
     .description('Counts the charges without a cost by what a price would need to name.')
-    .addOption(addressOption())
     .option('--from <time>', 'usage from this moment on (default: from the beginning)')
     .option('--to <time>', 'usage before this moment (default: to the end)')
     .option('--csv <path>', 'write a price file with a row for each; fill in the rates and import it')
@@ -27,13 +27,14 @@ export function addCheck(prices: Command, run: RunCommand): void {
       '\nExit status:\n  0 all charges have a cost · 1 some have none · 2 wrong flags · 3 no answer\n',
     )
     .action(() => run((interrupt) => runCheck(readCheckOptions(check), interrupt)));
+  addConnectionFlags(check);
 }
 
 /** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */
 function readCheckOptions(command: Command): CheckOptions {
   const flags = command.opts<{ from?: string; to?: string; csv?: string; json?: boolean }>();
   const faults: string[] = [];
-  const options = { ...flags, address: readAddress(command, faults), ...readRange(flags, faults) };
+  const options = { ...flags, server: readServer(command, faults), ...readRange(flags, faults) };
   throwFaults(faults);
   return options;
 }

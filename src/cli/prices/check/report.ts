@@ -1,6 +1,7 @@
 /** What `charge prices check` tells. */
 
 import { ChargeType, Provider } from '../../../../generated/charge/v1/charge.ts';
+import { type Server } from '../../connection.ts';
 import { ServiceTier, UnpricedReason } from '../../../../generated/charge/v1/money.ts';
 import type {
   ListUnpricedUsageResponse,
@@ -20,7 +21,7 @@ import { canBeMended, changesThePast, hasPriceNow } from './template.ts';
 
 /** What one check looks at. */
 export interface CheckOptions {
-  readonly address: string;
+  readonly server: Server;
   readonly from: Timestamp | undefined;
   readonly to: Timestamp | undefined;
   /** Where to write a price file with a row for each usage. */
@@ -139,7 +140,7 @@ function commandsFor({ usage: { usages }, history }: Checked, options: CheckOpti
   const micros = times.flatMap((time) => (time ? [microsOf(time)] : [])).sort((a, b) => (a < b ? -1 : 1));
   const [first, last] = [micros[0], micros.at(-1)];
   if (first === undefined || last === undefined) return [];
-  const { address } = options;
+  const { server } = options;
   const file = options.csv ?? TEMPLATE;
   const needFile = mended.some((usage) => !hasPriceNow(usage, history));
   const past = changesThePast(usages, history) ? ['--allow-past', '--yes'] : [];
@@ -150,11 +151,11 @@ function commandsFor({ usage: { usages }, history }: Checked, options: CheckOpti
   ];
   return [
     ...(needFile && options.csv === undefined
-      ? [commandLine(['prices', 'check', ...window, '--csv', file], address)]
+      ? [commandLine(['prices', 'check', ...window, '--csv', file], server)]
       : []),
-    ...(needFile ? [commandLine(['prices', 'import', file, ...past], address)] : []),
-    commandLine(['prices', 'reprice', ...range, '--dry-run'], address),
-    commandLine(['prices', 'reprice', ...range, '--reason', 'prices added', '--yes'], address),
+    ...(needFile ? [commandLine(['prices', 'import', file, ...past], server)] : []),
+    commandLine(['prices', 'reprice', ...range, '--dry-run'], server),
+    commandLine(['prices', 'reprice', ...range, '--reason', 'prices added', '--yes'], server),
   ];
 }
 

@@ -3,7 +3,8 @@
 import type { Command } from 'commander';
 import { type Provider } from '../../../../generated/charge/v1/charge.ts';
 import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.ts';
-import { addressOption, readAddress, throwFaults } from '../../command.ts';
+import { throwFaults } from '../../command.ts';
+import { addConnectionFlags, readServer, type Server } from '../../connection.ts';
 import { readProvider } from '../litellm/models.ts';
 import { SEARCH_SIZES, type SearchSize } from '../litellm/price-fields.ts';
 import { readTime } from '../../time.ts';
@@ -23,19 +24,18 @@ interface Flags {
 export interface ImportOptions extends Flags {
   /** Path of the file; `-`: standard input. */
   readonly file: string;
-  readonly address: string;
+  readonly server: Server;
   /** When changed prices come into force. Undefined: now. */
   readonly effectiveTime: Timestamp | undefined;
   readonly searchSize: SearchSize;
   readonly isWanted: (provider: Provider, otherProvider: string) => boolean;
 }
 
-type RawFlags = Flags & Record<'address' | 'searchSize', string> & Partial<Record<'effectiveTime', string>>;
+type RawFlags = Flags & Record<'searchSize', string> & Partial<Record<'effectiveTime', string>>;
 
 /** Declares the flags. */
 export function addImportFlags(command: Command): void {
   command
-    .addOption(addressOption())
     .option('--only <providers>', 'only prices of these providers (A,B): openai, PROVIDER_OPENAI, openrouter')
     .option(
       '--effective-time <time>',
@@ -51,6 +51,7 @@ export function addImportFlags(command: Command): void {
     .optionsGroup('LiteLLM:')
     .option('--zero-means-free', 'a model whose prices are all 0 is free (default: it has no price)')
     .option('--search-size <size>', `which price of a web search: ${SEARCH_SIZES.join(', ')}`, 'medium');
+  addConnectionFlags(command);
 }
 
 /** Reads the command line that commander has taken apart. Throws a {@link UsageError} with every fault. */
@@ -64,7 +65,7 @@ export function readImportOptions(command: Command): ImportOptions {
   const options: ImportOptions = {
     ...flags,
     file,
-    address: readAddress(command, faults),
+    server: readServer(command, faults),
     effectiveTime: readTime('--effective-time', flags.effectiveTime, faults),
     searchSize: searchSize ?? 'medium',
     isWanted: readOnly(flags.only, faults),

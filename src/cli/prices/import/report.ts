@@ -1,6 +1,7 @@
 /** The end of `charge prices import`, for people and for programs. */
 
 import { commandLine } from '../../command-line.ts';
+import { type Server } from '../../connection.ts';
 import { atLeastOne, countLines, type Count } from '../../counts.ts';
 import { group } from '../../progress.ts';
 import type { Collision, NamesByReason, PriceFile } from '../price-file.ts';
@@ -78,16 +79,16 @@ export function toText({ options, file, plan, ending, created, unchanged, error 
       plan.gone.map(({ key }) => (key ? describeKey(key) : '')),
     ),
     ...(error === undefined ? [] : [error]),
-    ...nextStep(ending, created, options.address),
+    ...nextStep(ending, created, options.server),
   ].join('\n');
 }
 
-function nextStep(ending: Ending, created: number, address: string): string[] {
+function nextStep(ending: Ending, created: number, server: Server): string[] {
   if (ending === 'refused') return ['Correct the file, and import it again: nothing is added twice.'];
   if (ending !== 'imported' && ending !== 'dry_run')
     return ['To go on, run the same command again: nothing is added twice.'];
   if (created === 0) return [];
-  const check = commandLine(['prices', 'check'], address);
+  const check = commandLine(['prices', 'check'], server);
   return [`Charges that are recorded keep their cost. What has none, and how to price it: ${check}`];
 }
 
@@ -103,7 +104,7 @@ export function toJson({ options, file, plan, ending, created, unchanged, error 
   return JSON.stringify({
     status: ending,
     file: options.file,
-    address: options.address,
+    address: options.server.address,
     format: file.format,
     entries: file.entries,
     created,

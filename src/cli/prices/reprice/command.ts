@@ -2,7 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { addressOption, readAddress, throwFaults, UsageError, type RunCommand } from '../../command.ts';
+import { throwFaults, UsageError, type RunCommand } from '../../command.ts';
+import { addConnectionFlags, readServer } from '../../connection.ts';
 import { readRange } from '../../time.ts';
 import { runReprice, type RepriceOptions } from './run.ts';
 
@@ -14,7 +15,6 @@ export function addReprice(prices: Command, run: RunCommand): void {
     .description(
       'Prices recorded charges again, with the prices as they are now. Each change is on record, with the cost before it.',
     )
-    .addOption(addressOption())
     .option('--from <time>', 'usage from this moment on')
     .option('--to <time>', 'usage before this moment')
     .option('--include-priced', 'also charges that have a cost (default: only those that have none)')
@@ -27,6 +27,7 @@ export function addReprice(prices: Command, run: RunCommand): void {
     .option('--json', 'print one JSON object on standard output')
     .addHelpText('after', HELP)
     .action(() => run((interrupt) => runReprice(readRepriceOptions(reprice), interrupt)));
+  addConnectionFlags(reprice);
 }
 
 const HELP = `
@@ -54,8 +55,8 @@ function readRepriceOptions(command: Command): RepriceOptions {
   if (!/^[ -~]{1,128}$/.test(runId)) faults.push('--run-id: 1 to 128 printable ASCII characters');
   if (pageToken !== '' && flags.runId === undefined && !dryRun)
     faults.push('--page-token needs the --run-id of the run that stopped');
-  const address = readAddress(command, faults);
+  const server = readServer(command, faults);
   throwFaults(faults);
   if (!from || !to) throw new UsageError(faults);
-  return { ...flags, address, from, to, reason, runId, pageToken };
+  return { ...flags, server, from, to, reason, runId, pageToken };
 }

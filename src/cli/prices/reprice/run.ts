@@ -2,6 +2,7 @@
 
 import { ServiceUnavailable } from '../../client.ts';
 import { EXIT } from '../../command.ts';
+import { type Server } from '../../connection.ts';
 import { commandLine } from '../../command-line.ts';
 import { agree, terminalOf } from '../../confirm.ts';
 import { ALL_CHARGES } from '../../lists.ts';
@@ -14,7 +15,7 @@ import { RepriceTotals } from './totals.ts';
 
 /** What one run is to do. */
 export interface RepriceOptions {
-  readonly address: string;
+  readonly server: Server;
   readonly from: Timestamp;
   readonly to: Timestamp;
   readonly includePriced?: boolean;
@@ -181,5 +182,5 @@ function continuation(
   else args.push('--reason', options.reason, '--run-id', options.runId, '--yes');
   if (pageToken !== '') args.push('--page-token', pageToken);
   if (options.allowClosedPeriod) args.push('--allow-closed-period');
-  return commandLine(['prices', 'reprice', ...args], options.address);
+  return commandLine(['prices', 'reprice', ...args], options.server);
 }
