@@ -24,7 +24,8 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   book = await store.newBook();
-  const open = () => openTestDatabase(store.store.url, { poolSizeMax: 1, applicationName: 'follower', everyTenant: true });
+  const open = () =>
+    openTestDatabase(store.store.url, { poolSizeMax: 1, applicationName: 'follower', everyTenant: true });
   databases = [await open(), await open()];
 });
 afterEach(() => Promise.all(databases.map((database) => database.close())));
