@@ -1,8 +1,6 @@
 /** The role that the service's sessions work as: what it may do, and how it comes about. */
 
-import type { ClientBase } from 'pg';
-
-import type { Database } from './orm.ts';
+import type { ClientBase, Pool } from 'pg';
 
 /** NOLOGIN. A cluster has one, for every database of this service. */
 export const SERVICE_ROLE = 'charge_service';
@@ -112,7 +110,7 @@ interface Session {
  * What does not keep tenants apart, or the past safe, in the sessions of this database, for operators; undefined: all is
  * as it should be. Throws if the sessions may not use the tables at all.
  */
-export async function isolationFault({ pool }: Database): Promise<string | undefined> {
+export async function isolationFault({ pool }: { readonly pool: Pool }): Promise<string | undefined> {
   const { rows } = await pool.query<Session>(SESSION);
   const [session] = rows;
   if (session === undefined) throw new Error('there is no table of charges');
