@@ -16,6 +16,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
 import { DEFAULT_TENANT } from '../tenants/index.ts';
+import { tenantService } from '../tenants/rpc/service.ts';
 import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
@@ -97,8 +98,9 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const chargeMethods = priceMethods({ ...store.prices, rules });
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
+  const tenants = tenantService({ ...store.administration, rules });
   const rpc = createRpcServer({
-    services: [charges, prices, usage],
+    services: [charges, prices, usage, tenants],
     image,
     logger,
     metrics: metrics.rpc,
@@ -114,7 +116,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     pools: store.pools,
   });
   const judged = watch.start((fault) => {
-    for (const service of ['', charges.name, prices.name, usage.name])
+    for (const service of ['', charges.name, prices.name, usage.name, tenants.name])
       rpc.setServing(service, fault === undefined);
     options.serving(fault);
   });

@@ -21,7 +21,15 @@ import { journalEntities, JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
-import { DEFAULT_TENANT, KnownTenants, tenantEntities } from '../tenants/index.ts';
+import {
+  Administration,
+  createApiKeyStore,
+  createAuditLogReader,
+  createTenantStore,
+  DEFAULT_TENANT,
+  KnownTenants,
+  tenantEntities,
+} from '../tenants/index.ts';
 import {
   createReconciler,
   createUsageReader,
@@ -98,7 +106,8 @@ export async function openStore(writers: number, options: StoreOptions) {
   const retry = { retryForMs: RETRY_FOR_MS, retryAfterMs };
   const refused = logRefusedReads(options.logger);
   const reads = new ReadConnections(database, retryAfterMs, refused);
-  const tenants = new KnownTenants(access, new ReadConnections(access, retryAfterMs, refused));
+  const everyTenant = new ReadConnections(access, retryAfterMs, refused);
+  const tenants = new KnownTenants(access, everyTenant);
   return {
     /** What ChargeService works on. */
     charges: {
@@ -120,6 +129,8 @@ export async function openStore(writers: number, options: StoreOptions) {
       reader: createUsageReader(reads),
       reconciler: openReconciler(comparisons, options.streamCheck),
     },
+    /** What TenantService works on. */
+    administration: openAdministration(new Administration(database, retry), reads, everyTenant, tenants),
     /** The tenants that calls are made for. */
     tenants,
     watch,
@@ -130,6 +141,19 @@ export async function openStore(writers: number, options: StoreOptions) {
       tenants.close();
       await Promise.all(Object.values(connections).map((pool) => pool.close()));
     },
+  };
+}
+
+function openAdministration(
+  administration: Administration,
+  reads: ReadConnections,
+  everyTenant: ReadConnections,
+  tenants: KnownTenants,
+) {
+  return {
+    tenants: createTenantStore(administration, everyTenant, () => tenants.refresh()),
+    apiKeys: createApiKeyStore(administration, reads),
+    auditLog: createAuditLogReader(reads),
   };
 }
 
