@@ -60,6 +60,15 @@ export class ReadConnections {
     }
   }
 
+  /** The same over the rows of all tenants, on a database whose sessions see them. */
+  async useEveryTenant<T>(read: (em: EntityManager) => Promise<T>): Promise<T> {
+    try {
+      return await read(this.#database.em.fork());
+    } catch (error) {
+      throw this.#asServiceError(error);
+    }
+  }
+
   /**
    * Runs `read` so that all of its statements see one state of the database. `timeoutMs`: how long each statement may
    * take, with the wait for a connection. Rejects as {@link use} does.

@@ -58,7 +58,7 @@ export const JournalHead = defineEntity({
  * One row per tenant. A transaction that adds price versions, corrects charges, gives them new costs or closes a
  * period locks it first, so these happen one after the other. New charges do not wait for it.
  */
-const TenantLock = defineEntity({
+export const TenantLock = defineEntity({
   name: 'TenantLock',
   tableName: 'tenant_lock',
   properties: {

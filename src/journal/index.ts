@@ -2,6 +2,7 @@
 
 export { appendToJournal, isHeadMismatch } from './append.ts';
 export { appendEvents } from './append-events.ts';
+export { createJournal } from './create.ts';
 export { JOURNAL_KIND, type JournalKind, journalEntities } from './entity.ts';
 export { JournalFollower } from './follower.ts';
 export { InsertEvents } from './insert-events.ts';

@@ -9,12 +9,14 @@ import type { DatabaseFault } from '../database/database-fault.ts';
 import { readContractImage } from '../grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { createRpcServer } from '../grpc/server.ts';
+import type { RpcService } from '../grpc/service.ts';
 import { defaultTenantLimits, type LimitsOf } from '../grpc/tenant-limits.ts';
 import { ContractRules } from '../grpc/validation.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
 import { openAuthenticator } from '../tenants/index.ts';
+import { tenantService } from '../tenants/rpc/service.ts';
 import { userProfileService } from '../tenants/rpc/user-profile-service.ts';
 import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
@@ -81,18 +83,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const limits = { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax };
   const tenantLimits = defaultTenantLimits(limits);
   const limitsOf = options.limitsOf ?? (() => tenantLimits);
-  const charges = chargeService({
-    ...store.charges,
-    metrics: metrics.charges,
-    rules,
-    recordWindow,
-    rates: new ChargeRates((tenant) => limitsOf(tenant).chargesPerSecondMax),
-  });
-  const chargeMethods = priceMethods({ ...store.prices, rules });
-  const prices = priceService({ ...store.prices, rules, chargeMethods });
-  const usage = usageService({ ...store.usage, rules });
-  const userProfiles = userProfileService({ ...store.userProfiles, rules, chargeMethods: {} });
-  const services = [charges, prices, usage, userProfiles];
+  const services = servicesOf(store, { rules, recordWindow, limitsOf, metrics });
   const authenticator = openAuthenticator(store.access, {
     settings: config.credentials,
     tenants: store.tenants,
@@ -139,4 +130,27 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
       }
     },
   };
+}
+
+interface ServicesOptions {
+  readonly rules: ContractRules;
+  readonly recordWindow: RecordWindow;
+  readonly limitsOf: LimitsOf;
+  readonly metrics: ServerMetrics;
+}
+
+/** Every service of the contract, on one store. */
+function servicesOf(
+  store: Awaited<ReturnType<typeof openStore>>,
+  { rules, recordWindow, limitsOf, metrics }: ServicesOptions,
+): RpcService[] {
+  const rates = new ChargeRates((tenant) => limitsOf(tenant).chargesPerSecondMax);
+  const chargeMethods = priceMethods({ ...store.prices, rules });
+  return [
+    chargeService({ ...store.charges, metrics: metrics.charges, rules, recordWindow, rates }),
+    priceService({ ...store.prices, rules, chargeMethods }),
+    usageService({ ...store.usage, rules }),
+    tenantService({ ...store.administration, rules }),
+    userProfileService({ ...store.userProfiles, rules, chargeMethods: {} }),
+  ];
 }

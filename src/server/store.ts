@@ -22,6 +22,10 @@ import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
 import {
+  Administration,
+  createApiKeyStore,
+  createAuditLogReader,
+  createTenantStore,
   createUserProfileReader,
   DEFAULT_TENANT,
   KnownTenants,
@@ -70,7 +74,8 @@ export async function openStore(writers: number, options: StoreOptions) {
   const { database, writes, polls, corrections, comparisons, access } = connections;
   const refused = logRefusedReads(options.logger);
   const reads = new ReadConnections(database, retryAfterMs, refused);
-  const tenants = new KnownTenants(access, new ReadConnections(access, retryAfterMs, refused));
+  const everyTenant = new ReadConnections(access, retryAfterMs, refused);
+  const tenants = new KnownTenants(access, everyTenant);
   const follower = new JournalFollower(polls, { pollMs: 100 });
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
@@ -114,6 +119,8 @@ export async function openStore(writers: number, options: StoreOptions) {
       reader: createUserProfileReader(reads),
       writer: new UserProfileWriter(database, retry),
     },
+    /** What TenantService works on. */
+    administration: openAdministration(new Administration(database, retry), reads, everyTenant, tenants),
     /** The tenants that calls are made for. */
     tenants,
     /** What else credentials are checked against. Its sessions see every tenant. */
@@ -180,6 +187,19 @@ function createWriters(
     },
   );
   return { recorder, corrector };
+}
+
+function openAdministration(
+  administration: Administration,
+  reads: ReadConnections,
+  everyTenant: ReadConnections,
+  tenants: KnownTenants,
+) {
+  return {
+    tenants: createTenantStore(administration, everyTenant, () => tenants.refresh()),
+    apiKeys: createApiKeyStore(administration, reads),
+    auditLog: createAuditLogReader(reads),
+  };
 }
 
 function poolsOf({

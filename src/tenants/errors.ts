@@ -50,6 +50,14 @@ export function notTheOperator(tenantId: string): Failure {
   );
 }
 
+/** A key would get scopes that the caller does not have. */
+export function scopesNotHeld(scopes: readonly string[]): Failure {
+  return permissionDenied(
+    `A key can only have scopes that its creator has. Your credential lacks ${scopes.join(', ')}.`,
+    { required_scope: `SCOPE_${scopes[0]}` },
+  );
+}
+
 /** The tenant has no such API key. */
 export function apiKeyNotFound(id: string): Failure {
   return {

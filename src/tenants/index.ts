@@ -3,7 +3,10 @@
 export type { Act, Actor } from './audit.ts';
 export { tenantEntities } from './entity.ts';
 export type { TenantDirectory } from './ports.ts';
-export { appendAuditEntry } from './store/audit-log.ts';
+export { Administration } from './store/administration.ts';
+export { createApiKeyStore } from './store/api-keys.ts';
+export { appendAuditEntry, createAuditLogReader } from './store/audit-log.ts';
+export { createTenantStore } from './store/tenants.ts';
 export {
   CREATE_MISSING_PROFILES,
   createIfMissing,

@@ -1,7 +1,9 @@
 /** What the RPCs and other features need from the store of tenants. */
 
-import type { Actor } from './audit.ts';
-import type { Tenant, TenantSettings } from './tenant.ts';
+import type { Principal } from '../grpc/principal.ts';
+import type { ApiKey, NewApiKey } from './api-key.ts';
+import type { Actor, AuditEntry } from './audit.ts';
+import type { Tenant, TenantChange, TenantSettings } from './tenant.ts';
 import type { UserProfile, UserProfileContent } from './user-profile.ts';
 
 /**
@@ -59,4 +61,62 @@ export interface UserProfileWriter {
   update(actor: Actor, id: string, changes: Partial<UserProfileContent>): Promise<UserProfile>;
   disable(actor: Actor, id: string): Promise<UserProfile>;
   enable(actor: Actor, id: string): Promise<UserProfile>;
+}
+
+/**
+ * Administers tenants. What changes one has an entry in the audit log. Rejects with a `ServiceError`: `tenant_not_found`,
+ * `database_unavailable`, and what a method names.
+ */
+export interface TenantStore {
+  /** Adds a tenant with all that it needs for its first charge. Rejects with `tenant_already_exists`. */
+  create(tenant: string, content: TenantChange, actor: Actor): Promise<Tenant>;
+  get(tenant: string): Promise<Tenant>;
+  /** The first tenants whose ids come after this one. */
+  list(after: string, limit: number): Promise<Tenant[]>;
+  update(tenant: string, change: TenantChange, actor: Actor): Promise<Tenant>;
+  suspend(tenant: string, actor: Actor): Promise<Tenant>;
+  resume(tenant: string, actor: Actor): Promise<Tenant>;
+}
+
+/** Who administers keys: it can give only what it has. */
+export type KeyAdministrator = Actor & { readonly principal: Pick<Principal, 'scopes'> };
+
+/** A key, and what to send as credential, which nobody can find out later. */
+export interface ApiKeyWithSecret {
+  readonly apiKey: ApiKey;
+  /** `chg_<id>_<secret>`. */
+  readonly key: string;
+}
+
+/** Where a list of keys goes on: before this key. */
+export type ApiKeyPlace = Pick<ApiKey, 'createTimeMicros' | 'id'>;
+
+/** What becomes of a key that is rotated, and of its successor. */
+export interface Rotation {
+  readonly overlapMicros: bigint;
+  /** Of the new key. */
+  readonly expireTimeMicros: bigint | undefined;
+}
+
+/**
+ * Administers API keys, as {@link TenantStore} administers tenants. Rejects with `permission_denied` if the caller lacks
+ * a scope of the new key, and with `api_key_not_found`.
+ */
+export interface ApiKeyStore {
+  create(tenant: string, content: NewApiKey, actor: KeyAdministrator): Promise<ApiKeyWithSecret>;
+  /** The newest keys before a place, or the newest of all. */
+  list(tenant: string, before: ApiKeyPlace | undefined, limit: number): Promise<ApiKey[]>;
+  rotate(
+    tenant: string,
+    id: string,
+    rotation: Rotation,
+    actor: KeyAdministrator,
+  ): Promise<ApiKeyWithSecret & { readonly previous: ApiKey }>;
+  revoke(tenant: string, id: string, actor: Actor): Promise<ApiKey>;
+}
+
+/** Reads the audit log. Rejects with a `ServiceError`. */
+export interface AuditLogReader {
+  /** The newest entries before the one with this id, or the newest of all. */
+  list(tenant: string, beforeId: string | undefined, limit: number): Promise<AuditEntry[]>;
 }

@@ -45,3 +45,26 @@ const TENANT_ID = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 export function isTenantId(value: unknown): value is string {
   return typeof value === 'string' && TENANT_ID.test(value);
 }
+
+/** The fields that an operator can change, by their names in the contract and in the audit log. */
+export const TENANT_FIELDS = {
+  display_name: 'displayName',
+  'settings.unknown_user_profiles': 'unknownUserProfiles',
+  'settings.calls_in_flight_max': 'callsInFlightMax',
+  'settings.streams_max': 'streamsMax',
+  'settings.charges_per_second_max': 'chargesPerSecondMax',
+  'settings.label_keys_max': 'labelKeysMax',
+} as const satisfies Readonly<Record<string, keyof Tenant>>;
+
+/** New values of some fields. */
+export type TenantChange = Partial<Pick<Tenant, (typeof TENANT_FIELDS)[keyof typeof TENANT_FIELDS]>>;
+
+/** What a change makes different, by the names of the fields: `0 -> 10`. */
+export function differences(tenant: Tenant, change: TenantChange): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, field] of Object.entries(TENANT_FIELDS)) {
+    const value = change[field];
+    if (value !== undefined && value !== tenant[field]) found.set(name, `${tenant[field]} -> ${value}`);
+  }
+  return found;
+}

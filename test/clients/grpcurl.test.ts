@@ -14,6 +14,7 @@ import { Grpcurl, parseMessages } from './support/grpcurl.ts';
 const SERVICE = 'charge.v1.ChargeService';
 const HEALTH = 'grpc.health.v1.Health';
 const PRICES = 'charge.v1.PriceService';
+const TENANTS = 'charge.v1.TenantService';
 const USAGE = 'charge.v1.UsageService';
 const USER_PROFILES = 'charge.v1.UserProfileService';
 /** grpcurl ends with 64 plus the gRPC code. */
@@ -59,6 +60,7 @@ withGrpcurl(`grpcurl${skipped}`, () => {
       expect((await grpcurl.run([], 'list')).trim().split('\n')).toEqual([
         SERVICE,
         PRICES,
+        TENANTS,
         USAGE,
         USER_PROFILES,
         HEALTH,

@@ -113,6 +113,7 @@ test.each(['v1', 'v1alpha'] as const)(
     expect(services?.listServicesResponse?.service.map(({ name }) => name).sort()).toEqual([
       'charge.v1.ChargeService',
       'charge.v1.PriceService',
+      'charge.v1.TenantService',
       'charge.v1.UsageService',
       'charge.v1.UserProfileService',
       'grpc.health.v1.Health',

@@ -4,9 +4,12 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 
 import { mapRows } from '../../database/map-rows.ts';
+import type { ReadConnections } from '../../database/read-connections.ts';
 import type { Transaction } from '../../database/transaction.ts';
 import type { Act, Actor, AuditEntry } from '../audit.ts';
 import { AuditEntryEntity } from '../entity.ts';
+import type { AuditLogReader } from '../ports.ts';
+import { existingTenant } from './read-tenants.ts';
 
 const NO_DETAILS: ReadonlyMap<string, string> = new Map();
 
@@ -43,4 +46,15 @@ export async function readAuditEntries(
     { loggerContext: em.getLoggerContext() },
   );
   return mapRows(em, AuditEntryEntity, rows);
+}
+
+/** Reads over connections that it does not own. */
+export function createAuditLogReader(reads: ReadConnections): AuditLogReader {
+  return {
+    list: (tenant, beforeId, limit) =>
+      reads.use(tenant, async (em) => {
+        await existingTenant(em, tenant);
+        return readAuditEntries(em, tenant, beforeId, limit);
+      }),
+  };
 }
