@@ -51,9 +51,9 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   validationFailed: violations.map(commonFailures.validationFailed),
   malformedMessage: fc.constant(0).map(commonFailures.malformedMessage),
   messageTooLarge: fc.tuple(fc.nat(), fc.nat()).map((sizes) => commonFailures.messageTooLarge(...sizes)),
-  tenantLimitExceeded: fc
-    .tuple(fc.constantFrom('calls_in_flight', 'streams', 'charges_per_second'), text, retryAfterMs)
-    .map((parts) => commonFailures.tenantLimitExceeded(...parts)),
+  tenantLimitExceeded: retryAfterMs.map((after) =>
+    commonFailures.tenantLimitExceeded('streams', '10 streams', after),
+  ),
   overloaded: fc
     .tuple(fc.constant('write_queue'), fc.constant('50,000 waiting charges'), retryAfterMs)
     .map((parts) => commonFailures.overloaded(...parts)),
@@ -149,6 +149,7 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   permissionDenied: fc
     .constantFrom('SCOPE_READ', 'SCOPE_ADMIN')
     .map((scope) => commonFailures.permissionDenied('It needs a scope.', { required_scope: scope })),
+  issuerUnavailable: retryAfterMs.map(tenantFailures.issuerUnavailable),
   tenantNotFound: tenantId.map(tenantFailures.tenantNotFound),
   tenantAlreadyExists: tenantId.map(tenantFailures.tenantAlreadyExists),
   tenantSuspended: tenantId.map(tenantFailures.tenantSuspended),
@@ -159,6 +160,7 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   userProfileRefused: fc
     .record({ userProfile: text, fault: fc.constantFrom('unknown' as const, 'disabled' as const) })
     .map(chargeFailures.userProfileRefused),
+  requestIdTaken: fc.uuid().map(chargeFailures.requestIdTaken),
   recordedAndErased: fc.uuid().map(chargeFailures.recordedAndErased),
   compressed: fc.constant(COMPRESSED),
   callTimeout: text

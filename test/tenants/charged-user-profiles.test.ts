@@ -40,7 +40,7 @@ async function open(setting: keyof typeof UNKNOWN_USER_PROFILES): Promise<void> 
 }
 
 async function set(setting: keyof typeof UNKNOWN_USER_PROFILES): Promise<void> {
-  await store.database.pool.query("UPDATE tenant SET unknown_user_profiles = $1 WHERE tenant = 'default'", [
+  await store.owner.pool.query("UPDATE tenant SET unknown_user_profiles = $1 WHERE tenant = 'default'", [
     UNKNOWN_USER_PROFILES[setting],
   ]);
 }
@@ -59,7 +59,7 @@ function recordBatch(
 }
 
 async function storedRequests(): Promise<string[]> {
-  const { rows } = await store.database.pool.query<{ n: string }>(
+  const { rows } = await store.owner.pool.query<{ n: string }>(
     "SELECT coalesce(request_id, request_key::text) AS n FROM charge WHERE tenant = 'default' ORDER BY 1",
   );
   return rows.map(({ n }) => n);
