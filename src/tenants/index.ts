@@ -2,7 +2,7 @@
 
 export type { Act, Actor } from './audit.ts';
 export { tenantEntities } from './entity.ts';
-export type { TenantDirectory } from './ports.ts';
+export type { ErasedUserProfile, Eraser, TenantDirectory } from './ports.ts';
 export { appendAuditEntry } from './store/audit-log.ts';
 export { KnownTenants } from './store/known-tenants.ts';
 export { DEFAULT_SETTINGS, DEFAULT_TENANT, type TenantSettings, UNKNOWN_USER_PROFILES } from './tenant.ts';
