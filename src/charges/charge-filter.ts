@@ -1,11 +1,20 @@
 /** Whether a charge matches a filter, for watches. Lists filter in SQL (`store/charge-conditions.ts`). */
 
 import type { Charge, ChargeFilter } from './charge.ts';
-import type { ChargeEvent } from './charge-event.ts';
+import type { JournalEvent, ErasedEvent } from './charge-event.ts';
 
-/** Whether an event is about a charge that matches: for an amendment, the original or its replacement. */
-export function eventMatches(filter: ChargeFilter, event: ChargeEvent): boolean {
+/** Whether an event is about a charge that matches: for an amendment, the original or its replacement; or about an erased person that the filter names. */
+export function eventMatches(filter: ChargeFilter, event: JournalEvent): boolean {
+  if (event.kind === 'erased') return concernsErased(filter, event);
   return matches(filter, event.charge) || (event.kind === 'amended' && matches(filter, event.original));
+}
+
+/** Whether the filter is about everybody, or about the person alone. */
+function concernsErased({ userProfile, ...others }: ChargeFilter, event: ErasedEvent): boolean {
+  return (
+    Object.values(others).every((member) => !member) &&
+    (!userProfile || userProfile === event.userProfile || userProfile === event.pseudonym)
+  );
 }
 
 /** Whether every member of `filter` that restricts holds for `charge`. */

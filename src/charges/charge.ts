@@ -150,7 +150,9 @@ export type RecordResult =
       readonly field: string | undefined;
     }
   /** The same request made a charge that is archived. */
-  | { readonly outcome: 'archived'; readonly chargeId: string };
+  | { readonly outcome: 'archived'; readonly chargeId: string }
+  /** The request id made a charge whose user profile was erased, with this content or another one. */
+  | { readonly outcome: 'erased'; readonly chargeId: string };
 
 /** Which charges are meant; undefined or empty members do not restrict. Times: start inclusive, end exclusive. */
 export interface ChargeFilter {

@@ -15,9 +15,15 @@ export function countResults(metrics: ChargeMetrics, results: readonly RecordRes
       if (unpricedReason !== 0) metrics.unpriced(unpricedReasonLabel(unpricedReason));
       metrics.tokens(providerLabel(result.charge.provider), result.charge.model, tokensOf(result.charge));
     } else if (result.outcome === 'replayed') metrics.replayed();
-    else metrics.rejected(result.outcome === 'archived' ? 'CHARGE_ARCHIVED' : 'REQUEST_ID_REUSED');
+    else metrics.rejected(REJECTED_FOR[result.outcome]);
   }
 }
+
+const REJECTED_FOR = {
+  conflict: 'REQUEST_ID_REUSED',
+  archived: 'CHARGE_ARCHIVED',
+  erased: 'CHARGE_ERASED',
+} as const;
 
 /** Counts the events of corrections. */
 export function countCorrections(metrics: ChargeMetrics, events: readonly ChargeEvent[]): void {

@@ -1,6 +1,6 @@
 /** A gRPC server on the database: puts a server process together, for production and for tests. */
 
-import { type ChargeEvent, ChargeRates } from '../charges/index.ts';
+import { type JournalEvent, ChargeRates } from '../charges/index.ts';
 import { priceMethods } from '../charges/rpc/price-methods.ts';
 import { RecordWindow } from '../charges/rpc/record-window.ts';
 import { chargeService } from '../charges/rpc/service.ts';
@@ -16,6 +16,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
 import { DEFAULT_TENANT } from '../tenants/index.ts';
+import { erasureService } from '../tenants/rpc/erase-user-profile.ts';
 import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
@@ -29,7 +30,7 @@ export interface ServerOptions {
   /** Why charges cannot be recorded, or undefined if they can: at first, and whenever that changes. */
   serving(fault: DatabaseFault | undefined): void;
   /** These events of one tenant's journal were committed together, in order. */
-  committed(events: readonly ChargeEvent[]): void;
+  committed(events: readonly JournalEvent[]): void;
   /** Where NATS is, for Reconcile; undefined as long as it has not started. */
   natsUrl(): string | undefined;
   /** Limits of each tenant. Default: {@link defaultTenantLimits}. */
@@ -97,8 +98,9 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const chargeMethods = priceMethods({ ...store.prices, rules });
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
+  const userProfiles = erasureService(store.eraser, rules);
   const rpc = createRpcServer({
-    services: [charges, prices, usage],
+    services: [charges, prices, usage, userProfiles],
     image,
     logger,
     metrics: metrics.rpc,
@@ -114,7 +116,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     pools: store.pools,
   });
   const judged = watch.start((fault) => {
-    for (const service of ['', charges.name, prices.name, usage.name])
+    for (const service of ['', charges.name, prices.name, usage.name, userProfiles.name])
       rpc.setServing(service, fault === undefined);
     options.serving(fault);
   });

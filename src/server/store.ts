@@ -1,7 +1,7 @@
 /** What a server process keeps in PostgreSQL: opens the connections and puts the parts of the features on them. */
 
 import {
-  type ChargeEvent,
+  type JournalEvent,
   chargeEntities,
   ChargeEventReader,
   CorrectionWriter,
@@ -10,7 +10,9 @@ import {
   createChargeReader,
   createUnpricedUsageReader,
   GroupWriter,
+  keepForgetting,
   Repricer,
+  UserProfileEraser,
   WriteProbe,
 } from '../charges/index.ts';
 import { databaseFault } from '../database/database-fault.ts';
@@ -25,6 +27,7 @@ import { DEFAULT_TENANT, KnownTenants, tenantEntities } from '../tenants/index.t
 import {
   createReconciler,
   createUsageReader,
+  keptSums,
   type Reconciler,
   type StreamCheck,
   usageEntities,
@@ -51,7 +54,7 @@ export interface StoreOptions {
   readonly logger: Logger;
   readonly metrics: ServerMetrics;
   /** These events of one tenant's journal were committed together, in order. */
-  committed(events: readonly ChargeEvent[]): void;
+  committed(events: readonly JournalEvent[]): void;
   /** For Reconcile. */
   readonly streamCheck: StreamCheck;
 }
@@ -65,7 +68,7 @@ export async function openStore(writers: number, options: StoreOptions) {
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
   const prices = new PriceBooks(database.em, (_, version) => options.metrics.pricesLoaded(version));
-  const committed = (events: readonly ChargeEvent[]): void => {
+  const committed = (events: readonly JournalEvent[]): void => {
     const last = events.at(-1);
     if (last !== undefined) follower.advanced(last.tenant, last.sequence);
     watch.committed();
@@ -84,21 +87,18 @@ export async function openStore(writers: number, options: StoreOptions) {
       },
     },
   );
-  const corrector = new CorrectionWriter(
-    corrections,
-    prices,
-    { groupSizeMax: 100, queueSizeMax: CORRECTION_QUEUE_MAX, retryForMs: RETRY_FOR_MS, retryAfterMs },
-    {
-      committed: (events) => {
-        countCorrections(options.metrics.charges, events);
-        committed(events);
-      },
-    },
-  );
   const retry = { retryForMs: RETRY_FOR_MS, retryAfterMs };
+  const correctionBounds = { ...retry, groupSizeMax: 100, queueSizeMax: CORRECTION_QUEUE_MAX };
+  const corrector = new CorrectionWriter(corrections, prices, correctionBounds, {
+    committed: (events) => {
+      countCorrections(options.metrics.charges, events);
+      committed(events);
+    },
+  });
   const refused = logRefusedReads(options.logger);
   const reads = new ReadConnections(database, retryAfterMs, refused);
   const tenants = new KnownTenants(access, new ReadConnections(access, retryAfterMs, refused));
+  const stopForgetting = keepForgetting(access);
   return {
     /** What ChargeService works on. */
     charges: {
@@ -120,12 +120,15 @@ export async function openStore(writers: number, options: StoreOptions) {
       reader: createUsageReader(reads),
       reconciler: openReconciler(comparisons, options.streamCheck),
     },
+    /** What EraseUserProfile works on. */
+    eraser: new UserProfileEraser(corrections, { ...retry, sums: keptSums, committed }),
     /** The tenants that calls are made for. */
     tenants,
     watch,
     queuedCharges: () => recorder.queuedCharges,
     pools: poolsOf(connections),
     close: async () => {
+      stopForgetting();
       follower.close();
       tenants.close();
       await Promise.all(Object.values(connections).map((pool) => pool.close()));
@@ -178,8 +181,8 @@ async function openConnections(writers: number, databaseUrl: string) {
     everyTenant: true,
   });
   // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
-  // One for corrections and one for reprices: each makes one transaction at a time.
-  const corrections = await openDatabase({ ...connection, poolSizeMax: 2 });
+  // One for corrections, one for reprices and one for erasures: each makes one transaction at a time.
+  const corrections = await openDatabase({ ...connection, poolSizeMax: 3 });
   // For Reconcile, which runs for minutes and locks the place of the sums. Its largest day may take a while.
   const comparisons = await openDatabase({
     ...connection,

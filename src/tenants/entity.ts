@@ -2,7 +2,7 @@
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
-import { appendOnly, text } from '../database/entity-parts.ts';
+import { erasable, text } from '../database/entity-parts.ts';
 import { textMap } from '../database/types/json-map.ts';
 import { micros } from '../database/types/micros.ts';
 import { optionalText } from '../database/types/optional.ts';
@@ -72,7 +72,7 @@ export const AuditEntryEntity = defineEntity({
     peer: optionalText(),
     details: textMap(),
   },
-  triggers: [appendOnly('audit_entry')],
+  triggers: [erasable('audit_entry')],
 });
 export type AuditEntryRow = InferEntity<typeof AuditEntryEntity>;
 

@@ -2,6 +2,7 @@
 
 export type { Act, Actor } from './audit.ts';
 export { tenantEntities } from './entity.ts';
+export { userProfileNotFound } from './errors.ts';
 export type { ErasedUserProfile, Eraser, TenantDirectory } from './ports.ts';
 export { appendAuditEntry } from './store/audit-log.ts';
 export { KnownTenants } from './store/known-tenants.ts';

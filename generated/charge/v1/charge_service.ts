@@ -33,7 +33,7 @@ import {
   providerFromJSON,
   providerToJSON,
 } from "./charge.ts";
-import { ChargeAmended, ChargeCreated, ChargeRepriced, ChargeVoided, Correction } from "./event.ts";
+import { ChargeAmended, ChargeCreated, ChargeRepriced, ChargeVoided, Correction, UserProfileErased } from "./event.ts";
 import { Cost } from "./money.ts";
 
 export const protobufPackage = "charge.v1";
@@ -360,6 +360,12 @@ export interface WatchChargesResponse {
     | //
     /** A charge has another cost. */
     { $case: "chargeRepriced"; value: ChargeRepriced }
+    | //
+    /**
+     * A person was erased. Sent if no member of the filter but `user_profile`
+     * restricts, and if that is absent, or the id or the pseudonym.
+     */
+    { $case: "userProfileErased"; value: UserProfileErased }
     | undefined;
 }
 
@@ -2060,6 +2066,9 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
       case "chargeRepriced":
         ChargeRepriced.encode(message.event.value, writer.uint32(34).fork()).join();
         break;
+      case "userProfileErased":
+        UserProfileErased.encode(message.event.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2109,6 +2118,14 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
             message.event = { $case: "chargeRepriced", value: ChargeRepriced.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.event = { $case: "userProfileErased", value: UserProfileErased.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2139,6 +2156,10 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
         ? { $case: "chargeRepriced", value: ChargeRepriced.fromJSON(object.chargeRepriced) }
         : isSet(object.charge_repriced)
         ? { $case: "chargeRepriced", value: ChargeRepriced.fromJSON(object.charge_repriced) }
+        : isSet(object.userProfileErased)
+        ? { $case: "userProfileErased", value: UserProfileErased.fromJSON(object.userProfileErased) }
+        : isSet(object.user_profile_erased)
+        ? { $case: "userProfileErased", value: UserProfileErased.fromJSON(object.user_profile_erased) }
         : undefined,
     };
   },
@@ -2153,6 +2174,8 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
       obj.chargeAmended = ChargeAmended.toJSON(message.event.value);
     } else if (message.event?.$case === "chargeRepriced") {
       obj.chargeRepriced = ChargeRepriced.toJSON(message.event.value);
+    } else if (message.event?.$case === "userProfileErased") {
+      obj.userProfileErased = UserProfileErased.toJSON(message.event.value);
     }
     return obj;
   },
@@ -2184,6 +2207,12 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
       case "chargeRepriced": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "chargeRepriced", value: ChargeRepriced.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "userProfileErased": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "userProfileErased", value: UserProfileErased.fromPartial(object.event.value) };
         }
         break;
       }

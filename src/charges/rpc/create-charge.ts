@@ -9,7 +9,7 @@ import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
-import { recordedAndArchived, requestIdReused } from '../errors.ts';
+import { recordedAndArchived, recordedAndErased, requestIdReused } from '../errors.ts';
 import type { ChargeRecorder } from '../ports.ts';
 
 /** The largest CreateCharge request, and the largest item of RecordCharges. */
@@ -44,5 +44,6 @@ function toProtoCreateChargeResponse([result]: readonly RecordResult[]): CreateC
   if (result === undefined) throw new TypeError('the recorder gave no result');
   if (result.outcome === 'conflict') throw new ServiceError(requestIdReused(result));
   if (result.outcome === 'archived') throw new ServiceError(recordedAndArchived(result.chargeId));
+  if (result.outcome === 'erased') throw new ServiceError(recordedAndErased(result.chargeId));
   return { charge: toProtoCharge(result.charge), replayed: result.outcome === 'replayed' };
 }

@@ -10,7 +10,7 @@ import { toProtoStatus } from '../../grpc/status.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
-import { recordedAndArchived, requestIdReused } from '../errors.ts';
+import { recordedAndArchived, recordedAndErased, requestIdReused } from '../errors.ts';
 
 /** An item that was read: rejected already, or to be recorded. */
 export type Item = { readonly rejection: ChargeResult } | { readonly request: ChargeRequest };
@@ -51,6 +51,7 @@ export function toProtoResults(items: readonly Item[], results: readonly RecordR
 function toProtoChargeResult(result: RecordResult): ChargeResult {
   if (result.outcome === 'conflict') return toProtoRejection(requestIdReused(result));
   if (result.outcome === 'archived') return toProtoRejection(recordedAndArchived(result.chargeId));
+  if (result.outcome === 'erased') return toProtoRejection(recordedAndErased(result.chargeId));
   return {
     outcome: result.outcome === 'created' ? Outcome.OUTCOME_CREATED : Outcome.OUTCOME_REPLAYED,
     charge: toProtoCharge(result.charge),

@@ -10,7 +10,7 @@ import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeFilter } from '../charge.ts';
-import type { ChargeEvent } from '../charge-event.ts';
+import type { JournalEvent } from '../charge-event.ts';
 import { eventMatches } from '../charge-filter.ts';
 import { fromProtoChargeFilter, toProtoChargeEvent } from '../convert.ts';
 import { sequenceArchived, sequenceOutOfRange } from '../errors.ts';
@@ -98,7 +98,7 @@ interface Delivered {
  * Sends the events of a page that match the filter, in order, and removes them from the page. While the caller
  * does not keep up, possibly for hours, no more than {@link KEPT_BYTES_MAX} of the page is kept.
  */
-async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeFilter): Promise<Delivered> {
+async function deliver(stream: WatchStream, page: JournalEvent[], filter: ChargeFilter): Promise<Delivered> {
   let last: bigint | undefined;
   let count = 0;
   let dropped = false;
@@ -115,7 +115,7 @@ async function deliver(stream: WatchStream, page: ChargeEvent[], filter: ChargeF
 }
 
 /** Drops what does not fit. Returns whether anything was dropped. */
-function dropBeyond(page: ChargeEvent[], bytesMax: number): boolean {
+function dropBeyond(page: JournalEvent[], bytesMax: number): boolean {
   let bytes = 0;
   const end = page.findIndex((event) => (bytes += eventBytesAtMost(event)) > bytesMax);
   if (end === -1) return false;
@@ -129,7 +129,7 @@ function readWithRetries(
   after: bigint,
   limit: number,
   journal: JournalReader,
-): Promise<ChargeEvent[]> {
+): Promise<JournalEvent[]> {
   return pRetry(() => journal.read(stream.tenant, after, limit), {
     retries: RETRIES_MAX,
     minTimeout: RETRY_DELAY_MIN_MS,

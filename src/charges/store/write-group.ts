@@ -6,7 +6,7 @@ import { isStatementError } from '../../database/sql-errors.ts';
 import { inTransaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
 import type { PriceBook, Prices } from '../../prices/index.ts';
-import { firstDifference } from '../canonical-content.ts';
+import { firstDifference, isErased } from '../canonical-content.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { ArchivedChargeRow } from '../archive-entities.ts';
@@ -169,6 +169,7 @@ async function findEarlier(
 function resultAgainstStored(charge: ChargeRow, stored: ChargeRow): RecordResult {
   // The reply to an earlier attempt was lost after its COMMIT: the row is this very request.
   if (stored.id === charge.id) return { outcome: 'created', charge: stored };
+  if (isErased(stored)) return { outcome: 'erased', chargeId: stored.id };
   return resultAgainst(charge, stored);
 }
 
@@ -187,6 +188,7 @@ function resultAgainstArchived(
   charge: ChargeRow,
   { id: chargeId, contentHash }: ArchivedChargeRow,
 ): RecordResult {
+  if (isErased({ contentHash })) return { outcome: 'erased', chargeId };
   if (charge.contentHash === contentHash) return { outcome: 'archived', chargeId };
   return { outcome: 'conflict', requestId: requestIdOf(charge), chargeId, field: undefined };
 }
