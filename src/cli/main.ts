@@ -8,11 +8,21 @@ import { addExport } from './export/command.ts';
 import { addImport } from './import/command.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { addPrices } from './prices/command.ts';
+import { addProfiles } from './profiles/command.ts';
 import { addReconcile } from './reconcile/command.ts';
 import { addUsage } from './usage/command.ts';
 
 /** Every subcommand adds itself. A new one is a file of its own and one line here. */
-const SUBCOMMANDS = [addImport, addExport, addUsage, addPrices, addCorrections, addReconcile, addArchive];
+const SUBCOMMANDS = [
+  addImport,
+  addExport,
+  addUsage,
+  addPrices,
+  addCorrections,
+  addReconcile,
+  addArchive,
+  addProfiles,
+];
 
 /** Runs the subcommand that `args` name and returns the exit status of the process. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {
