@@ -11,6 +11,7 @@ import {
   NatsAccessError,
   readNatsAccess,
 } from './relay/nats-access.ts';
+import { type CredentialSettings, readCredentialSettings } from './tenants/credentials/settings.ts';
 
 /** Where a server listens. Port 0: any free port. */
 export interface Address {
@@ -24,6 +25,7 @@ export interface Config {
   readonly metricsListen: Address;
   /** Undefined: plain text on both addresses. */
   readonly tls: TlsFiles | undefined;
+  readonly credentials: CredentialSettings;
   /** Undefined: an embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** Undefined: an embedded nats-server under `dataDir`. */
@@ -97,6 +99,7 @@ export function configFromEnv(
     listen,
     metricsListen,
     tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, faultsOf),
+    credentials: readCredentialSettings(reader, isLoopback(listen)),
     databaseUrl: reader.databaseUrl('DATABASE_URL'),
     natsUrl,
     natsAccess: reader.natsAccess(natsUrl),

@@ -30,8 +30,8 @@ const options = {
   connectTimeoutMs: 5_000,
   applicationName: 'bench',
 };
-const reads = await openDatabase({ ...options, poolSizeMax: 8, pipelining: true });
-const writes = await openDatabase({ ...options, poolSizeMax: WRITERS });
+const reads = await openDatabase({ ...options, poolSizeMax: 8 });
+const writes = await openDatabase({ ...options, poolSizeMax: WRITERS + 1 });
 const writer = new GroupWriter(
   writes,
   new PriceBooks(reads.em, () => undefined),

@@ -14,6 +14,7 @@ import { priced256, priced500 } from './priced.ts';
 import { processes2 } from './processes-2.ts';
 import { record } from './record.ts';
 import { relay } from './relay.ts';
+import { relayTenants } from './relay-tenants.ts';
 import { reprice } from './reprice.ts';
 import { rollups } from './rollups.ts';
 import { sums } from './sums.ts';
@@ -28,6 +29,7 @@ export const scenarios: readonly Scenario[] = [
   batch500,
   record,
   relay,
+  relayTenants,
   priced256,
   priced500,
   access256,

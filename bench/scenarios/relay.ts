@@ -20,7 +20,7 @@ export const relay: Scenario = {
     context.note(`a round is the whole backlog of ${events} events, however long that takes`);
     return {
       unit: 'events',
-      contenders: [await relayContender(context, events), await rawContender(context, events)],
+      contenders: [await openRelay(context, events), await rawContender(context, events)],
       ratios: [
         {
           key: 'relay.vs_raw_jetstream',
@@ -34,17 +34,27 @@ export const relay: Scenario = {
   },
 };
 
-async function relayContender(context: Context, events: number): Promise<Contender> {
-  const natsUrl = context.environment.nats.url;
+async function openRelay(context: Context, events: number): Promise<Contender> {
   const databaseUrl = await openDatabase(context, 'relay');
   await fillCharges(databaseUrl, events, false);
+  return relayContender(context, 'relay', databaseUrl, 'UPDATE relay_cursor SET published_sequence = 0');
+}
+
+/** A relay that publishes a backlog, which the statement `reset` makes again before each round. */
+export async function relayContender(
+  context: Context,
+  name: string,
+  databaseUrl: string,
+  reset: string,
+): Promise<Contender> {
+  const natsUrl = context.environment.nats.url;
   const child = await openChild(context, 'peers/relay.ts', [databaseUrl, natsUrl]);
   return contender(context, {
-    name: 'relay',
+    name,
     parties: { server: [child.pid] },
     prepare: async () => {
       await deleteStream(natsUrl, STREAM_NAME);
-      await runSql(databaseUrl, 'UPDATE relay_cursor SET published_sequence = 0', 'VACUUM relay_cursor');
+      await runSql(databaseUrl, reset, 'VACUUM relay_cursor');
     },
     count: () => countMessages(natsUrl, STREAM_NAME),
     run: () => child.ask({}),

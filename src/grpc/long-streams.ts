@@ -20,6 +20,8 @@ export interface LongStream {
   drain(failure: Failure): void;
   /** End with this failure now. */
   cut(failure: Failure): void;
+  /** Drain if the credential of the call is not accepted any more. Absent: the call needs none. Never throws. */
+  checkCredential?(): void;
 }
 
 /** Above the limit, a connection with a hundredth of it may still open a stream, up to a multiple of the limit. */
@@ -86,6 +88,11 @@ export class LongStreams {
     if (ofPeer > 0) this.#byPeer.set(stream.peer, ofPeer);
     else this.#byPeer.delete(stream.peer);
     if (this.#open.size === 0) this.#whenEmpty?.();
+  }
+
+  /** Ends every stream whose credential was revoked, has expired, or is of a suspended tenant. */
+  checkCredentials(): void {
+    for (const stream of [...this.#open.keys()]) stream.checkCredential?.();
   }
 
   /** Ends every stream that the drain left open. */

@@ -82,6 +82,8 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       methods.set(path, method);
   }
   health.addTo(server, context);
+  const credentialChecks = setInterval(() => context.streams.checkCredentials(), CREDENTIAL_CHECK_MS);
+  credentialChecks.unref();
   const guard = new Http2Guard(methods, context);
   const injector = injectorWith(server, (stream, headers) => guard.admits(stream, headers));
   const listeners: Listener[] = [];
@@ -111,11 +113,15 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     },
     load: loadOf(context, listeners),
     drain: async (timeoutMs) => {
+      clearInterval(credentialChecks);
       await drain({ server, listeners, health, context }, timeoutMs);
       guard.stop();
     },
   };
 }
+
+/** How often the credentials of open streams are checked again. */
+const CREDENTIAL_CHECK_MS = 2_000;
 
 const REFUSAL_LOG_PERIOD_MS = 60_000;
 

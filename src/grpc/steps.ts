@@ -1,10 +1,16 @@
 /** What happens to every call before its handler, in one ordered list. */
 
-import { type Failure, type FieldViolation, malformedMessage, validationFailed } from '../errors/failure.ts';
+import {
+  type Failure,
+  type FieldViolation,
+  malformedMessage,
+  unauthenticated,
+  validationFailed,
+} from '../errors/failure.ts';
 import type { LoggedCall } from './call-log.ts';
 import type { MethodMetrics, RpcContext } from './context.ts';
 import { type MethodAccess, refusalOf } from './method-access.ts';
-import { type CallOrigin, isRefused, type Principal } from './principal.ts';
+import { ANYBODY, type CallOrigin, isRefused, type Principal } from './principal.ts';
 
 /** How the requests of a method become messages. */
 export interface RequestRules<Req> {
@@ -58,6 +64,20 @@ function authorize(call: Call<unknown>, found: Principal | Failure): Outcome {
   return call.access && refusalOf(call.access, found);
 }
 const acquireOfTenant: Step = (call) => call.acquireOfTenant();
+
+/** Why a call that was authenticated before may not go on: its credential is not accepted any more, or is for others. */
+export function authenticateAgain(call: Call<unknown>): Outcome | Promise<Outcome> {
+  const { access, principal } = call;
+  if (access === undefined || principal === ANYBODY) return undefined;
+  const judge = (found: Principal | Failure): Outcome => {
+    if (isRefused(found)) return found;
+    const isSame = found.tenant === principal.tenant && found.userProfile === principal.userProfile;
+    return isSame ? refusalOf(access, found) : unauthenticated('INVALID');
+  };
+  const found = call.context.authenticate(call);
+  return found instanceof Promise ? found.then(judge) : judge(found);
+}
+
 const decode: Step = (call) => {
   call.request = call.rules.decode(call.bytes);
   return call.request === undefined ? malformedMessage() : undefined;

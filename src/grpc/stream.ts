@@ -15,7 +15,7 @@ import { ANYBODY, type Principal } from './principal.ts';
 import { type PeerCertificate, peerCertificateOf } from './peer-certificate.ts';
 import type { RpcMethod } from './service.ts';
 import { toCallError } from './status.ts';
-import { admit, admitStreamOfRequests, type Call, type RequestRules } from './steps.ts';
+import { admit, admitStreamOfRequests, authenticateAgain, type Call, type RequestRules } from './steps.ts';
 
 /** A streaming method. */
 export interface StreamMethod<Req, Res> extends RequestRules<Req> {
@@ -249,20 +249,16 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
       this.close();
     };
     const begin = (failure: Failure | undefined): void => {
-      try {
-        if (failure === undefined && !this.#over) {
-          work();
-          return;
-        }
-        if (failure !== undefined) this.fail(failure);
-        this.close();
-      } catch (error) {
-        refuse(error);
+      if (failure === undefined && !this.#over) {
+        work();
+        return;
       }
+      if (failure !== undefined) this.fail(failure);
+      this.close();
     };
     try {
       const outcome = admitted();
-      if (outcome instanceof Promise) outcome.then(begin, refuse);
+      if (outcome instanceof Promise) outcome.then(begin).catch(refuse);
       else begin(outcome);
     } catch (error) {
       refuse(error);
@@ -281,6 +277,20 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
 
   cut(failure: Failure): void {
     this.fail(failure);
+  }
+
+  checkCredential(): void {
+    const end = (failure: Failure | undefined): void => {
+      if (failure !== undefined && !this.#over) this.drain(failure);
+    };
+    const fail = (error: unknown): void => end(failureOf(error, this, this.context.logger));
+    try {
+      const outcome = authenticateAgain(this);
+      if (outcome instanceof Promise) outcome.then(end).catch(fail);
+      else end(outcome);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #onCancel(): void {

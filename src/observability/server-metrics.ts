@@ -19,6 +19,8 @@ export interface ServerMetrics {
   readonly rpc: RpcMetrics;
   readonly charges: ChargeMetrics;
   readonly writeAttempted: WriteAttempted;
+  /** A call was refused for its credential, or because it has none. */
+  authenticationRefused(cause: string): void;
   /** Price versions were loaded, up to this one. */
   pricesLoaded(version: number): void;
   /** Shows these as gauges. */
@@ -42,6 +44,7 @@ export function createServerMetrics(): ServerMetrics {
     rpc: createRpcMetrics(),
     charges: createChargeMetrics(),
     writeAttempted: writeMetrics(),
+    authenticationRefused: authenticationMetrics(),
     pricesLoaded: priceMetrics(),
     watchLoad,
   };
@@ -68,6 +71,15 @@ function writeMetrics(): WriteAttempted {
     groupSize.observe(charges);
     duration.observe(seconds);
   };
+}
+
+function authenticationMetrics(): (cause: string) => void {
+  const refused = new Counter({
+    name: 'charge_authentication_refused_total',
+    help: 'Calls that were refused for their credential, by cause: missing, malformed, invalid, expired, suspended (the tenant) or throttled (the address has failed too often).',
+    labelNames: ['cause'],
+  });
+  return (cause) => refused.inc({ cause: cause.toLowerCase() });
 }
 
 function priceMetrics(): (version: number) => void {

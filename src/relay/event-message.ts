@@ -18,7 +18,8 @@ interface PayloadType extends Encoder<unknown> {
 
 /** How an event of a kind travels. */
 interface EventType {
-  /** The first and the last token of its subject. */
+  /** That of the operator's own tenant: a noun and a verb. */
+  readonly subject: string;
   readonly noun: string;
   readonly verb: string;
   /** What the event is to CloudEvents: the name of the message. It stays when a subject changes. */
@@ -37,7 +38,7 @@ const EVENT_TYPES: Readonly<Record<JournalEvent['kind'], EventType>> = {
 
 function eventType(subject: `${string}.${string}`, name: string, payload: object): EventType {
   const [noun = '', verb = ''] = subject.split('.');
-  return { noun, verb, name, payload: payload as PayloadType };
+  return { subject, noun, verb, name, payload: payload as PayloadType };
 }
 
 /** Every kind of event, always in the same order. */
@@ -53,8 +54,8 @@ export const EVENT_PATTERNS: readonly string[] = [
  * tenant `acme`. So `charge.acme.>` has the events of `acme` and no others.
  */
 export function subjectOf({ kind, tenant }: Pick<EventMessage, 'kind' | 'tenant'>): string {
-  const { noun, verb } = EVENT_TYPES[kind];
-  return tenant === DEFAULT_TENANT ? `${noun}.${verb}` : `${noun}.${tokenOf(tenant)}.${verb}`;
+  const { subject, noun, verb } = EVENT_TYPES[kind];
+  return tenant === DEFAULT_TENANT ? subject : `${noun}.${tokenOf(tenant)}.${verb}`;
 }
 
 /** The subjects of all events of a tenant. */

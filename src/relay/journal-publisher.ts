@@ -207,7 +207,8 @@ export class JournalPublisher {
    * batch was not stored for a reason that only a single event can tell.
    */
   async #settle({ messages, stored }: Batch): Promise<boolean> {
-    const published = new Map(messages.map(({ tenant, sequence }) => [tenant, sequence]));
+    const published = new Map<string, bigint>();
+    for (const { tenant, sequence } of messages) published.set(tenant, sequence);
     try {
       await stored;
     } catch (error) {

@@ -9,13 +9,12 @@ import type { DatabaseFault } from '../database/database-fault.ts';
 import { readContractImage } from '../grpc/contract-image.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
 import { createRpcServer } from '../grpc/server.ts';
-import { type Principal, SCOPES } from '../grpc/principal.ts';
 import { defaultTenantLimits, type LimitsOf } from '../grpc/tenant-limits.ts';
 import { ContractRules } from '../grpc/validation.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
 import { priceService } from '../prices/rpc/service.ts';
-import { DEFAULT_TENANT } from '../tenants/index.ts';
+import { openAuthenticator } from '../tenants/index.ts';
 import { erasureService } from '../tenants/rpc/erase-user-profile.ts';
 import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
@@ -55,17 +54,11 @@ export interface OpenServer {
 /** The name under which the health service says whether events reach the stream. */
 const EVENTS_SERVICE = 'charge.v1.events';
 
-const ANONYMOUS_OPERATOR: Principal = {
-  tenant: DEFAULT_TENANT,
-  name: 'anonymous',
-  scopes: new Set(SCOPES),
-  userProfile: undefined,
-};
-
 type ServerConfig = Pick<
   Config,
   | 'listen'
   | 'tls'
+  | 'credentials'
   | 'writers'
   | 'inFlightCallsMax'
   | 'streamsMax'
@@ -99,6 +92,12 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
   const userProfiles = erasureService(store.eraser, rules);
+  const authenticator = openAuthenticator(store.credentials, {
+    settings: config.credentials,
+    logger,
+    retryAfterMs: DEFAULT_RPC_LIMITS.retryAfterMs,
+    refused: (cause) => metrics.authenticationRefused(cause),
+  });
   const rpc = createRpcServer({
     services: [charges, prices, usage, userProfiles],
     image,
@@ -107,8 +106,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
     limits,
     limitsOf,
     tls: config.tls,
-    // Until there are credentials, every caller is the operator.
-    authenticate: () => ANONYMOUS_OPERATOR,
+    authenticate: authenticator.authenticate,
   });
   metrics.watchLoad(rpc.load, {
     queuedCharges: store.queuedCharges,
@@ -134,6 +132,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
       try {
         await rpc.drain(timeoutMs);
       } finally {
+        authenticator.close();
         await store.close();
       }
     },

@@ -37,6 +37,8 @@ import { WriteWatch } from './write-watch.ts';
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
 
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** Calls wait for it, and it reads few rows by their keys. */
+const ACCESS_STATEMENT_TIMEOUT_MS = 2_000;
 /** For one day of sums, or one search in the journal. */
 const RECONCILE_STATEMENT_TIMEOUT_MS = 10 * 60_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
@@ -124,6 +126,8 @@ export async function openStore(writers: number, options: StoreOptions) {
     eraser: new UserProfileEraser(corrections, { ...retry, sums: keptSums, committed }),
     /** The tenants that calls are made for. */
     tenants,
+    /** What credentials are checked against. Its sessions see every tenant. */
+    credentials: access,
     watch,
     queuedCharges: () => recorder.queuedCharges,
     pools: poolsOf(connections),
@@ -170,8 +174,8 @@ async function openConnections(writers: number, databaseUrl: string) {
     applicationName: 'charge-service server',
   };
   const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
-  // One connection for each group that is written at once, so that no number of reads can delay writes.
-  const writes = await openDatabase({ ...connection, poolSizeMax: writers });
+  // One connection for each group that is written at once, so that no number of reads can delay writes. See GroupWriter.
+  const writes = await openDatabase({ ...connection, poolSizeMax: writers + 1 });
   // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
   // They poll all journals.
   const polls = await openDatabase({
@@ -189,11 +193,11 @@ async function openConnections(writers: number, databaseUrl: string) {
     poolSizeMax: 1,
     statementTimeoutMs: RECONCILE_STATEMENT_TIMEOUT_MS,
   });
-  // Every first call of a credential or of a tenant waits for its answers. The tenant is not known before.
+  // For credentials and the settings of tenants. The first call of each waits for an answer, so nothing slow is read here.
   const access = await openDatabase({
     ...connection,
     poolSizeMax: 2,
-    statementTimeoutMs: 5_000,
+    statementTimeoutMs: ACCESS_STATEMENT_TIMEOUT_MS,
     everyTenant: true,
   });
   return { database, writes, polls, corrections, comparisons, access };

@@ -64,8 +64,8 @@ function lockOn(stack: AsyncDisposableStack, dataDir: string): string {
 
 /** For the supervisor, for people who connect with psql, and for PostgreSQL's superusers. */
 const OTHER_CONNECTIONS = 40;
-/** No fewer than a server process has besides those of its writers (`server/server.ts`). */
-const CONNECTIONS_BESIDE_WRITERS = 12;
+/** No fewer than a server process has besides those of its writers (`server/store.ts`). */
+const CONNECTIONS_BESIDE_WRITERS = 13;
 
 async function openEmbeddedPostgres(
   { processes, writers, embeddedPostgresPort }: Config,

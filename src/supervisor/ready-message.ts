@@ -47,6 +47,15 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
   }
 }
 
+/** Logs that no credential is needed. */
+export function warnOfOpenMode(logger: Logger, grpc: Address): void {
+  logger.warn(
+    {},
+    `open: every caller that reaches ${formatAddress(grpc)} may do everything: record, read, change prices, correct and ` +
+      'administer. AUTHENTICATION=required makes the service ask for credentials (docs/authentication.md)',
+  );
+}
+
 function grpcCommands(at: ReadyService): string[] {
   const grpc = formatAddress(callableAddress(at.grpc));
   const transport = at.tls === undefined ? '-plaintext' : tlsFlags(at.tls, GRPCURL_FLAGS);

@@ -25,6 +25,7 @@ import {
   readUnpublished,
   relayEntities,
 } from '../relay/index.ts';
+import { credentialFaults } from '../tenants/index.ts';
 import { hostOf, readCertificate, type ServedTls, type TlsFiles } from '../tls/certificate.ts';
 import { watchCertificate } from '../tls/certificate-watch.ts';
 import { UsageFollower, usageEntities } from '../usage/index.ts';
@@ -32,7 +33,7 @@ import { observeCertificate } from './certificate-status.ts';
 import { openExternalServices } from './external-services.ts';
 import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
-import { writeReadyMessage } from './ready-message.ts';
+import { warnOfOpenMode, writeReadyMessage } from './ready-message.ts';
 import { observeRelay, type UnpublishedWatch, watchUnpublished } from './relay-status.ts';
 import { reserveAddresses } from './reserve-addresses.ts';
 import { ServerPool } from './server-pool.ts';
@@ -84,6 +85,8 @@ async function start(
 ): Promise<Service> {
   const startedAtMs = performance.now();
   const tls = config.tls && openTls(config.tls);
+  const faults = credentialFaults(config.credentials);
+  if (faults.length > 0) throw new StartError(faults.join('; '));
   const reserved = await reserveAddresses({ LISTEN: config.listen, METRICS_LISTEN: config.metricsListen });
   stack.defer(() => reserved.release());
   const external = await openExternalServices(config, logger, stack, stopping);
@@ -140,6 +143,7 @@ async function start(
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
   const addresses = { grpc, http: http.address };
   writeReadyMessage(logger, { ...addresses, tls, external, postgresql, natsUrl, startedAtMs });
+  if (!config.credentials.required) warnOfOpenMode(logger, grpc);
   const running = { pool, relay: () => relay, unpublished, stack };
   return { ...addresses, stop: () => stop(config, logger, running) };
 }

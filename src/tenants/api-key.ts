@@ -1,6 +1,6 @@
 /** API keys: `chg_<id>_<secret>`. The secret has 256 random bits; only its hash is stored. */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** A key in its parts. */
 export interface ApiKeyParts {
@@ -33,5 +33,5 @@ export function parseApiKey(text: string): ApiKeyParts | undefined {
 
 /** What is stored of a secret. It needs no salt and no slow hash: nobody can guess 256 random bits. */
 export function hashOfSecret(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+  return hash('sha256', secret, 'buffer');
 }

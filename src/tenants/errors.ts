@@ -32,6 +32,16 @@ export function tenantSuspended(tenantId: string): Failure {
   };
 }
 
+/** The keys of the issuer of tokens cannot be fetched. */
+export function issuerUnavailable(retryAfterMs: number): Failure {
+  return {
+    code: 'UNAVAILABLE',
+    reason: 'ISSUER_UNAVAILABLE',
+    message: 'The keys that tokens are checked with cannot be fetched. Nothing was stored; try again later.',
+    retryAfterMs,
+  };
+}
+
 /** The credential is of another tenant, and not the operator's. */
 export function notTheOperator(tenantId: string): Failure {
   return permissionDenied(

@@ -7,3 +7,5 @@ export type { ErasedUserProfile, Eraser, TenantDirectory } from './ports.ts';
 export { appendAuditEntry } from './store/audit-log.ts';
 export { KnownTenants } from './store/known-tenants.ts';
 export { DEFAULT_SETTINGS, DEFAULT_TENANT, type TenantSettings, UNKNOWN_USER_PROFILES } from './tenant.ts';
+export { credentialFaults } from './credentials/check-files.ts';
+export { openAuthenticator } from './store/open-authenticator.ts';

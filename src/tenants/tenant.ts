@@ -35,3 +35,10 @@ export interface Tenant extends TenantSettings {
   /** Undefined: it is not suspended. */
   readonly suspendTimeMicros: bigint | undefined;
 }
+
+const TENANT_ID = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Whether a value is the id that a tenant may have: 1–63 lower-case letters, digits and hyphens. */
+export function isTenantId(value: unknown): value is string {
+  return typeof value === 'string' && TENANT_ID.test(value);
+}

@@ -6,9 +6,10 @@ import { Charge, ChargeType, Provider } from '../../generated/charge/v1/charge.t
 import { ChargeServiceClient, type CreateChargeRequest } from '../../generated/charge/v1/charge_service.ts';
 import type { Status } from '../../generated/google/rpc/status.ts';
 import type { LimitsOf } from '../../src/grpc/tenant-limits.ts';
-import { createLogger } from '../../src/observability/logger.ts';
+import { createLogger, type Logger } from '../../src/observability/logger.ts';
 import type { ServerMetrics } from '../../src/observability/server-metrics.ts';
 import { type OpenServer, openServer, type ServerOptions } from '../../src/server/server.ts';
+import { type CredentialSettings, OPEN } from '../../src/tenants/credentials/settings.ts';
 import { errorOf as summaryOfError, type ErrorSummary, summaryOf } from './errors.ts';
 
 /** Counts nothing: a process has one set of metrics, and a suite opens many servers. */
@@ -31,6 +32,7 @@ const NO_METRICS: ServerMetrics = {
     tokens: () => undefined,
   },
   writeAttempted: () => undefined,
+  authenticationRefused: () => undefined,
   pricesLoaded: () => undefined,
   watchLoad: () => undefined,
 };
@@ -51,6 +53,12 @@ export interface TestServerOptions {
   readonly writers?: number;
   /** Where NATS is; none by default. */
   readonly natsUrl?: string;
+  /** By default, none are needed. */
+  readonly credentials?: CredentialSettings;
+  /** Silent by default. */
+  readonly logger?: Logger;
+  /** Hears why calls were refused. */
+  readonly authenticationRefused?: ServerMetrics['authenticationRefused'];
   /** Hears whether charges can be recorded. */
   readonly serving?: ServerOptions['serving'];
   readonly limitsOf?: LimitsOf;
@@ -59,12 +67,13 @@ export interface TestServerOptions {
 /** Opens a server on a migrated database. */
 export async function openTestServer(
   databaseUrl: string,
-  options: TestServerOptions = {},
+  { logger = createLogger('silent', 'test'), authenticationRefused, ...options }: TestServerOptions = {},
 ): Promise<TestServer> {
   let committed = 0;
   const config: Parameters<typeof openServer>[0] = {
     listen: { host: '127.0.0.1', port: 0 },
     tls: undefined,
+    credentials: OPEN,
     writers: 2,
     inFlightCallsMax: 10_000,
     streamsMax: 100,
@@ -75,8 +84,8 @@ export async function openTestServer(
   };
   const server = await openServer(config, {
     databaseUrl,
-    logger: createLogger('silent', 'test'),
-    metrics: NO_METRICS,
+    logger,
+    metrics: { ...NO_METRICS, ...(authenticationRefused && { authenticationRefused }) },
     serving: options.serving ?? (() => undefined),
     committed: () => committed++,
     natsUrl: () => options.natsUrl,

@@ -66,8 +66,9 @@ export const ErrorReason = {
    * before anything was stored. `google.rpc.RetryInfo` says when to try again.
    * Metadata: `limit` is `in_flight_calls`, `waiting_calls` (of one method),
    * `open_streams`, `open_exports`, `usage_streams`, `write_queue`,
-   * `read_connections`, `reconcile_runs`, `request_bytes` (of requests that are arriving or being worked on) or
-   * `response_bytes` (of responses that clients have not read). More may be added.
+   * `read_connections`, `reconcile_runs`, `request_bytes` (of requests that are arriving or being worked on),
+   * `response_bytes` (of responses that clients have not read) or
+   * `failed_authentications` (of one address). More may be added.
    */
   ERROR_REASON_OVERLOADED: 8,
   /**
@@ -220,6 +221,12 @@ export const ErrorReason = {
    * stream of RecordCharges is read more slowly instead.
    */
   ERROR_REASON_TENANT_LIMIT_EXCEEDED: 37,
+  /**
+   * ERROR_REASON_ISSUER_UNAVAILABLE - UNAVAILABLE: the public keys of the issuer of tokens cannot be fetched, so the
+   * token cannot be checked now. Nothing was stored. `google.rpc.RetryInfo` is
+   * attached.
+   */
+  ERROR_REASON_ISSUER_UNAVAILABLE: 38,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -264,6 +271,7 @@ export namespace ErrorReason {
   export type ERROR_REASON_USER_PROFILE_DISABLED = typeof ErrorReason.ERROR_REASON_USER_PROFILE_DISABLED;
   export type ERROR_REASON_CHARGE_ERASED = typeof ErrorReason.ERROR_REASON_CHARGE_ERASED;
   export type ERROR_REASON_TENANT_LIMIT_EXCEEDED = typeof ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED;
+  export type ERROR_REASON_ISSUER_UNAVAILABLE = typeof ErrorReason.ERROR_REASON_ISSUER_UNAVAILABLE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -383,6 +391,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 37:
     case "ERROR_REASON_TENANT_LIMIT_EXCEEDED":
       return ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED;
+    case 38:
+    case "ERROR_REASON_ISSUER_UNAVAILABLE":
+      return ErrorReason.ERROR_REASON_ISSUER_UNAVAILABLE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -468,6 +479,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_CHARGE_ERASED";
     case ErrorReason.ERROR_REASON_TENANT_LIMIT_EXCEEDED:
       return "ERROR_REASON_TENANT_LIMIT_EXCEEDED";
+    case ErrorReason.ERROR_REASON_ISSUER_UNAVAILABLE:
+      return "ERROR_REASON_ISSUER_UNAVAILABLE";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

@@ -21,7 +21,10 @@ import { type GroupOutcome, writeGroup } from './write-group.ts';
 
 /** Bounds of the write path. */
 export interface GroupWriterOptions extends RetryOptions, TenantQueueOptions {
-  /** Groups that are written at once, each on its own connection. */
+  /**
+   * Groups that are written at once, each on its own connection. One more connection is for a tenant of whom nothing is
+   * being written.
+   */
   readonly writers: number;
 }
 
@@ -63,10 +66,6 @@ export class GroupWriter implements ChargeRecorder {
   readonly #queue: TenantQueue<Submission>;
   /** The tenants of the groups that are being written. */
   readonly #writing: string[] = [];
-  /** The tenant that recorded first. */
-  #firstTenant: string | undefined;
-  /** Another one has recorded since. */
-  #isShared = false;
   #scheduled = false;
   /** How many more groups are written without the expectation that their request ids are new. */
   #conflictBackoff = 0;
@@ -97,8 +96,6 @@ export class GroupWriter implements ChargeRecorder {
       const limit = `${queueSizeMax.toLocaleString('en')} charges that wait to be written`;
       return Promise.reject(new ServiceError(overloaded('write_queue', limit, retryAfterMs)));
     }
-    this.#firstTenant ??= tenant;
-    this.#isShared ||= tenant !== this.#firstTenant;
     return new Promise((resolve, reject) => {
       const charges = requests.map((request) => newCharge(tenant, request));
       this.#queue.push({ tenant, size, charges, arrivedAt: performance.now(), signal, resolve, reject });
@@ -108,7 +105,7 @@ export class GroupWriter implements ChargeRecorder {
 
   /** What arrives in the same turn of the event loop joins the first group. */
   #schedule(): void {
-    if (this.#scheduled || this.#writing.length >= this.#options.writers) return;
+    if (this.#scheduled || this.#writing.length > this.#options.writers) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -117,7 +114,7 @@ export class GroupWriter implements ChargeRecorder {
   }
 
   #startWriters(): void {
-    while (this.#writing.length < this.#options.writers) {
+    while (this.#writing.length <= this.#options.writers) {
       const group = this.#takeGroup();
       const [first] = group;
       if (first === undefined) return;
@@ -129,13 +126,9 @@ export class GroupWriter implements ChargeRecorder {
     }
   }
 
-  /**
-   * If tenants share the writers, the last free one is for those of whom nothing is being written: a flood of large
-   * groups, or groups that wait for a lock of their tenant, leave it to the others.
-   */
+  /** A flood of large groups of one tenant, or groups that wait for its lock, leave a connection to the others. */
   #takeGroup(): Submission[] {
-    const isLast = this.#writing.length === this.#options.writers - 1;
-    if (!this.#isShared || !isLast) return this.#queue.takeGroup();
+    if (this.#writing.length < this.#options.writers) return this.#queue.takeGroup();
     return this.#queue.takeGroup((tenant) => !this.#writing.includes(tenant));
   }
 

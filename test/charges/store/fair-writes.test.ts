@@ -59,16 +59,16 @@ describe('a tenant that records thousands of batches', () => {
   test('leaves a writer to the others while its own groups wait for a lock', async () => {
     await addTenants('locked', 'free');
     const writer = store.anotherWriter({ writers: 2, groupSizeMax: 10 });
-    await writer.record('free', [chargeRequest('before')]);
     const client = await store.database.pool.connect();
     try {
       await client.query(`BEGIN; SELECT FROM journal_head WHERE tenant = 'locked' FOR UPDATE`);
       const locked = Array.from({ length: 5 }, (_, index) =>
         writer.record('locked', requests(`locked-${index}`, 10)),
       );
+      await waitFor('two groups', () => writer.queuedCharges === 30);
       const [result] = await writer.record('free', [chargeRequest('meanwhile')]);
       expect(result?.outcome).toBe('created');
-      expect(writer.queuedCharges).toBe(40);
+      expect(writer.queuedCharges).toBe(30);
       await client.query('COMMIT');
       expect((await Promise.all(locked)).flat()).toHaveLength(50);
     } finally {
@@ -76,7 +76,7 @@ describe('a tenant that records thousands of batches', () => {
     }
   });
 
-  test('alone uses every writer', async () => {
+  test('alone uses every writer, and not the connection of the others', async () => {
     await addTenants('alone');
     const writer = store.anotherWriter({ writers: 2, groupSizeMax: 10 });
     const client = await store.database.pool.connect();
