@@ -330,6 +330,29 @@ CREATE INDEX charge_user_profile_idx ON public.charge USING btree (tenant, user_
 
 CREATE INDEX erasure_event_create_time_idx ON public.erasure_event USING btree (create_time) WHERE (user_profile IS NOT NULL);
 
+CREATE OR REPLACE FUNCTION public.archive_charges(ids uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ STRICT SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+          DECLARE
+            of_tenant CONSTANT text := current_setting('charge.tenant', true);
+          BEGIN
+            PERFORM set_config('charge.archiving', 'on', true);
+            INSERT INTO archived_charge (tenant, request_key, id, content_hash)
+            SELECT of_tenant, found.request_key, found.id, found.content_hash
+            FROM unnest(ids) AS wanted (id) CROSS JOIN LATERAL (
+              SELECT * FROM charge WHERE charge.tenant = (SELECT of_tenant) AND charge.id = wanted.id OFFSET 0
+            ) AS found;
+            DELETE FROM cost_revision USING unnest(ids) AS archived (id)
+            WHERE cost_revision.tenant = of_tenant AND cost_revision.charge_id = archived.id;
+            DELETE FROM charge USING unnest(ids) AS archived (id)
+            WHERE charge.tenant = of_tenant AND charge.id = archived.id;
+            PERFORM set_config('charge.archiving', 'off', true);
+          END $function$
+;
+
 CREATE OR REPLACE FUNCTION public.archived_charge_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -365,7 +388,6 @@ CREATE OR REPLACE FUNCTION public.erase_user_profile(of_user_profile text, charg
  LANGUAGE plpgsql
  STRICT SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
- SET "charge.erasing" TO 'on'
 AS $function$ 
 DECLARE
   of_tenant CONSTANT text := current_setting('charge.tenant', true);
@@ -402,6 +424,7 @@ BEGIN
     SELECT id, session_key FROM charge WHERE tenant = of_tenant AND user_profile = of_user_profile
     ORDER BY user_profile, usage_time LIMIT charges_max
   ) AS next;
+  PERFORM set_config('charge.erasing', 'on', true);
   -- A hash of the content would let guesses of it be tested. This one is of no content.
   UPDATE charge SET user_profile = erased_as, session_key = NULL, reference = NULL, labels = NULL, request_id = NULL,
     traceparent = NULL, content_hash = '00000000-0000-0000-0000-000000000000'
@@ -432,6 +455,7 @@ BEGIN
     (target = of_user_profile AND starts_with(action, 'charge.v1.UserProfileService/'))
     OR EXISTS (SELECT FROM jsonb_each_text(details) WHERE value = of_user_profile));
   GET DIAGNOSTICS n = ROW_COUNT; others := others + n;
+  PERFORM set_config('charge.erasing', 'off', true);
 
   n := cardinality(ids);
   all_charges := coalesce(before, 0) + n;
@@ -519,3 +543,78 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.price FOR EACH STA
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.reprice_run FOR EACH STATEMENT EXECUTE FUNCTION reprice_run_append_only_fn();
 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.reprice_run FOR EACH STATEMENT EXECUTE FUNCTION reprice_run_append_only_fn();
+
+ALTER TABLE api_key ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON api_key AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE archive ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON archive AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE archived_charge ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON archived_charge AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE audit_entry ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON audit_entry AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE charge ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON charge AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE correction ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON correction AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE cost_revision ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON cost_revision AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON dead_letter AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE erasure ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON erasure AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE erasure_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON erasure_event AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE erasure_key ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON erasure_key AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE journal ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON journal AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE journal_head ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON journal_head AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE period_close ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON period_close AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE price ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON price AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE relay_cursor ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON relay_cursor AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE reprice_run ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON reprice_run AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE tenant ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON tenant AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE tenant_lock ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON tenant_lock AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE usage_cursor ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON usage_cursor AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE usage_rollup ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON usage_rollup AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE usage_rollup_day ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON usage_rollup_day AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE usage_rollup_quarter_hour ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON usage_rollup_quarter_hour AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE usage_rollup_user_day ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON usage_rollup_user_day AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE user_profile ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON user_profile AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));

@@ -23,9 +23,9 @@ export interface Address {
 export interface Config {
   readonly listen: Address;
   readonly metricsListen: Address;
+  readonly credentials: CredentialSettings;
   /** Undefined: plain text on both addresses. */
   readonly tls: TlsFiles | undefined;
-  readonly credentials: CredentialSettings;
   /** Undefined: an embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** Undefined: an embedded nats-server under `dataDir`. */
@@ -94,12 +94,13 @@ export function configFromEnv(
   const reader = new Reader(env);
   const listen = reader.address('LISTEN', DEFAULT_LISTEN);
   const metricsListen = reader.address('METRICS_LISTEN', '127.0.0.1:9464');
+  const allowsInsecure = reader.oneOf('ALLOW_INSECURE', ['true', 'false'], 'false') === 'true';
   const natsUrl = reader.urls('NATS_URL', ['nats:', 'tls:']);
   const config: Config = {
     listen,
     metricsListen,
-    tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, faultsOf),
-    credentials: readCredentialSettings(reader, isLoopback(listen)),
+    tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, allowsInsecure, faultsOf),
+    credentials: readCredentialSettings(reader, isLoopback(listen), allowsInsecure),
     databaseUrl: reader.databaseUrl('DATABASE_URL'),
     natsUrl,
     natsAccess: reader.natsAccess(natsUrl),
@@ -194,13 +195,13 @@ class Reader {
   /** Without TLS, every address has to be one of this machine only, unless that is wanted. */
   tls(
     listening: Readonly<Record<string, Address>>,
+    allowsInsecure: boolean,
     faultsOf: (files: TlsFiles) => readonly string[],
   ): TlsFiles | undefined {
     const certFile = this.text('TLS_CERT_FILE');
     const keyFile = this.text('TLS_KEY_FILE');
     const clientCaFile = this.text('TLS_CLIENT_CA_FILE');
     const clientCertificate = this.oneOf('TLS_CLIENT_CERTIFICATE', CLIENT_CERTIFICATE_RULES, undefined);
-    const allowsInsecure = this.oneOf('ALLOW_INSECURE', ['true', 'false'], 'false') === 'true';
     if (clientCertificate !== undefined && clientCaFile === undefined)
       this.faults.push(
         'TLS_CLIENT_CERTIFICATE needs TLS_CLIENT_CA_FILE, the authorities of these certificates',

@@ -100,3 +100,65 @@ describe('is refused by its name', () => {
     expect(faultsOf({ LISTEN: ':0', PROCESSES: '0', EVENT_FORMAT: 'xml' })).toHaveLength(3);
   });
 });
+
+describe('credentials', () => {
+  const credentialsOf = (env: Record<string, string>) => configFromEnv(env).credentials;
+  const JWT = {
+    JWT_ISSUER: 'https://id.example',
+    JWT_AUDIENCE: 'charge',
+    JWT_JWKS_URL: 'https://id.example/keys',
+  };
+  const PUBLIC = { LISTEN: '0.0.0.0:0', ALLOW_INSECURE: 'true' };
+
+  test('are not needed on loopback by default, and needed elsewhere', () => {
+    expect(credentialsOf({})).toEqual({ required: false, jwt: undefined, clientIdentitiesFile: undefined });
+    expect(credentialsOf({ AUTHENTICATION: 'required' }).required).toBe(true);
+    expect(credentialsOf(PUBLIC).required).toBe(true);
+    expect(credentialsOf({ ...PUBLIC, AUTHENTICATION: 'none' }).required).toBe(false);
+  });
+
+  test('may be switched off elsewhere only with ALLOW_INSECURE', () => {
+    const faults = faultsOf({ LISTEN: '0.0.0.0:0', AUTHENTICATION: 'none' });
+    expect(faults).toContainEqual(expect.stringMatching(/^AUTHENTICATION is none.*ALLOW_INSECURE=true/));
+  });
+
+  test('tokens have an issuer, an audience and keys', () => {
+    expect(credentialsOf(JWT).jwt).toEqual({
+      issuer: 'https://id.example',
+      audience: 'charge',
+      keys: { url: 'https://id.example/keys' },
+      algorithms: ['RS256', 'ES256', 'EdDSA'],
+      tenantClaim: 'tenant',
+      scopesClaim: 'scope',
+      userProfileClaim: 'user_profile',
+    });
+    expect(faultsOf({ JWT_TENANT_CLAIM: 'org' })).toEqual([
+      'JWT_ISSUER must be set, because JWT_TENANT_CLAIM is',
+      'JWT_AUDIENCE must be set, because JWT_TENANT_CLAIM is',
+      'one of JWT_JWKS_URL and JWT_JWKS_FILE must be set for tokens, and not both',
+    ]);
+    expect(faultsOf({ ...JWT, JWT_JWKS_FILE: 'keys.json' })).toHaveLength(1);
+  });
+
+  test.each(['http://id.example/keys', 'https://user:secret@id.example/keys', 'file:///etc/passwd', 'keys'])(
+    'JWT_JWKS_URL=%s is refused',
+    (url) => {
+      const [fault, ...others] = faultsOf({ ...JWT, JWT_JWKS_URL: url });
+      expect(fault).toMatch(/^JWT_JWKS_URL must/);
+      expect(fault).not.toContain('secret');
+      expect(others).toEqual([]);
+    },
+  );
+
+  test.each(['HS256', 'none', 'RS256,HS512', 'rs256', ','])('JWT_ALGORITHMS=%s is refused', (text) => {
+    expect(faultsOf({ ...JWT, JWT_ALGORITHMS: text })).toEqual([
+      expect.stringMatching(/^JWT_ALGORITHMS must be/),
+    ]);
+  });
+
+  test('certificates are mapped only if they are verified', () => {
+    expect(faultsOf({ TLS_CLIENT_IDENTITIES_FILE: 'identities.json' })).toEqual([
+      expect.stringContaining('needs TLS_CLIENT_CA_FILE'),
+    ]);
+  });
+});

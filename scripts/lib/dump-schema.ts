@@ -8,7 +8,7 @@ import type { Pool } from 'pg';
 const HEADER = `-- What the migrations make, as PostgreSQL describes it. Written by \`npm run schema:dump\`; not to be edited.
 `;
 
-/** Reads tables, constraints, indexes, triggers and functions of the schema `public`. */
+/** Reads tables, constraints, indexes, triggers, functions and row-level security of the schema `public`. */
 export async function dumpSchema(pool: Pool): Promise<string> {
   const { rows } = await pool.query<{ section: string }>(DUMP);
   return `${HEADER}\n${rows.map(({ section }) => section).join('\n\n')}\n`;
@@ -54,5 +54,13 @@ WITH tables AS (
   UNION ALL
   SELECT 4, relname || '.' || tgname, pg_get_triggerdef(pg_trigger.oid) || ';'
   FROM pg_trigger JOIN tables ON tgrelid = tables.oid WHERE NOT tgisinternal
+  UNION ALL
+  SELECT 5, relname, concat_ws(E'\n', format('ALTER TABLE %I%s%s;', relname, ' ENABLE ROW LEVEL SECURITY',
+      CASE WHEN relforcerowsecurity THEN ', FORCE ROW LEVEL SECURITY' END),
+    (SELECT string_agg(format('CREATE POLICY %I ON %I AS %s FOR %s TO %s USING (%s)%s;', policyname, relname,
+        permissive, cmd, array_to_string(roles, ', '), regexp_replace(qual, '\\s+', ' ', 'g'),
+        coalesce(' WITH CHECK (' || with_check || ')', '')), E'\n' ORDER BY policyname)
+     FROM pg_policies WHERE schemaname = 'public' AND tablename = relname))
+  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relrowsecurity
 )
 SELECT section FROM sections ORDER BY part, name COLLATE "C"`;

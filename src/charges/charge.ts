@@ -146,13 +146,15 @@ export type RecordResult =
       readonly requestId: string;
       /** The charge that the request id made. */
       readonly chargeId: string;
+      /** Whose charge that is; undefined: it is archived, and that is not known any more. */
+      readonly userProfile: string | undefined;
       /** The first field that differs, as a path from `Charge` in proto spelling; undefined: the charge is archived. */
       readonly field: string | undefined;
     }
   /** The same request made a charge that is archived. */
   | { readonly outcome: 'archived'; readonly chargeId: string }
   /** The request id made a charge whose user profile was erased, with this content or another one. */
-  | { readonly outcome: 'erased'; readonly chargeId: string };
+  | { readonly outcome: 'erased'; readonly requestId: string; readonly chargeId: string };
 
 /** Which charges are meant; undefined or empty members do not restrict. Times: start inclusive, end exclusive. */
 export interface ChargeFilter {

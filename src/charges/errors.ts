@@ -9,7 +9,7 @@ export function requestIdReused({
   requestId,
   field,
   chargeId,
-}: Omit<Extract<RecordResult, { outcome: 'conflict' }>, 'outcome'>): Failure {
+}: Pick<Extract<RecordResult, { outcome: 'conflict' }>, 'requestId' | 'field' | 'chargeId'>): Failure {
   const difference =
     field === undefined
       ? 'which is archived since, with other content'
@@ -23,6 +23,17 @@ export function requestIdReused({
       ...(field !== undefined && { field: excerpt(field) }),
       charge_id: chargeId,
     },
+  };
+}
+
+/** The same to a credential that must not learn about that charge. */
+export function requestIdTaken(requestId: string): Failure {
+  return {
+    code: 'ALREADY_EXISTS',
+    reason: 'REQUEST_ID_REUSED',
+    message:
+      'This request id already made another charge. Nothing was stored. Use a new request id for a new charge.',
+    metadata: { request_id: requestId },
   };
 }
 

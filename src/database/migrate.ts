@@ -10,6 +10,7 @@ import { NETWORK_GRACE_MS } from './driver.ts';
 import { migrations } from './migrations/index.ts';
 import { type Database, type DatabaseOptions, openDatabase } from './orm.ts';
 import { processIdOf } from './pooler.ts';
+import { prepareServiceRole } from './service-role.ts';
 
 /** Arbitrary, but the same for every version of this service: it names the lock. */
 const MIGRATION_LOCK = 7_216_335_041;
@@ -86,6 +87,7 @@ function openForMigrations(
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     applicationName: APPLICATION_NAME,
     everyTenant: true,
+    asLoginRole: true,
     ...bounds,
   });
 }
@@ -107,6 +109,7 @@ async function applyMissing(database: Database, options: MigrateOptions): Promis
   // For MikroORM's own table, which it looks for before it reads the options of up().
   config.set('migrations', { ...config.get('migrations'), schema });
   const applied = await database.orm.migrator.up({ schema });
+  await prepareServiceRole(client, applied.length > 0);
   return applied.map((migration) => migration.name);
 }
 

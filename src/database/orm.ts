@@ -9,6 +9,7 @@ import { clientFor, type ConnectionSettings } from './client.ts';
 import { parseDatabaseUrl } from './database-url.ts';
 import { BoundDriver, NETWORK_GRACE_MS } from './driver.ts';
 import { PREPARE_SETTINGS } from './query-for-tenant.ts';
+import { BECOME_SERVICE } from './service-role.ts';
 import { SET_EVERY_TENANT } from './tenant.ts';
 
 /** How to reach PostgreSQL, within which bounds, and what is stored there. */
@@ -32,6 +33,8 @@ export interface DatabaseOptions {
    * tenant, or sees nothing.
    */
   readonly everyTenant?: boolean;
+  /** Whether its sessions work as the login role, instead of the service's ({@link BECOME_SERVICE}): for migrations. */
+  readonly asLoginRole?: boolean;
   /** None by default. */
   readonly migrations?: readonly MigrationObject[];
 }
@@ -90,8 +93,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       allOrNothing: false,
       tableName: 'migration',
     },
-    // The migrations make a function that no entity knows. docs/schema.sql has it.
-    schemaGenerator: { ignoreRoutines: true },
+    // The migrations make functions and policies that no entity knows. docs/schema.sql has them.
+    schemaGenerator: { ignoreRoutines: true, ignorePolicies: true },
     // Both would put row values, which are somebody's data, into the log.
     debug: false,
     logger: () => undefined,
@@ -116,9 +119,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
  * They are set after the connection is made: a pooler such as PgBouncer refuses them as start-up parameters. That is
  * safe in a session of our own, and `migrate` makes sure that it is (`pooler.ts`).
  */
-function sessionSettingsOf({ statementTimeoutMs, lockTimeoutMs, everyTenant }: DatabaseOptions): string {
+function sessionSettingsOf(options: DatabaseOptions): string {
+  const { statementTimeoutMs, lockTimeoutMs, everyTenant, asLoginRole } = options;
   const settings = [SESSION_SETTINGS, PREPARE_SETTINGS, `SET statement_timeout = ${statementTimeoutMs}`];
   if (lockTimeoutMs !== undefined) settings.push(`SET lock_timeout = ${lockTimeoutMs}`);
   if (everyTenant) settings.push(SET_EVERY_TENANT);
+  if (!asLoginRole) settings.push(BECOME_SERVICE);
   return settings.join('; ');
 }

@@ -12,8 +12,8 @@ import { escapeLiteral } from 'pg';
 
 /** The setting that the policies read. */
 export const TENANT_SETTING = 'charge.tenant';
-/** No tenant has this name. */
-const EVERY_TENANT = '*';
+/** Its value for all tenants. No tenant has this name. */
+export const EVERY_TENANT = '*';
 
 /** SQL for a session that works for all tenants. */
 export const SET_EVERY_TENANT = `SET ${TENANT_SETTING} = '${EVERY_TENANT}'`;

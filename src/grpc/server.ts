@@ -121,7 +121,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
 }
 
 /** How often the credentials of open streams are checked again. */
-const CREDENTIAL_CHECK_MS = 2_000;
+const CREDENTIAL_CHECK_MS = 1_000;
 
 const REFUSAL_LOG_PERIOD_MS = 60_000;
 

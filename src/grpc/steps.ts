@@ -63,21 +63,18 @@ function authorize(call: Call<unknown>, found: Principal | Failure): Outcome {
   call.principal = found;
   return call.access && refusalOf(call.access, found);
 }
-const acquireOfTenant: Step = (call) => call.acquireOfTenant();
 
 /** Why a call that was authenticated before may not go on: its credential is not accepted any more, or is for others. */
-export function authenticateAgain(call: Call<unknown>): Outcome | Promise<Outcome> {
+export async function authenticateAgain(call: Call<unknown>): Promise<Outcome> {
   const { access, principal } = call;
   if (access === undefined || principal === ANYBODY) return undefined;
-  const judge = (found: Principal | Failure): Outcome => {
-    if (isRefused(found)) return found;
-    const isSame = found.tenant === principal.tenant && found.userProfile === principal.userProfile;
-    return isSame ? refusalOf(access, found) : unauthenticated('INVALID');
-  };
-  const found = call.context.authenticate(call);
-  return found instanceof Promise ? found.then(judge) : judge(found);
+  const found = await call.context.authenticate(call);
+  if (isRefused(found)) return found;
+  const isSame = found.tenant === principal.tenant && found.userProfile === principal.userProfile;
+  return isSame ? refusalOf(access, found) : unauthenticated('INVALID');
 }
 
+const acquireOfTenant: Step = (call) => call.acquireOfTenant();
 const decode: Step = (call) => {
   call.request = call.rules.decode(call.bytes);
   return call.request === undefined ? malformedMessage() : undefined;

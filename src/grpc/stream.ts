@@ -283,14 +283,8 @@ export class StreamCall<Req, Res> implements Call<Req>, LongStream {
     const end = (failure: Failure | undefined): void => {
       if (failure !== undefined && !this.#over) this.drain(failure);
     };
-    const fail = (error: unknown): void => end(failureOf(error, this, this.context.logger));
-    try {
-      const outcome = authenticateAgain(this);
-      if (outcome instanceof Promise) outcome.then(end).catch(fail);
-      else end(outcome);
-    } catch (error) {
-      fail(error);
-    }
+    const { logger } = this.context;
+    authenticateAgain(this).then(end, (error: unknown) => end(failureOf(error, this, logger)));
   }
 
   #onCancel(): void {

@@ -57,8 +57,8 @@ const EVENTS_SERVICE = 'charge.v1.events';
 type ServerConfig = Pick<
   Config,
   | 'listen'
-  | 'tls'
   | 'credentials'
+  | 'tls'
   | 'writers'
   | 'inFlightCallsMax'
   | 'streamsMax'
@@ -92,10 +92,11 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const prices = priceService({ ...store.prices, rules, chargeMethods });
   const usage = usageService({ ...store.usage, rules });
   const userProfiles = erasureService(store.eraser, rules);
-  const authenticator = openAuthenticator(store.credentials, {
+  const authenticator = openAuthenticator(store.access, {
     settings: config.credentials,
+    tenants: store.tenants,
     logger,
-    retryAfterMs: DEFAULT_RPC_LIMITS.retryAfterMs,
+    retryAfterMs: limits.retryAfterMs,
     refused: (cause) => metrics.authenticationRefused(cause),
   });
   const rpc = createRpcServer({

@@ -37,8 +37,6 @@ import { WriteWatch } from './write-watch.ts';
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
 
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** Calls wait for it, and it reads few rows by their keys. */
-const ACCESS_STATEMENT_TIMEOUT_MS = 2_000;
 /** For one day of sums, or one search in the journal. */
 const RECONCILE_STATEMENT_TIMEOUT_MS = 10 * 60_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
@@ -126,8 +124,8 @@ export async function openStore(writers: number, options: StoreOptions) {
     eraser: new UserProfileEraser(corrections, { ...retry, sums: keptSums, committed }),
     /** The tenants that calls are made for. */
     tenants,
-    /** What credentials are checked against. Its sessions see every tenant. */
-    credentials: access,
+    /** What else credentials are checked against. Its sessions see every tenant. */
+    access: connections.access,
     watch,
     queuedCharges: () => recorder.queuedCharges,
     pools: poolsOf(connections),
@@ -193,11 +191,11 @@ async function openConnections(writers: number, databaseUrl: string) {
     poolSizeMax: 1,
     statementTimeoutMs: RECONCILE_STATEMENT_TIMEOUT_MS,
   });
-  // For credentials and the settings of tenants. The first call of each waits for an answer, so nothing slow is read here.
+  // Every first call of a credential or of a tenant waits for its answers. The tenant is not known before.
   const access = await openDatabase({
     ...connection,
     poolSizeMax: 2,
-    statementTimeoutMs: ACCESS_STATEMENT_TIMEOUT_MS,
+    statementTimeoutMs: 5_000,
     everyTenant: true,
   });
   return { database, writes, polls, corrections, comparisons, access };

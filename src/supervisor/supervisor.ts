@@ -84,9 +84,9 @@ async function start(
   stopping: AbortSignal,
 ): Promise<Service> {
   const startedAtMs = performance.now();
-  const tls = config.tls && openTls(config.tls);
   const faults = credentialFaults(config.credentials);
   if (faults.length > 0) throw new StartError(faults.join('; '));
+  const tls = config.tls && openTls(config.tls);
   const reserved = await reserveAddresses({ LISTEN: config.listen, METRICS_LISTEN: config.metricsListen });
   stack.defer(() => reserved.release());
   const external = await openExternalServices(config, logger, stack, stopping);

@@ -118,9 +118,9 @@ const PUBLISHED: readonly Kind[] = [
 ];
 /** A charge is recorded in full and another one with the least, and every other kind of event follows. */
 async function publish(env: Record<string, string>): Promise<StreamMessage[]> {
-  relay = createRelay(configFromEnv(env), store.database.em, nats.url, silentRelayEvents);
+  relay = createRelay(configFromEnv(env), store.everyTenant.em, nats.url, silentRelayEvents);
   relay.start();
-  const { pool } = store.database;
+  const { pool } = store.owner;
   await pool.query('INSERT INTO journal_head VALUES ($1, 0, 1)', [TENANT]);
   await pool.query('INSERT INTO tenant_lock VALUES ($1)', [TENANT]);
   // It lacks the rates of most kinds.

@@ -70,7 +70,7 @@ for (const { name, program } of LANGUAGES) {
       async () => {
         const command = commandsOf(name).at(-1) ?? '';
         expect(command).toContain('127.0.0.1:50051');
-        const { pool } = store.database;
+        const { pool } = store.owner;
         const rows = async (): Promise<{ id: string }[]> =>
           (await pool.query<{ id: string }>('SELECT id FROM charge')).rows;
 

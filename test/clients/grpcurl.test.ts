@@ -231,7 +231,7 @@ withGrpcurl(`grpcurl${skipped}`, () => {
 
     test('WatchCharges, from the beginning on and live', async () => {
       await grpcurl.call(`${SERVICE}/CreateCharge`, { requestId: 'grpcurl-stored', charge: charge() });
-      const { rows } = await store.database.pool.query<{ n: string }>('SELECT count(*) AS n FROM charge');
+      const { rows } = await store.owner.pool.query<{ n: string }>('SELECT count(*) AS n FROM charge');
       const stored = Number(rows[0]?.n);
       const watch = grpcurl.startCall(`${SERVICE}/WatchCharges`, [{ startSequence: 1 }]);
       await waitFor('what is stored', () => watch.stdout.includes(`"sequence": "${stored}"`));

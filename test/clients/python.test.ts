@@ -207,7 +207,7 @@ withPython(`a Python consumer of the stream${skipped}`, () => {
   beforeAll(async () => {
     [store, nats] = await Promise.all([openTestStore(), startTestNats()]);
     const config = { eventFormat: 'protobuf', eventMaxAgeMs: 3_600_000, streamReplicas: 1 } as const;
-    relay = createRelay(config, store.database.em, nats.url, silentRelayEvents);
+    relay = createRelay(config, store.everyTenant.em, nats.url, silentRelayEvents);
     relay.start();
   });
   afterAll(async () => {

@@ -57,7 +57,7 @@ test.concurrent(
       const [result] = await writer.record('default', [chargeRequest('during')]);
       expect(result?.outcome).toBe('created');
       expect(attempts.filter((error) => error !== undefined).length).toBeGreaterThan(0);
-      const { rows } = await store.database.pool.query(`SELECT 1 FROM charge WHERE request_id = 'during'`);
+      const { rows } = await store.owner.pool.query(`SELECT 1 FROM charge WHERE request_id = 'during'`);
       expect(rows).toHaveLength(1);
     } finally {
       await proxy.close();
@@ -150,7 +150,7 @@ test.concurrent(
     try {
       const reads = new ReadConnections(database, 100);
       const reader = readerOf(reads, database);
-      const journal = new ChargeEventReader(reads, new JournalFollower(store.writes, { pollMs: 50 }));
+      const journal = new ChargeEventReader(reads, new JournalFollower(store.everyTenant, { pollMs: 50 }));
       const readAll = (): Promise<PromiseSettledResult<unknown>[]> =>
         Promise.allSettled([
           reader.findById('default', id),
@@ -185,7 +185,7 @@ test.concurrent('a migration is given up also while PostgreSQL does not answer',
       this.addSql('SELECT pg_advisory_xact_lock(1)');
     }
   }
-  const gate = await store.database.pool.connect();
+  const gate = await store.owner.pool.connect();
   try {
     await gate.query('SELECT pg_advisory_lock(1)');
     const failed = migrate(connection.databaseUrl, {

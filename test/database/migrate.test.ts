@@ -35,7 +35,7 @@ function run(options: Partial<MigrateOptions> = {}): Promise<string[]> {
 
 async function withMigrated(work: (database: Database) => Promise<void>): Promise<void> {
   await run();
-  const database = await openTestDatabase(testDatabase.url);
+  const database = await openTestDatabase(testDatabase.url, { asLoginRole: true });
   try {
     await work(database);
   } finally {

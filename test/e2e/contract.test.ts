@@ -55,7 +55,7 @@ const list = (request: Partial<ListChargesRequest>) =>
   );
 
 async function countCharges(): Promise<number> {
-  const { rows } = await store.database.pool.query<{ n: string }>('SELECT count(*) AS n FROM charge');
+  const { rows } = await store.owner.pool.query<{ n: string }>('SELECT count(*) AS n FROM charge');
   return Number(rows[0]?.n);
 }
 

@@ -101,7 +101,7 @@ describe('RecordCharges', () => {
     }
     expect(outcomes.slice(3000)).toEqual([Outcome.OUTCOME_REPLAYED, Outcome.OUTCOME_REJECTED]);
     expect(decodeStatus(recorder.answers[3001]?.result?.status).reason).toBe('REQUEST_ID_REUSED');
-    const { rows } = await store.database.pool.query<{ id: string }>(
+    const { rows } = await store.owner.pool.query<{ id: string }>(
       `SELECT id FROM charge WHERE request_id IN ('s-0', 's-2999') ORDER BY request_id`,
     );
     expect(rows.map(({ id }) => id)).toEqual(
@@ -117,7 +117,7 @@ describe('RecordCharges', () => {
     recorder.stream.cancel();
     const acknowledged = recorder.answers.map(({ result }) => result?.charge?.id);
     client.close();
-    const { rows } = await store.database.pool.query<{ n: string }>(
+    const { rows } = await store.owner.pool.query<{ n: string }>(
       'SELECT count(*) AS n FROM charge WHERE id = ANY ($1::uuid[])',
       [acknowledged],
     );

@@ -51,6 +51,9 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   validationFailed: violations.map(commonFailures.validationFailed),
   malformedMessage: fc.constant(0).map(commonFailures.malformedMessage),
   messageTooLarge: fc.tuple(fc.nat(), fc.nat()).map((sizes) => commonFailures.messageTooLarge(...sizes)),
+  tenantLimitExceeded: fc
+    .tuple(fc.constantFrom('calls_in_flight', 'streams', 'charges_per_second'), text, retryAfterMs)
+    .map((parts) => commonFailures.tenantLimitExceeded(...parts)),
   overloaded: fc
     .tuple(fc.constant('write_queue'), fc.constant('50,000 waiting charges'), retryAfterMs)
     .map((parts) => commonFailures.overloaded(...parts)),
@@ -146,9 +149,6 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   permissionDenied: fc
     .constantFrom('SCOPE_READ', 'SCOPE_ADMIN')
     .map((scope) => commonFailures.permissionDenied('It needs a scope.', { required_scope: scope })),
-  tenantLimitExceeded: retryAfterMs.map((after) =>
-    commonFailures.tenantLimitExceeded('streams', '10 streams', after),
-  ),
   tenantNotFound: tenantId.map(tenantFailures.tenantNotFound),
   tenantAlreadyExists: tenantId.map(tenantFailures.tenantAlreadyExists),
   tenantSuspended: tenantId.map(tenantFailures.tenantSuspended),

@@ -33,7 +33,7 @@ function chargeIds(results: readonly RecordResult[]): string[] {
 }
 
 async function sizesOfGroups(): Promise<number[]> {
-  const { rows } = await store.database.pool.query<{ size: number }>(
+  const { rows } = await store.owner.pool.query<{ size: number }>(
     'SELECT cardinality(event_ids) AS size FROM journal ORDER BY last_sequence',
   );
   return rows.map(({ size }) => size);
@@ -59,7 +59,7 @@ describe('a page of the journal', () => {
   });
 
   test('has the numbers that the journal gives, even if ids do not ascend in a group', async () => {
-    const pool = store.database.pool;
+    const { pool } = store.owner;
     await pool.query(`INSERT INTO journal_head VALUES ('descending', 0)`);
     const requests = ['a', 'b', 'c', 'd', 'e'].map((id) => chargeRequest(id));
     const written = chargeIds(await store.writer.record('descending', requests));
@@ -109,7 +109,7 @@ describe('a write that inserts nothing', () => {
     const client = await store.writes.pool.connect();
     try {
       const charges = mode === 'skipExisting' ? [existing] : [];
-      const outcome = await new InsertCharges(store.writes.orm).run(client, TENANT, charges, {
+      const outcome = await new InsertCharges(store.writes.orm).commit(client, TENANT, charges, {
         mode,
         priceVersion: 0,
       });
@@ -127,7 +127,7 @@ describe('a write that inserts nothing', () => {
     const client = await store.writes.pool.connect();
     try {
       const before = await store.journal.lastSequence(TENANT);
-      const outcome = await new InsertCharges(store.writes.orm).run(client, TENANT, charges, {
+      const outcome = await new InsertCharges(store.writes.orm).commit(client, TENANT, charges, {
         mode: 'skipExisting',
         priceVersion: 0,
       });
@@ -146,7 +146,7 @@ const PLANNED_SIZES = [1, 100, 1000, 1, 100, 1000];
 
 describe('the plan of a page', () => {
   beforeAll(async () => {
-    const { pool } = store.database;
+    const { pool } = store.owner;
     await pool.query(`INSERT INTO journal_head VALUES ('planned', 0)`);
     // What PostgreSQL knows of the tables is out of date after this: they had a page or two.
     await pool.query('ANALYZE');

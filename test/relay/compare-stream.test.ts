@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type JetStreamManager, jetstreamManager, jetstream } from '@nats-io/jetstream';
 import { connect, headers, nanos, type NatsConnection } from '@nats-io/transport-node';
 
+import { forTenant } from '../../src/database/driver.ts';
 import { createStreamComparison, type StreamFinding } from '../../src/relay/compare-stream.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay } from '../../src/relay/relay.ts';
@@ -51,7 +52,7 @@ function startRelay(): Relay {
     deadLetter: ignore,
     failed: ignore,
   };
-  const started = createRelay(CONFIG, store.database.em, nats.url, events, { backoffMaxMs: 200 });
+  const started = createRelay(CONFIG, store.everyTenant.em, nats.url, events, { backoffMaxMs: 200 });
   started.start();
   return started;
 }
@@ -66,13 +67,13 @@ async function record(count: number): Promise<void> {
 async function drained(): Promise<void> {
   await waitFor(
     'the backlog to be empty',
-    async () => (await readUnpublished(store.database.em)).waiting === 0,
+    async () => (await readUnpublished(store.everyTenant.em)).waiting === 0,
   );
 }
 
 async function compare(repair = false, url: string | undefined = nats.url): Promise<StreamFinding[]> {
   const findings: StreamFinding[] = [];
-  await createStreamComparison(CONFIG, () => url)(store.database.em.fork(), {
+  await createStreamComparison(CONFIG, () => url)(forTenant(store.database.em, TENANT), {
     tenant: TENANT,
     repair,
     signal: new AbortController().signal,
@@ -269,7 +270,7 @@ test('a NATS that is not there is a finding, not a failure', async () => {
   expect(await compare(false, 'nats://127.0.0.1:1')).toEqual(away);
   const comparison = createStreamComparison(CONFIG, () => undefined);
   const findings: StreamFinding[] = [];
-  await comparison(store.database.em.fork(), {
+  await comparison(forTenant(store.database.em, TENANT), {
     tenant: TENANT,
     repair: true,
     signal: new AbortController().signal,

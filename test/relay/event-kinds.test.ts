@@ -35,13 +35,13 @@ afterEach(() => Promise.all([store.close(), nats.stop()]));
 
 function startRelay(eventFormat: EventFormat): Relay {
   const config = { eventFormat, eventMaxAgeMs: 3_600_000, streamReplicas: 1 };
-  const relay = createRelay(config, store.database.em, nats.url, silentRelayEvents);
+  const relay = createRelay(config, store.everyTenant.em, nats.url, silentRelayEvents);
   relay.start();
   return relay;
 }
 
 const drained = () =>
-  waitFor('the backlog to be empty', async () => (await readUnpublished(store.database.em)).waiting === 0);
+  waitFor('the backlog to be empty', async () => (await readUnpublished(store.everyTenant.em)).waiting === 0);
 
 /** A charge that is created, repriced, amended, and whose replacement is voided. Returns what was told after COMMIT. */
 async function everyKind(): Promise<ChargeEvent[]> {
@@ -62,7 +62,7 @@ async function everyKind(): Promise<ChargeEvent[]> {
   const request = chargeRequest('original', { labels, quantities });
   const [result] = await store.anotherWriter({}, hear).record(TENANT, [request]);
   if (result?.outcome !== 'created') throw new Error('no charge');
-  await reprice(store.database.pool, result.charge.id, 5n);
+  await reprice(store.owner.pool, result.charge.id, 5n);
   const corrector = store.anotherCorrector(hear);
   const base = { reason: 'ein Grund, weil … 😀', allowClosedPeriod: false };
   const amendment = {
@@ -161,7 +161,7 @@ test.each(['protobuf', 'json'] as const)(
     const connection = await connect({ servers: nats.url });
     await (await jetstreamManager(connection)).streams.delete('CHARGES');
     await connection.close();
-    await store.database.pool.query('UPDATE relay_cursor SET published_sequence = 0');
+    await store.owner.pool.query('UPDATE relay_cursor SET published_sequence = 0');
     const second = startRelay(format);
     await drained();
     await second.stop();
@@ -188,7 +188,7 @@ test('a relay that takes over after a correction does not publish it again', asy
   await drained();
   await first.stop();
   // As if the process had died between the broker's acknowledgement and the cursor.
-  await store.database.pool.query('UPDATE relay_cursor SET published_sequence = 1');
+  await store.owner.pool.query('UPDATE relay_cursor SET published_sequence = 1');
   const second = startRelay('protobuf');
   await drained();
   await second.stop();

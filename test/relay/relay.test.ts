@@ -59,7 +59,7 @@ function startRelay(config: Partial<Parameters<typeof createRelay>[0]> = {}): { 
     deadLetter: (_tenant, sequence) => log.deadLetters.push(sequence),
     failed: () => log.failures++,
   };
-  const relay = createRelay({ ...CONFIG, ...config }, store.database.em, nats.url, events);
+  const relay = createRelay({ ...CONFIG, ...config }, store.everyTenant.em, nats.url, events);
   relays.push(relay);
   relay.start();
   return { relay, log };
@@ -71,7 +71,7 @@ async function record(prefix: string, count: number): Promise<void> {
 }
 
 async function waiting(): Promise<number> {
-  return (await readUnpublished(store.database.em)).waiting;
+  return (await readUnpublished(store.everyTenant.em)).waiting;
 }
 
 async function drained(): Promise<void> {
@@ -134,9 +134,9 @@ describe('the relay', () => {
 
   test('ends a round at the entry that was the last of the journal when the round began', async () => {
     await record('early', 30);
-    const [backlog] = await readBacklogs(store.database.em, { limit: 1 });
+    const [backlog] = await readBacklogs(store.everyTenant.em, { limit: 1 });
     await record('late', 600);
-    const { em } = store.database;
+    const { em } = store.everyTenant;
     const leadership = new Leadership(em, 10_000, () => undefined);
     await leadership.acquire();
     const options = {
@@ -194,7 +194,7 @@ describe('the relay', () => {
   });
 
   test('takes over from a leader that died, when its term is over', async () => {
-    await acquireLease(store.database.em, '00000000-0000-4000-8000-000000000001', 300);
+    await acquireLease(store.everyTenant.em, '00000000-0000-4000-8000-000000000001', 300);
     const { log } = startRelay();
     await record('orphaned', 3);
     await waitFor('the connection', () => log.connected);
@@ -209,7 +209,7 @@ describe('the relay', () => {
     await drained();
     await relay.stop();
     // As if the process had died between the broker's acknowledgement and the cursor.
-    await store.database.pool.query('UPDATE relay_cursor SET published_sequence = 4');
+    await store.owner.pool.query('UPDATE relay_cursor SET published_sequence = 4');
     const { log } = startRelay();
     await record('next', 1);
     await drained();
@@ -234,7 +234,7 @@ describe('the relay', () => {
     await nats.kill();
     await waitFor('the relay to notice', () => !log.connected);
     // As if the acknowledgements of the last six had been lost with the connection.
-    await store.database.pool.query('UPDATE relay_cursor SET published_sequence = 4');
+    await store.owner.pool.query('UPDATE relay_cursor SET published_sequence = 4');
     await nats.restart();
     await record('next', 1);
     await drained();
@@ -242,7 +242,7 @@ describe('the relay', () => {
   });
 
   test('leads although the database clock was set back during another leader’s term', async () => {
-    await store.database.pool.query(
+    await store.owner.pool.query(
       `INSERT INTO relay_lease VALUES ('relay', 7, '00000000-0000-4000-8000-000000000001', now() + interval '1 hour')`,
     );
     const { log } = startRelay();
@@ -265,7 +265,7 @@ describe('the relay', () => {
     const { log } = startRelay();
     await drained();
     expect(log.deadLetters).toEqual([2n]);
-    const { rows } = await store.database.pool.query('SELECT sequence, reason FROM dead_letter');
+    const { rows } = await store.owner.pool.query('SELECT sequence, reason FROM dead_letter');
     expect(rows).toEqual([{ sequence: '2', reason: expect.stringMatching(/size/) as unknown }]);
     const sequences = (await readStream(nats.url)).map(
       ({ payload }) => ChargeCreated.decode(payload).sequence,
@@ -405,7 +405,7 @@ describe('the fence', () => {
     await record('fence', 5);
     await drained();
     await relay.stop();
-    const { pool, em } = store.database;
+    const { pool, em } = store.everyTenant;
     const former = await acquireLease(em, '00000000-0000-4000-8000-000000000001', -1);
     const current = await acquireLease(em, '00000000-0000-4000-8000-000000000002', 10_000);
     if (former === undefined || current === undefined) throw new Error('no lease');

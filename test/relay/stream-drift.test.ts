@@ -63,7 +63,7 @@ async function fiveCharges(streams: readonly Stream[]) {
     logger as unknown as Logger,
     (publishing) => serving.push(publishing),
   );
-  relay = createRelay(CONFIG, store.database.em, nats.url, events, BOUNDS);
+  relay = createRelay(CONFIG, store.everyTenant.em, nats.url, events, BOUNDS);
   relay.start();
   const requests = Array.from({ length: 5 }, (_, i) => chargeRequest(`drift-${i}`));
   await store.writer.record(TENANT, requests);
@@ -79,7 +79,7 @@ async function published(): Promise<bigint[]> {
   return found.flatMap((message) => (message === null ? [] : ChargeCreated.decode(message.data).sequence));
 }
 
-const unpublished = () => readUnpublished(store.database.em);
+const unpublished = () => readUnpublished(store.everyTenant.em);
 const warnings = () => logged.filter(({ level }) => level === 'warn');
 const drained = () => waitFor('the backlog', async () => (await unpublished()).waiting === 0);
 const update = (config: Partial<StreamConfig>) => manager.streams.update('CHARGES', config);

@@ -36,7 +36,7 @@ test('each reason why events wait is one warning, however many attempts fail, an
     };
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn') } as unknown as Logger;
   const { events, status } = observeRelay(createRelayMetrics(new Registry()), logger, () => undefined);
-  relay = createRelay(CONFIG, store.database.em, nats.url, events);
+  relay = createRelay(CONFIG, store.everyTenant.em, nats.url, events);
   relay.start();
 
   for (let outage = 0; outage < 2; outage++) {

@@ -72,8 +72,8 @@ export async function openTestServer(
   let committed = 0;
   const config: Parameters<typeof openServer>[0] = {
     listen: { host: '127.0.0.1', port: 0 },
-    tls: undefined,
     credentials: OPEN,
+    tls: undefined,
     writers: 2,
     inFlightCallsMax: 10_000,
     streamsMax: 100,

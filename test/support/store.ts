@@ -30,6 +30,10 @@ export interface TestStore {
   readonly database: Database;
   /** The connections of the writers. */
   readonly writes: Database;
+  /** Its sessions see every tenant, as those of the relay do. */
+  readonly everyTenant: Database;
+  /** Its sessions may do everything and see everything: for a look at the tables. */
+  readonly owner: Database;
   /** On `database`. */
   readonly reads: ReadConnections;
   readonly writer: GroupWriter;
@@ -77,9 +81,11 @@ export async function openTestStore(): Promise<TestStore> {
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
   const database = await openTestDatabase(testDatabase.url);
   const writes = await openTestDatabase(testDatabase.url, { poolSizeMax: 4 });
+  const everyTenant = await openTestDatabase(testDatabase.url, { everyTenant: true });
+  const owner = await openTestDatabase(testDatabase.url, { poolSizeMax: 2, asLoginRole: true });
   const corrections = await openTestDatabase(testDatabase.url, { poolSizeMax: 1 });
   const reads = new ReadConnections(database, 100);
-  const follower = new JournalFollower(writes, { pollMs: 50 });
+  const follower = new JournalFollower(everyTenant, { pollMs: 50 });
   const prices = new PriceBooks(database.em, () => undefined);
   const newWriter = (options: Partial<GroupWriterOptions>, committed: GroupWriterEvents['committed']) =>
     new GroupWriter(
@@ -110,6 +116,8 @@ export async function openTestStore(): Promise<TestStore> {
     url: testDatabase.url,
     database,
     writes,
+    everyTenant,
+    owner,
     reads,
     writer: newWriter({}, committed),
     journal: new ChargeEventReader(reads, follower),
@@ -121,6 +129,8 @@ export async function openTestStore(): Promise<TestStore> {
       follower.close();
       await corrections.close();
       await writes.close();
+      await everyTenant.close();
+      await owner.close();
       await database.close();
       await testDatabase.drop();
     },

@@ -18,7 +18,7 @@ const DAY = 86_400_000_000n;
 
 test('kept sums are the same after archiving, and what only charges could answer is refused', async () => {
   const book = await parts.newBook();
-  const { pool } = parts.store.database;
+  const { pool } = parts.store.owner;
   const ids = await book.record([
     { usageTimeMicros: MARCH - DAY, userProfile: 'a', sessionKey: 's', promptTokens: 7n },
     { usageTimeMicros: MARCH - 1n, userProfile: 'b', promptTokens: 5n },

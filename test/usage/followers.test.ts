@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   book = await store.newBook();
-  const open = () => openTestDatabase(store.store.url, { poolSizeMax: 1, applicationName: 'follower' });
+  const open = () => openTestDatabase(store.store.url, { poolSizeMax: 1, applicationName: 'follower', everyTenant: true });
   databases = [await open(), await open()];
 });
 afterEach(() => Promise.all(databases.map((database) => database.close())));
@@ -53,7 +53,7 @@ async function expectAnswers(): Promise<void> {
 
 /** How far the kept sums are, and whether they hold what charges add up to, read without the tail of the journal. */
 async function readCursor(): Promise<bigint> {
-  const { pool } = store.store.database;
+  const { pool } = store.store.owner;
   const { rows } = await pool.query<{ sequence: string }>(
     'SELECT sequence FROM usage_cursor WHERE tenant = $1',
     [book.tenant],
@@ -139,7 +139,7 @@ function endAt(database: Database, place: number): { readonly sent: () => number
 async function endBackend(client: PoolClient): Promise<void> {
   const { processID } = client as unknown as { readonly processID: number };
   client.on('error', () => undefined);
-  await store.store.database.pool.query('SELECT pg_terminate_backend($1, 5000)', [processID]);
+  await store.store.owner.pool.query('SELECT pg_terminate_backend($1, 5000)', [processID]);
 }
 
 test('a follower whose backend ends at any statement leaves sums and cursor as they were before the step', async () => {
@@ -200,7 +200,7 @@ test('answers are exact while four writers, a corrector and two followers that g
   const answers: [UsageQuery, Answer][] = [];
   while (running) {
     for (const query of QUESTIONS) answers.push([query, await book.ask(query)]);
-    await store.store.database.pool.query(
+    await store.store.owner.pool.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
          AND application_name = 'follower' AND (state <> 'idle' OR random() < 0.1)`,
     );

@@ -166,10 +166,10 @@ test('a filled answer has at most a million rows', async () => {
 test('if it is not known how far the sums are, answers come from charges, and the follower does not begin again', async () => {
   await book.record([{ usageTimeMicros: START }, { usageTimeMicros: START + DAY }]);
   await book.followAll();
-  const { pool } = store.store.database;
+  const { pool } = store.store.owner;
   await pool.query('DELETE FROM usage_cursor');
   expect((await book.ask(EVERYTHING)).rows).toMatchObject([{ sums: { charges: 2n } }]);
-  await readBacklogs(store.store.database);
+  await readBacklogs(store.store.everyTenant);
   const { rowCount } = await pool.query('SELECT FROM usage_cursor WHERE tenant = $1', [book.tenant]);
   expect(rowCount).toBe(0);
 });

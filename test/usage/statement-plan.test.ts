@@ -18,7 +18,7 @@ let store: UsageStore;
 let book: UsageBook;
 beforeAll(async () => {
   store = await UsageStore.open();
-  const { pool } = store.store.database;
+  const { pool } = store.store.owner;
   const sums = ['quarter_hour', 'day', 'user_day'].map((level) => `usage_rollup_${level}`);
   for (const table of ['charge', 'correction', 'cost_revision', 'journal', ...sums, 'usage_cursor']) {
     await pool.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);

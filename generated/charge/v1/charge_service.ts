@@ -3853,7 +3853,8 @@ export const ChargeServiceService = {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * CHARGE_ERASED: the request id made a charge whose user profile was erased),
    * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge: {
@@ -4144,7 +4145,8 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * CHARGE_ERASED: the request id made a charge whose user profile was erased),
    * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge: handleUnaryCall<CreateChargeRequest, CreateChargeResponse>;
@@ -4329,7 +4331,8 @@ export interface ChargeServiceClient extends Client {
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
-   * (CHARGE_ARCHIVED: the same request made a charge that is archived),
+   * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * CHARGE_ERASED: the request id made a charge whose user profile was erased),
    * RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
   createCharge(

@@ -7,7 +7,7 @@ import {
   BatchCreateChargesResponse,
   type CreateChargeRequest,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { cancelled, ServiceError } from '../../errors/failure.ts';
+import { cancelled, type Reason, ServiceError } from '../../errors/failure.ts';
 import { BATCH_ITEMS_MAX, BATCH_REQUEST_BYTES_MAX, decodeBatch } from '../../grpc/batch-request.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { TimeSlice } from '../../grpc/time-slice.ts';
@@ -26,11 +26,11 @@ export interface BatchChecks {
   readonly item: Check<CreateChargeRequest>;
 }
 
-/** The method on a recorder. `rejected` is told of each item that breaks a rule. */
+/** The method on a recorder. `rejected` is told why each item is that breaks a rule, or is for another user profile. */
 export function batchCreateCharges(
   recorder: ChargeRecorder,
   checks: BatchChecks,
-  rejected: () => void,
+  rejected: (reason: Reason) => void,
 ): RpcMethod {
   return unaryMethod({
     requestBytesMax: BATCH_REQUEST_BYTES_MAX,
@@ -46,7 +46,7 @@ export function batchCreateCharges(
       const accepted = requestsOf(items);
       const results =
         accepted.length > 0 ? await recorder.record(call.tenant, accepted, { signal: call }) : [];
-      return { results: toProtoResults(items, results) };
+      return { results: toProtoResults(call.principal, items, results) };
     },
   });
 }
@@ -56,18 +56,18 @@ async function readItems(
   requests: readonly CreateChargeRequest[],
   check: Check<CreateChargeRequest>,
   call: UnaryContext,
-  rejected: () => void,
+  rejected: (reason: Reason) => void,
 ): Promise<Item[]> {
-  const traceparent = traceparentOf(call);
+  const origin = { principal: call.principal, traceparent: traceparentOf(call) };
   const slice = new TimeSlice();
   const items: Item[] = [];
   let rejections = 0;
   for (const request of requests) {
-    const item = checkItem(request, check, traceparent, rejections < EXPLAINED_ITEMS_MAX ? Infinity : 1);
+    const item = checkItem(request, check, origin, rejections < EXPLAINED_ITEMS_MAX ? Infinity : 1);
     items.push(item);
     if ('request' in item) continue;
     rejections++;
-    rejected();
+    rejected(item.reason);
     if (slice.isOver()) {
       await nextTurn();
       if (call.aborted) throw new ServiceError(cancelled());

@@ -2,7 +2,9 @@
 
 import type { CreateChargeRequest } from '../../../generated/charge/v1/charge_service.ts';
 import { EstimateCostRequest, EstimateCostResponse } from '../../../generated/charge/v1/price_service.ts';
+import { ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
+import { refusalToActFor } from '../../grpc/own-user-profile.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
@@ -23,8 +25,10 @@ export function estimateCost(
     // The paths of the fields are the same in both requests. An estimate needs no request id.
     validate: ({ charge }) => check({ charge, requestId: 'estimate', importId: '' }),
     response: EstimateCostResponse,
-    async handle({ charge }, { tenant }) {
+    async handle({ charge }, { tenant, principal }) {
       if (charge === undefined) throw new TypeError('a request without a charge passed validation');
+      const refusal = refusalToActFor(principal, charge.userProfile);
+      if (refusal !== undefined) throw new ServiceError(refusal);
       return { cost: toProtoEstimate(await prices.latest(tenant), fromProtoCharge(charge)) };
     },
   });

@@ -8,6 +8,7 @@ import {
 import { overloaded } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
+import { withinReach } from '../../grpc/own-user-profile.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import type { Check } from '../../grpc/validation.ts';
@@ -58,14 +59,14 @@ async function send(
   request: ExportChargesRequest,
   reader: ChargeReader,
 ): Promise<void> {
-  const { tenant } = stream;
+  const { tenant, principal } = stream;
   const { includeCorrected, includeCostLines, resumeToken } = request;
-  const filter = fromProtoChargeFilter(request.filter);
-  const scope: PageScope = { tenant, filter, options: ['ExportCharges', includeCorrected] };
   const toItem = (charge: Charge): Promise<ExportedCharge> =>
     itemOf(tenant, charge, reader, includeCostLines);
   const itemBytes = ITEM_BYTES + (includeCostLines ? LINES_BYTES : 0);
   try {
+    const filter = withinReach(principal, fromProtoChargeFilter(request.filter));
+    const scope: PageScope = { tenant, filter, options: ['ExportCharges', includeCorrected] };
     let after = resumeToken === '' ? undefined : decodePageToken(scope, resumeToken);
     do {
       const query = { filter, includeCorrected, order: 'oldest_first', limit: PAGE_SIZE, after } as const;

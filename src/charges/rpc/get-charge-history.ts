@@ -4,16 +4,15 @@ import {
   GetChargeHistoryRequest,
   GetChargeHistoryResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { toProtoChargeHistory } from '../convert.ts';
-import { chargeNotFound } from '../errors.ts';
 import type { ChargeReader } from '../ports.ts';
 import { chargeKeyOf } from './charge-key.ts';
+import { ownCharge } from './own-charges.ts';
 
 /** The method on a reader. */
 export function getChargeHistory(reader: ChargeReader, check: Check<GetChargeHistoryRequest>): RpcMethod {
@@ -23,11 +22,11 @@ export function getChargeHistory(reader: ChargeReader, check: Check<GetChargeHis
     validate: check,
     response: GetChargeHistoryResponse,
     hasLargeResponse: true,
-    async handle(request, { tenant, timeoutMs }) {
+    async handle(request, { tenant, principal, timeoutMs }) {
       const key = chargeKeyOf(request.key);
-      const history = await reader.history(tenant, key, { timeoutMs });
-      if (history === undefined) throw new ServiceError(chargeNotFound(key));
-      return toProtoChargeHistory(history);
+      return toProtoChargeHistory(
+        await ownCharge(principal, key, reader.history(tenant, key, { timeoutMs }), (found) => found.charge),
+      );
     },
   });
 }

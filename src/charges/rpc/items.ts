@@ -5,30 +5,45 @@ import {
   type CreateChargeRequest,
   Outcome,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { type Failure, validationFailed } from '../../errors/failure.ts';
+import { type Failure, type Reason, validationFailed } from '../../errors/failure.ts';
+import { refusalToActFor } from '../../grpc/own-user-profile.ts';
+import type { Principal } from '../../grpc/principal.ts';
 import { toProtoStatus } from '../../grpc/status.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
-import { recordedAndArchived, recordedAndErased, requestIdReused } from '../errors.ts';
+import { recordedAndArchived } from '../errors.ts';
+import { conflictFor, erasedFor } from './own-charges.ts';
 
 /** An item that was read: rejected already, or to be recorded. */
-export type Item = { readonly rejection: ChargeResult } | { readonly request: ChargeRequest };
+export type Item =
+  { readonly rejection: ChargeResult; readonly reason: Reason } | { readonly request: ChargeRequest };
+
+/** The call that items came with. */
+export interface ItemOrigin {
+  readonly principal: Principal;
+  readonly traceparent: string | undefined;
+}
 
 /** Stands for an item that holds nothing: it breaks the same rules as an empty one. */
 export const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '', importId: '' };
 
-/** Checks an item by the contract's rules for a charge. At most `violationsMax` violations are named. */
+/** Checks an item by the contract's rules for a charge, and that its caller may record it. At most `violationsMax` violations are named. */
 export function checkItem(
   request: CreateChargeRequest | undefined,
   check: Check<CreateChargeRequest>,
-  traceparent: string | undefined,
+  { principal, traceparent }: ItemOrigin,
   violationsMax = Infinity,
 ): Item {
   const violations = check(request ?? NO_REQUEST);
-  return violations.length > 0
-    ? { rejection: toProtoRejection(validationFailed(violations.slice(0, violationsMax))) }
-    : { request: fromProtoCreateChargeRequest(request ?? NO_REQUEST, traceparent) };
+  if (violations.length > 0) return rejected(validationFailed(violations.slice(0, violationsMax)));
+  const charge = fromProtoCreateChargeRequest(request ?? NO_REQUEST, traceparent);
+  const refusal = refusalToActFor(principal, charge.content.userProfile);
+  return refusal === undefined ? { request: charge } : rejected(refusal);
+}
+
+function rejected(failure: Failure): Item {
+  return { rejection: toProtoRejection(failure), reason: failure.reason };
 }
 
 /** The requests among the items that are to be recorded. */
@@ -37,21 +52,25 @@ export function requestsOf(items: readonly Item[]): ChargeRequest[] {
 }
 
 /** A result for each item, in order; `results` are those of {@link requestsOf} the items. */
-export function toProtoResults(items: readonly Item[], results: readonly RecordResult[]): ChargeResult[] {
+export function toProtoResults(
+  principal: Principal,
+  items: readonly Item[],
+  results: readonly RecordResult[],
+): ChargeResult[] {
   let next = 0;
   return items.map((item) => {
     if ('rejection' in item) return item.rejection;
     const result = results[next++];
     if (result === undefined) throw new TypeError('the recorder gave too few results');
-    return toProtoChargeResult(result);
+    return toProtoChargeResult(principal, result);
   });
 }
 
 /** The result of an item of a batch or a stream. */
-function toProtoChargeResult(result: RecordResult): ChargeResult {
-  if (result.outcome === 'conflict') return toProtoRejection(requestIdReused(result));
+function toProtoChargeResult(principal: Principal, result: RecordResult): ChargeResult {
+  if (result.outcome === 'conflict') return toProtoRejection(conflictFor(principal, result));
   if (result.outcome === 'archived') return toProtoRejection(recordedAndArchived(result.chargeId));
-  if (result.outcome === 'erased') return toProtoRejection(recordedAndErased(result.chargeId));
+  if (result.outcome === 'erased') return toProtoRejection(erasedFor(principal, result));
   return {
     outcome: result.outcome === 'created' ? Outcome.OUTCOME_CREATED : Outcome.OUTCOME_REPLAYED,
     charge: toProtoCharge(result.charge),

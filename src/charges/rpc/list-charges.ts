@@ -5,6 +5,7 @@ import { ListChargesRequest, ListChargesResponse } from '../../../generated/char
 import { cancelled, ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly, encodeTransient } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
+import { withinReach } from '../../grpc/own-user-profile.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
@@ -35,8 +36,8 @@ export function listCharges(reader: ChargeReader, check: Check<ListChargesReques
     hasLargeResponse: true,
     concurrency: { max: LISTS_MAX, waitingMax: WAITING_LISTS_MAX },
     async handle(request, call) {
-      const { tenant, timeoutMs, underPressure } = call;
-      const filter = fromProtoChargeFilter(request.filter);
+      const { tenant, principal, timeoutMs, underPressure } = call;
+      const filter = withinReach(principal, fromProtoChargeFilter(request.filter));
       const { includeCorrected } = request;
       const order = fromProtoListChargesOrder(request.order);
       const scope: PageScope = { tenant, filter, options: ['ListCharges', order, includeCorrected] };

@@ -12,6 +12,7 @@ import {
   type Failure,
   malformedMessage,
   messageTooLarge,
+  type Reason,
   ServiceError,
 } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
@@ -25,7 +26,7 @@ import type { ChargeRates } from '../charge-rates.ts';
 import type { ChargeRecorder } from '../ports.ts';
 import { ArrivedItems, type TakenItems } from './arrived-items.ts';
 import { CHARGE_REQUEST_BYTES_MAX } from './create-charge.ts';
-import { checkItem, requestsOf, toProtoResults } from './items.ts';
+import { checkItem, type ItemOrigin, requestsOf, toProtoResults } from './items.ts';
 import type { RecordShare, RecordWindow } from './record-window.ts';
 
 type RecordStream = StreamCall<RecordChargesRequest, RecordChargesResponse>;
@@ -34,8 +35,8 @@ type RecordStream = StreamCall<RecordChargesRequest, RecordChargesResponse>;
 export interface RecordOptions {
   readonly window: RecordWindow;
   readonly rates: ChargeRates;
-  /** Told of each item that breaks a rule. */
-  rejected(): void;
+  /** Told why an item is rejected that breaks a rule, or is for another user profile. */
+  rejected(reason: Reason): void;
 }
 
 /** The method on a recorder. */
@@ -86,10 +87,10 @@ class RecordWork {
   readonly #requests: ServerDuplexStream<Buffer, Buffer>;
   readonly #recorder: ChargeRecorder;
   readonly #check: Check<CreateChargeRequest>;
-  readonly #rejected: () => void;
+  readonly #rejected: (reason: Reason) => void;
   readonly #rates: ChargeRates;
   readonly #share: RecordShare;
-  readonly #traceparent: string | undefined;
+  readonly #origin: ItemOrigin;
   readonly #arrived = new ArrivedItems();
   readonly #chunks: Chunk[] = [];
   readonly #slice = new TimeSlice();
@@ -114,10 +115,10 @@ class RecordWork {
     this.#requests = requests;
     this.#recorder = options.recorder;
     this.#check = options.check;
-    this.#rejected = () => options.rejected();
+    this.#rejected = (reason) => options.rejected(reason);
     this.#rates = options.rates;
     this.#share = options.window.share(() => this.#regulate());
-    this.#traceparent = traceparentOf(stream);
+    this.#origin = { principal: stream.principal, traceparent: traceparentOf(stream) };
   }
 
   start(): void {
@@ -143,10 +144,10 @@ class RecordWork {
       this.#endWith(malformedMessage());
       return;
     }
-    const item = checkItem(message.request, this.#check, this.#traceparent);
+    const item = checkItem(message.request, this.#check, this.#origin);
     let itemBytes = bytes.length + ITEM_OVERHEAD_BYTES;
     if ('rejection' in item) {
-      this.#rejected();
+      this.#rejected(item.reason);
       itemBytes += REJECTION_BYTES;
       this.#yieldIfLong();
     }
@@ -241,7 +242,7 @@ class RecordWork {
   #send({ items, bytes }: Chunk, results: readonly RecordResult[]): void {
     // Before the write, which may find out that the stream is over and then releases everything.
     this.#share.release(bytes);
-    const responses = toProtoResults(items, results).map((result) => ({ result }));
+    const responses = toProtoResults(this.#origin.principal, items, results).map((result) => ({ result }));
     if (!this.#stream.writeAll(responses)) this.#stopUntilWritable();
   }
 

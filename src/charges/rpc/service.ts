@@ -1,6 +1,7 @@
 /** `charge.v1.ChargeService`: which method does what. */
 
 import * as proto from '../../../generated/charge/v1/charge_service.ts';
+import type { Reason } from '../../errors/failure.ts';
 import type { RpcService } from '../../grpc/service.ts';
 import type { ContractRules } from '../../grpc/validation.ts';
 import type { ChargeMetrics } from '../../observability/charge-metrics.ts';
@@ -49,7 +50,7 @@ export function chargeService({
   const item = createChargeCheck(rules);
   const size = rules.checkOf('charge.v1.BatchCreateChargesRequest', proto.BatchCreateChargesRequest);
   const limited = rateLimited(recorder, rates);
-  const rejected = (): void => metrics.rejected('VALIDATION_FAILED');
+  const rejected = (reason: Reason): void => metrics.rejected(reason);
   return {
     name: 'charge.v1.ChargeService',
     definition: proto.ChargeServiceService,

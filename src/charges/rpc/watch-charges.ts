@@ -6,16 +6,18 @@ import { WatchChargesRequest, WatchChargesResponse } from '../../../generated/ch
 import { ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
+import { withinReach } from '../../grpc/own-user-profile.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeFilter } from '../charge.ts';
 import type { JournalEvent } from '../charge-event.ts';
 import { eventMatches } from '../charge-filter.ts';
-import { fromProtoChargeFilter, toProtoChargeEvent } from '../convert.ts';
+import { fromProtoChargeFilter } from '../convert.ts';
 import { sequenceArchived, sequenceOutOfRange } from '../errors.ts';
 import type { JournalReader } from '../ports.ts';
 import { eventBytesAtMost } from './charge-bytes.ts';
+import { toProtoEventFor } from './own-charges.ts';
 
 /** Events of the first read, and at most of a later one: reads grow while the caller keeps up. */
 const WATCH_READ_MIN = 32;
@@ -49,10 +51,10 @@ async function watch(
   // A drain has nothing to finish here: the caller goes on from its last sequence.
   stream.onDrain((failure) => stream.fail(failure));
   try {
+    const filter = withinReach(stream.principal, fromProtoChargeFilter(request.filter));
     let after = await startAfter(stream.tenant, request.startSequence, journal);
     // Not earlier: the headers tell the caller that everything from here on will be delivered.
     stream.sendHeaders();
-    const filter = fromProtoChargeFilter(request.filter);
     let limit = WATCH_READ_MIN;
     while (!stream.over) {
       const entries = await readWithRetries(stream, after, limit, journal);
@@ -106,7 +108,7 @@ async function deliver(stream: WatchStream, page: JournalEvent[], filter: Charge
     last = entry.sequence;
     count++;
     if (!eventMatches(filter, entry)) continue;
-    if (!stream.write({ event: toProtoChargeEvent(entry) })) {
+    if (!stream.write({ event: toProtoEventFor(stream.principal, entry) })) {
       dropped = dropBeyond(page, KEPT_BYTES_MAX) || dropped;
       await stream.untilWritable();
     }

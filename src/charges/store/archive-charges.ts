@@ -2,7 +2,6 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import { ALLOW_ARCHIVING } from '../../database/migrations/append-only.ts';
 import type { Transaction } from '../../database/transaction.ts';
 import { microsFromTimestamptz, timestamptzFromMicros } from '../../database/types/micros.ts';
 import { ServiceError } from '../../errors/failure.ts';
@@ -120,20 +119,13 @@ async function remove(
   { sequence }: PeriodClose,
 ): Promise<void> {
   const parameters = { tenant, values: ids, endTime: timestamptzFromMicros(endTimeMicros), sequence };
-  for (const statement of [ALLOW_ARCHIVING, KEEP, REMOVE_COSTS, REMOVE_CHARGES, ADVANCE, TELL_WRITERS]) {
+  for (const statement of [REMOVE, ADVANCE, TELL_WRITERS]) {
     await em.execute(statement, parameters, { loggerContext: em.getLoggerContext() });
   }
 }
 
-const KEEP = `
-INSERT INTO archived_charge (tenant, request_key, id, content_hash)
-SELECT charge.tenant, charge.request_key, charge.id, charge.content_hash FROM ${lookUp('charge', 'id', 'uuid')}`;
-const REMOVE_COSTS = `
-DELETE FROM cost_revision USING unnest(:values::uuid[]) AS archived (id)
-WHERE cost_revision.tenant = :tenant AND cost_revision.charge_id = archived.id`;
-const REMOVE_CHARGES = `
-DELETE FROM charge USING unnest(:values::uuid[]) AS archived (id)
-WHERE charge.tenant = :tenant AND charge.id = archived.id`;
+/** Keeps their request ids, and removes them and their later costs. The service itself may not delete from the tables. */
+const REMOVE = 'SELECT archive_charges(:values::uuid[])';
 const ADVANCE = `
 INSERT INTO archive (tenant, end_time, sequence) VALUES (:tenant, :endTime::timestamptz, :sequence::bigint)
 ON CONFLICT (tenant) DO UPDATE SET

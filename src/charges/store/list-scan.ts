@@ -40,8 +40,9 @@ export async function readScan(
   const matching = allOf([
     range.fromStart,
     range.before({
-      sql: `coalesce((SELECT usage_time FROM scan_end), ?::timestamptz),
-            coalesce((SELECT create_time FROM scan_end), ?::timestamptz)`,
+      // Each a sub-select as a whole: a coalesce around it would, with row-level security, only filter.
+      sql: `(SELECT coalesce((SELECT usage_time FROM scan_end), ?::timestamptz)),
+            (SELECT coalesce((SELECT create_time FROM scan_end), ?::timestamptz))`,
       values: range.end.values,
     }),
     ...range.afterPlace,

@@ -169,7 +169,7 @@ async function findEarlier(
 function resultAgainstStored(charge: ChargeRow, stored: ChargeRow): RecordResult {
   // The reply to an earlier attempt was lost after its COMMIT: the row is this very request.
   if (stored.id === charge.id) return { outcome: 'created', charge: stored };
-  if (isErased(stored)) return { outcome: 'erased', chargeId: stored.id };
+  if (isErased(stored)) return { outcome: 'erased', requestId: requestIdOf(charge), chargeId: stored.id };
   return resultAgainst(charge, stored);
 }
 
@@ -180,6 +180,7 @@ function resultAgainst(charge: ChargeRow, stored: ChargeRow): RecordResult {
     outcome: 'conflict',
     requestId: requestIdOf(charge),
     chargeId: stored.id,
+    userProfile: stored.userProfile,
     field: firstDifference(stored, charge),
   };
 }
@@ -188,7 +189,8 @@ function resultAgainstArchived(
   charge: ChargeRow,
   { id: chargeId, contentHash }: ArchivedChargeRow,
 ): RecordResult {
-  if (isErased({ contentHash })) return { outcome: 'erased', chargeId };
+  if (isErased({ contentHash })) return { outcome: 'erased', requestId: requestIdOf(charge), chargeId };
   if (charge.contentHash === contentHash) return { outcome: 'archived', chargeId };
-  return { outcome: 'conflict', requestId: requestIdOf(charge), chargeId, field: undefined };
+  const requestId = requestIdOf(charge);
+  return { outcome: 'conflict', requestId, chargeId, userProfile: undefined, field: undefined };
 }

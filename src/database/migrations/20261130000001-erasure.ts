@@ -1,6 +1,7 @@
 import { Migration } from '@mikro-orm/migrations';
 
 import { erasableAndArchivableBody, erasableBody, ERASING } from './append-only.ts';
+import { rowSecurity } from './row-security.ts';
 
 /** Erases persons, and makes that the only way to change a charge. */
 export class Erasure extends Migration {
@@ -40,6 +41,7 @@ export class Erasure extends Migration {
         `CREATE OR REPLACE FUNCTION ${table}_append_only_fn() RETURNS trigger AS $$ begin ${body}; end; $$ LANGUAGE plpgsql`,
       );
     }
+    for (const statement of rowSecurity('erasure_event', 'erasure', 'erasure_key')) this.addSql(statement);
     // The service may not update these tables. The function may, as their owner, but only for the tenant of the
     // transaction, and it draws the pseudonym itself.
     this.addSql(`
@@ -49,7 +51,7 @@ export class Erasure extends Migration {
             of_user_profile text, charges_max integer, is_known boolean,
             OUT erased_as text, OUT ids uuid[], OUT all_charges bigint, OUT changed boolean, OUT done boolean
           ) AS $$ ${ERASE} $$ LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
-          SET search_path = %I, pg_temp SET ${ERASING} = 'on'$make$,
+          SET search_path = %I, pg_temp$make$,
           (SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
            WHERE pg_class.oid = 'charge'::regclass));
       END $do$`);
@@ -99,6 +101,7 @@ BEGIN
     SELECT id, session_key FROM charge WHERE tenant = of_tenant AND user_profile = of_user_profile
     ORDER BY user_profile, usage_time LIMIT charges_max
   ) AS next;
+  PERFORM set_config('${ERASING}', 'on', true);
   -- A hash of the content would let guesses of it be tested. This one is of no content.
   UPDATE charge SET user_profile = erased_as, session_key = NULL, reference = NULL, labels = NULL, request_id = NULL,
     traceparent = NULL, content_hash = '00000000-0000-0000-0000-000000000000'
@@ -129,6 +132,7 @@ BEGIN
     (target = of_user_profile AND starts_with(action, 'charge.v1.UserProfileService/'))
     OR EXISTS (SELECT FROM jsonb_each_text(details) WHERE value = of_user_profile));
   GET DIAGNOSTICS n = ROW_COUNT; others := others + n;
+  PERFORM set_config('${ERASING}', 'off', true);
 
   n := cardinality(ids);
   all_charges := coalesce(before, 0) + n;

@@ -1,13 +1,10 @@
 /** What a migration adds so that rows of a table can only be inserted. */
 
 /**
- * The setting of a transaction that archives charges. It protects against mistakes, as the triggers do: who owns a
- * table could also remove its triggers.
+ * The setting that allows its transaction to delete from tables of {@link archivableTables}, and nothing else: `on`. It
+ * protects against mistakes, as the triggers do: who owns a table could also remove its triggers.
  */
-const ARCHIVING = 'charge.archiving';
-
-/** SQL that allows the transaction to delete from tables of {@link archivableTables}, and nothing else. */
-export const ALLOW_ARCHIVING = `SELECT set_config('${ARCHIVING}', 'on', true)`;
+export const ARCHIVING = 'charge.archiving';
 
 /** The body of the trigger of an append-only table. */
 export function appendOnlyBody(table: string): string {

@@ -14,6 +14,7 @@ import { prepareFailure } from '../../grpc/status.ts';
 import type { BasicLogger } from '../../observability/logger.ts';
 import { type ApiKeyParts, parseApiKey } from '../api-key.ts';
 import { tenantSuspended } from '../errors.ts';
+import type { TenantDirectory } from '../ports.ts';
 import { DEFAULT_TENANT, type Tenant } from '../tenant.ts';
 import { type KnownKey, principalOfKey } from './api-keys.ts';
 import { BoundedMap } from './bounded-map.ts';
@@ -31,8 +32,7 @@ export type RefusalCause = CredentialFault | 'SUSPENDED' | 'THROTTLED';
 export interface AuthenticatorOptions {
   readonly settings: CredentialSettings;
   readonly keys: FreshRows<KnownKey>;
-  /** The tenant as it was a few seconds ago, or undefined if there is none. */
-  findTenant(id: string): Tenant | undefined | Promise<Tenant | undefined>;
+  readonly tenants: Pick<TenantDirectory, 'find'>;
   readonly logger: BasicLogger;
   /** A call was refused. */
   refused(cause: RefusalCause): void;
@@ -186,7 +186,7 @@ export class Authenticator {
 
   /** The principal if its tenant may be used. */
   #inTenant(principal: Principal): Later<Outcome> {
-    return then(this.#options.findTenant(principal.tenant), (tenant) => {
+    return then(this.#options.tenants.find(principal.tenant), (tenant: Tenant | undefined) => {
       if (tenant === undefined) return INVALID;
       return tenant.suspendTimeMicros === undefined ? principal : tenantSuspended(tenant.tenant);
     });

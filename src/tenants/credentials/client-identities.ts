@@ -1,17 +1,9 @@
 /** Which client certificate is which tenant's: the file that TLS_CLIENT_IDENTITIES_FILE names. */
 
+import type { PeerCertificate } from '../../grpc/peer-certificate.ts';
 import { type Principal, type Scope, SCOPES } from '../../grpc/principal.ts';
 import { isTenantId } from '../tenant.ts';
 import { nameForLog } from './name-for-log.ts';
-
-/** The names of a verified certificate. */
-export interface CertificateNames {
-  /** May be empty. */
-  readonly commonName: string;
-  readonly uris: readonly string[];
-  readonly dnsNames: readonly string[];
-  readonly fingerprint256: string;
-}
 
 /** Which certificates, and what they may do. */
 interface Identity extends Omit<Principal, 'name'> {
@@ -39,7 +31,7 @@ export function parseClientIdentities(text: string): ClientIdentities {
 /** What the first entry that names the certificate says; undefined: none does. */
 export function principalOfCertificate(
   identities: ClientIdentities,
-  certificate: CertificateNames,
+  certificate: PeerCertificate,
 ): Principal | undefined {
   const names = {
     uri: certificate.uris,

@@ -32,10 +32,16 @@ interface VariableReader {
   oneOf<T extends string>(name: string, choices: readonly T[], fallback: T): T;
 }
 
-/** Reads AUTHENTICATION, JWT_* and TLS_CLIENT_IDENTITIES_FILE. `onLoopback`: only this machine reaches the server. */
-export function readCredentialSettings(reader: VariableReader, onLoopback: boolean): CredentialSettings {
+/**
+ * Reads AUTHENTICATION, JWT_* and TLS_CLIENT_IDENTITIES_FILE. `onLoopback`: only this machine reaches the server.
+ * `allowsInsecure`: the operator wants what is not safe.
+ */
+export function readCredentialSettings(
+  reader: VariableReader,
+  onLoopback: boolean,
+  allowsInsecure: boolean,
+): CredentialSettings {
   const rule = reader.oneOf('AUTHENTICATION', ['required', 'none'], onLoopback ? 'none' : 'required');
-  const allowsInsecure = reader.oneOf('ALLOW_INSECURE', ['true', 'false'], 'false') === 'true';
   if (rule === 'none' && !onLoopback && !allowsInsecure) {
     reader.faults.push(
       'AUTHENTICATION is none, and LISTEN is an address that other machines reach: every one of them could do ' +
@@ -63,9 +69,9 @@ const JWT_VARIABLES = [
 ] as const;
 
 function readJwt(reader: VariableReader): JwtSettings | undefined {
-  const [issuer, audience, url, file, algorithms, tenantClaim, scopesClaim, userProfileClaim] =
-    JWT_VARIABLES.map((name) => reader.text(name));
-  const given = JWT_VARIABLES.filter((name) => reader.text(name) !== undefined);
+  const values = JWT_VARIABLES.map((name) => reader.text(name));
+  const [issuer, audience, url, file, algorithms, tenantClaim, scopesClaim, userProfileClaim] = values;
+  const given = JWT_VARIABLES.filter((_, index) => values[index] !== undefined);
   if (given.length === 0) return undefined;
   for (const [name, value] of Object.entries({ JWT_ISSUER: issuer, JWT_AUDIENCE: audience })) {
     if (value === undefined) reader.faults.push(`${name} must be set, because ${given.join(' and ')} is`);

@@ -1,10 +1,9 @@
-/** What every call's credential is checked against. Over connections that see all tenants. */
+/** What API keys are checked against. Over connections that see all tenants. */
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
 import { mapRows } from '../../database/map-rows.ts';
-import { ApiKeyEntity, type ApiKeyRow, TenantEntity } from '../entity.ts';
-import type { Tenant } from '../tenant.ts';
+import { ApiKeyEntity, type ApiKeyRow } from '../entity.ts';
 
 /** The API keys that have one of these ids, by id. */
 export async function readApiKeys(
@@ -13,17 +12,6 @@ export async function readApiKeys(
 ): Promise<Map<string, ApiKeyRow>> {
   const rows = await em.execute<object[]>('SELECT * FROM api_key WHERE id = ANY(:ids::text[])', { ids });
   return new Map(mapRows(em, ApiKeyEntity, rows).map((key) => [key.id, key]));
-}
-
-/** The tenants that have one of these ids, by id. */
-export async function readTenants(em: EntityManager, ids: readonly string[]): Promise<Map<string, Tenant>> {
-  const rows = await em.execute<object[]>('SELECT * FROM tenant WHERE tenant = ANY(:ids::text[])', { ids });
-  return new Map(
-    mapRows(em, TenantEntity, rows).map((row) => [
-      row.tenant,
-      { ...row, suspendTimeMicros: row.suspendTimeMicros ?? undefined },
-    ]),
-  );
 }
 
 /** How coarse `last_use_time` is. */

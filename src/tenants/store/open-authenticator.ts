@@ -11,8 +11,8 @@ import { type KnownKey, toKnownKey } from '../credentials/api-keys.ts';
 import { Authenticator, type RefusalCause } from '../credentials/authenticator.ts';
 import { FreshRows } from '../credentials/fresh-rows.ts';
 import type { CredentialSettings } from '../credentials/settings.ts';
-import type { Tenant } from '../tenant.ts';
-import { LAST_USE_GRAIN_MS, noteUse, readApiKeys, readTenants } from './credentials.ts';
+import type { TenantDirectory } from '../ports.ts';
+import { LAST_USE_GRAIN_MS, noteUse, readApiKeys } from './credentials.ts';
 
 /** How often what is in use is read again; with the wait of long streams, a revocation holds within 5 seconds. */
 const REFRESH_MS = 2_000;
@@ -23,6 +23,7 @@ const NOTED_MAX = 1_000;
 /** What it is made of. It owns none of it. */
 export interface OpenAuthenticatorOptions {
   readonly settings: CredentialSettings;
+  readonly tenants: Pick<TenantDirectory, 'find'>;
   readonly logger: BasicLogger;
   /** What a caller is told if PostgreSQL does not answer. */
   readonly retryAfterMs: number;
@@ -36,30 +37,19 @@ export function openAuthenticator(
 ): { readonly authenticate: Authenticate; close(): void } {
   const { logger, retryAfterMs } = options;
   const logFailure = failureLog(logger);
-  const read =
-    <Row>(rows: (em: EntityManager, ids: readonly string[]) => Promise<Map<string, Row>>) =>
-    async (ids: readonly string[]): Promise<Map<string, Row>> => {
-      try {
-        return await rows(database.em.fork(), ids);
-      } catch (error) {
-        logFailure(error, 'credentials cannot be read');
-        throw new ServiceError(databaseUnavailable(retryAfterMs, 'nothing'), { cause: error });
-      }
-    };
-  const keys = new FreshRows<KnownKey>(read(readKnownKeys));
-  const tenants = new FreshRows<Tenant>(read(readTenants));
-  const authenticator = new Authenticator({
-    ...options,
-    keys,
-    findTenant: (id) => {
-      const found = tenants.get(id);
-      return found instanceof Promise ? found.then(({ row }) => row) : found.row;
-    },
+  const keys = new FreshRows<KnownKey>(async (ids) => {
+    try {
+      return await readKnownKeys(database.em.fork(), ids);
+    } catch (error) {
+      logFailure(error, 'API keys cannot be read');
+      throw new ServiceError(databaseUnavailable(retryAfterMs, 'nothing'), { cause: error });
+    }
   });
+  const authenticator = new Authenticator({ ...options, keys });
   const refresh = async (): Promise<void> => {
     authenticator.refresh();
     // The log has why, and what is known counts a while longer.
-    await Promise.allSettled([keys.refresh(), tenants.refresh()]);
+    await keys.refresh().catch(() => undefined);
     const used = [...authenticator.takeUsedKeys()].filter((id) => isNoteworthy(keys.peek(id)));
     for (let start = 0; start < used.length; start += NOTED_MAX) {
       await noteUse(database.em.fork(), used.slice(start, start + NOTED_MAX));

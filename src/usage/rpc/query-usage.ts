@@ -37,8 +37,8 @@ export function queryUsage(reader: UsageReader, check: Check<QueryUsageRequest>)
     hasLargeResponse: true,
     concurrency: CONCURRENCY,
     async handle(request, call) {
-      const { tenant, timeoutMs } = call;
-      const { query, bounds } = questionOf(request.query);
+      const { tenant, principal, timeoutMs } = call;
+      const { query, bounds } = questionOf(principal, request.query);
       const start = request.pageToken === '' ? undefined : decodePageToken(tenant, query, request.pageToken);
       const asked = start === undefined ? query : { ...query, asOfSequence: start.asOfSequence };
       const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);

@@ -51,7 +51,7 @@ async function send(stream: UsageStream, request: StreamUsageRequest, reader: Us
   stream.onDrain((failure) => stream.fail(failure));
   const timer = setTimeout(() => stream.fail(deadlineExceeded()), STREAM_MAX_MS);
   try {
-    const question = questionOf(request.query);
+    const question = questionOf(stream.principal, request.query);
     for await (const page of reader.stream(stream.tenant, question)) {
       await sendPage(stream, question, page);
       if (stream.over) return;

@@ -78,7 +78,7 @@ const rowsIn = (nodes: readonly PlanNode[]) => nodes.reduce((total, { rowsRead }
 
 describe.each(['without statistics', 'with statistics'])('a page, %s', (statistics) => {
   beforeAll(async () => {
-    if (statistics === 'with statistics') await store.database.pool.query('ANALYZE');
+    if (statistics === 'with statistics') await store.owner.pool.query('ANALYZE');
   });
 
   describe.each(['newest_first', 'oldest_first'] as const)('%s', (order) => {

@@ -28,7 +28,7 @@ const KEY = { provider: 1, otherProvider: '', chargeType: 1, modelMatch: 1, serv
 
 /** Adds a version for gpt-4o in one transaction; resolves to its number. */
 async function addPrice(inputRate: bigint): Promise<number> {
-  const { rows } = await store.database.pool.query<{ version: number }>(
+  const { rows } = await store.owner.pool.query<{ version: number }>(
     `WITH head AS (
        UPDATE journal_head SET price_version = price_version + 1 WHERE tenant = $1 RETURNING price_version
      )

@@ -59,7 +59,7 @@ const ANY_PAGE: ListQuery = {
 
 /** Nobody can read a charge while `work` runs. */
 async function withLockedCharges(work: () => Promise<void>): Promise<void> {
-  const client = await store.database.pool.connect();
+  const client = await store.owner.pool.connect();
   try {
     await client.query('BEGIN; LOCK TABLE charge IN ACCESS EXCLUSIVE MODE');
     await work();
@@ -230,7 +230,7 @@ describe('connections that are all in use', () => {
 
   test('wake nobody who waits for the journal to grow, and hide no commit of another process', async () => {
     const database = await openTestDatabase(store.url, { poolSizeMax: 1, connectTimeoutMs: 1_000 });
-    const follower = new JournalFollower(store.writes, { pollMs: 10 });
+    const follower = new JournalFollower(store.everyTenant, { pollMs: 10 });
     const journal = new ChargeEventReader(new ReadConnections(database, 100), follower);
     const last = await journal.lastSequence(TENANT);
     const client = await database.pool.connect();
@@ -268,7 +268,7 @@ describe('a backend that PostgreSQL terminates', () => {
         let running = true;
         const outcomes = Promise.allSettled(lists).finally(() => (running = false));
         await waitFor('the end of every list', async () => {
-          await store.database.pool.query(
+          await store.owner.pool.query(
             `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND wait_event_type = 'Lock'`,
           );
@@ -308,7 +308,7 @@ describe('the journal', () => {
       const waiting = store.journal.waitForMore(TENANT, last, new AbortController().signal);
       let woken = false;
       void waiting.then(() => (woken = true));
-      const polls = jest.spyOn(store.writes.em, 'fork');
+      const polls = jest.spyOn(store.everyTenant.em, 'fork');
       // The second poll begins only after the first one ended, which found nothing new.
       await waitFor('a whole poll', () => polls.mock.calls.length >= 2);
       polls.mockRestore();
@@ -322,7 +322,7 @@ describe('the journal', () => {
 
   test('tells every reader of a commit between its read and its wait, each once', async () => {
     // Too slow for this test: nobody may depend on the next poll.
-    const follower = new JournalFollower(store.writes, { pollMs: 600_000 });
+    const follower = new JournalFollower(store.everyTenant, { pollMs: 600_000 });
     const last = await store.journal.lastSequence(TENANT);
     await store.writer.record(TENANT, [chargeRequest('between')]);
     follower.advanced(TENANT, last + 1n);

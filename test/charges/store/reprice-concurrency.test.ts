@@ -47,7 +47,7 @@ interface EventRow {
 }
 
 async function expectJournalToAgree(): Promise<void> {
-  const { pool } = book.store.database;
+  const { pool } = book.store.owner;
   const { rows: events } = await pool.query<EventRow>(EVENTS);
   expect(events.map(({ sequence }) => Number(sequence))).toEqual(events.map((_, index) => index + 1));
   const total = events.reduce((sum, { delta }) => sum + BigInt(delta ?? 0), 0n);
@@ -106,7 +106,7 @@ test('a reprice waits for a void in progress, and then leaves the charge alone',
   const [charge] = await book.record('a', [{}, {}]);
   await book.addPrice({ rates: ratesOf(1) });
   const waiting = (count: number) => async () => {
-    const { rows } = await book.store.writes.pool.query(
+    const { rows } = await book.store.owner.pool.query(
       `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     );
     return rows.length === count;
@@ -133,7 +133,7 @@ test('lost connections delay a reprice, and every charge gets its cost once', as
   const killing = (async () => {
     let killed = 0;
     while (!finished && killed < 20) {
-      const { rowCount } = await book.store.writes.pool.query(
+      const { rowCount } = await book.store.owner.pool.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%cost_revision%'`,
       );

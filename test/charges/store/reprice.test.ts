@@ -38,7 +38,7 @@ test('charges without a cost get the one of a price that was added later', async
   const now = await book.store.reader.findById(TENANT, charge?.id ?? '');
   expect(now).toMatchObject({ costNanos: 374_000n, costCurrency: 'USD', priceVersion: version });
   expect(now?.status).toMatchObject({ state: 1, revision: 1 });
-  const { rows } = await book.store.database.pool.query(
+  const { rows } = await book.store.owner.pool.query(
     `SELECT r.sequence, r.revision, run.run_id, run.reason, j.kind, j.event_ids = ARRAY[r.id] AS numbered
      FROM cost_revision r JOIN reprice_run run USING (tenant, run) JOIN journal j ON last_sequence = r.sequence`,
   );
@@ -94,7 +94,7 @@ test('voided charges are left alone', async () => {
   await book.void([first?.id ?? '']);
   expect((await book.reprice()).totals).toMatchObject({ matchedCharges: 1, changedCharges: 1 });
   expect([...(await book.charges()).keys()]).toEqual([second?.id]);
-  const { rows } = await book.store.database.pool.query('SELECT charge_id FROM cost_revision');
+  const { rows } = await book.store.owner.pool.query('SELECT charge_id FROM cost_revision');
   expect(rows).toEqual([{ charge_id: second?.id }]);
 });
 
@@ -152,7 +152,7 @@ test('a run id stands for one filter and one reason', async () => {
   }
   expect(await book.rowCounts()).toEqual(before);
   await book.reprice();
-  const { rows } = await book.store.database.pool.query('SELECT run FROM reprice_run');
+  const { rows } = await book.store.owner.pool.query('SELECT run FROM reprice_run');
   expect(rows).toHaveLength(1);
 });
 

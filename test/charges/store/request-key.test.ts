@@ -78,7 +78,7 @@ describe('a stored charge', () => {
   });
 
   test('keeps the text of its request id unless the key spells it out', async () => {
-    const { rows } = await store.database.pool.query<{ request_id: string | null }>(
+    const { rows } = await store.owner.pool.query<{ request_id: string | null }>(
       'SELECT request_id FROM charge WHERE request_id IS NOT NULL',
     );
     expect(rows.map(({ request_id }) => request_id).sort()).toEqual(TEXTS.toSorted());

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 
 import type { RecordResult } from '../../../src/charges/charge.ts';
 import type { ChargeEvent, JournalEvent } from '../../../src/charges/charge-event.ts';
+import { setTenant } from '../../../src/database/tenant.ts';
 import { type ServiceError } from '../../../src/errors/failure.ts';
 import { acquireLease, advanceCursors } from '../../../src/relay/store/relay-state.ts';
 import { InsertCharges } from '../../../src/charges/store/insert-charges.ts';
@@ -24,7 +25,7 @@ afterAll(() => store.close());
 const TENANT = 'default';
 
 async function count(sql: string, values: unknown[] = []): Promise<number> {
-  const { rows } = await store.database.pool.query<{ n: string }>(sql, values);
+  const { rows } = await store.owner.pool.query<{ n: string }>(sql, values);
   return Number(rows[0]?.n);
 }
 
@@ -34,7 +35,7 @@ function chargeIds(results: readonly RecordResult[]): string[] {
 
 /** Numbers 1 … n without a gap, one for each charge, is what every consumer relies on. */
 async function expectJournalToBeComplete(): Promise<void> {
-  const { rows } = await store.database.pool.query<Record<string, string>>(`
+  const { rows } = await store.owner.pool.query<Record<string, string>>(`
     WITH entry AS (
       SELECT last_sequence - cardinality(event_ids) + place AS sequence, id AS charge_id
       FROM journal, unnest(event_ids) WITH ORDINALITY AS numbered (id, place)
@@ -129,6 +130,7 @@ describe('recording charges', () => {
       requestId: 'conflict',
       field: 'model',
       chargeId: chargeIds([created as RecordResult])[0],
+      userProfile: 'alice',
     });
     expect(await count(`SELECT count(*) AS n FROM charge WHERE request_id = 'conflict'`)).toBe(1);
   });
@@ -272,7 +274,7 @@ describe('a failing write', () => {
     const recording = Promise.all(
       Array.from({ length: 200 }, (_, i) => writer.record(TENANT, [chargeRequest(`terminated-${i}`)])),
     );
-    await store.database.pool.query(
+    await store.owner.pool.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND pid <> pg_backend_pid()`,
     );
@@ -350,7 +352,7 @@ describe('durability', () => {
       const before = await current();
       try {
         await client.query(`SET synchronous_commit = ${setting}`);
-        await client.query('BEGIN');
+        await client.query(`BEGIN; ${setTenant(TENANT)}`);
         const insert = new InsertCharges(store.writes.orm);
         await insert.run(client, TENANT, [newCharge(TENANT, chargeRequest(`durable-${setting}`))], {
           mode: 'expectNew',
@@ -370,7 +372,7 @@ describe('durability', () => {
   );
 
   test('of other transactions is not touched by the relay, whose own commits do not wait for the disk', async () => {
-    const relay = await openTestDatabase(store.url, { poolSizeMax: 1 });
+    const relay = await openTestDatabase(store.url, { poolSizeMax: 1, everyTenant: true });
     const { em, pool } = relay;
     const holder = '00000000-0000-4000-8000-000000000001';
     try {
@@ -392,7 +394,7 @@ describe('the past', () => {
       `DELETE FROM ${table}`,
       `TRUNCATE ${table}`,
     ]) {
-      await expect(store.database.pool.query(statement)).rejects.toThrow(/append-only/);
+      await expect(store.owner.pool.query(statement)).rejects.toThrow(/append-only/);
     }
   });
 });

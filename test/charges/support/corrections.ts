@@ -44,7 +44,7 @@ export interface CorrectionServer {
 export async function openCorrectionServer(): Promise<CorrectionServer> {
   const testDatabase = await createTestDatabase();
   await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
-  const database = await openTestDatabase(testDatabase.url);
+  const database = await openTestDatabase(testDatabase.url, { asLoginRole: true });
   const { pool } = database;
   const server = await openTestServer(testDatabase.url);
   const prices = openPriceClient(server.address);

@@ -148,7 +148,7 @@ export class RepriceStore {
 
   /** Rows of the tables that a reprice may add to. */
   async rowCounts(): Promise<unknown> {
-    const { rows } = await this.store.database.pool.query(
+    const { rows } = await this.store.owner.pool.query(
       `SELECT (SELECT count(*) FROM cost_revision) AS revisions, (SELECT count(*) FROM reprice_run) AS runs,
          (SELECT count(*) FROM journal) AS entries, (SELECT last_sequence FROM journal_head) AS last`,
     );

@@ -160,7 +160,8 @@ export class FakeJournal implements ChargeRecorder, ChargeReader, JournalReader 
       if (known.content.userProfile === content.userProfile) {
         return { outcome: 'replayed', charge: known.charge };
       }
-      return { outcome: 'conflict', requestId, chargeId: known.charge.id, field: 'user_profile' };
+      const { id: chargeId, userProfile } = known.charge;
+      return { outcome: 'conflict', requestId, chargeId, userProfile, field: 'user_profile' };
     }
     const number = this.entries.length + 1;
     const charge: Charge = {

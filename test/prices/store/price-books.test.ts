@@ -19,8 +19,8 @@ beforeAll(async () => {
 afterAll(() => store.close());
 beforeEach(async () => {
   tenant = `tenant-${++nth}`;
-  await store.database.em.execute('INSERT INTO tenant_lock VALUES (?)', [tenant]);
-  await store.database.em.execute('INSERT INTO journal_head VALUES (?, 0, 0)', [tenant]);
+  await store.owner.em.execute('INSERT INTO tenant_lock VALUES (?)', [tenant]);
+  await store.owner.em.execute('INSERT INTO journal_head VALUES (?, 0, 0)', [tenant]);
 });
 
 const add = (id: string) =>

@@ -11,6 +11,7 @@ import {
 import { Provider } from '../../../generated/charge/v1/charge.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { encodePageToken } from '../../../src/usage/rpc/page-token.ts';
+import { ANYBODY } from '../../../src/grpc/principal.ts';
 import { questionOf } from '../../../src/usage/rpc/question.ts';
 import { UsageQuery } from '../../../generated/charge/v1/usage_service.ts';
 import { createTestDatabase, query, type TestDatabase } from '../../support/database.ts';
@@ -128,7 +129,7 @@ test('a page token is bound to its question', async () => {
 
 test('a forged page token with a right digest is refused as well', async () => {
   const groupBy = [Dimension.USAGE_DIMENSION_PROVIDER, Dimension.USAGE_DIMENSION_MODEL];
-  const { query: question } = questionOf(UsageQuery.fromPartial({ groupBy }));
+  const { query: question } = questionOf(ANYBODY, UsageQuery.fromPartial({ groupBy }));
   const right = { asOfSequence: 3n, after: { measure: 0n, window: 1, group: [1, '', 'a'] } };
   const token = (start: unknown) => encodePageToken('default', question, start as typeof right);
   const ask = (start: unknown) => queryUsage(client, { groupBy }, { pageToken: token(start) });

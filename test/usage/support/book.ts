@@ -72,7 +72,7 @@ export class UsageStore {
   /** The book of a new tenant. */
   async newBook(): Promise<UsageBook> {
     const tenant = `tenant-${this.#tenants++}`;
-    const { pool } = this.store.database;
+    const { pool } = this.store.owner;
     await pool.query('INSERT INTO journal_head (tenant, last_sequence) VALUES ($1, 0)', [tenant]);
     await pool.query('INSERT INTO tenant_lock (tenant) VALUES ($1)', [tenant]);
     await pool.query('INSERT INTO usage_cursor (tenant, sequence) VALUES ($1, 0)', [tenant]);

@@ -99,7 +99,7 @@ export async function openReconcileBook(stream: StreamCheck = noStream): Promise
     follow,
     startFollower: () => {
       const follower = new UsageFollower(
-        store.database,
+        store.everyTenant,
         { periodMs: 20, stepEventsMax: 100, lagMaxMs: 50 },
         {
           followed: () => undefined,

@@ -18,7 +18,7 @@ beforeEach(async () => {
   for (const day of [0, 0, 1, 1, 2]) ids.push(...(await book.record([day])));
   await book.voidCharge(ids[0] ?? '');
   await book.amendCharge(ids[1] ?? '');
-  await reprice(book.database.pool, ids[2] ?? '', 5n);
+  await reprice(book.owner.pool, ids[2] ?? '', 5n);
   await book.follow();
 });
 afterEach(() => book.close());

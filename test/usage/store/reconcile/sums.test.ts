@@ -35,7 +35,7 @@ async function write(): Promise<void> {
   await book.follow();
   await book.record([0, 3, 3]);
   await book.voidCharge(ids[4] ?? '');
-  await reprice(book.database.pool, ids[1] ?? '', 5n);
+  await reprice(book.owner.pool, ids[1] ?? '', 5n);
 }
 
 test('a book that nobody has touched has no findings, also with events that are not in the sums', async () => {
