@@ -50,7 +50,8 @@ module.exports = {
       { path: '^src/charges/(charge|charge-[a-z]+|canonical-content|reprice|ports)\\.ts$' },
       {
         path: '^(src|generated)/',
-        pathNot: '^src/(charges/(charge|charge-[a-z]+|canonical-content|reprice|ports)|prices/index)\\.ts$',
+        pathNot:
+          '^src/(charges/(charge|charge-[a-z]+|canonical-content|reprice|ports)|prices/index|tenants/index)\\.ts$',
       },
     ),
     forbid(

@@ -1,6 +1,7 @@
 /** What the RPCs need from the store. Implemented in `store/`, called from `rpc/`. */
 
 import type { Cost, CostLine } from '../prices/index.ts';
+import type { Actor } from '../tenants/index.ts';
 import type {
   AmendRequest,
   ArchivedCharges,
@@ -40,6 +41,9 @@ export interface ChargeRecorder {
  */
 export type Withdrawal = Pick<AbortSignal, 'aborted'> | undefined;
 
+/** Who administers, for the audit log, and whether the request is withdrawn. The context of a call is one. */
+export type Administrator = Actor & Pick<AbortSignal, 'aborted'>;
+
 /** How requests are recorded. */
 export interface RecordOptions {
   readonly signal?: Withdrawal;
@@ -74,13 +78,13 @@ export interface ChargeCorrector {
   /** Puts another charge in the place of one. */
   amendCharge(tenant: string, request: AmendRequest, signal: Withdrawal): Promise<CorrectedCharge>;
   /** Closes the time before a moment. */
-  closePeriod(tenant: string, endTimeMicros: bigint, signal: Withdrawal): Promise<ClosedPeriod>;
+  closePeriod(tenant: string, endTimeMicros: bigint, caller: Administrator): Promise<ClosedPeriod>;
   /** Archives charges of a closed period, all or none. `ids`: 1–1000, in lower case. */
   archiveCharges(
     tenant: string,
     endTimeMicros: bigint,
     ids: readonly string[],
-    signal: Withdrawal,
+    caller: Administrator,
   ): Promise<ArchivedCharges>;
 }
 

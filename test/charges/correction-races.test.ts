@@ -8,7 +8,7 @@ import { CorrectionWriter } from '../../src/charges/store/correction-writer.ts';
 import type { Database } from '../../src/database/orm.ts';
 import { PriceBooks } from '../../src/prices/store/price-books.ts';
 import { type DecodedError, decodeError, openTestServer } from '../support/server.ts';
-import { openTestDatabase } from '../support/store.ts';
+import { ADMINISTRATOR, openTestDatabase } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
 import {
   amendCharge,
@@ -279,7 +279,7 @@ describe('a correction', () => {
 
   test('of a tenant without a journal stores nothing', async () => {
     const writer = newWriter();
-    await expect(writer.closePeriod('nobody', 0n, undefined)).rejects.toThrow(/tenant_lock/);
+    await expect(writer.closePeriod('nobody', 0n, ADMINISTRATOR)).rejects.toThrow(/tenant_lock/);
     expect(await server.rows()).toMatchObject({ closed: 0 });
   });
 });

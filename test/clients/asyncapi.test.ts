@@ -21,7 +21,7 @@ import type { Relay } from '../../src/relay/relay.ts';
 import { keptSums } from '../../src/usage/index.ts';
 import { reprice } from '../charges/support/corrections.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import { ADMINISTRATOR, chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 import { readStream, type StreamMessage } from '../support/stream.ts';
 import { ROOT } from '../support/tools.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -135,7 +135,7 @@ async function publish(env: Record<string, string>): Promise<StreamMessage[]> {
   const [recorded] = await store.writer.record(TENANT, [full, chargeRequest('bare', BARE)]);
   if (recorded?.outcome !== 'created') throw new Error('no charge');
   await reprice(pool, recorded.charge.id, 5n, TENANT);
-  await store.corrector.closePeriod(TENANT, (FULL.usageTimeMicros ?? 0n) + 1n, undefined);
+  await store.corrector.closePeriod(TENANT, (FULL.usageTimeMicros ?? 0n) + 1n, ADMINISTRATOR);
   const common = { reason: 'a mistake', allowClosedPeriod: true };
   const amendment = {
     ...common,

@@ -178,7 +178,7 @@ test('files are read for each connection, so a credential can be renewed while t
   const reasons: string[] = [];
   const relay = createRelay(
     relayConfig,
-    store.database.em,
+    store.everyTenant.em,
     url,
     { ...silentRelayEvents, publishing: (state) => void (state.publishing || reasons.push(state.reason)) },
     { backoffMaxMs: 200 },
@@ -189,7 +189,7 @@ test('files are read for each connection, so a credential can be renewed while t
       await store.writer.record('default', [chargeRequest(id)]);
       relay.notify();
     };
-    const drained = async () => (await readUnpublished(store.database.em)).waiting === 0;
+    const drained = async () => (await readUnpublished(store.everyTenant.em)).waiting === 0;
     await record('before');
     await waitFor('the first event', drained);
     await nats.restart(config(second));
@@ -205,7 +205,7 @@ test('files are read for each connection, so a credential can be renewed while t
     await waitFor('the second event', drained);
 
     const findings: StreamFinding[] = [];
-    await createStreamComparison(relayConfig, () => url)(store.database.em.fork(), {
+    await createStreamComparison(relayConfig, () => url)(store.everyTenant.em.fork(), {
       tenant: 'default',
       repair: false,
       signal: new AbortController().signal,

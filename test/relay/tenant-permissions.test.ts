@@ -39,12 +39,10 @@ beforeEach(async () => {
     pass: 'acme-password',
     inboxPrefix: '_INBOX_acme',
   });
-  relay = createRelay(CONFIG, store.database.em, serviceUrl(), silentRelayEvents);
+  relay = createRelay(CONFIG, store.everyTenant.em, serviceUrl(), silentRelayEvents);
   relay.start();
   for (const tenant of TENANTS) {
-    await store.database.pool.query('INSERT INTO journal_head VALUES ($1, 0) ON CONFLICT DO NOTHING', [
-      tenant,
-    ]);
+    await store.owner.pool.query('INSERT INTO journal_head VALUES ($1, 0) ON CONFLICT DO NOTHING', [tenant]);
     await record(tenant, 'first');
   }
   await drained();
@@ -70,7 +68,7 @@ async function record(tenant: string, id: string): Promise<void> {
 }
 
 async function drained(): Promise<void> {
-  await waitFor('the backlog', async () => (await readUnpublished(store.database.em)).waiting === 0);
+  await waitFor('the backlog', async () => (await readUnpublished(store.everyTenant.em)).waiting === 0);
 }
 
 /** The tenants and numbers of the next events of a consumer, which are acknowledged. */
@@ -147,7 +145,7 @@ test('the permissions of the service are enough to make the stream, to publish a
   const findings: StreamFinding[] = [];
   const compare = createStreamComparison(CONFIG, serviceUrl);
   for (const tenant of TENANTS) {
-    await compare(store.database.em.fork(), {
+    await compare(store.everyTenant.em.fork(), {
       tenant,
       repair: false,
       signal: new AbortController().signal,

@@ -51,7 +51,7 @@ function startRelay(overrides: Partial<RelayOptions> = {}): { relay: Relay; told
     leading: (leading: boolean) => void (told.leading = leading),
     published: (count: number) => void (told.published += count),
   };
-  const relay = createRelay(CONFIG, store.database.em, nats.url, events, overrides);
+  const relay = createRelay(CONFIG, store.everyTenant.em, nats.url, events, overrides);
   relays.push(relay);
   relay.start();
   return { relay, told };
@@ -60,7 +60,7 @@ function startRelay(overrides: Partial<RelayOptions> = {}): { relay: Relay; told
 let recorded = 0;
 async function record(tenant: string, count: number): Promise<ChargeEvent[]> {
   const events: ChargeEvent[] = [];
-  await store.database.pool.query('INSERT INTO journal_head VALUES ($1, 0) ON CONFLICT DO NOTHING', [tenant]);
+  await store.owner.pool.query('INSERT INTO journal_head VALUES ($1, 0) ON CONFLICT DO NOTHING', [tenant]);
   const requests = Array.from({ length: count }, () => chargeRequest(`charge-${recorded++}`));
   await store
     .anotherWriter({ queueSizeMax: 50_000 }, (group) => events.push(...group))
@@ -71,7 +71,7 @@ async function record(tenant: string, count: number): Promise<ChargeEvent[]> {
 async function drained(): Promise<void> {
   await waitFor(
     'the backlog to be empty',
-    async () => (await readUnpublished(store.database.em)).waiting === 0,
+    async () => (await readUnpublished(store.everyTenant.em)).waiting === 0,
   );
 }
 
@@ -214,7 +214,7 @@ test('the comparison of a tenant reads its subjects only, and finds what is on t
   let total = 0n;
   const compare = async (tenant: string) => {
     const findings: StreamFinding[] = [];
-    await createStreamComparison(CONFIG, () => nats.url)(store.database.em.fork(), {
+    await createStreamComparison(CONFIG, () => nats.url)(store.everyTenant.em.fork(), {
       tenant,
       repair: false,
       signal: new AbortController().signal,

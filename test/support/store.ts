@@ -3,7 +3,7 @@
 import type { Charge, ChargeContent, ChargeRequest } from '../../src/charges/charge.ts';
 import { chargeEntities } from '../../src/charges/entity.ts';
 import type { ChargeEvent, JournalEvent } from '../../src/charges/charge-event.ts';
-import type { ChargeCorrector, ChargeReader, JournalReader } from '../../src/charges/ports.ts';
+import type { Administrator, ChargeCorrector, ChargeReader, JournalReader } from '../../src/charges/ports.ts';
 import { ChargeEventReader } from '../../src/charges/store/charge-events.ts';
 import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
 import { CorrectionWriter } from '../../src/charges/store/correction-writer.ts';
@@ -152,6 +152,13 @@ export function readerOf(
 ): ChargeReader {
   return createChargeReader(reads, new PriceBooks(database.em, () => undefined), options);
 }
+
+/** Who closes periods and archives in a test. */
+export const ADMINISTRATOR: Administrator = {
+  principal: { tenant: 'default', name: 'test' },
+  peer: '',
+  aborted: false,
+};
 
 /** A valid request; `content` replaces what a test cares about. */
 export function chargeRequest(requestId: string, content: Partial<ChargeContent> = {}): ChargeRequest {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { inTransaction } from '../../src/database/transaction.ts';
 import { lockTenant } from '../../src/journal/index.ts';
 import { archiveCharges } from '../../src/charges/store/archive-charges.ts';
+import { ADMINISTRATOR } from '../support/store.ts';
 import { ALL_TIMES, EVERYTHING, UsageStore } from './support/book.ts';
 
 let parts: UsageStore;
@@ -44,7 +45,7 @@ test('kept sums are the same after archiving, and what only charges could answer
     async (transaction) => {
       await lockTenant(transaction.client, book.tenant);
       // Questions are refused up to the last usage that was removed, not up to this.
-      const request = { endTimeMicros: MARCH + DAY, ids: ids.slice(0, 2) };
+      const request = { endTimeMicros: MARCH + DAY, ids: ids.slice(0, 2), actor: ADMINISTRATOR };
       const { results } = await archiveCharges(transaction, book.tenant, request);
       expect(results).toEqual([{ archived: 2, alreadyArchived: 0, sequence: 3n }]);
       return undefined;

@@ -5,6 +5,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Transaction } from '../../database/transaction.ts';
 import { microsFromTimestamptz, timestamptzFromMicros } from '../../database/types/micros.ts';
 import { ServiceError } from '../../errors/failure.ts';
+import { type Actor, appendAuditEntry } from '../../tenants/index.ts';
 import { type Candidate, type PeriodClose, type Progress, refusalToArchive } from '../archive.ts';
 import type { ArchivedCharges } from '../charge.ts';
 import { archivedSequence, findArchived } from './archived-charges.ts';
@@ -17,6 +18,7 @@ export interface ArchiveRequest {
   readonly endTimeMicros: bigint;
   /** In lower case. */
   readonly ids: readonly string[];
+  readonly actor: Actor;
 }
 
 /**
@@ -24,10 +26,11 @@ export interface ArchiveRequest {
  * them meanwhile. Repeating it is safe: what an earlier attempt has archived counts as archived before.
  */
 export async function archiveCharges(
-  { em }: Transaction,
+  transaction: Transaction,
   tenant: string,
-  { endTimeMicros, ids }: ArchiveRequest,
+  { endTimeMicros, ids, actor }: ArchiveRequest,
 ): Promise<Outcome<ArchivedCharges>> {
+  const { em } = transaction;
   const wanted = [...new Set(ids)];
   const before = new Set((await findArchived(em, tenant, 'id', wanted)).map(({ id }) => id));
   const left = wanted.filter((id) => !before.has(id));
@@ -36,7 +39,18 @@ export async function archiveCharges(
   const found = await candidates(em, tenant, left);
   const failure = refusalToArchive(endTimeMicros, closed, progress, found);
   if (failure !== undefined) return { results: [new ServiceError(failure)], events: [] };
-  if (closed !== undefined && left.length > 0) await remove(em, tenant, left, endOf(found), closed);
+  if (closed !== undefined && left.length > 0) {
+    await remove(em, tenant, left, endOf(found), closed);
+    const details = new Map([
+      ['end_time', timestamptzFromMicros(endTimeMicros)],
+      ['charges', String(left.length)],
+    ]);
+    await appendAuditEntry(transaction, actor, {
+      tenant,
+      action: 'charge.v1.ChargeService/ArchiveCharges',
+      details,
+    });
+  }
   const sequence = await archivedSequence(em, tenant);
   return { results: [{ archived: left.length, alreadyArchived: before.size, sequence }], events: [] };
 }

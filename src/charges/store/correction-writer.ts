@@ -9,12 +9,12 @@ import { inTransaction, type Transaction } from '../../database/transaction.ts';
 import { overloaded, ServiceError } from '../../errors/failure.ts';
 import { InsertEvents, lockTenant } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
-import type { UnknownUserProfilesOf } from '../../tenants/index.ts';
+import type { Actor, UnknownUserProfilesOf } from '../../tenants/index.ts';
 import type { AmendRequest, ArchivedCharges, ClosedPeriod, VoidRequest } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import { newChargeId } from '../charge-id.ts';
 import { CorrectionEntity } from '../correction-entities.ts';
-import type { ChargeCorrector, CorrectedCharge, Withdrawal } from '../ports.ts';
+import type { Administrator, ChargeCorrector, CorrectedCharge, Withdrawal } from '../ports.ts';
 import { archiveCharges, type ArchiveRequest } from './archive-charges.ts';
 import { amendCharge, type AmendmentStatements, type NewAmendment } from './amend-charge.ts';
 import { closePeriod } from './close-period.ts';
@@ -40,7 +40,7 @@ export interface CorrectionWriterEvents {
 type Work =
   | ({ readonly kind: 'void' } & NewVoid)
   | ({ readonly kind: 'amend' } & NewAmendment)
-  | { readonly kind: 'close'; readonly endTimeMicros: bigint }
+  | { readonly kind: 'close'; readonly endTimeMicros: bigint; readonly actor: Actor }
   | ({ readonly kind: 'archive' } & ArchiveRequest);
 
 type Result = CorrectedCharge | ClosedPeriod | ArchivedCharges;
@@ -87,17 +87,17 @@ export class CorrectionWriter implements ChargeCorrector {
     return this.#submit(tenant, { kind: 'amend', ...ids, request }, signal);
   }
 
-  closePeriod(tenant: string, endTimeMicros: bigint, signal: Withdrawal): Promise<ClosedPeriod> {
-    return this.#submit(tenant, { kind: 'close', endTimeMicros }, signal);
+  closePeriod(tenant: string, endTimeMicros: bigint, caller: Administrator): Promise<ClosedPeriod> {
+    return this.#submit(tenant, { kind: 'close', endTimeMicros, actor: caller }, caller);
   }
 
   archiveCharges(
     tenant: string,
     endTimeMicros: bigint,
     ids: readonly string[],
-    signal: Withdrawal,
+    caller: Administrator,
   ): Promise<ArchivedCharges> {
-    return this.#submit(tenant, { kind: 'archive', endTimeMicros, ids }, signal);
+    return this.#submit(tenant, { kind: 'archive', endTimeMicros, ids, actor: caller }, caller);
   }
 
   #submit<R extends Result>(tenant: string, work: Work, signal: Withdrawal): Promise<R> {
@@ -171,7 +171,7 @@ export class CorrectionWriter implements ChargeCorrector {
       case 'amend':
         return this.#amend(transaction, tenant, first);
       case 'close':
-        return closePeriod(transaction, tenant, first.endTimeMicros);
+        return closePeriod(transaction, tenant, first.endTimeMicros, first.actor);
       case 'archive':
         return archiveCharges(transaction, tenant, first);
       default:

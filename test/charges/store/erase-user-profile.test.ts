@@ -13,7 +13,7 @@ import { ServiceError } from '../../../src/errors/failure.ts';
 import { PriceBooks } from '../../../src/prices/index.ts';
 import { keptSums } from '../../../src/usage/index.ts';
 import { query } from '../../support/database.ts';
-import { chargeRequest, openTestDatabase } from '../../support/store.ts';
+import { ADMINISTRATOR, chargeRequest, openTestDatabase } from '../../support/store.ts';
 import {
   DAY,
   openReconcileBook,
@@ -260,7 +260,7 @@ describe('sums', () => {
        VALUES ('default', '2026-10-01', now() + interval '20 minutes', 3)`,
     );
     const end = SEPTEMBER + 30n * DAY;
-    await book.corrector.archiveCharges(TENANT, end, ids.slice(0, 2), { aborted: false });
+    await book.corrector.archiveCharges(TENANT, end, ids.slice(0, 2), ADMINISTRATOR);
     const before = await sums();
     expect(await erase('alice')).toMatchObject({ charges: 1, done: true });
     expect(await sums()).toEqual(before);

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { ServiceError } from '../../../src/errors/failure.ts';
 import type { RepricePage } from '../../../src/charges/ports.ts';
+import { ADMINISTRATOR } from '../../support/store.ts';
 import { END, QUERY, RepriceStore, START, TENANT } from '../support/reprice.ts';
 
 let book: RepriceStore;
@@ -159,7 +160,7 @@ test('a run id stands for one filter and one reason', async () => {
 test('costs in a closed period change only if that is allowed', async () => {
   await book.record('a', [{}, {}, {}]);
   await book.addPrice({ rates: RATES });
-  await book.store.corrector.closePeriod(TENANT, START + 1_000_000n, undefined);
+  await book.store.corrector.closePeriod(TENANT, START + 1_000_000n, ADMINISTRATOR);
   const before = await book.rowCounts();
   for (const dryRun of [true, false]) {
     expect(await failureOf(book.reprice({ dryRun }))).toMatchObject({
