@@ -72,7 +72,7 @@ export async function prepareServiceRole(client: ClientBase, hasMigrated: boolea
   const grants = Object.entries(TABLE_PRIVILEGES).map(
     ([table, privileges]) => `GRANT ${privileges.join(', ')} ON ${table} TO ${SERVICE_ROLE}`,
   );
-  await client.query([...grants, `GRANT EXECUTE ON FUNCTION archive_charges TO ${SERVICE_ROLE}`].join('; '));
+  await client.query([...grants, GRANT_ARCHIVE].join('; '));
 }
 
 /** Other databases of the cluster may do the same at this moment. */
@@ -91,6 +91,10 @@ const SCHEMA = `(SELECT relnamespace FROM pg_class WHERE pg_class.oid = 'charge'
 
 const GRANT_SCHEMA = `
 DO $do$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %s TO ${SERVICE_ROLE}', ${SCHEMA}::regnamespace); END $do$`;
+
+/** pg_restore takes a function's privileges as one: without the role, it leaves the function to everybody. */
+const GRANT_ARCHIVE = `REVOKE ALL ON FUNCTION archive_charges FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION archive_charges TO ${SERVICE_ROLE}`;
 
 const MISSING = `
 SELECT bool_or(NOT CASE privilege WHEN 'UPDATE' THEN has_any_column_privilege(pg_roles.oid, relation, privilege)

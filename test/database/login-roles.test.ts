@@ -7,6 +7,7 @@ import { SERVICE_ROLE } from '../../src/database/service-role.ts';
 import { migrateWhenReachable } from '../../src/supervisor/migrate-when-reachable.ts';
 import { recordingLogger } from '../embedded/support.ts';
 import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
+import { startPostgresServer } from '../support/postgres-server.ts';
 import { openTestDatabase } from '../support/store.ts';
 
 const CLUSTER_URL = process.env['TEST_POSTGRES_URL'] ?? '';
@@ -36,9 +37,9 @@ afterEach(async () => {
 });
 
 /** What a start logs. */
-async function start(): Promise<string[]> {
+async function start(databaseUrl = url): Promise<string[]> {
   const logger = recordingLogger();
-  await migrateWhenReachable(url, logger as never, new AbortController().signal);
+  await migrateWhenReachable(databaseUrl, logger as never, new AbortController().signal);
   return logger.lines.filter((line) => !line.startsWith('migrated the database'));
 }
 
@@ -79,4 +80,26 @@ test('a role without privileges is refused with what to do; with those of the se
   );
   await query(database.url, `REVOKE SELECT ON migration FROM ${login}`, `GRANT ${SERVICE_ROLE} TO ${login}`);
   expect(await start()).toEqual([]);
+});
+
+test('an owner who may make roles makes that of the service, and again where the database was restored', async () => {
+  const server = await startPostgresServer();
+  try {
+    await server.query('ALTER ROLE svc CREATEROLE', 'GRANT CREATE ON SCHEMA public TO svc');
+    const svc = `svc:${encodeURIComponent(server.password)}`;
+    const svcUrl = `postgresql://${svc}@127.0.0.1:${server.port}/book?sslmode=require`;
+    expect(await start(svcUrl)).toEqual([]);
+    // What pg_restore leaves in a cluster without the role.
+    await server.query(
+      `DROP OWNED BY ${SERVICE_ROLE}`,
+      `DROP ROLE ${SERVICE_ROLE}`,
+      'GRANT EXECUTE ON FUNCTION archive_charges TO PUBLIC',
+    );
+    expect(await start(svcUrl)).toEqual([]);
+    const rights = `SELECT has_function_privilege(rolname, 'archive_charges(uuid[])', 'EXECUTE') AS may
+      FROM pg_roles WHERE rolname IN ('${SERVICE_ROLE}', 'pg_monitor') ORDER BY rolname`;
+    expect(await server.query(rights)).toEqual([{ may: true }, { may: false }]);
+  } finally {
+    await server.stop();
+  }
 });
