@@ -7,7 +7,7 @@ import { addressText, parseDatabaseUrl } from '../database/database-url.ts';
 import { migrate } from '../database/migrate.ts';
 import { openDatabase } from '../database/orm.ts';
 import { requireOwnSession } from '../database/pooler.ts';
-import { isolationFault } from '../database/service-role.ts';
+import { isolationFault, SERVICE_ROLE } from '../database/service-role.ts';
 import { classifySqlError, sqlState } from '../database/sql-errors.ts';
 import { errorText } from '../errors/describe-error.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -84,7 +84,10 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 
 function adviceFor(error: unknown): string {
   if (sqlState(error) === INSUFFICIENT_PRIVILEGE) {
-    return '. The role needs CREATE on the schema and all privileges on the tables: let it own the database';
+    return (
+      '. The role needs CREATE on the schema and all privileges on the tables: let it own the database, or ' +
+      `GRANT ${SERVICE_ROLE} to it after a start of this version as the owner`
+    );
   }
   if (!isUnsupportedParameter(error)) return '';
   return (
