@@ -41,6 +41,8 @@ export const TABLE_PRIVILEGES: Readonly<Record<string, readonly Privilege[]>> = 
   api_key: CHANGE,
   audit_entry: APPEND,
   user_profile: CHANGE,
+  // For a start as a login role that may do no more than the service: it finds that nothing is to be migrated.
+  migration: ['SELECT'],
 };
 
 /** PostgreSQL 16 tells apart who has a role's privileges and who may work as it. */
@@ -75,8 +77,7 @@ export async function prepareServiceRole(client: ClientBase, hasMigrated: boolea
   const grants = Object.entries(TABLE_PRIVILEGES).flatMap(([table, privileges]) =>
     privileges.length === 0 ? [] : `GRANT ${privileges.join(', ')} ON ${table} TO ${SERVICE_ROLE}`,
   );
-  const functions = `GRANT EXECUTE ON FUNCTION archive_charges, erase_user_profile TO ${SERVICE_ROLE}`;
-  await client.query([...grants, functions].join('; '));
+  await client.query([...grants, GRANT_FUNCTIONS].join('; '));
 }
 
 /** Other databases of the cluster may do the same at this moment. */
@@ -95,6 +96,10 @@ const SCHEMA = `(SELECT relnamespace FROM pg_class WHERE pg_class.oid = 'charge'
 
 const GRANT_SCHEMA = `
 DO $do$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %s TO ${SERVICE_ROLE}', ${SCHEMA}::regnamespace); END $do$`;
+
+/** pg_restore takes a function's privileges as one: without the role, it leaves the function to everybody. */
+const GRANT_FUNCTIONS = `REVOKE ALL ON FUNCTION archive_charges FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION archive_charges, erase_user_profile TO ${SERVICE_ROLE}`;
 
 const MISSING = `
 SELECT bool_or(NOT CASE privilege WHEN 'UPDATE' THEN has_any_column_privilege(pg_roles.oid, relation, privilege)

@@ -65,7 +65,7 @@ function lockOn(stack: AsyncDisposableStack, dataDir: string): string {
 /** For the supervisor, for people who connect with psql, and for PostgreSQL's superusers. */
 const OTHER_CONNECTIONS = 40;
 /** No fewer than a server process has besides those of its writers (`server/store.ts`). */
-const CONNECTIONS_BESIDE_WRITERS = 13;
+const CONNECTIONS_BESIDE_WRITERS = 15;
 
 async function openEmbeddedPostgres(
   { processes, writers, embeddedPostgresPort }: Config,

@@ -5,7 +5,9 @@ import pRetry from 'p-retry';
 import { databaseFault } from '../database/database-fault.ts';
 import { addressText, parseDatabaseUrl } from '../database/database-url.ts';
 import { migrate } from '../database/migrate.ts';
+import { openDatabase } from '../database/orm.ts';
 import { requireOwnSession } from '../database/pooler.ts';
+import { isolationFault, SERVICE_ROLE } from '../database/service-role.ts';
 import { classifySqlError, sqlState } from '../database/sql-errors.ts';
 import { errorText } from '../errors/describe-error.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -13,11 +15,12 @@ import type { Logger } from '../observability/logger.ts';
 /** How long to wait for PostgreSQL to answer, and for each lock; a migration itself may take longer. */
 const TIMEOUT_MS = 60_000;
 const PERIOD_MS = 500;
+const CHECK_TIMEOUT_MS = 5_000;
 
 /**
  * Tries again only after what may heal by waiting: a server that is starting, full, or not to be reached. Rejects with
  * PostgreSQL's own words after anything else, and if `stopping` is aborted, once its statements in PostgreSQL have ended.
- * Resolves to the host and database that it reached, for people.
+ * Warns if the service's sessions may do more than they should, and rejects if they may not use the tables. Resolves to the host and database that it reached, for people.
  */
 export async function migrateWhenReachable(
   databaseUrl: string,
@@ -28,6 +31,8 @@ export async function migrateWhenReachable(
     const reached = await requireOwnSession(databaseUrl);
     const applied = await migrate(databaseUrl, { lockTimeoutMs: TIMEOUT_MS, signal: stopping });
     if (applied.length > 0) logger.info({ applied }, 'migrated the database');
+    const fault = await faultOfSessions(databaseUrl);
+    if (fault !== undefined) logger.warn({}, fault);
     return reached;
   };
   try {
@@ -53,6 +58,19 @@ export async function migrateWhenReachable(
   }
 }
 
+/** Of those that this process and its server processes will open. */
+async function faultOfSessions(databaseUrl: string): Promise<string | undefined> {
+  const database = await openDatabase({
+    databaseUrl,
+    entities: [],
+    poolSizeMax: 1,
+    statementTimeoutMs: CHECK_TIMEOUT_MS,
+    connectTimeoutMs: CHECK_TIMEOUT_MS,
+    applicationName: 'charge-service check',
+  });
+  return isolationFault(database).finally(() => database.close());
+}
+
 function mayHeal(error: Error): boolean {
   return classifySqlError(error) === 'retry' && !isUnsupportedParameter(error);
 }
@@ -66,7 +84,10 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 
 function adviceFor(error: unknown): string {
   if (sqlState(error) === INSUFFICIENT_PRIVILEGE) {
-    return '. The role needs CREATE on the schema and all privileges on the tables: let it own the database';
+    return (
+      '. The role needs CREATE on the schema and all privileges on the tables: let it own the database, or ' +
+      `GRANT ${SERVICE_ROLE} to it after a start of this version as the owner`
+    );
   }
   if (!isUnsupportedParameter(error)) return '';
   return (

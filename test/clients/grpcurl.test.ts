@@ -70,6 +70,7 @@ withGrpcurl(`grpcurl${skipped}`, () => {
       for (const [service, count] of [
         [SERVICE, 12],
         [PRICES, 7],
+        [TENANTS, 11],
         [USAGE, 3],
         [USER_PROFILES, 7],
       ] as const) {
@@ -99,8 +100,10 @@ withGrpcurl(`grpcurl${skipped}`, () => {
         'Outcome',
         'Provider',
         'ReconcileCheck',
+        'Scope',
         'ServiceTier',
         'SumLevel',
+        'UnknownUserProfiles',
         'UnpricedReason',
         'UsageDimension',
         'UsageKind',
@@ -140,6 +143,7 @@ withGrpcurl(`grpcurl${skipped}`, () => {
       // Together they import all files.
       const reflected = [
         await grpcurl.dump(PRICES),
+        await grpcurl.dump(TENANTS),
         await grpcurl.dump(USAGE),
         await grpcurl.dump(USER_PROFILES),
       ];

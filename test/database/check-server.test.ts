@@ -58,7 +58,7 @@ test('a role that may not make the tables', async () => {
     await query(database.url, `CREATE ROLE ${role} LOGIN PASSWORD 'p'`);
     const refused = migrateWhenReachable(url.href, recordingLogger() as never, new AbortController().signal);
     await expect(refused).rejects.toThrow(
-      /permission denied for schema public.* The role needs CREATE on the schema/,
+      /permission denied for schema public.* The role needs CREATE on the schema.* GRANT charge_service to it/,
     );
   } finally {
     await database.drop();

@@ -7,7 +7,7 @@ import type { ReadConnections } from '../../src/database/read-connections.ts';
 import { isolationFault, SERVICE_ROLE, TABLE_PRIVILEGES } from '../../src/database/service-role.ts';
 import { setTenant } from '../../src/database/tenant.ts';
 import { inTransaction } from '../../src/database/transaction.ts';
-import { createTestDatabase, query } from '../support/database.ts';
+import { query } from '../support/database.ts';
 import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../support/store.ts';
 
 let store: TestStore;
@@ -151,7 +151,12 @@ describe('the past', () => {
     may.every((privilege) => privilege === 'SELECT' || privilege === 'INSERT'),
   );
   test.each(appendOnly.map(([table]) => table))('may not be changed by the service: %s', async (table) => {
-    for (const sql of [`UPDATE ${table} SET tenant = tenant`, `DELETE FROM ${table}`, `TRUNCATE ${table}`]) {
+    const column = table === 'migration' ? 'name' : 'tenant';
+    for (const sql of [
+      `UPDATE ${table} SET ${column} = ${column}`,
+      `DELETE FROM ${table}`,
+      `TRUNCATE ${table}`,
+    ]) {
       await expect(as('acme', sql)).rejects.toMatchObject({
         ...REFUSED,
         message: `permission denied for table ${table}`,
@@ -205,34 +210,4 @@ test('a read that names no tenant does not compile', () => {
     );
   };
   expect(forgotten).toBeDefined();
-});
-
-test('an owner who may make no role works on as the owner, whom row-level security binds too', async () => {
-  const database = await createTestDatabase();
-  const name = new URL(database.url).pathname.slice(1);
-  const login = `owner_${name.slice(-12)}`;
-  const url = new URL(database.url);
-  [url.username, url.password] = [login, 'p'];
-  try {
-    await query(
-      database.url,
-      `CREATE ROLE ${login} LOGIN PASSWORD 'p'`,
-      `GRANT CREATE ON SCHEMA public TO ${login}`,
-    );
-    const { migrate } = await import('../../src/database/migrate.ts');
-    await migrate(url.href, { lockTimeoutMs: 30_000 });
-    const owned = await openTestDatabase(url.href);
-    try {
-      expect(await isolationFault(owned)).toMatch(`"${login}" owns the tables, and could change the past`);
-      expect((await owned.pool.query('SELECT FROM journal_head')).rowCount).toBe(0);
-      await query(database.url, `GRANT ${SERVICE_ROLE} TO ${login}`);
-      const granted = await openTestDatabase(url.href);
-      expect(await isolationFault(granted).finally(() => granted.close())).toBeUndefined();
-    } finally {
-      await owned.close();
-    }
-  } finally {
-    await database.drop();
-    await query(process.env['TEST_POSTGRES_URL'] ?? '', `DROP ROLE IF EXISTS ${login}`);
-  }
 });

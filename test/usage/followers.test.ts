@@ -83,7 +83,7 @@ async function fill(charges: number): Promise<void> {
 
 test('a sum of zeros is stored as NULL, until there is something to add', async () => {
   const stored = async () => {
-    const { rows } = await store.store.database.pool.query(
+    const { rows } = await store.store.owner.pool.query(
       `SELECT charges, prompt_tokens AS prompt, completion_tokens AS completion, cost_nanos AS cost FROM usage_rollup
        WHERE tenant = $1 AND level = 3`,
       [book.tenant],

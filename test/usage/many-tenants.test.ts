@@ -20,7 +20,7 @@ beforeAll(async () => {
   store = await UsageStore.open();
 });
 beforeEach(async () => {
-  database = await openTestDatabase(store.store.url, { poolSizeMax: 1 });
+  database = await openTestDatabase(store.store.url, { poolSizeMax: 1, everyTenant: true });
   [followed, lags] = [[], []];
 });
 afterEach(async () => {
@@ -61,7 +61,7 @@ test('a tenant with many steps to go delays one with a single event by one step'
 test('each of thousands of tenants that are behind is seen, the smallest too, and gets its cursor', async () => {
   const small = await store.newBook();
   await small.record([{}], '');
-  const { pool } = store.store.database;
+  const { pool } = store.store.owner;
   // What they have to add is nothing, and has to be looked for all the same.
   await pool.query(
     `INSERT INTO journal_head (tenant, last_sequence) SELECT 'idle-' || n, 0 FROM generate_series(1, 8000) AS n

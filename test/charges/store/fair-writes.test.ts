@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 async function addTenants(...tenants: readonly string[]): Promise<void> {
-  const { pool } = store.database;
+  const { pool } = store.owner;
   await pool.query('INSERT INTO journal_head (tenant, last_sequence) SELECT unnest($1::text[]), 0', [
     tenants,
   ]);
@@ -62,7 +62,7 @@ describe('a tenant that records thousands of batches', () => {
   test('leaves a writer to the others while its own groups wait for a lock', async () => {
     await addTenants('locked', 'free');
     const writer = store.anotherWriter({ writers: 2, groupSizeMax: 10 });
-    const client = await store.database.pool.connect();
+    const client = await store.owner.pool.connect();
     try {
       await client.query(`BEGIN; SELECT FROM journal_head WHERE tenant = 'locked' FOR UPDATE`);
       const locked = Array.from({ length: 5 }, (_, index) =>
@@ -82,7 +82,7 @@ describe('a tenant that records thousands of batches', () => {
   test('alone uses every writer, and not the connection of the others', async () => {
     await addTenants('alone');
     const writer = store.anotherWriter({ writers: 2, groupSizeMax: 10 });
-    const client = await store.database.pool.connect();
+    const client = await store.owner.pool.connect();
     try {
       await client.query(`BEGIN; SELECT FROM journal_head WHERE tenant = 'alone' FOR UPDATE`);
       const all = Array.from({ length: 5 }, (_, index) =>

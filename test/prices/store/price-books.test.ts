@@ -45,7 +45,8 @@ function openBooks(gate: () => Promise<unknown> = () => Promise.resolve()) {
   const gated = (em: EntityManager): EntityManager =>
     new Proxy(em, {
       get(target, name) {
-        if (name === 'fork') return () => gated(target.fork());
+        if (name === 'fork')
+          return (...options: Parameters<EntityManager['fork']>) => gated(target.fork(...options));
         const member: unknown = Reflect.get(target, name);
         if (name !== 'execute')
           return typeof member === 'function' ? (member.bind(target) as unknown) : member;

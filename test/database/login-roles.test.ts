@@ -1,0 +1,105 @@
+/** A start with login roles that may do too much, too little, and just enough. */
+
+import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+
+import { migrate } from '../../src/database/migrate.ts';
+import { SERVICE_ROLE } from '../../src/database/service-role.ts';
+import { migrateWhenReachable } from '../../src/supervisor/migrate-when-reachable.ts';
+import { recordingLogger } from '../embedded/support.ts';
+import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
+import { startPostgresServer } from '../support/postgres-server.ts';
+import { openTestDatabase } from '../support/store.ts';
+
+const CLUSTER_URL = process.env['TEST_POSTGRES_URL'] ?? '';
+
+let database: TestDatabase;
+/** Not a member of any role. */
+let login: string;
+/** Of `login`. */
+let url: string;
+
+beforeAll(async () => {
+  // The role of the service belongs to the cluster. No login role below may make it.
+  const other = await createTestDatabase();
+  await migrate(other.url, { lockTimeoutMs: 30_000 }).finally(() => other.drop());
+});
+beforeEach(async () => {
+  database = await createTestDatabase();
+  const loginUrl = new URL(database.url);
+  login = `login_${loginUrl.pathname.slice(-12)}`;
+  [loginUrl.username, loginUrl.password] = [login, 'p'];
+  url = loginUrl.href;
+  await query(CLUSTER_URL, `CREATE ROLE ${login} LOGIN PASSWORD 'p'`);
+});
+afterEach(async () => {
+  await database.drop();
+  await query(CLUSTER_URL, `DROP ROLE ${login}`);
+});
+
+/** What a start logs. */
+async function start(databaseUrl = url): Promise<string[]> {
+  const logger = recordingLogger();
+  await migrateWhenReachable(databaseUrl, logger as never, new AbortController().signal);
+  return logger.lines.filter((line) => !line.startsWith('migrated the database'));
+}
+
+/** Lets the login role make the tables. */
+const own = (): Promise<unknown> => query(database.url, `GRANT CREATE ON SCHEMA public TO ${login}`);
+
+test('an owner who may not work as the service is warned about, and row-level security binds it', async () => {
+  await own();
+  const advice = `Make the role ${SERVICE_ROLE} and grant it to "${login}"`;
+  expect(await start()).toEqual([
+    expect.stringContaining(`"${login}" owns the tables, and could change the past. ${advice}`),
+  ]);
+  const owned = await openTestDatabase(url);
+  const heads = await owned.pool.query('SELECT FROM journal_head').finally(() => owned.close());
+  expect(heads.rowCount).toBe(0);
+
+  await query(database.url, `GRANT ${SERVICE_ROLE} TO ${login}`);
+  expect(await start()).toEqual([]);
+});
+
+test('a role with BYPASSRLS that may not work as the service is warned about', async () => {
+  await own();
+  await query(CLUSTER_URL, `ALTER ROLE ${login} BYPASSRLS`);
+  expect(await start()).toEqual([
+    expect.stringContaining(
+      `PostgreSQL does not keep tenants apart: "${login}" is a superuser or has BYPASSRLS`,
+    ),
+  ]);
+  await query(database.url, `GRANT ${SERVICE_ROLE} TO ${login}`);
+  expect(await start()).toEqual([]);
+});
+
+test('a role without privileges is refused with what to do; with those of the service it starts', async () => {
+  await migrate(database.url, { lockTimeoutMs: 30_000 });
+  await query(database.url, `GRANT SELECT ON migration TO ${login}`);
+  await expect(start()).rejects.toThrow(
+    `the role "${login}" may not use the tables: GRANT ${SERVICE_ROLE} TO "${login}"`,
+  );
+  await query(database.url, `REVOKE SELECT ON migration FROM ${login}`, `GRANT ${SERVICE_ROLE} TO ${login}`);
+  expect(await start()).toEqual([]);
+});
+
+test('an owner who may make roles makes that of the service, and again where the database was restored', async () => {
+  const server = await startPostgresServer();
+  try {
+    await server.query('ALTER ROLE svc CREATEROLE', 'GRANT CREATE ON SCHEMA public TO svc');
+    const svc = `svc:${encodeURIComponent(server.password)}`;
+    const svcUrl = `postgresql://${svc}@127.0.0.1:${server.port}/book?sslmode=require`;
+    expect(await start(svcUrl)).toEqual([]);
+    // What pg_restore leaves in a cluster without the role.
+    await server.query(
+      `DROP OWNED BY ${SERVICE_ROLE}`,
+      `DROP ROLE ${SERVICE_ROLE}`,
+      'GRANT EXECUTE ON FUNCTION archive_charges TO PUBLIC',
+    );
+    expect(await start(svcUrl)).toEqual([]);
+    const rights = `SELECT has_function_privilege(rolname, 'archive_charges(uuid[])', 'EXECUTE') AS may
+      FROM pg_roles WHERE rolname IN ('${SERVICE_ROLE}', 'pg_monitor') ORDER BY rolname`;
+    expect(await server.query(rights)).toEqual([{ may: true }, { may: false }]);
+  } finally {
+    await server.stop();
+  }
+});
