@@ -98,7 +98,7 @@ const GRANT_SCHEMA = `
 DO $do$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %s TO ${SERVICE_ROLE}', ${SCHEMA}::regnamespace); END $do$`;
 
 /** pg_restore takes a function's privileges as one: without the role, it leaves the function to everybody. */
-const GRANT_FUNCTIONS = `REVOKE ALL ON FUNCTION archive_charges FROM PUBLIC;
+const GRANT_FUNCTIONS = `REVOKE ALL ON FUNCTION archive_charges, erase_user_profile FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION archive_charges, erase_user_profile TO ${SERVICE_ROLE}`;
 
 const MISSING = `
