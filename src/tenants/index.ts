@@ -4,7 +4,7 @@ export type { Act, Actor } from './audit.ts';
 export { tenantEntities } from './entity.ts';
 export type { TenantDirectory } from './ports.ts';
 export { Administration } from './store/administration.ts';
-export { createApiKeyStore } from './store/api-keys.ts';
+export { type Bootstrap, bootstrapApiKey, createApiKeyStore } from './store/api-keys.ts';
 export { appendAuditEntry, createAuditLogReader } from './store/audit-log.ts';
 export { createTenantStore } from './store/tenants.ts';
 export {
