@@ -70,11 +70,13 @@ export async function printPages<T>(
 ): Promise<void> {
   let pageToken = '';
   let left = limit;
+  let isEmpty = true;
   do {
     const page = await read({ pageSize: Math.min(PAGE_SIZE, left), pageToken });
     print(printing, page.messages, json);
     left -= page.messages.length;
+    if (page.messages.length > 0) isEmpty = false;
     pageToken = page.nextPageToken;
   } while (pageToken !== '' && left > 0);
-  if (left === limit && !json) process.stdout.write('There are none.\n');
+  if (isEmpty && !json) process.stdout.write('There are none.\n');
 }

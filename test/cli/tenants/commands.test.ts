@@ -55,7 +55,8 @@ test('a tenant is created, changed, shown, listed, suspended and resumed', async
   const updated = (await json(...update)) as { settings: object };
   expect(updated).toMatchObject({ displayName: 'Acme', settings: { chargesPerSecondMax: 50 } });
   expect(updated.settings).not.toHaveProperty('streamsMax');
-  expect((await run('tenant', 'list')).stdout).toMatch(/^acme +Acme +refuse +- +- +50 +- +\d{4}-/m);
+  const listed = (await run('tenant', 'list')).stdout;
+  expect(listed).toMatch(/^ID .*\nacme +Acme +refuse +- +- +50 +- +\d{4}-[^\n]*\ndefault [^\n]*\n$/);
   expect(await run('tenant', 'suspend', 'acme')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('--yes agrees') as unknown,
@@ -68,6 +69,7 @@ test('a tenant is created, changed, shown, listed, suspended and resumed', async
 
 test('a key is printed once, alone, and does what its scopes say', async () => {
   await json('tenant', 'create', 'keys');
+  expect((await run('key', 'list', '--tenant', 'keys')).stdout).toBe('There are none.\n');
   const made = await run('key', 'create', '--tenant', 'keys', '--scope', 'read,admin', '--name', 'gateway');
   expect(made.code).toBe(0);
   expect(made.stdout).toMatch(/^chg_[0-9a-f]{16}_[0-9a-f]{64}\n$/);
