@@ -129,6 +129,32 @@ CREATE TABLE dead_letter (
   CONSTRAINT dead_letter_pkey PRIMARY KEY (tenant, sequence)
 );
 
+CREATE TABLE erasure (
+  charges bigint,
+  tenant text COLLATE "C" NOT NULL,
+  pseudonym text COLLATE "C" NOT NULL,
+  id_hash bytea NOT NULL,
+  CONSTRAINT erasure_pkey PRIMARY KEY (tenant, id_hash),
+  CONSTRAINT erasure_pseudonym_key UNIQUE (tenant, pseudonym)
+);
+
+CREATE TABLE erasure_event (
+  sequence bigint NOT NULL,
+  create_time timestamp(6) with time zone NOT NULL,
+  charges bigint NOT NULL,
+  id uuid NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  pseudonym text COLLATE "C" NOT NULL,
+  user_profile text COLLATE "C",
+  CONSTRAINT erasure_event_pkey PRIMARY KEY (tenant, id)
+);
+
+CREATE TABLE erasure_key (
+  tenant text COLLATE "C" NOT NULL,
+  key bytea NOT NULL,
+  CONSTRAINT erasure_key_pkey PRIMARY KEY (tenant)
+);
+
 CREATE TABLE journal (
   tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
@@ -215,7 +241,6 @@ CREATE TABLE tenant (
   calls_in_flight_max integer NOT NULL DEFAULT 0,
   streams_max integer NOT NULL DEFAULT 0,
   charges_per_second_max integer NOT NULL DEFAULT 0,
-  label_keys_max integer NOT NULL DEFAULT 0,
   unknown_user_profiles smallint NOT NULL DEFAULT 0,
   tenant text COLLATE "C" NOT NULL,
   display_name text COLLATE "C",
@@ -302,6 +327,8 @@ CREATE INDEX charge_usage_time_idx ON public.charge USING btree (tenant, usage_t
 
 CREATE INDEX charge_user_profile_idx ON public.charge USING btree (tenant, user_profile, usage_time, create_time);
 
+CREATE INDEX erasure_event_create_time_idx ON public.erasure_event USING btree (create_time) WHERE (user_profile IS NOT NULL);
+
 CREATE OR REPLACE FUNCTION public.archive_charges(ids uuid[])
  RETURNS void
  LANGUAGE plpgsql
@@ -334,25 +361,108 @@ AS $function$ begin RAISE EXCEPTION 'archived_charge is append-only' USING ERRCO
 CREATE OR REPLACE FUNCTION public.audit_entry_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ begin RAISE EXCEPTION 'audit_entry is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+AS $function$ begin IF TG_OP = 'UPDATE' AND current_setting('charge.erasing', true) = 'on' THEN RETURN NULL; END IF; RAISE EXCEPTION 'audit_entry is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.charge_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ begin IF TG_OP = 'DELETE' AND current_setting('charge.archiving', true) = 'on' THEN RETURN NULL; END IF; RAISE EXCEPTION 'charge is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+AS $function$ begin IF TG_OP = 'UPDATE' AND current_setting('charge.erasing', true) = 'on' THEN RETURN NULL; END IF; IF TG_OP = 'DELETE' AND current_setting('charge.archiving', true) = 'on' THEN RETURN NULL; END IF; RAISE EXCEPTION 'charge is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.correction_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ begin RAISE EXCEPTION 'correction is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+AS $function$ begin IF TG_OP = 'UPDATE' AND current_setting('charge.erasing', true) = 'on' THEN RETURN NULL; END IF; RAISE EXCEPTION 'correction is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.cost_revision_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$ begin IF TG_OP = 'DELETE' AND current_setting('charge.archiving', true) = 'on' THEN RETURN NULL; END IF; RAISE EXCEPTION 'cost_revision is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+;
+
+CREATE OR REPLACE FUNCTION public.erase_user_profile(of_user_profile text, charges_max integer, is_known boolean, OUT erased_as text, OUT ids uuid[], OUT all_charges bigint, OUT changed boolean, OUT done boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ STRICT SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$ 
+DECLARE
+  of_tenant CONSTANT text := current_setting('charge.tenant', true);
+  hash bytea;
+  before bigint;
+  sessions text[];
+  others integer := 0;
+  n integer;
+BEGIN
+  -- A pseudonym stands for itself.
+  IF EXISTS (SELECT FROM erasure WHERE tenant = of_tenant AND pseudonym = of_user_profile) THEN
+    erased_as := of_user_profile; ids := '{}'; all_charges := 0; changed := false; done := true;
+    RETURN;
+  END IF;
+  SELECT sha256(key || sha256(key || convert_to(of_user_profile, 'UTF8'))) INTO hash
+  FROM erasure_key WHERE tenant = of_tenant;
+  IF NOT is_known
+    AND NOT EXISTS (SELECT FROM user_profile WHERE tenant = of_tenant AND id = of_user_profile)
+    AND NOT EXISTS (SELECT FROM charge WHERE tenant = of_tenant AND user_profile = of_user_profile)
+    AND NOT EXISTS (SELECT FROM erasure WHERE tenant = of_tenant AND id_hash = hash) THEN
+    RETURN;
+  END IF;
+  IF hash IS NULL THEN
+    INSERT INTO erasure_key (tenant, key)
+    VALUES (of_tenant, uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+    RETURNING sha256(key || sha256(key || convert_to(of_user_profile, 'UTF8'))) INTO hash;
+  END IF;
+  INSERT INTO erasure (tenant, id_hash, pseudonym)
+  VALUES (of_tenant, hash, 'erased-' || left(encode(sha256(uuid_send(gen_random_uuid())), 'hex'), 16))
+  ON CONFLICT (tenant, id_hash) DO NOTHING;
+  SELECT pseudonym, charges INTO erased_as, before FROM erasure WHERE tenant = of_tenant AND id_hash = hash;
+
+  SELECT coalesce(array_agg(next.id), '{}'), array_agg(DISTINCT next.session_key) INTO ids, sessions FROM (
+    SELECT id, session_key FROM charge WHERE tenant = of_tenant AND user_profile = of_user_profile
+    ORDER BY user_profile, usage_time LIMIT charges_max
+  ) AS next;
+  PERFORM set_config('charge.erasing', 'on', true);
+  -- A hash of the content would let guesses of it be tested. This one is of no content.
+  UPDATE charge SET user_profile = erased_as, session_key = NULL, reference = NULL, labels = NULL, request_id = NULL,
+    traceparent = NULL, content_hash = '00000000-0000-0000-0000-000000000000'
+  WHERE tenant = of_tenant AND id = ANY (ids);
+  UPDATE correction SET reason = 'erased', request_id = NULL, traceparent = NULL
+  WHERE tenant = of_tenant AND charge_id = ANY (
+    ids || ARRAY(SELECT amends FROM charge WHERE tenant = of_tenant AND id = ANY (ids) AND amends IS NOT NULL));
+
+  UPDATE reprice_run SET reason = 'erased',
+    filter = (filter - '{filter.session_key,filter.reference,filter.labels}'::text[]) || CASE
+      WHEN filter ->> 'filter.user_profile' = of_user_profile THEN jsonb_build_object('filter.user_profile', erased_as)
+      ELSE '{}' END
+  WHERE tenant = of_tenant
+    AND (filter ->> 'filter.user_profile' = of_user_profile OR filter ->> 'filter.session_key' = ANY (sessions));
+  GET DIAGNOSTICS n = ROW_COUNT; others := others + n;
+  DELETE FROM user_profile WHERE tenant = of_tenant AND id = of_user_profile;
+  GET DIAGNOSTICS n = ROW_COUNT; others := others + n;
+  UPDATE api_key SET user_profile = erased_as, display_name = NULL,
+    revoke_time = coalesce(revoke_time, clock_timestamp())
+  WHERE tenant = of_tenant AND user_profile = of_user_profile;
+  GET DIAGNOSTICS n = ROW_COUNT; others := others + n;
+  -- What was done to a user profile may say who that is.
+  UPDATE audit_entry SET target = CASE target WHEN of_user_profile THEN erased_as ELSE target END,
+    details = CASE WHEN target = of_user_profile THEN NULL ELSE (
+      SELECT jsonb_object_agg(key, CASE value WHEN of_user_profile THEN erased_as ELSE value END)
+      FROM jsonb_each_text(details)) END
+  WHERE tenant = of_tenant AND (
+    (target = of_user_profile AND starts_with(action, 'charge.v1.UserProfileService/'))
+    OR EXISTS (SELECT FROM jsonb_each_text(details) WHERE value = of_user_profile));
+  GET DIAGNOSTICS n = ROW_COUNT; others := others + n;
+  PERFORM set_config('charge.erasing', 'off', true);
+
+  n := cardinality(ids);
+  all_charges := coalesce(before, 0) + n;
+  changed := before IS NOT NULL OR n + others > 0;
+  done := n < charges_max;
+  UPDATE erasure SET charges = CASE WHEN changed AND NOT done THEN all_charges END
+  WHERE tenant = of_tenant AND id_hash = hash;
+END $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.journal_append_only_fn()
@@ -394,7 +504,7 @@ AS $function$
 CREATE OR REPLACE FUNCTION public.reprice_run_append_only_fn()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ begin RAISE EXCEPTION 'reprice_run is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
+AS $function$ begin IF TG_OP = 'UPDATE' AND current_setting('charge.erasing', true) = 'on' THEN RETURN NULL; END IF; RAISE EXCEPTION 'reprice_run is append-only' USING ERRCODE = 'insufficient_privilege'; end; $function$
 ;
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.archived_charge FOR EACH STATEMENT EXECUTE FUNCTION archived_charge_append_only_fn();
@@ -456,6 +566,15 @@ CREATE POLICY one_tenant ON cost_revision AS PERMISSIVE FOR ALL TO public USING 
 
 ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY one_tenant ON dead_letter AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE erasure ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON erasure AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE erasure_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON erasure_event AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
+
+ALTER TABLE erasure_key ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON erasure_key AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));
 
 ALTER TABLE journal ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY one_tenant ON journal AS PERMISSIVE FOR ALL TO public USING (((tenant = ( SELECT current_setting('charge.tenant'::text, true) AS current_setting)) OR (( SELECT current_setting('charge.tenant'::text, true) AS current_setting) = '*'::text)));

@@ -18,6 +18,14 @@ export function contentHash(content: ChargeContent): string {
   return hash('sha256', canonicalContent(content), 'hex').slice(0, CONTENT_HASH_DIGITS);
 }
 
+/** What an erased charge has instead (`erase_user_profile` sets it): no content has this hash. */
+const ERASED_HASH = '0'.repeat(CONTENT_HASH_DIGITS);
+
+/** Whether the user profile of a charge was erased, by the hash that is stored. */
+export function isErased(row: { readonly contentHash: string }): boolean {
+  return row.contentHash === ERASED_HASH;
+}
+
 function canonicalContent(content: ChargeContent): string {
   const details = content.tokenDetails;
   return (

@@ -49,10 +49,25 @@ export interface RepricedEvent extends EventBase {
   readonly runId: string;
 }
 
-/** An entry of the journal: an event and its number. */
+/** A person was erased. */
+export interface ErasedEvent extends EventBase {
+  readonly kind: 'erased';
+  /** What charges say instead of the id. */
+  readonly pseudonym: string;
+  /** Charges that were changed. */
+  readonly charges: bigint;
+  /** The id that was erased; empty: it is forgotten. */
+  readonly userProfile: string;
+}
+
+/** Something happened to a charge. */
 export type ChargeEvent = CreatedEvent | VoidedEvent | AmendedEvent | RepricedEvent;
 
-/** The charge that the event happened to: the original, if it was replaced. */
-export function chargeConcerned(event: ChargeEvent): Charge {
-  return event.kind === 'amended' ? event.original : event.charge;
+/** An entry of the journal: an event and its number. */
+export type JournalEvent = ChargeEvent | ErasedEvent;
+
+/** What the event happened to: the id of the charge (the original, if it was replaced), or the pseudonym. */
+export function subjectOfEvent(event: JournalEvent): string {
+  if (event.kind === 'erased') return event.pseudonym;
+  return event.kind === 'amended' ? event.original.id : event.charge.id;
 }

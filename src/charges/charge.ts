@@ -158,7 +158,9 @@ export type RecordResult =
       readonly outcome: 'refused';
       readonly userProfile: string;
       readonly fault: 'unknown' | 'disabled';
-    };
+    }
+  /** The request id made a charge whose user profile was erased, with this content or another one. */
+  | { readonly outcome: 'erased'; readonly requestId: string; readonly chargeId: string };
 
 /** Which charges are meant; undefined or empty members do not restrict. Times: start inclusive, end exclusive. */
 export interface ChargeFilter {

@@ -20,6 +20,7 @@ import type {
   ChargeRepriced,
   ChargeVoided,
   Correction as ProtoCorrection,
+  UserProfileErased,
 } from '../../generated/charge/v1/event.ts';
 import type { ServiceTier, UsageKind } from '../../generated/charge/v1/money.ts';
 import { fromProtoTimestamp, toProtoTimestamp } from '../grpc/timestamp.ts';
@@ -34,7 +35,7 @@ import {
   SERVICE_TIER_STANDARD,
   type TokenDetails,
 } from './charge.ts';
-import type { ChargeEvent } from './charge-event.ts';
+import type { JournalEvent } from './charge-event.ts';
 import type { ChargeHistory, ListQuery } from './ports.ts';
 
 /** A request that satisfies the contract's rules, with the trace that it belongs to. */
@@ -147,11 +148,17 @@ type ProtoChargeEvent =
   | { readonly $case: 'chargeCreated'; readonly value: ChargeCreated }
   | { readonly $case: 'chargeVoided'; readonly value: ChargeVoided }
   | { readonly $case: 'chargeAmended'; readonly value: ChargeAmended }
-  | { readonly $case: 'chargeRepriced'; readonly value: ChargeRepriced };
+  | { readonly $case: 'chargeRepriced'; readonly value: ChargeRepriced }
+  | { readonly $case: 'userProfileErased'; readonly value: UserProfileErased };
 
 /** The message of an event: the same, whenever it is made. */
-export function toProtoChargeEvent(event: ChargeEvent): ProtoChargeEvent {
+export function toProtoChargeEvent(event: JournalEvent): ProtoChargeEvent {
   const { id: eventId, sequence, tenant } = event;
+  if (event.kind === 'erased') {
+    const { pseudonym, charges, userProfile } = event;
+    const value = { eventId, pseudonym, sequence, tenant, userProfile, charges };
+    return { $case: 'userProfileErased', value };
+  }
   const base = { eventId, charge: toProtoCharge(event.charge), sequence, tenant };
   switch (event.kind) {
     case 'created':

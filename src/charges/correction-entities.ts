@@ -5,7 +5,7 @@
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
-import { appendOnly, archivable, text } from '../database/entity-parts.ts';
+import { appendOnly, archivable, erasable, text } from '../database/entity-parts.ts';
 import { micros } from '../database/types/micros.ts';
 import { optionalText, optionalUuid } from '../database/types/optional.ts';
 import { costColumns } from './cost-columns.ts';
@@ -33,7 +33,7 @@ export const CorrectionEntity = defineEntity({
     requestId: optionalText(),
     traceparent: optionalText(),
   },
-  triggers: [appendOnly('correction')],
+  triggers: [erasable('correction')],
   uniques: [
     { name: 'correction_id_key', properties: ['tenant', 'id'] },
     { name: 'correction_request_id_key', properties: ['tenant', 'requestId'] },
@@ -77,7 +77,7 @@ const RepriceRunEntity = defineEntity({
     filter: p.json<unknown>(),
     createTimeMicros: micros().fieldName('create_time'),
   },
-  triggers: [appendOnly('reprice_run')],
+  triggers: [erasable('reprice_run')],
   uniques: [{ name: 'reprice_run_run_id_key', properties: ['tenant', 'runId'] }],
 });
 

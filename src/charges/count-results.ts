@@ -20,9 +20,12 @@ export function countResults(metrics: ChargeMetrics, results: readonly RecordRes
   }
 }
 
-function reasonOf(result: Extract<RecordResult, { outcome: 'archived' | 'conflict' | 'refused' }>): Reason {
+function reasonOf(
+  result: Extract<RecordResult, { outcome: 'archived' | 'conflict' | 'erased' | 'refused' }>,
+): Reason {
   if (result.outcome === 'archived') return 'CHARGE_ARCHIVED';
   if (result.outcome === 'conflict') return 'REQUEST_ID_REUSED';
+  if (result.outcome === 'erased') return 'CHARGE_ERASED';
   return result.fault === 'unknown' ? 'USER_PROFILE_NOT_FOUND' : 'USER_PROFILE_DISABLED';
 }
 

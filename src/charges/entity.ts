@@ -5,13 +5,14 @@
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
-import { archivable, text } from '../database/entity-parts.ts';
+import { erasableAndArchivable, text } from '../database/entity-parts.ts';
 import { hex } from '../database/types/hex.ts';
 import { quantities, textMap } from '../database/types/json-map.ts';
 import { micros } from '../database/types/micros.ts';
 import { optionalSmallint, optionalText, optionalUuid } from '../database/types/optional.ts';
 import type { Money } from '../prices/index.ts';
 import { archiveEntities } from './archive-entities.ts';
+import { erasureEntities } from './erasure-entities.ts';
 import { costColumns } from './cost-columns.ts';
 import { correctionEntities } from './correction-entities.ts';
 import { type ChargeStatus, SERVICE_TIER_STANDARD, type TokenDetails as Details } from './charge.ts';
@@ -44,7 +45,7 @@ const tokenDetails = () => p.embedded(TokenDetails).prefix(false).$type<Details 
 const reportedCost = () => p.embedded(ReportedCost).prefix(false).$type<Money | undefined>();
 
 /**
- * One row per charge; never updated, and removed only when it is archived. It has the properties of the domain's `Charge`, so a
+ * One row per charge; changed only when its user profile is erased, and removed only when it is archived. It has the properties of the domain's `Charge`, so a
  * loaded row is a charge, and those that only the store needs. The write statement takes its columns and
  * their types from here.
  */
@@ -89,7 +90,7 @@ export const ChargeEntity = defineEntity({
     /** W3C trace context of the call that made the charge; empty: it came without one. */
     traceparent: optionalText(),
   },
-  triggers: [archivable('charge')],
+  triggers: [erasableAndArchivable('charge')],
   uniques: [{ name: 'charge_request_key', properties: ['tenant', 'requestKey'] }],
   indexes: [
     { name: 'charge_usage_time_idx', properties: ['tenant', 'usageTimeMicros', 'createTimeMicros'] },
@@ -121,6 +122,7 @@ export const chargeEntities = [
   ReportedCost,
   ...correctionEntities,
   ...archiveEntities,
+  ...erasureEntities,
 ];
 
 /** A row of the table. Its cost is set when the group that it belongs to is written. */

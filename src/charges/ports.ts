@@ -14,7 +14,7 @@ import type {
   RecordResult,
   VoidRequest,
 } from './charge.ts';
-import type { ChargeEvent } from './charge-event.ts';
+import type { JournalEvent } from './charge-event.ts';
 import type { RepriceTotals } from './reprice.ts';
 
 /** Records charges durably. The one write path of the service. */
@@ -166,7 +166,7 @@ export interface JournalReader {
    * The events after `afterSequence`, without a gap: `limit` of them, fewer if the journal ends. Rejects with
    * `sequence_archived` if one of them can no longer be read.
    */
-  read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]>;
+  read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEvent[]>;
   /** Those of the user profiles that carry all of these labels now. */
   labelledUserProfiles(
     tenant: string,

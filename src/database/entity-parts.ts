@@ -2,7 +2,12 @@
 
 import { p, type TriggerDef } from '@mikro-orm/core';
 
-import { appendOnlyBody, archivableBody } from './migrations/append-only.ts';
+import {
+  appendOnlyBody,
+  archivableBody,
+  erasableAndArchivableBody,
+  erasableBody,
+} from './migrations/append-only.ts';
 
 /** A text that compares by its bytes, as the migrations make every text. */
 export const text = () => p.text().collation('C');
@@ -25,4 +30,14 @@ export function appendOnly(table: string): TriggerDef {
 /** The same for a table whose rows are removed when charges are archived. */
 export function archivable(table: string): TriggerDef {
   return { ...appendOnly(table), body: archivableBody(table) };
+}
+
+/** The same for a table in whose rows persons are erased. */
+export function erasable(table: string): TriggerDef {
+  return { ...appendOnly(table), body: erasableBody(table) };
+}
+
+/** The same for charges, which are also archived. */
+export function erasableAndArchivable(table: string): TriggerDef {
+  return { ...appendOnly(table), body: erasableAndArchivableBody(table) };
 }

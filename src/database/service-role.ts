@@ -11,7 +11,8 @@ const APPEND: readonly Privilege[] = ['SELECT', 'INSERT'];
 const CHANGE: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE'];
 
 /**
- * What the role may do with each table, and with no other. Charges are removed by the function `archive_charges` alone.
+ * What the role may do with each table, and with no other. Charges are removed by the function `archive_charges` alone,
+ * and changed by `erase_user_profile` alone.
  * A repair of the sums of usage removes a day before it makes it again.
  */
 export const TABLE_PRIVILEGES: Readonly<Record<string, readonly Privilege[]>> = {
@@ -29,6 +30,10 @@ export const TABLE_PRIVILEGES: Readonly<Record<string, readonly Privilege[]>> = 
   reprice_run: APPEND,
   period_close: APPEND,
   archived_charge: ['SELECT'],
+  erasure_event: [...APPEND, 'UPDATE (user_profile)'],
+  // Only the function reads and writes them.
+  erasure: [],
+  erasure_key: [],
   archive: [...APPEND, 'UPDATE (end_time, sequence)'],
   usage_rollup: [...CHANGE, 'DELETE'],
   usage_cursor: [...APPEND, 'UPDATE (sequence)'],
@@ -67,10 +72,11 @@ export async function prepareServiceRole(client: ClientBase, hasMigrated: boolea
   const [row] = rows;
   if (row?.schema) await client.query(GRANT_SCHEMA);
   if (row === undefined || !(row.missing || hasMigrated)) return;
-  const grants = Object.entries(TABLE_PRIVILEGES).map(
-    ([table, privileges]) => `GRANT ${privileges.join(', ')} ON ${table} TO ${SERVICE_ROLE}`,
+  const grants = Object.entries(TABLE_PRIVILEGES).flatMap(([table, privileges]) =>
+    privileges.length === 0 ? [] : `GRANT ${privileges.join(', ')} ON ${table} TO ${SERVICE_ROLE}`,
   );
-  await client.query([...grants, `GRANT EXECUTE ON FUNCTION archive_charges TO ${SERVICE_ROLE}`].join('; '));
+  const functions = `GRANT EXECUTE ON FUNCTION archive_charges, erase_user_profile TO ${SERVICE_ROLE}`;
+  await client.query([...grants, functions].join('; '));
 }
 
 /** Other databases of the cluster may do the same at this moment. */

@@ -14,6 +14,8 @@ export const JOURNAL_KIND = {
   amended: 3,
   /** Charges have another cost; ids of cost revisions. */
   repriced: 4,
+  /** Persons were erased; ids of erasures. */
+  erased: 5,
 } as const;
 
 /** One of {@link JOURNAL_KIND}. */

@@ -5,8 +5,9 @@ import {
   ChargeCreated,
   ChargeRepriced,
   ChargeVoided,
+  UserProfileErased,
 } from '../../generated/charge/v1/event.ts';
-import { chargeConcerned, type ChargeEvent, timeOfChargeId, toProtoChargeEvent } from '../charges/index.ts';
+import { type JournalEvent, subjectOfEvent, timeOfChargeId, toProtoChargeEvent } from '../charges/index.ts';
 import { type Encoder, encodeTransient } from '../grpc/codec.ts';
 import { DEFAULT_TENANT } from '../tenants/index.ts';
 
@@ -27,11 +28,12 @@ interface EventType {
 }
 
 /** By the kind of the event. */
-const EVENT_TYPES: Readonly<Record<ChargeEvent['kind'], EventType>> = {
+const EVENT_TYPES: Readonly<Record<JournalEvent['kind'], EventType>> = {
   created: eventType('charge.created', 'charge.v1.ChargeCreated', ChargeCreated),
   voided: eventType('charge.voided', 'charge.v1.ChargeVoided', ChargeVoided),
   amended: eventType('charge.amended', 'charge.v1.ChargeAmended', ChargeAmended),
   repriced: eventType('charge.repriced', 'charge.v1.ChargeRepriced', ChargeRepriced),
+  erased: eventType('user_profile.erased', 'charge.v1.UserProfileErased', UserProfileErased),
 };
 
 function eventType(subject: `${string}.${string}`, name: string, payload: object): EventType {
@@ -40,7 +42,7 @@ function eventType(subject: `${string}.${string}`, name: string, payload: object
 }
 
 /** Every kind of event, always in the same order. */
-export const EVENT_KINDS = Object.keys(EVENT_TYPES) as ChargeEvent['kind'][];
+export const EVENT_KINDS = Object.keys(EVENT_TYPES) as JournalEvent['kind'][];
 
 /** What a stream must take to have every event of every tenant. */
 export const EVENT_PATTERNS: readonly string[] = [
@@ -74,11 +76,11 @@ export type EventFormat = 'protobuf' | 'json';
 
 /** One event, ready to be published. */
 export interface EventMessage {
-  readonly kind: ChargeEvent['kind'];
+  readonly kind: JournalEvent['kind'];
   /** Identifies the event for ever: the broker's and every consumer's key against repeats. */
   readonly id: string;
-  /** The charge that it happened to. */
-  readonly chargeId: string;
+  /** What it happened to: the id of a charge, or the pseudonym of a person. */
+  readonly subject: string;
   readonly tenant: string;
   readonly sequence: bigint;
   /** When it happened, in milliseconds since the Unix epoch. */
@@ -89,14 +91,14 @@ export interface EventMessage {
 }
 
 /** The message of an event. */
-export function eventMessage(event: ChargeEvent, format: EventFormat): EventMessage {
+export function eventMessage(event: JournalEvent, format: EventFormat): EventMessage {
   const { kind, id, tenant, sequence, traceparent = '' } = event;
   const { payload } = EVENT_TYPES[kind];
   const { value } = toProtoChargeEvent(event);
   return {
     kind,
     id,
-    chargeId: chargeConcerned(event).id,
+    subject: subjectOfEvent(event),
     tenant,
     sequence,
     createTimeMs: Number(timeOfChargeId(id) / 1000n),
@@ -115,11 +117,11 @@ export function eventMessage(event: ChargeEvent, format: EventFormat): EventMess
  * every line.
  */
 export function encodeHeaders(message: EventMessage, format: EventFormat, condition: string): Buffer {
-  const { id, chargeId, tenant, sequence, createTimeMs, traceparent } = message;
+  const { id, subject, tenant, sequence, createTimeMs, traceparent } = message;
   const { name } = EVENT_TYPES[message.kind];
   return Buffer.from(
     `NATS/1.0\r\n${condition}\r\nNats-Msg-Id: ${id}\r\nce-specversion: 1.0\r\nce-id: ${id}\r\n` +
-      `ce-type: ${name}\r\nce-source: ${sourceOf(tenant)}\r\nce-subject: ${chargeId}\r\n` +
+      `ce-type: ${name}\r\nce-source: ${sourceOf(tenant)}\r\nce-subject: ${subject}\r\n` +
       `ce-dataschema: ${SCHEMA_PREFIX}${name}\r\nce-time: ${timeOf(createTimeMs)}\r\n` +
       `ce-sequence: ${sequence}\r\ncontent-type: ${CONTENT_TYPES[format]}\r\n` +
       `traceparent: ${traceparent || traceparentOf(id)}\r\n\r\n`,

@@ -2,7 +2,7 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import { type ChargeEvent, readChargeEvents } from '../charges/index.ts';
+import { type JournalEvent, readChargeEvents } from '../charges/index.ts';
 import { advanceCursors, type Backlog, insertDeadLetter } from './store/relay-state.ts';
 import type { Broker } from './broker.ts';
 import { decodeCommittedEvents } from './committed-events.ts';
@@ -190,7 +190,7 @@ export class JournalPublisher {
     return events.map((event) => eventMessage(event, this.#options.format));
   }
 
-  #readEvents(tenant: string, after: bigint, limit: number): Promise<ChargeEvent[]> {
+  #readEvents(tenant: string, after: bigint, limit: number): Promise<JournalEvent[]> {
     // A fork for each read: an EntityManager keeps what it has loaded.
     return readChargeEvents(this.#em.fork(), tenant, after, limit);
   }

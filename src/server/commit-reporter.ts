@@ -1,6 +1,6 @@
 /** Tells the supervisor what this process committed, with the events for its relay. */
 
-import type { ChargeEvent } from '../charges/index.ts';
+import type { JournalEvent } from '../charges/index.ts';
 import { encodeCommittedEvents, type EventFormat } from '../relay/index.ts';
 import type { ServerMessage } from '../supervisor/messages.ts';
 
@@ -20,7 +20,7 @@ type Send = (message: ServerMessage, sent: () => void) => void;
 export class CommitReporter {
   readonly #format: EventFormat;
   readonly #send: Send;
-  #groups: (readonly ChargeEvent[])[] = [];
+  #groups: (readonly JournalEvent[])[] = [];
   #timer: NodeJS.Timeout | undefined;
   #unsentBytes = 0;
 
@@ -30,7 +30,7 @@ export class CommitReporter {
   }
 
   /** Reports the events of one group, within {@link GATHER_MS}. */
-  committed(events: readonly ChargeEvent[]): void {
+  committed(events: readonly JournalEvent[]): void {
     this.#groups.push(events);
     this.#timer ??= setTimeout(() => this.#report(), GATHER_MS);
   }

@@ -1,6 +1,6 @@
 /** A gRPC server on the database: puts a server process together, for production and for tests. */
 
-import { type ChargeEvent, ChargeRates } from '../charges/index.ts';
+import { type JournalEvent, ChargeRates } from '../charges/index.ts';
 import { priceMethods } from '../charges/rpc/price-methods.ts';
 import { RecordWindow } from '../charges/rpc/record-window.ts';
 import { chargeService } from '../charges/rpc/service.ts';
@@ -22,6 +22,7 @@ import type { ServerCertificate } from '../tls/certificate.ts';
 import { usageService } from '../usage/rpc/service.ts';
 import { openStore } from './store.ts';
 import { createStreamCheck } from './stream-check.ts';
+import { limitsFrom } from './tenant-limits.ts';
 
 /** What the server is given from outside. */
 export interface ServerOptions {
@@ -31,7 +32,7 @@ export interface ServerOptions {
   /** Why charges cannot be recorded, or undefined if they can: at first, and whenever that changes. */
   serving(fault: DatabaseFault | undefined): void;
   /** These events of one tenant's journal were committed together, in order. */
-  committed(events: readonly ChargeEvent[]): void;
+  committed(events: readonly JournalEvent[]): void;
   /** Where NATS is, for Reconcile; undefined as long as it has not started. */
   natsUrl(): string | undefined;
   /** Limits of each tenant. Default: {@link defaultTenantLimits}. */
@@ -82,7 +83,8 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const { inFlightCallsMax, streamsMax } = config;
   const limits = { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax };
   const tenantLimits = defaultTenantLimits(limits);
-  const limitsOf = options.limitsOf ?? (() => tenantLimits);
+  const limitsOf =
+    options.limitsOf ?? ((tenant) => limitsFrom(store.tenants.settingsOf(tenant), tenantLimits));
   const services = servicesOf(store, { rules, recordWindow, limitsOf, metrics });
   const authenticator = openAuthenticator(store.access, {
     settings: config.credentials,
@@ -151,6 +153,6 @@ function servicesOf(
     priceService({ ...store.prices, rules, chargeMethods }),
     usageService({ ...store.usage, rules }),
     tenantService({ ...store.administration, rules }),
-    userProfileService({ ...store.userProfiles, rules, chargeMethods: {} }),
+    userProfileService({ ...store.userProfiles, rules }),
   ];
 }

@@ -1,7 +1,7 @@
 /** What a server process keeps in PostgreSQL: opens the connections and puts the parts of the features on them. */
 
 import {
-  type ChargeEvent,
+  type JournalEvent,
   chargeEntities,
   ChargeEventReader,
   CorrectionWriter,
@@ -10,7 +10,9 @@ import {
   createChargeReader,
   createUnpricedUsageReader,
   GroupWriter,
+  keepForgetting,
   Repricer,
+  UserProfileEraser,
   WriteProbe,
 } from '../charges/index.ts';
 import { databaseFault } from '../database/database-fault.ts';
@@ -36,6 +38,7 @@ import {
 import {
   createReconciler,
   createUsageReader,
+  keptSums,
   type Reconciler,
   type StreamCheck,
   usageEntities,
@@ -62,7 +65,7 @@ export interface StoreOptions {
   readonly logger: Logger;
   readonly metrics: ServerMetrics;
   /** These events of one tenant's journal were committed together, in order. */
-  committed(events: readonly ChargeEvent[]): void;
+  committed(events: readonly JournalEvent[]): void;
   /** For Reconcile. */
   readonly streamCheck: StreamCheck;
 }
@@ -80,7 +83,7 @@ export async function openStore(writers: number, options: StoreOptions) {
   // Over the connections of the writers: a probe meets what a charge would meet.
   const watch = new WriteWatch(new WriteProbe(writes, DEFAULT_TENANT, PROBING.answerMs), PROBING);
   const prices = new PriceBooks(database.em, (_, version) => options.metrics.pricesLoaded(version));
-  const committed = (events: readonly ChargeEvent[]): void => {
+  const committed = (events: readonly JournalEvent[]): void => {
     const last = events.at(-1);
     if (last !== undefined) follower.advanced(last.tenant, last.sequence);
     watch.committed();
@@ -93,6 +96,7 @@ export async function openStore(writers: number, options: StoreOptions) {
     committed,
   });
   const retry = { retryForMs: RETRY_FOR_MS, retryAfterMs };
+  const stopForgetting = keepForgetting(access);
   return {
     /** What ChargeService works on. */
     charges: {
@@ -118,6 +122,7 @@ export async function openStore(writers: number, options: StoreOptions) {
     userProfiles: {
       reader: createUserProfileReader(reads),
       writer: new UserProfileWriter(database, retry),
+      eraser: new UserProfileEraser(corrections, { ...retry, sums: keptSums, committed }),
     },
     /** What TenantService works on. */
     administration: openAdministration(new Administration(database, retry), reads, everyTenant, tenants),
@@ -129,6 +134,7 @@ export async function openStore(writers: number, options: StoreOptions) {
     queuedCharges: () => recorder.queuedCharges,
     pools: poolsOf(connections),
     close: async () => {
+      stopForgetting();
       follower.close();
       tenants.close();
       await Promise.all(Object.values(connections).map((pool) => pool.close()));
@@ -247,8 +253,8 @@ async function openConnections(writers: number, databaseUrl: string) {
     everyTenant: true,
   });
   // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
-  // One for corrections and one for reprices: each makes one transaction at a time.
-  const corrections = await openDatabase({ ...connection, poolSizeMax: 2 });
+  // One for corrections, one for reprices and one for erasures: each makes one transaction at a time.
+  const corrections = await openDatabase({ ...connection, poolSizeMax: 3 });
   // For Reconcile, which runs for minutes and locks the place of the sums. Its largest day may take a while.
   const comparisons = await openDatabase({
     ...connection,

@@ -28,13 +28,13 @@ export function fromProtoTenant({ displayName, settings }: ProtoTenant): Require
 
 /** The message of a tenant. */
 export function toProtoTenant(tenant: Tenant): ProtoTenant {
-  const { callsInFlightMax, streamsMax, chargesPerSecondMax, labelKeysMax } = tenant;
+  const { callsInFlightMax, streamsMax, chargesPerSecondMax } = tenant;
   return {
     id: tenant.tenant,
     displayName: tenant.displayName,
     settings: {
       unknownUserProfiles: tenant.unknownUserProfiles as UnknownUserProfiles,
-      ...{ callsInFlightMax, streamsMax, chargesPerSecondMax, labelKeysMax },
+      ...{ callsInFlightMax, streamsMax, chargesPerSecondMax },
     },
     createTime: toProtoTimestamp(tenant.createTimeMicros),
     suspendTime: optionalTime(tenant.suspendTimeMicros),

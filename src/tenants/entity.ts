@@ -2,7 +2,7 @@
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
-import { appendOnly, text } from '../database/entity-parts.ts';
+import { erasable, text } from '../database/entity-parts.ts';
 import { textMap } from '../database/types/json-map.ts';
 import { micros } from '../database/types/micros.ts';
 import { optionalText } from '../database/types/optional.ts';
@@ -24,7 +24,6 @@ export const TenantEntity = defineEntity({
     callsInFlightMax: limit(),
     streamsMax: limit(),
     chargesPerSecondMax: limit(),
-    labelKeysMax: limit(),
   },
 });
 export type TenantRow = InferEntity<typeof TenantEntity>;
@@ -72,7 +71,7 @@ export const AuditEntryEntity = defineEntity({
     peer: optionalText(),
     details: textMap(),
   },
-  triggers: [appendOnly('audit_entry')],
+  triggers: [erasable('audit_entry')],
 });
 export type AuditEntryRow = InferEntity<typeof AuditEntryEntity>;
 

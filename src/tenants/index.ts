@@ -2,7 +2,8 @@
 
 export type { Act, Actor } from './audit.ts';
 export { tenantEntities } from './entity.ts';
-export type { TenantDirectory } from './ports.ts';
+export { userProfileNotFound } from './errors.ts';
+export type { ErasedUserProfile, Eraser, TenantDirectory } from './ports.ts';
 export { Administration } from './store/administration.ts';
 export { type Bootstrap, bootstrapApiKey, createApiKeyStore } from './store/api-keys.ts';
 export { appendAuditEntry, createAuditLogReader } from './store/audit-log.ts';

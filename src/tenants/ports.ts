@@ -120,3 +120,23 @@ export interface AuditLogReader {
   /** The newest entries before the one with this id, or the newest of all. */
   list(tenant: string, beforeId: string | undefined, limit: number): Promise<AuditEntry[]>;
 }
+
+/** What a call of {@link Eraser.erase} did. */
+export interface ErasedUserProfile {
+  /** What charges say instead of the id from now on. */
+  readonly pseudonym: string;
+  /** Charges that this call has changed. */
+  readonly charges: number;
+  /** Whether nothing is left. */
+  readonly done: boolean;
+}
+
+/** Erases people, and keeps the sums of their charges. */
+export interface Eraser {
+  /**
+   * Deletes the user profile and erases up to 10,000 of its charges, with an entry in the audit log. Calling it again
+   * goes on. Rejects with a `ServiceError`: `user_profile_not_found` if there is neither a user profile nor a charge,
+   * `database_unavailable`.
+   */
+  erase(tenant: string, userProfile: string, actor: Actor): Promise<ErasedUserProfile>;
+}

@@ -16,7 +16,6 @@ export interface TenantSettings {
   readonly callsInFlightMax: number;
   readonly streamsMax: number;
   readonly chargesPerSecondMax: number;
-  readonly labelKeysMax: number;
 }
 
 /** The settings of a tenant that nobody has changed. */
@@ -25,7 +24,6 @@ export const DEFAULT_SETTINGS: TenantSettings = {
   callsInFlightMax: 0,
   streamsMax: 0,
   chargesPerSecondMax: 0,
-  labelKeysMax: 0,
 };
 
 /** A tenant. */
@@ -53,7 +51,6 @@ export const TENANT_FIELDS = {
   'settings.calls_in_flight_max': 'callsInFlightMax',
   'settings.streams_max': 'streamsMax',
   'settings.charges_per_second_max': 'chargesPerSecondMax',
-  'settings.label_keys_max': 'labelKeysMax',
 } as const satisfies Readonly<Record<string, keyof Tenant>>;
 
 /** New values of some fields. */

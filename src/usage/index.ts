@@ -2,6 +2,7 @@
 
 export { usageEntities } from './entity.ts';
 export { UsageFollower, type UsageFollowerEvents } from './store/journal-follower.ts';
+export { keptSums } from './store/move-sums.ts';
 export { createUsageReader } from './store/usage-reader.ts';
 export { createReconciler } from './store/reconcile/reconciler.ts';
 export { CHECK, type Finding, FINDING } from './reconcile.ts';

@@ -39,7 +39,7 @@ async function readEvents(): Promise<ChargeEvent[]> {
   for (;;) {
     const page = await readChargeEvents(database.em.fork(), 'default', BigInt(read.length), PAGE);
     if (page.length === 0) return read;
-    read.push(...page);
+    read.push(...page.filter((event) => event.kind !== 'erased'));
   }
 }
 

@@ -11,11 +11,14 @@ import {
   ChargeCreated,
   ChargeRepriced,
   ChargeVoided,
+  UserProfileErased,
 } from '../../generated/charge/v1/event.ts';
 import { configFromEnv } from '../../src/config.ts';
 import type { ChargeContent } from '../../src/charges/charge.ts';
+import { UserProfileEraser } from '../../src/charges/index.ts';
 import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay } from '../../src/relay/relay.ts';
+import { keptSums } from '../../src/usage/index.ts';
 import { reprice } from '../charges/support/corrections.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
@@ -43,13 +46,14 @@ interface Document {
 }
 
 type Format = 'protobuf' | 'json';
-type Kind = 'chargeCreated' | 'chargeVoided' | 'chargeAmended' | 'chargeRepriced';
+type Kind = 'chargeCreated' | 'chargeVoided' | 'chargeAmended' | 'chargeRepriced' | 'userProfileErased';
 type ChannelName = Kind | `tenant${Capitalize<Kind>}`;
 
 const document = parse(readFileSync(join(ROOT, 'docs/asyncapi.yaml'), 'utf8')) as Document;
 const messageOf = (kind: Kind, format: Format): Message =>
   resolve(document, document.channels[kind].messages[format].$ref) as Message;
-const tenantChannel = (kind: Kind) => kind.replace('charge', 'tenantCharge') as ChannelName;
+const nameOf = (kind: Kind) => kind.charAt(0).toUpperCase() + kind.slice(1);
+const tenantChannel = (kind: Kind) => `tenant${nameOf(kind)}` as ChannelName;
 const schemaOf = (schema: Schema): Schema =>
   schema.$ref === undefined ? schema : (resolve(document, schema.$ref) as Schema);
 
@@ -110,6 +114,7 @@ const PUBLISHED: readonly Kind[] = [
   'chargeRepriced',
   'chargeAmended',
   'chargeVoided',
+  'userProfileErased',
 ];
 /** A charge is recorded in full and another one with the least, and every other kind of event follows. */
 async function publish(env: Record<string, string>): Promise<StreamMessage[]> {
@@ -142,6 +147,14 @@ async function publish(env: Record<string, string>): Promise<StreamMessage[]> {
   await store.corrector.amendCharge(TENANT, amendment, undefined);
   const request = { ...common, kind: 'void', key: { requestId: 'bare' }, requestId: 'v' } as const;
   await store.corrector.voidCharge(TENANT, { ...request, traceparent: TRACEPARENT }, undefined);
+  // What is published after an erasure tells nothing of the person.
+  await waitFor(
+    'all events before',
+    async () => (await readStream(nats.url)).length === PUBLISHED.length - 1,
+  );
+  const bounds = { retryForMs: 5_000, retryAfterMs: 100, sums: keptSums, committed: () => undefined };
+  const actor = { principal: { tenant: TENANT, name: 'a test' }, peer: '' };
+  await new UserProfileEraser(store.database, bounds).erase(TENANT, 'alice', actor);
   // Not `drain`, which is over at once while the relay has not begun to lead.
   return waitFor('all events', async () => {
     const messages = await readStream(nats.url);
@@ -149,15 +162,21 @@ async function publish(env: Record<string, string>): Promise<StreamMessage[]> {
   });
 }
 
+interface PublishedEvent {
+  readonly eventId: string;
+  readonly charge?: { readonly id: string } | undefined;
+}
+
 const TYPES = {
   chargeCreated: ChargeCreated,
   chargeVoided: ChargeVoided,
   chargeAmended: ChargeAmended,
   chargeRepriced: ChargeRepriced,
+  userProfileErased: UserProfileErased,
 } as const;
 
 describe.each(['protobuf', 'json'] as const)('the documented %s messages', (format) => {
-  let published: { readonly kind: Kind; readonly message: StreamMessage; readonly event: ChargeCreated }[];
+  let published: { readonly kind: Kind; readonly message: StreamMessage; readonly event: PublishedEvent }[];
   beforeEach(async () => {
     const messages = await publish({ EVENT_FORMAT: format });
     published = PUBLISHED.map((kind, index) => {
@@ -196,7 +215,7 @@ describe.each(['protobuf', 'json'] as const)('the documented %s messages', (form
       expect(document.channels[kind].address).toBe(address.replace('.{tenant}', ''));
       expect(document.channels[kind].messages).toEqual(messages);
       expect(violations(document, headers, message.headers)).toEqual([]);
-      const type = `charge.v1.${kind.replace('charge', 'Charge')}`;
+      const type = `charge.v1.${nameOf(kind)}`;
       expect(message.headers).toMatchObject({
         'Nats-Msg-Id': event.eventId,
         'ce-id': event.eventId,
@@ -210,7 +229,7 @@ describe.each(['protobuf', 'json'] as const)('the documented %s messages', (form
     }
     const [full, bare] = published.map(({ event }) => event.charge?.id);
     const subjects = published.map(({ message }) => message.headers['ce-subject']);
-    expect(subjects).toEqual([full, bare, full, full, bare]);
+    expect(subjects).toEqual([full, bare, full, full, bare, expect.stringMatching(/^erased-/)]);
     const own = (index: number) => {
       const id = published[index]?.event.eventId.replaceAll('-', '') ?? '';
       return `00-${id}-${id.slice(16)}-00`;
@@ -221,6 +240,7 @@ describe.each(['protobuf', 'json'] as const)('the documented %s messages', (form
       own(2),
       own(3),
       TRACEPARENT,
+      own(5),
     ]);
   });
 
@@ -236,7 +256,10 @@ describe.each(['protobuf', 'json'] as const)('the documented %s messages', (form
     if (format === 'protobuf') return;
     // Nothing is documented that is never sent, and nothing is required that may be absent.
     const events = published.map(({ message }) => JSON.parse(textOf(message.payload)) as JsonEvent);
-    const charges = events.flatMap(({ charge, original }) => [charge, ...(original ? [original] : [])]);
+    const charges = events.flatMap(({ charge, original }) => [
+      ...(charge ? [charge] : []),
+      ...(original ? [original] : []),
+    ]);
     const costs = [
       ...charges.map(({ cost }) => cost),
       ...events.flatMap(({ previousCost }) => previousCost ?? []),
@@ -248,7 +271,7 @@ describe.each(['protobuf', 'json'] as const)('the documented %s messages', (form
       events.flatMap(({ correction }) => correction ?? []),
     );
     for (const kind of new Set(PUBLISHED)) {
-      const name = kind.replace('charge', 'Charge');
+      const name = nameOf(kind);
       expectDocumented(
         name,
         events.filter((_, index) => PUBLISHED[index] === kind),
@@ -260,7 +283,7 @@ describe.each(['protobuf', 'json'] as const)('the documented %s messages', (form
 });
 
 interface JsonEvent {
-  readonly charge: { readonly cost: object; readonly tokenDetails?: object };
+  readonly charge?: { readonly cost: object; readonly tokenDetails?: object };
   readonly original?: JsonEvent['charge'];
   readonly previousCost?: object;
   readonly correction?: object;

@@ -6,7 +6,7 @@ import { createRelay } from '../../src/relay/open-relay.ts';
 import type { Relay } from '../../src/relay/relay.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { openTestServer, type TestServer } from '../support/server.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import { chargeOfEvent, chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 import { countStream, readStream } from '../support/stream.ts';
 import { findPythonClient, ROOT, skipNote, startTool } from '../support/tools.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -86,7 +86,7 @@ withPython(`a Python client${skipped}`, () => {
     store = await openTestStore();
     server = await openTestServer(store.url);
     seen = await run<ClientSeen>('client.py', server.address);
-    charges = (await store.journal.read('default', 0n, 1000)).map(({ charge }) => charge);
+    charges = (await store.journal.read('default', 0n, 1000)).map(chargeOfEvent);
   }, PROGRAM_TIMEOUT_MS + 30_000);
   afterAll(async () => {
     await server.close();

@@ -76,7 +76,7 @@ test('the sessions of the service work as its role, which is no superuser and ow
 describe('without a tenant', () => {
   test('every table is empty', async () => {
     for (const { name, partition } of await tenantTables()) {
-      if (partition) continue;
+      if (partition || TABLE_PRIVILEGES[name]?.length === 0) continue;
       expect([name, await as(undefined, `SELECT count(*)::int FROM ${name}`)]).toEqual([
         name,
         [{ count: 0 }],

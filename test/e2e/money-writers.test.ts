@@ -10,7 +10,7 @@ import {
 } from '../../generated/charge/v1/charge_service.ts';
 import { call } from '../support/server.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { JournalConsumer, totalOf } from './support/journal-consumer.ts';
+import { chargeOfEvent, JournalConsumer, totalOf } from './support/journal-consumer.ts';
 import { type CaseCharge, chargeOf, priceOf } from './support/money-cases.ts';
 import { MoneyClient, sumOf } from './support/money-client.ts';
 import { type MoneyService, startMoneyService } from './support/money-service.ts';
@@ -90,8 +90,8 @@ test('20,000 charges of 12 writers in 4 processes, while the price changes three
   consumer.close();
   const counts = PRICES.map(() => 0n);
   let last = 1n;
-  for (const { value } of events) {
-    const charge = value.charge;
+  for (const event of events) {
+    const charge = chargeOfEvent(event);
     const of = versionOf(charge);
     // Never back: the versions split the journal by its numbers.
     expect(of).toBeGreaterThanOrEqual(last);

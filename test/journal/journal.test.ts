@@ -7,7 +7,7 @@ import { newCharge } from '../../src/charges/store/charge-row.ts';
 import { requestKey } from '../../src/charges/store/request-key.ts';
 import { forTenant } from '../../src/database/driver.ts';
 import { explain, type PlanNode, readsOf } from '../support/explain.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import { chargeOfEvent, chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 
 const TENANT = 'default';
 const NO_CHARGE = '00000000-0000-7000-8000-000000000000';
@@ -47,14 +47,14 @@ describe('a page of the journal', () => {
     expect(await sizesOfGroups()).toEqual(SIZES);
     const entries = await store.journal.read(TENANT, 0n, 1000);
     expect(entries.map(({ sequence }) => Number(sequence))).toEqual(ids.map((_, i) => i + 1));
-    expect(entries.map(({ charge }) => charge.id)).toEqual(ids);
+    expect(entries.map((entry) => chargeOfEvent(entry).id)).toEqual(ids);
   });
 
   test('starts and ends wherever it is asked to, also in the middle of a group', async () => {
     for (let after = 0; after <= LAST; after++) {
       for (const limit of [1, 2, 3, 7, 8, 20, LAST]) {
         const entries = await store.journal.read(TENANT, BigInt(after), limit);
-        const found = entries.map(({ sequence, charge }) => [Number(sequence), charge.id]);
+        const found = entries.map((entry) => [Number(entry.sequence), chargeOfEvent(entry).id]);
         const expected = ids.map((id, i) => [i + 1, id]).slice(after, after + limit);
         expect({ after, limit, found }).toEqual({ after, limit, found: expected });
       }
@@ -72,7 +72,7 @@ describe('a page of the journal', () => {
     await pool.query('ALTER TABLE journal ENABLE TRIGGER append_only');
     for (let after = 0; after < order.length; after++) {
       const entries = await store.journal.read('descending', BigInt(after), 3);
-      expect(entries.map(({ charge }) => charge.id)).toEqual(order.slice(after, after + 3));
+      expect(entries.map((entry) => chargeOfEvent(entry).id)).toEqual(order.slice(after, after + 3));
     }
   });
 
@@ -92,7 +92,8 @@ describe('a page of the journal', () => {
     for (let after = BigInt(LAST); ;) {
       const finished = done;
       const entries = await store.journal.read(TENANT, after, 33);
-      for (const { sequence, charge } of entries) {
+      for (const entry of entries) {
+        const [sequence, charge] = [entry.sequence, chargeOfEvent(entry)];
         expect(sequence).toBe(++after);
         seen.push(charge.id);
       }
@@ -135,7 +136,7 @@ describe('a write that inserts nothing', () => {
       });
       expect(outcome.lastSequence).toBe(before + 2n);
       const entries = await store.journal.read(TENANT, before, 10);
-      expect(entries.map(({ charge }) => charge.id)).toEqual([...(outcome.insertedIds ?? [])]);
+      expect(entries.map((entry) => chargeOfEvent(entry).id)).toEqual([...(outcome.insertedIds ?? [])]);
       expect(entries).toHaveLength(2);
     } finally {
       client.release();

@@ -46,7 +46,7 @@ test('no name of a tenant makes another line of a header, another token or a wil
         expect(tokens).toHaveLength(3);
         expect(tokens[1]).toMatch(/^[^\s.*>\0]+$/);
         const id = '00000000-0000-7000-8000-000000000001';
-        const event = { kind, id, chargeId: id, tenant, sequence: 1n, createTimeMs: 0, traceparent: '' };
+        const event = { kind, id, subject: id, tenant, sequence: 1n, createTimeMs: 0, traceparent: '' };
         const headers = (of: string) =>
           encodeHeaders(
             { ...event, tenant: of, payload: new Uint8Array() },

@@ -9,7 +9,7 @@ import { EVENT_BYTES_MIN } from '../../src/relay/stream-condition.ts';
 
 const MESSAGE: EventMessage = {
   kind: 'repriced',
-  chargeId: '01932f00-0000-7000-8000-000000000002',
+  subject: '01932f00-0000-7000-8000-000000000002',
   id: '01932f00-0000-7000-8000-000000000001',
   tenant: 'default',
   sequence: 1n,

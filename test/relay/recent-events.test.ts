@@ -12,7 +12,7 @@ function group(firstSequence: bigint, size: number) {
     return {
       kind: 'created',
       id: String(sequence),
-      chargeId: String(sequence),
+      subject: String(sequence),
       tenant: TENANT,
       sequence,
       createTimeMs: 0,

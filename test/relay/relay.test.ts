@@ -21,7 +21,7 @@ import {
 } from '../../src/relay/store/relay-state.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { countStream, expectSequences, readStream } from '../support/stream.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import { chargeOfEvent, chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const TENANT = 'default';
@@ -371,7 +371,7 @@ describe('the fence', () => {
     try {
       await former.synchronize();
       await current.synchronize();
-      expect(await current.lastPublished(TENANT)).toEqual({ id: entries[1]?.charge.id, sequence: 2n });
+      expect(await current.lastPublished(TENANT)).toEqual({ id: chargeOfEvent(entries[1]).id, sequence: 2n });
       await current.publisher.publish([{ ...event, id: randomUUID() }], 5_000);
       await expect(former.publisher.publish([{ ...event, id: randomUUID() }], 5_000)).rejects.toThrow(
         /wrong last sequence/,

@@ -1,8 +1,8 @@
 /** A migrated database with the parts of the store on it, for a suite. */
 
-import type { ChargeContent, ChargeRequest } from '../../src/charges/charge.ts';
+import type { Charge, ChargeContent, ChargeRequest } from '../../src/charges/charge.ts';
 import { chargeEntities } from '../../src/charges/entity.ts';
-import type { ChargeEvent } from '../../src/charges/charge-event.ts';
+import type { ChargeEvent, JournalEvent } from '../../src/charges/charge-event.ts';
 import type { ChargeCorrector, ChargeReader, JournalReader } from '../../src/charges/ports.ts';
 import { ChargeEventReader } from '../../src/charges/store/charge-events.ts';
 import { createChargeReader } from '../../src/charges/store/charge-reader.ts';
@@ -178,4 +178,10 @@ export function chargeRequest(requestId: string, content: Partial<ChargeContent>
       ...tokens,
     },
   };
+}
+
+/** The charge of an event that is about one. */
+export function chargeOfEvent(event: JournalEvent | undefined): Charge {
+  if (event === undefined || event.kind === 'erased') throw new Error('an event without a charge');
+  return event.charge;
 }

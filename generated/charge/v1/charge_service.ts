@@ -33,7 +33,7 @@ import {
   providerFromJSON,
   providerToJSON,
 } from "./charge.ts";
-import { ChargeAmended, ChargeCreated, ChargeRepriced, ChargeVoided, Correction } from "./event.ts";
+import { ChargeAmended, ChargeCreated, ChargeRepriced, ChargeVoided, Correction, UserProfileErased } from "./event.ts";
 import { Cost } from "./money.ts";
 
 export const protobufPackage = "charge.v1";
@@ -373,6 +373,12 @@ export interface WatchChargesResponse {
     | //
     /** A charge has another cost. */
     { $case: "chargeRepriced"; value: ChargeRepriced }
+    | //
+    /**
+     * A person was erased. Sent if no member of the filter but `user_profile`
+     * restricts, and if that is absent, or the id or the pseudonym.
+     */
+    { $case: "userProfileErased"; value: UserProfileErased }
     | undefined;
 }
 
@@ -2209,6 +2215,9 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
       case "chargeRepriced":
         ChargeRepriced.encode(message.event.value, writer.uint32(34).fork()).join();
         break;
+      case "userProfileErased":
+        UserProfileErased.encode(message.event.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2258,6 +2267,14 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
             message.event = { $case: "chargeRepriced", value: ChargeRepriced.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.event = { $case: "userProfileErased", value: UserProfileErased.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2288,6 +2305,10 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
         ? { $case: "chargeRepriced", value: ChargeRepriced.fromJSON(object.chargeRepriced) }
         : isSet(object.charge_repriced)
         ? { $case: "chargeRepriced", value: ChargeRepriced.fromJSON(object.charge_repriced) }
+        : isSet(object.userProfileErased)
+        ? { $case: "userProfileErased", value: UserProfileErased.fromJSON(object.userProfileErased) }
+        : isSet(object.user_profile_erased)
+        ? { $case: "userProfileErased", value: UserProfileErased.fromJSON(object.user_profile_erased) }
         : undefined,
     };
   },
@@ -2302,6 +2323,8 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
       obj.chargeAmended = ChargeAmended.toJSON(message.event.value);
     } else if (message.event?.$case === "chargeRepriced") {
       obj.chargeRepriced = ChargeRepriced.toJSON(message.event.value);
+    } else if (message.event?.$case === "userProfileErased") {
+      obj.userProfileErased = UserProfileErased.toJSON(message.event.value);
     }
     return obj;
   },
@@ -2333,6 +2356,12 @@ export const WatchChargesResponse: MessageFns<WatchChargesResponse> = {
       case "chargeRepriced": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "chargeRepriced", value: ChargeRepriced.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "userProfileErased": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "userProfileErased", value: UserProfileErased.fromPartial(object.event.value) };
         }
         break;
       }
@@ -3982,6 +4011,7 @@ export const ChargeServiceService = {
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
    * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * CHARGE_ERASED: the request id made a charge whose user profile was erased;
    * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of this
    * user profile), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
@@ -4276,6 +4306,7 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
    * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * CHARGE_ERASED: the request id made a charge whose user profile was erased;
    * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of this
    * user profile), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */
@@ -4464,6 +4495,7 @@ export interface ChargeServiceClient extends Client {
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED with every violation,
    * MALFORMED_MESSAGE), ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
    * (CHARGE_ARCHIVED: the same request made a charge that is archived;
+   * CHARGE_ERASED: the request id made a charge whose user profile was erased;
    * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of this
    * user profile), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE).
    */

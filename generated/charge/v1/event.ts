@@ -110,6 +110,31 @@ export interface ChargeRepriced {
   runId: string;
 }
 
+/**
+ * Announces that a person was erased, on `user_profile.erased`: in every charge, the
+ * pseudonym has taken the place of the id, and session key, reference and labels are
+ * gone. Erase your own copies. Sums do not change. There is one event for each
+ * erasure, however many calls it took; an erasure of charges that came later has an
+ * event of its own, with the same pseudonym.
+ */
+export interface UserProfileErased {
+  /** Identifies the event, as in ChargeCreated: a UUIDv7 of its own. */
+  eventId: string;
+  /** What charges say instead of the id: `erased-` and 16 hexadecimal digits. */
+  pseudonym: string;
+  /** As in ChargeCreated. */
+  sequence: bigint;
+  /** As in ChargeCreated. */
+  tenant: string;
+  /**
+   * The id that was erased, so that you can erase your own copies. 30 days after the
+   * erasure the journal forgets it, and who reads the event later finds it empty.
+   */
+  userProfile: string;
+  /** Charges that were changed. */
+  charges: bigint;
+}
+
 /** How a charge was corrected. */
 export interface Correction {
   /** Identifies the correction and its event: a UUIDv7. */
@@ -726,6 +751,169 @@ export const ChargeRepriced: MessageFns<ChargeRepriced> = {
       ? Cost.fromPartial(object.previousCost)
       : undefined;
     message.runId = object.runId ?? "";
+    return message;
+  },
+};
+
+function createBaseUserProfileErased(): UserProfileErased {
+  return { eventId: "", pseudonym: "", sequence: 0n, tenant: "", userProfile: "", charges: 0n };
+}
+
+export const UserProfileErased: MessageFns<UserProfileErased> = {
+  encode(message: UserProfileErased, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId !== "") {
+      writer.uint32(10).string(message.eventId);
+    }
+    if (message.pseudonym !== "") {
+      writer.uint32(18).string(message.pseudonym);
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
+      }
+      writer.uint32(24).int64(message.sequence);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(34).string(message.tenant);
+    }
+    if (message.userProfile !== "") {
+      writer.uint32(42).string(message.userProfile);
+    }
+    if (message.charges !== 0n) {
+      if (BigInt.asIntN(64, message.charges) !== message.charges) {
+        throw new globalThis.Error("value provided for field message.charges of type int64 too large");
+      }
+      writer.uint32(48).int64(message.charges);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UserProfileErased {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUserProfileErased();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pseudonym = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sequence = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.userProfile = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.charges = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UserProfileErased {
+    return {
+      eventId: isSet(object.eventId)
+        ? globalThis.String(object.eventId)
+        : isSet(object.event_id)
+        ? globalThis.String(object.event_id)
+        : "",
+      pseudonym: isSet(object.pseudonym) ? globalThis.String(object.pseudonym) : "",
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      userProfile: isSet(object.userProfile)
+        ? globalThis.String(object.userProfile)
+        : isSet(object.user_profile)
+        ? globalThis.String(object.user_profile)
+        : "",
+      charges: isSet(object.charges) ? BigInt(object.charges) : 0n,
+    };
+  },
+
+  toJSON(message: UserProfileErased): unknown {
+    const obj: any = {};
+    if (message.eventId !== "") {
+      obj.eventId = message.eventId;
+    }
+    if (message.pseudonym !== "") {
+      obj.pseudonym = message.pseudonym;
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.userProfile !== "") {
+      obj.userProfile = message.userProfile;
+    }
+    if (message.charges !== 0n) {
+      obj.charges = message.charges.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UserProfileErased>, I>>(base?: I): UserProfileErased {
+    return UserProfileErased.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UserProfileErased>, I>>(object: I): UserProfileErased {
+    const message = createBaseUserProfileErased();
+    message.eventId = object.eventId ?? "";
+    message.pseudonym = object.pseudonym ?? "";
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.tenant = object.tenant ?? "";
+    message.userProfile = object.userProfile ?? "";
+    message.charges = (object.charges !== undefined && object.charges !== null) ? BigInt(object.charges) : 0n;
     return message;
   },
 };

@@ -137,8 +137,6 @@ export interface TenantSettings {
   streamsMax: number;
   /** Charges that are recorded in a second, on average. */
   chargesPerSecondMax: number;
-  /** Different keys of labels on charges. */
-  labelKeysMax: number;
 }
 
 /**
@@ -558,7 +556,7 @@ export const Tenant: MessageFns<Tenant> = {
 };
 
 function createBaseTenantSettings(): TenantSettings {
-  return { unknownUserProfiles: 0, callsInFlightMax: 0, streamsMax: 0, chargesPerSecondMax: 0, labelKeysMax: 0 };
+  return { unknownUserProfiles: 0, callsInFlightMax: 0, streamsMax: 0, chargesPerSecondMax: 0 };
 }
 
 export const TenantSettings: MessageFns<TenantSettings> = {
@@ -574,9 +572,6 @@ export const TenantSettings: MessageFns<TenantSettings> = {
     }
     if (message.chargesPerSecondMax !== 0) {
       writer.uint32(32).int32(message.chargesPerSecondMax);
-    }
-    if (message.labelKeysMax !== 0) {
-      writer.uint32(40).int32(message.labelKeysMax);
     }
     return writer;
   },
@@ -626,14 +621,6 @@ export const TenantSettings: MessageFns<TenantSettings> = {
             message.chargesPerSecondMax = reader.int32();
             continue;
           }
-          case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
-            message.labelKeysMax = reader.int32();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -668,11 +655,6 @@ export const TenantSettings: MessageFns<TenantSettings> = {
         : isSet(object.charges_per_second_max)
         ? globalThis.Number(object.charges_per_second_max)
         : 0,
-      labelKeysMax: isSet(object.labelKeysMax)
-        ? globalThis.Number(object.labelKeysMax)
-        : isSet(object.label_keys_max)
-        ? globalThis.Number(object.label_keys_max)
-        : 0,
     };
   },
 
@@ -690,9 +672,6 @@ export const TenantSettings: MessageFns<TenantSettings> = {
     if (message.chargesPerSecondMax !== 0) {
       obj.chargesPerSecondMax = Math.round(message.chargesPerSecondMax);
     }
-    if (message.labelKeysMax !== 0) {
-      obj.labelKeysMax = Math.round(message.labelKeysMax);
-    }
     return obj;
   },
 
@@ -705,7 +684,6 @@ export const TenantSettings: MessageFns<TenantSettings> = {
     message.callsInFlightMax = object.callsInFlightMax ?? 0;
     message.streamsMax = object.streamsMax ?? 0;
     message.chargesPerSecondMax = object.chargesPerSecondMax ?? 0;
-    message.labelKeysMax = object.labelKeysMax ?? 0;
     return message;
   },
 };

@@ -1,6 +1,6 @@
 /** How large charges and events are on the wire, without encoding them. */
 
-import type { ChargeEvent } from '../charge-event.ts';
+import type { JournalEvent } from '../charge-event.ts';
 
 /** The texts of a charge, as the domain and the contract both name them. */
 export interface ChargeTexts {
@@ -34,7 +34,8 @@ export function encodedBytesAtMost(charge: ChargeTexts): number {
 }
 
 /** An upper bound of an event's encoded bytes: an amendment has two charges, and a correction has a reason. */
-export function eventBytesAtMost(event: ChargeEvent): number {
+export function eventBytesAtMost(event: JournalEvent): number {
+  if (event.kind === 'erased') return FIXED_BYTES + BYTES_PER_UNIT * event.userProfile.length;
   const charge = encodedBytesAtMost(event.charge);
   if (event.kind === 'created' || event.kind === 'repriced') return FIXED_BYTES + charge;
   const original = event.kind === 'amended' ? encodedBytesAtMost(event.original) : 0;

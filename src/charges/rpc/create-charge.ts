@@ -13,7 +13,7 @@ import type { RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
 import { recordedAndArchived, userProfileRefused } from '../errors.ts';
 import type { ChargeRecorder } from '../ports.ts';
-import { conflictFor } from './own-charges.ts';
+import { conflictFor, erasedFor } from './own-charges.ts';
 
 /** The largest CreateCharge request, and the largest item of RecordCharges. */
 export const CHARGE_REQUEST_BYTES_MAX = 1024 * 1024;
@@ -59,5 +59,6 @@ function toProtoCreateChargeResponse(
   if (result.outcome === 'conflict') throw new ServiceError(conflictFor(principal, result));
   if (result.outcome === 'archived') throw new ServiceError(recordedAndArchived(result.chargeId));
   if (result.outcome === 'refused') throw new ServiceError(userProfileRefused(result));
+  if (result.outcome === 'erased') throw new ServiceError(erasedFor(principal, result));
   return { charge: toProtoCharge(result.charge), replayed: result.outcome === 'replayed' };
 }

@@ -13,7 +13,7 @@ import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
 import { recordedAndArchived, userProfileRefused } from '../errors.ts';
-import { conflictFor } from './own-charges.ts';
+import { conflictFor, erasedFor } from './own-charges.ts';
 
 /** An item that was read: rejected already, or to be recorded. */
 export type Item =
@@ -71,6 +71,7 @@ function toProtoChargeResult(principal: Principal, result: RecordResult): Charge
   if (result.outcome === 'conflict') return toProtoRejection(conflictFor(principal, result));
   if (result.outcome === 'archived') return toProtoRejection(recordedAndArchived(result.chargeId));
   if (result.outcome === 'refused') return toProtoRejection(userProfileRefused(result));
+  if (result.outcome === 'erased') return toProtoRejection(erasedFor(principal, result));
   return {
     outcome: result.outcome === 'created' ? Outcome.OUTCOME_CREATED : Outcome.OUTCOME_REPLAYED,
     charge: toProtoCharge(result.charge),

@@ -5,9 +5,9 @@ import { type Failure, ServiceError } from '../../errors/failure.ts';
 import { mayTouch } from '../../grpc/own-user-profile.ts';
 import type { Principal } from '../../grpc/principal.ts';
 import type { Charge, ChargeKey, RecordResult } from '../charge.ts';
-import type { ChargeEvent } from '../charge-event.ts';
+import type { JournalEvent } from '../charge-event.ts';
 import { toProtoChargeEvent } from '../convert.ts';
-import { chargeNotFound, requestIdReused, requestIdTaken } from '../errors.ts';
+import { chargeNotFound, recordedAndErased, requestIdReused, requestIdTaken } from '../errors.ts';
 
 /**
  * The charge that `reading` resolves to. Rejects with `charge_not_found` if there is none within reach. Of an archived
@@ -39,10 +39,18 @@ export function conflictFor(
     : requestIdTaken(conflict.requestId);
 }
 
+/** The failure of a request whose id made a charge that is erased. Nobody knows whose it was, so it is out of reach. */
+export function erasedFor(
+  principal: Principal,
+  { requestId, chargeId }: Extract<RecordResult, { outcome: 'erased' }>,
+): Failure {
+  return mayTouch(principal, undefined) ? recordedAndErased(chargeId) : requestIdTaken(requestId);
+}
+
 /** The message of an event. If an amendment gave usage to another user profile, the other charge has only its id. */
 export function toProtoEventFor(
   principal: Principal,
-  event: ChargeEvent,
+  event: JournalEvent,
 ): ReturnType<typeof toProtoChargeEvent> {
   const message = toProtoChargeEvent(event);
   if (message.$case !== 'chargeAmended') return message;

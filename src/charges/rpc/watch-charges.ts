@@ -11,7 +11,7 @@ import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeFilter } from '../charge.ts';
-import type { ChargeEvent } from '../charge-event.ts';
+import type { JournalEvent } from '../charge-event.ts';
 import { eventMatches, userProfilesOf } from '../charge-filter.ts';
 import { fromProtoChargeFilter } from '../convert.ts';
 import { sequenceArchived, sequenceOutOfRange } from '../errors.ts';
@@ -105,8 +105,8 @@ interface Delivered {
  */
 async function deliver(
   stream: WatchStream,
-  page: ChargeEvent[],
-  matches: (event: ChargeEvent) => boolean,
+  page: JournalEvent[],
+  matches: (event: JournalEvent) => boolean,
 ): Promise<Delivered> {
   let last: bigint | undefined;
   let count = 0;
@@ -124,7 +124,7 @@ async function deliver(
 }
 
 /** Drops what does not fit. Returns whether anything was dropped. */
-function dropBeyond(page: ChargeEvent[], bytesMax: number): boolean {
+function dropBeyond(page: JournalEvent[], bytesMax: number): boolean {
   let bytes = 0;
   const end = page.findIndex((event) => (bytes += eventBytesAtMost(event)) > bytesMax);
   if (end === -1) return false;
@@ -135,7 +135,7 @@ function dropBeyond(page: ChargeEvent[], bytesMax: number): boolean {
 /** The user profiles of the events that carry the labels of the filter; undefined: it names none. */
 async function labelledUserProfiles(
   stream: WatchStream,
-  events: readonly ChargeEvent[],
+  events: readonly JournalEvent[],
   { userProfileLabels }: ChargeFilter,
   journal: JournalReader,
 ): Promise<ReadonlySet<string> | undefined> {

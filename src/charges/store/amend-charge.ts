@@ -1,15 +1,16 @@
 /** Puts another charge in the place of one, in one transaction. */
 
 import type { Transaction } from '../../database/transaction.ts';
-import { ServiceError } from '../../errors/failure.ts';
+import { type Failure, ServiceError } from '../../errors/failure.ts';
 import { type InsertEvents, JOURNAL_KIND } from '../../journal/index.ts';
 import type { Cost, PriceBook, Prices } from '../../prices/index.ts';
 import { createIfMissing, findFault, UNKNOWN_USER_PROFILES } from '../../tenants/index.ts';
 import type { AmendRequest } from '../charge.ts';
+import { isErased } from '../canonical-content.ts';
 import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
 import type { ChargeRow } from '../entity.ts';
-import { recordedAndArchived, userProfileRefused } from '../errors.ts';
+import { recordedAndArchived, recordedAndErased, userProfileRefused } from '../errors.ts';
 import type { CorrectedCharge } from '../ports.ts';
 import { findArchivedCharge } from './archived-charges.ts';
 import { newCharge } from './charge-row.ts';
@@ -49,14 +50,16 @@ export async function amendCharge(
 ): Promise<Outcome<CorrectedCharge>> {
   const { key, requestId } = request;
   const made = await findByKey(em, tenant, 'requestKey', requestKey(requestId));
+  if (made !== undefined && isErased(made)) return refused(recordedAndErased(made.id));
   const gone = made === undefined ? await findArchivedCharge(em, tenant, { requestId }) : undefined;
-  if (gone !== undefined) return { results: [new ServiceError(recordedAndArchived(gone.id))], events: [] };
+  if (gone !== undefined)
+    return refused(isErased(gone) ? recordedAndErased(gone.id) : recordedAndArchived(gone.id));
   const charge = await findCharge(em, tenant, key);
   const archived = charge === undefined ? await findArchivedCharge(em, tenant, key) : undefined;
   const [correction] = charge === undefined ? [] : await findCorrections(em, tenant, 'chargeId', [charge.id]);
   const closed = await lastClosedPeriod(em, tenant);
   const decision = decideAmend(request, { charge, archivedId: archived?.id, correction, closed }, made);
-  if (decision.outcome === 'refuse') return { results: [new ServiceError(decision.failure)], events: [] };
+  if (decision.outcome === 'refuse') return refused(decision.failure);
   if (decision.outcome === 'replay') {
     // If it has our id, the reply to an earlier attempt was lost after its COMMIT.
     const replayed = decision.correction.id !== id;
@@ -87,6 +90,10 @@ export async function amendCharge(
     replayed: false,
   };
   return { results: [result], events: [amendedEvent(original, replacement, amendment)] };
+}
+
+function refused(failure: Failure): Outcome<CorrectedCharge> {
+  return { results: [new ServiceError(failure)], events: [] };
 }
 
 /** It stays part of the import of the original, so that a void of the import finds it. */

@@ -12,14 +12,17 @@ import {
   readJournal,
 } from '../../journal/index.ts';
 import { labelledUserProfiles } from '../../tenants/index.ts';
-import type { ChargeEvent } from '../charge-event.ts';
+import type { JournalEvent } from '../charge-event.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
 import type { ChargeRow } from '../entity.ts';
 import { sequenceArchived } from '../errors.ts';
 import type { JournalReader } from '../ports.ts';
 import { archivedSequence } from './archived-charges.ts';
+import type { ErasureEventRow } from '../erasure-entities.ts';
 import { findCorrections } from './corrections.ts';
 import { type CostRevision, findRevisions } from './cost-revisions.ts';
+import { erasedEvent } from './erase-user-profile.ts';
+import { findErasures } from './erasure-events.ts';
 import { amendedEvent, createdEvent, repricedEvent, voidedEvent } from './event-rows.ts';
 import { findByKeys, findRecorded } from './find-by-keys.ts';
 
@@ -33,7 +36,7 @@ export async function readChargeEvents(
   tenant: string,
   afterSequence: bigint,
   limit: number,
-): Promise<ChargeEvent[]> {
+): Promise<JournalEvent[]> {
   const entries = await readJournal(em, tenant, afterSequence, limit);
   if (entries.length === 0) return [];
   const rows = await readRows(em, tenant, entries);
@@ -56,6 +59,7 @@ interface EventRows {
   readonly recorded: ReadonlyMap<string, ChargeRow>;
   /** Charges that were voided or amended. Nothing changes them afterwards, so they are as they were then. */
   readonly corrected: ReadonlyMap<string, ChargeRow>;
+  readonly erasures: ReadonlyMap<string, ErasureEventRow>;
 }
 
 async function readRows(
@@ -63,7 +67,7 @@ async function readRows(
   tenant: string,
   entries: readonly JournalEntry[],
 ): Promise<EventRows> {
-  const { created, voided, amended, repriced } = JOURNAL_KIND;
+  const { created, voided, amended, repriced, erased } = JOURNAL_KIND;
   const idsOf = (...kinds: readonly number[]) =>
     entries.flatMap(({ kind, eventId }) => (kinds.includes(kind) ? [eventId] : []));
   const corrections = await findCorrections(em, tenant, 'id', idsOf(voided, amended));
@@ -82,10 +86,11 @@ async function readRows(
     costs: new Map(revisions.map((one) => [costKey(one.chargeId, one.revision), one])),
     recorded: byId(recorded),
     corrected: byId(corrected),
+    erasures: byId(await findErasures(em, tenant, idsOf(erased))),
   };
 }
 
-function toEvent({ sequence, kind, eventId }: JournalEntry, rows: EventRows): ChargeEvent {
+function toEvent({ sequence, kind, eventId }: JournalEntry, rows: EventRows): JournalEvent {
   switch (kind) {
     case JOURNAL_KIND.created:
       return createdEvent(known(rows.recorded, eventId), sequence);
@@ -104,6 +109,8 @@ function toEvent({ sequence, kind, eventId }: JournalEntry, rows: EventRows): Ch
       const previous = rows.costs.get(costKey(charge.id, revision.revision - 1)) ?? charge;
       return repricedEvent(charge, revision, previous);
     }
+    case JOURNAL_KIND.erased:
+      return erasedEvent(known(rows.erasures, eventId));
   }
 }
 
@@ -139,7 +146,7 @@ export class ChargeEventReader implements JournalReader {
     return this.#reads.use(tenant, (em) => archivedSequence(em, tenant));
   }
 
-  read(tenant: string, afterSequence: bigint, limit: number): Promise<ChargeEvent[]> {
+  read(tenant: string, afterSequence: bigint, limit: number): Promise<JournalEvent[]> {
     return this.#reads.use(tenant, (em) => readChargeEvents(em, tenant, afterSequence, limit));
   }
 

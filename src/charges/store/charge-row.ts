@@ -5,7 +5,7 @@ import { contentHash } from '../canonical-content.ts';
 import type { ChargeRequest } from '../charge.ts';
 import { newChargeId, timeOfChargeId } from '../charge-id.ts';
 import type { ChargeRow } from '../entity.ts';
-import { isHashedKey, requestKey } from './request-key.ts';
+import { erasedRequestId, isHashedKey, requestKey } from './request-key.ts';
 
 /**
  * Gives a request its hash, its time of creation and, unless it has one, its id. Called once per request, in order of
@@ -34,7 +34,7 @@ export function newCharge(
   };
 }
 
-/** The request id that made the charge. */
-export function requestIdOf(row: ChargeRow): string {
-  return row.hashedRequestId || row.requestKey;
+/** The request id that made the charge, or what stands for it if it is erased. */
+export function requestIdOf({ hashedRequestId, requestKey: key }: ChargeRow): string {
+  return hashedRequestId || (isHashedKey(key) ? erasedRequestId(key) : key);
 }

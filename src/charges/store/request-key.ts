@@ -13,13 +13,26 @@ const VERSION_AT = 14;
 const OWN_KEY = /^[\da-f]{8}-[\da-f]{4}-[0-79a-f][\da-f]{3}-[\da-f]{4}-[\da-f]{12}$/;
 
 /**
+ * What stands for the request id of an erased charge, of which only the key is left: who imports an export of it again
+ * makes no second charge.
+ */
+const ERASED_PREFIX = 'erased:';
+const ERASED = /^erased:[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
+
+/** The text of a key whose request id is erased. */
+export function erasedRequestId(key: string): string {
+  return ERASED_PREFIX + key;
+}
+
+/**
  * The key of a request id, the same for ever: a UUID in its usual spelling (lower-case, of any
- * version but 8) is its own key; any other text has the first 122 bits of its SHA-256, as a UUID of
+ * version but 8) is its own key; an {@link erasedRequestId} has the key that it names; any other text has the first 122 bits of its SHA-256, as a UUID of
  * version 8. So the key of a UUID is never the key of another text. Two texts share a key only if their
  * hashes collide, which does not happen in practice.
  */
 export function requestKey(requestId: string): string {
-  return OWN_KEY.test(requestId) ? requestId : hashedKey(requestId);
+  if (OWN_KEY.test(requestId)) return requestId;
+  return ERASED.test(requestId) ? requestId.slice(ERASED_PREFIX.length) : hashedKey(requestId);
 }
 
 /** Whether the key does not spell its request id out, so that the row has to keep the text. */

@@ -101,6 +101,13 @@ SELECT 1 AS sign, ${CURRENT} FROM ${ranges} AS part (start_time, end_time) CROSS
 WHERE ${IS_ACTIVE.sql}`;
 }
 
+/** The same of the charges with these ids, SQL of an array. */
+export function countedChargesOf(ids: string): string {
+  return `
+SELECT 1 AS sign, ${CURRENT} FROM unnest(${ids}) AS wanted (id) ${chargeOf('wanted.id')} ${LATEST}
+WHERE ${IS_ACTIVE.sql}`;
+}
+
 /**
  * SQL of the condition that a charge of the tenant `:tenant` is in a range. A comparison of both columns of an index, as
  * in lists: with two comparisons, PostgreSQL may take the index of usage time alone.

@@ -6,7 +6,7 @@ import { isStatementError } from '../../database/sql-errors.ts';
 import { inTransaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
 import type { PriceBook, Prices } from '../../prices/index.ts';
-import { firstDifference } from '../canonical-content.ts';
+import { firstDifference, isErased } from '../canonical-content.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { ArchivedChargeRow } from '../archive-entities.ts';
@@ -191,6 +191,7 @@ function refusal(outcome: InsertOutcome, charge: ChargeRow): RecordResult {
 function resultAgainstStored(charge: ChargeRow, stored: ChargeRow): RecordResult {
   // The reply to an earlier attempt was lost after its COMMIT: the row is this very request.
   if (stored.id === charge.id) return { outcome: 'created', charge: stored };
+  if (isErased(stored)) return { outcome: 'erased', requestId: requestIdOf(charge), chargeId: stored.id };
   return resultAgainst(charge, stored);
 }
 
@@ -210,6 +211,7 @@ function resultAgainstArchived(
   charge: ChargeRow,
   { id: chargeId, contentHash }: ArchivedChargeRow,
 ): RecordResult {
+  if (isErased({ contentHash })) return { outcome: 'erased', requestId: requestIdOf(charge), chargeId };
   if (charge.contentHash === contentHash) return { outcome: 'archived', chargeId };
   const requestId = requestIdOf(charge);
   return { outcome: 'conflict', requestId, chargeId, userProfile: undefined, field: undefined };

@@ -109,7 +109,9 @@ export class Importer {
     else if (result?.outcome === Outcome.OUTCOME_REJECTED && result.status) {
       const error = toServerError(result.status);
       const { reason: code, violations } = error;
-      this.#reject({ row: row.line, code, reason: describe(error), violations, requestId, raw: row.raw });
+      if (code === 'CHARGE_ERASED') this.totals.addErased(attempts);
+      else
+        this.#reject({ row: row.line, code, reason: describe(error), violations, requestId, raw: row.raw });
     } else if (result) this.totals.addStored(result, attempts);
     this.#progress.update(row.endOffset);
   }

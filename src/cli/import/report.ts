@@ -52,6 +52,7 @@ export function toText(report: Report): string {
     ...atLeastOne('not answered', unanswered),
     ...atLeastOne('voided', totals.voided, 'of the replayed'),
     ...atLeastOne('amended', totals.amended, 'of the replayed'),
+    ...atLeastOne('erased', totals.erased, 'of the replayed; they are not in the sums below'),
     ['prompt tokens', totals.promptTokens, 'of the charges that count'],
     ['completion tokens', totals.completionTokens],
   ];
@@ -86,6 +87,7 @@ export function toJson(report: Report): string {
     completion_tokens: String(totals.completionTokens),
     replayed_voided: totals.voided,
     replayed_amended: totals.amended,
+    replayed_erased: totals.erased,
     ...totals.costs.toJSON(),
     rejects_file: report.rejectsPath ?? null,
     rejections: totals.firstRejections.map(({ row, code, reason }) => ({ row, code, reason })),

@@ -29,6 +29,8 @@ export class Totals {
   /** Of the replayed: rows whose charges were voided, and those whose charges were amended. They do not count. */
   voided = 0;
   amended = 0;
+  /** Of the replayed: rows whose charges count, but no longer tell the person they were of. They are in no sum here. */
+  erased = 0;
   promptTokens = 0n;
   completionTokens = 0n;
   readonly costs = new CostSums();
@@ -61,6 +63,13 @@ export class Totals {
       if (attempts > 0) this.replayedAfterResend += 1;
     }
     if (result.charge) this.#addCharge(result.charge);
+  }
+
+  /** Counts a row that was stored before, and whose person was erased since. */
+  addErased(attempts = 0): void {
+    this.replayed += 1;
+    this.erased += 1;
+    if (attempts > 0) this.replayedAfterResend += 1;
   }
 
   /** Counts a row that a dry run expects to be stored. `stored`: the charge that is there already. */

@@ -5,13 +5,14 @@ import { UserProfile } from '../../../generated/charge/v1/user_profile_service.t
 import { throwFaults, type RunCommand } from '../command.ts';
 import { addConnectionFlags, readServer } from '../connection.ts';
 import { collect, readLabels } from '../filter-flags.ts';
+import { addErase } from './erase.ts';
 import { runChange, runList, runShow, type ProfileOptions } from './run.ts';
 
 /** Adds the group to the program. */
 export function addProfiles(program: Command, run: RunCommand): void {
   const group = program
     .command('profile')
-    .summary('create, change, list and disable user profiles')
+    .summary('create, change, list, disable and erase user profiles')
     .description('Keeps user profiles: the people and programs that charges are billed to.');
   const create = addContentFlags(withId(group, 'create', 'create a user profile')).action((id: string) =>
     run((interrupt) => {
@@ -49,6 +50,7 @@ export function addProfiles(program: Command, run: RunCommand): void {
         return runList(labels, readOptions(list, faults), interrupt);
       }),
     );
+  addErase(group, run);
 }
 
 function withId(group: Command, name: string, summary: string): Command {

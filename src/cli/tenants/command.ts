@@ -92,19 +92,14 @@ function runList(options: Options, interrupt: AbortSignal): Promise<number> {
 }
 
 const PRINTING: Printing<Tenant> = {
-  titles: [
-    ...['ID', 'NAME', 'UNKNOWN USERS', 'CALLS', 'STREAMS', 'CHARGES/S', 'LABEL KEYS'],
-    ...['CREATED', 'SUSPENDED'],
-  ],
+  titles: [...['ID', 'NAME', 'UNKNOWN USERS', 'CALLS', 'STREAMS', 'CHARGES/S'], ...['CREATED', 'SUSPENDED']],
   row: ({ id, displayName, settings = TenantSettings.fromPartial({}), createTime, suspendTime }) => {
     const { unknownUserProfiles: rule, ...limits } = settings;
-    const { callsInFlightMax, streamsMax, chargesPerSecondMax, labelKeysMax } = limits;
+    const { callsInFlightMax, streamsMax, chargesPerSecondMax } = limits;
     return [
       ...[id, displayName].map(safeName),
       Object.entries(RULES).find(([, number]) => number === rule)?.[0] ?? 'accept',
-      ...[callsInFlightMax, streamsMax, chargesPerSecondMax, labelKeysMax].map((max) =>
-        max === 0 ? '-' : `${max}`,
-      ),
+      ...[callsInFlightMax, streamsMax, chargesPerSecondMax].map((max) => (max === 0 ? '-' : `${max}`)),
       ...[timeText(createTime), timeText(suspendTime)],
     ];
   },
@@ -117,7 +112,7 @@ const RULES = {
   refuse: UnknownUserProfiles.UNKNOWN_USER_PROFILES_REFUSE,
 } as const;
 
-const LIMITS = ['callsInFlightMax', 'streamsMax', 'chargesPerSecondMax', 'labelKeysMax'] as const;
+const LIMITS = ['callsInFlightMax', 'streamsMax', 'chargesPerSecondMax'] as const;
 
 type ContentFlags = Partial<Record<'name' | 'unknownUserProfiles' | (typeof LIMITS)[number], string>>;
 
@@ -125,10 +120,15 @@ function addContentFlags(command: Command): Command {
   return command
     .option('--name <text>', 'the name for people')
     .option('--unknown-user-profiles <rule>', 'charges of unknown or disabled ones: accept, create, refuse')
-    .option('--calls-in-flight-max <number>', 'unary calls at once, in each server process; 0: no limit')
-    .option('--streams-max <number>', 'open streams, in each server process; 0: no limit')
-    .option('--charges-per-second-max <number>', 'charges a second, in each server process; 0: no limit')
-    .option('--label-keys-max <number>', 'different keys of labels, in each server process; 0: no limit');
+    .option(
+      '--calls-in-flight-max <number>',
+      'unary calls at once, in each server process; 0: none of its own',
+    )
+    .option('--streams-max <number>', 'open streams, in each server process; 0: none of its own')
+    .option(
+      '--charges-per-second-max <number>',
+      'charges a second, in each server process; 0: none of its own',
+    );
 }
 
 /** The tenant that the flags describe, and the fields that they name. */

@@ -12,7 +12,6 @@ export class Tenants extends Migration {
         calls_in_flight_max integer NOT NULL DEFAULT 0,
         streams_max integer NOT NULL DEFAULT 0,
         charges_per_second_max integer NOT NULL DEFAULT 0,
-        label_keys_max integer NOT NULL DEFAULT 0,
         unknown_user_profiles smallint NOT NULL DEFAULT 0,
         tenant text COLLATE "C" NOT NULL CONSTRAINT tenant_pkey PRIMARY KEY,
         display_name text COLLATE "C"

@@ -19,6 +19,21 @@ export function archivableBody(table: string): string {
   );
 }
 
+/** The setting under which `erase_user_profile` alone runs: it allows to update rows of the tables that are named below. */
+export const ERASING = 'charge.erasing';
+
+const WHILE_ERASING = `IF TG_OP = 'UPDATE' AND current_setting('${ERASING}', true) = 'on' THEN RETURN NULL; END IF; `;
+
+/** The body of the trigger of a table in whose rows persons are erased. */
+export function erasableBody(table: string): string {
+  return WHILE_ERASING + appendOnlyBody(table);
+}
+
+/** The same for charges, which are also archived. */
+export function erasableAndArchivableBody(table: string): string {
+  return WHILE_ERASING + archivableBody(table);
+}
+
 /**
  * Statements that add the triggers of append-only tables. Functions are named and formatted as MikroORM does it, so
  * that its comparison finds no difference.

@@ -2,12 +2,13 @@
 
 import * as proto from '../../../generated/charge/v1/user_profile_service.ts';
 import type { Codec } from '../../grpc/codec.ts';
-import type { RpcMethod, RpcService } from '../../grpc/service.ts';
+import type { RpcService } from '../../grpc/service.ts';
 import type { Check, ContractRules } from '../../grpc/validation.ts';
-import type { UserProfileReader, UserProfileWriter } from '../ports.ts';
+import type { Eraser, UserProfileReader, UserProfileWriter } from '../ports.ts';
 import { createUserProfile } from './create-user-profile.ts';
 import { disableUserProfile } from './disable-user-profile.ts';
 import { enableUserProfile } from './enable-user-profile.ts';
+import { eraseUserProfile } from './erase-user-profile.ts';
 import { getUserProfile } from './get-user-profile.ts';
 import { listUserProfiles } from './list-user-profiles.ts';
 import { updateUserProfile } from './update-user-profile.ts';
@@ -16,18 +17,17 @@ import { updateUserProfile } from './update-user-profile.ts';
 export interface UserProfileServiceDependencies {
   readonly reader: UserProfileReader;
   readonly writer: UserProfileWriter;
+  readonly eraser: Eraser;
   readonly rules: ContractRules;
-  /** The methods that change charges. Charges stand on tenants, so they come from outside. */
-  readonly chargeMethods: Readonly<Partial<Record<'eraseUserProfile', RpcMethod>>>;
 }
 
 /** The service, ready to be added to a server. */
 export function userProfileService({
   reader,
   writer,
+  eraser,
   rules,
-  chargeMethods,
-}: UserProfileServiceDependencies): RpcService {
+}: UserProfileServiceDependencies): RpcService<typeof proto.UserProfileServiceService> {
   const check = <T>(name: string, codec: Codec<T>): Check<T> => rules.checkOf(`charge.v1.${name}`, codec);
   return {
     name: 'charge.v1.UserProfileService',
@@ -54,7 +54,10 @@ export function userProfileService({
         writer,
         check('EnableUserProfileRequest', proto.EnableUserProfileRequest),
       ),
-      ...chargeMethods,
+      eraseUserProfile: eraseUserProfile(
+        eraser,
+        check('EraseUserProfileRequest', proto.EraseUserProfileRequest),
+      ),
     },
   };
 }

@@ -74,8 +74,11 @@ export const ROLLUP_COLUMNS = `tenant, level, start_time, user_profile, ${KEY_NA
 const added = (name: string): string =>
   `${name} = coalesce(usage_rollup.${name} + excluded.${name}, usage_rollup.${name}, excluded.${name})`;
 
-const ADD_EVENTS = `
-INSERT INTO usage_rollup (${ROLLUP_COLUMNS})
-SELECT :tenant, rollup.* FROM (${rollupsOf(signedCharges(':cursor::bigint', ':end::bigint'))}) AS rollup
+/** The end of an INSERT of {@link ROLLUP_COLUMNS}: adds to the sums that are there. */
+export const ADD_TO_SUMS = `
 ON CONFLICT (tenant, level, start_time, user_profile, ${KEY_NAMES}) DO UPDATE SET
   ${SUMS.map(({ name }) => added(name)).join(', ')}`;
+
+const ADD_EVENTS = `
+INSERT INTO usage_rollup (${ROLLUP_COLUMNS})
+SELECT :tenant, rollup.* FROM (${rollupsOf(signedCharges(':cursor::bigint', ':end::bigint'))}) AS rollup ${ADD_TO_SUMS}`;

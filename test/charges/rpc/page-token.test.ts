@@ -163,11 +163,12 @@ test('the order of the labels of a filter does not matter', () => {
 function sameList(a: PageScope, b: PageScope): boolean {
   const plain = ({ tenant, options, filter }: PageScope) => {
     const labels = [...(filter.labels ?? [])].sort();
-    const members = Object.entries({ ...filter, labels: undefined })
+    const profileLabels = [...(filter.userProfileLabels ?? [])].sort();
+    const members = Object.entries({ ...filter, labels: undefined, userProfileLabels: undefined })
       .filter(([key, value]) => value !== undefined && (key.endsWith('Micros') || Boolean(value)))
-      .map(([key, value]) => `${key}=${value}`)
+      .map(([key, value]) => `${key}=${String(value)}`)
       .sort();
-    return JSON.stringify([tenant, options, members, labels]);
+    return JSON.stringify([tenant, options, members, labels, profileLabels]);
   };
   return plain(a) === plain(b);
 }

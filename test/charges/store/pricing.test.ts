@@ -3,12 +3,18 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import type { RecordResult } from '../../../src/charges/charge.ts';
-import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
+import type { JournalEvent } from '../../../src/charges/charge-event.ts';
 import { GroupWriter } from '../../../src/charges/store/group-writer.ts';
 import type { Database } from '../../../src/database/orm.ts';
 import { PriceBooks } from '../../../src/prices/store/price-books.ts';
 import { PriceWriter } from '../../../src/prices/store/price-writer.ts';
-import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
+import {
+  chargeOfEvent,
+  chargeRequest,
+  openTestDatabase,
+  openTestStore,
+  type TestStore,
+} from '../../support/store.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 let store: TestStore;
@@ -37,7 +43,7 @@ async function addPrice(inputRate: bigint): Promise<number> {
 }
 
 /** Every event so far, in order. */
-async function allEvents(): Promise<ChargeEvent[]> {
+async function allEvents(): Promise<JournalEvent[]> {
   const last = await store.journal.lastSequence(TENANT);
   return store.journal.read(TENANT, 0n, Number(last));
 }
@@ -108,13 +114,13 @@ test('twelve writers in four processes price each charge by the versions before 
     const events = (await allEvents()).filter(({ sequence }) => sequence > sequenceBefore);
     expect(events).toHaveLength(2_000);
     let version = versionsBefore;
-    for (const { charge } of events) {
+    for (const charge of events.map(chargeOfEvent)) {
       // Never back: what comes later in the journal has the same version or a later one.
       expect(charge.priceVersion).toBeGreaterThanOrEqual(version);
       version = charge.priceVersion;
       expect(charge.costNanos).toBe(374_000n * BigInt(version - versionsBefore + 1));
     }
-    expect(new Set(events.map(({ charge }) => charge.priceVersion)).size).toBeGreaterThan(2);
+    expect(new Set(events.map((event) => chargeOfEvent(event).priceVersion)).size).toBeGreaterThan(2);
   } finally {
     for (const database of databases) await database.close();
   }

@@ -1,14 +1,20 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 
 import type { RecordResult } from '../../../src/charges/charge.ts';
-import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
+import type { ChargeEvent, JournalEvent } from '../../../src/charges/charge-event.ts';
 import { setTenant } from '../../../src/database/tenant.ts';
 import { type ServiceError } from '../../../src/errors/failure.ts';
 import { acquireLease, advanceCursors } from '../../../src/relay/store/relay-state.ts';
 import { InsertCharges } from '../../../src/charges/store/insert-charges.ts';
 import { newCharge } from '../../../src/charges/store/charge-row.ts';
 import { interceptQueries } from '../../support/intercept.ts';
-import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
+import {
+  chargeOfEvent,
+  chargeRequest,
+  openTestDatabase,
+  openTestStore,
+  type TestStore,
+} from '../../support/store.ts';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -183,7 +189,7 @@ describe('recording charges', () => {
     );
     const last = await store.journal.lastSequence(TENANT);
     const entries = await store.journal.read(TENANT, last - 4n, 4);
-    expect(entries.map(({ charge }) => charge.id)).toEqual(chargeIds(results));
+    expect(entries.map((entry) => chargeOfEvent(entry).id)).toEqual(chargeIds(results));
   });
 });
 
@@ -205,8 +211,8 @@ describe('events that are reported', () => {
     const [first] = told;
     if (first === undefined) throw new Error('nobody was told');
     const stored = await store.journal.read(TENANT, first.sequence - 1n, 3);
-    const numbers = (entries: readonly ChargeEvent[]) =>
-      entries.map(({ sequence, charge }) => [sequence, charge.id]);
+    const numbers = (entries: readonly JournalEvent[]) =>
+      entries.map((entry) => [entry.sequence, chargeOfEvent(entry).id]);
     expect(numbers(told)).toEqual(numbers(stored));
     expect(told).toHaveLength(3);
   });

@@ -56,7 +56,7 @@ test('a tenant is created, changed, shown, listed, suspended and resumed', async
   expect(updated).toMatchObject({ displayName: 'Acme', settings: { chargesPerSecondMax: 50 } });
   expect(updated.settings).not.toHaveProperty('streamsMax');
   const listed = (await run('tenant', 'list')).stdout;
-  expect(listed).toMatch(/^ID .*\nacme +Acme +refuse +- +- +50 +- +\d{4}-[^\n]*\ndefault [^\n]*\n$/);
+  expect(listed).toMatch(/^ID .*\nacme +Acme +refuse +- +- +50 +\d{4}-[^\n]*\ndefault [^\n]*\n$/);
   expect(await run('tenant', 'suspend', 'acme')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('--yes agrees') as unknown,

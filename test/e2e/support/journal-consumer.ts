@@ -20,6 +20,7 @@ const SUBJECTS: Readonly<Record<JournalEvent['$case'], string>> = {
   chargeVoided: 'charge.voided',
   chargeAmended: 'charge.amended',
   chargeRepriced: 'charge.repriced',
+  userProfileErased: 'user_profile.erased',
 };
 
 export const subjectOf = (event: JournalEvent): string => SUBJECTS[event.$case];
@@ -86,6 +87,7 @@ export function totalOf(events: Iterable<JournalEvent>, of: TotalOf = {}): Total
     addCost(total, cost, sign);
   };
   for (const { $case, value } of events) {
+    if ($case === 'userProfileErased') continue;
     if ($case === 'chargeVoided') {
       add(value.charge, -1);
       continue;
@@ -105,4 +107,9 @@ function belongs({ userProfile, usageTime }: Charge, of: TotalOf): boolean {
 export function addCost(total: Total, cost: Cost | undefined, sign: 1 | -1 = 1): void {
   if (cost?.amount === undefined) total.unpriced += sign;
   else total.nanos += BigInt(sign) * cost.amount.nanos;
+}
+
+/** The charge that the event is about; undefined: it is about none. */
+export function chargeOfEvent({ $case, value }: JournalEvent): Charge | undefined {
+  return $case === 'userProfileErased' ? undefined : value.charge;
 }

@@ -12,7 +12,7 @@ import {
 import type { RepriceChargesResponse } from '../../../generated/charge/v1/price_service.ts';
 import { fromProtoTimestamp } from '../../../src/grpc/timestamp.ts';
 import { call, errorOf } from '../../support/server.ts';
-import { JournalConsumer, subjectOf, totalOf } from './journal-consumer.ts';
+import { chargeOfEvent, JournalConsumer, subjectOf, totalOf } from './journal-consumer.ts';
 import { type CaseCharge, chargeOf, priceOf, type Step, timestamp } from './money-cases.ts';
 import { MoneyClient, sumOf } from './money-client.ts';
 
@@ -110,7 +110,7 @@ export class Timeline {
     expect(charge?.id).toBe(this.#ids.get(name));
     const event = await this.#consumer.find(
       `${name} in the journal`,
-      ({ value }) => value.charge?.id === charge?.id,
+      (found) => chargeOfEvent(found)?.id === charge?.id,
     );
     this.#expectCharge(charge, { replayed: response.replayed, sequence: event.value.sequence }, step);
   }
@@ -276,7 +276,10 @@ export class Timeline {
   /** At the end the journal holds what the steps did and no more, and its sum is the sum of the list. */
   async #expectConsistency(): Promise<void> {
     const marker = await this.#client.createCharge('the end', chargeOf(this.#usage, '2026-11-01T00:00:00Z'));
-    const event = await this.#consumer.find('the end', ({ value }) => value.charge?.id === marker.charge?.id);
+    const event = await this.#consumer.find(
+      'the end',
+      (found) => chargeOfEvent(found)?.id === marker.charge?.id,
+    );
     expect(event.value.sequence).toBe(BigInt(this.#lastSequence + 1));
     expect(sumOf(await this.#client.list())).toEqual(totalOf(this.#consumer.events));
   }

@@ -15,6 +15,7 @@ import {
 import { readContractImage } from '../../../src/grpc/contract-image.ts';
 import { readMethodAccess } from '../../../src/grpc/method-access.ts';
 import { OPEN } from '../../../src/tenants/credentials/settings.ts';
+import { chargeOfEvent as chargeOf } from '../../e2e/support/journal-consumer.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { failureOf, summaryOf } from '../../support/errors.ts';
 import { call, createRequest, openTestServer, type TestServer } from '../../support/server.ts';
@@ -221,7 +222,7 @@ describe('a key of one user profile', () => {
       sessionKey: '',
       promptTokens: 0n,
     });
-    for (const event of events.slice(0, -1)) expect(event?.value.charge?.userProfile).toBe('alice');
+    for (const event of events.slice(0, -1)) expect((event && chargeOf(event))?.userProfile).toBe('alice');
   });
 
   test('may call no method that is not for one user profile', () => {
@@ -296,9 +297,9 @@ describe('another tenant', () => {
     await new Promise<void>((resolve) => {
       stream.on('error', () => resolve());
       stream.on('data', ({ event }: charges.WatchChargesResponse) => {
-        seen.push(event?.value.charge?.id);
+        seen.push((event && chargeOf(event))?.id);
         tenants.add(event?.value.tenant);
-        if (event?.value.charge?.id === charge?.id) stream.cancel();
+        if ((event && chargeOf(event))?.id === charge?.id) stream.cancel();
       });
     });
     expect(tenants).toEqual(new Set(['globex']));

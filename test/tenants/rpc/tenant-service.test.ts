@@ -65,10 +65,13 @@ test('fields of the mask are set, an unknown one is named, and suspending twice 
   await create('changing');
   const update = (values: Pick<UpdateTenantRequest, 'updateMask'> & { tenant: Tenant }) =>
     call<{ tenant: Tenant | undefined }>((done) => client.updateTenant(values, done));
-  const settings = { streamsMax: 4, labelKeysMax: 2 };
+  const settings = { streamsMax: 4, chargesPerSecondMax: 2 };
   const tenant = Tenant.fromPartial({ id: 'changing', displayName: 'New', settings });
   const updated = await update({ tenant, updateMask: ['settings.streams_max'] });
-  expect(updated.tenant).toMatchObject({ displayName: '', settings: { streamsMax: 4, labelKeysMax: 0 } });
+  expect(updated.tenant).toMatchObject({
+    displayName: '',
+    settings: { streamsMax: 4, chargesPerSecondMax: 0 },
+  });
   expect(await errorOf(update({ tenant, updateMask: ['id'] }))).toMatchObject({
     violations: [{ field: 'update_mask.paths[0]', rule: 'update_tenant.update_mask' }],
   });

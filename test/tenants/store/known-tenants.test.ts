@@ -68,13 +68,13 @@ test('what another process changes is known soon, and the settings of default wi
   await addTenant('changing');
   const tenants = openTenants({ refreshMs: 20 });
   await tenants.find('changing');
-  await run(`UPDATE tenant SET label_keys_max = 3 WHERE tenant IN ('changing', 'default')`);
+  await run(`UPDATE tenant SET streams_max = 3 WHERE tenant IN ('changing', 'default')`);
   await run(`UPDATE tenant SET suspend_time = now() WHERE tenant = 'changing'`);
   await waitFor(
     'the changes',
-    () => tenants.isSuspended('changing') && tenants.settingsOf('default').labelKeysMax === 3,
+    () => tenants.isSuspended('changing') && tenants.settingsOf('default').streamsMax === 3,
   );
-  expect(tenants.settingsOf('changing').labelKeysMax).toBe(3);
+  expect(tenants.settingsOf('changing').streamsMax).toBe(3);
 });
 
 test('a refresh reads what was committed before it was asked for, also while another one is in progress', async () => {

@@ -1,7 +1,7 @@
 /** A store with tenants that nobody else uses, and what changes their books and answers about them. */
 
 import type { ChargeContent } from '../../../src/charges/charge.ts';
-import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
+import type { JournalEvent } from '../../../src/charges/charge-event.ts';
 import { Repricer } from '../../../src/charges/store/reprice-charges.ts';
 import type { Database } from '../../../src/database/orm.ts';
 import { jsonOfMap } from '../../../src/database/types/json-map.ts';
@@ -210,8 +210,8 @@ export class UsageBook {
   }
 
   /** The events up to a number of the journal. */
-  async events(upTo: bigint): Promise<ChargeEvent[]> {
-    const events: ChargeEvent[] = [];
+  async events(upTo: bigint): Promise<JournalEvent[]> {
+    const events: JournalEvent[] = [];
     while (BigInt(events.length) < upTo) {
       const limit = Math.min(500, Number(upTo) - events.length);
       const page = await this.#parts.store.journal.read(this.tenant, BigInt(events.length), limit);

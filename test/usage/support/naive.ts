@@ -1,7 +1,7 @@
 /** Answers as anybody would compute them from the events of a journal: charge by charge, in memory. */
 
 import type { Charge, ChargeFilter } from '../../../src/charges/charge.ts';
-import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
+import type { JournalEvent } from '../../../src/charges/charge-event.ts';
 import {
   DIMENSION,
   type GroupValue,
@@ -14,9 +14,10 @@ import {
 import { boundsOf, USER_PROFILES } from './book.ts';
 
 /** The charges that count after these events, by id, with the cost that they have then. */
-export function chargesAfter(events: readonly ChargeEvent[]): Map<string, Charge> {
+export function chargesAfter(events: readonly JournalEvent[]): Map<string, Charge> {
   const charges = new Map<string, Charge>();
   for (const event of events) {
+    if (event.kind === 'erased') continue;
     if (event.kind === 'voided') charges.delete(event.charge.id);
     else charges.set(event.charge.id, event.charge);
     if (event.kind === 'amended') charges.delete(event.original.id);

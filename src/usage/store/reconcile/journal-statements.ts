@@ -3,7 +3,7 @@
 import { JOURNAL_KIND } from '../../../journal/index.ts';
 import { RECORDED_CHARGES } from './archived.ts';
 
-const { created, voided, amended, repriced } = JOURNAL_KIND;
+const { created, voided, amended, repriced, erased } = JOURNAL_KIND;
 
 /** Numbers that one statement covers, about a tenth of a second of work. */
 export const EVENTS_PER_STATEMENT = 20_000;
@@ -73,7 +73,11 @@ WHERE kind = ${repriced} AND (
   (found.id IS NULL AND entry.sequence > :archived::bigint) OR found.sequence <> entry.sequence
 )
 UNION ALL
-SELECT sequence, id, NULL, false FROM entry WHERE kind NOT IN (${created}, ${voided}, ${amended}, ${repriced})
+SELECT entry.sequence, entry.id, found.sequence, found.id IS NULL FROM entry ${rowOf('erasure_event')}
+WHERE kind = ${erased} AND found.sequence IS DISTINCT FROM entry.sequence
+UNION ALL
+SELECT sequence, id, NULL, false FROM entry
+WHERE kind NOT IN (${created}, ${voided}, ${amended}, ${repriced}, ${erased})
 ORDER BY sequence`;
 
 /** The charge that an event of these kinds records. */
