@@ -16,6 +16,7 @@ import { createValidator } from '@bufbuild/protovalidate';
 import { Charge } from '../../generated/charge/v1/charge.ts';
 import { CreateChargeRequest, GetChargeHistoryResponse } from '../../generated/charge/v1/charge_service.ts';
 import { CreatePriceRequest, Price } from '../../generated/charge/v1/price_service.ts';
+import { ApiKey, AuditEntry, Tenant } from '../../generated/charge/v1/tenant_service.ts';
 import { UserProfile } from '../../generated/charge/v1/user_profile_service.ts';
 import type { FieldViolation } from '../errors/failure.ts';
 
@@ -35,6 +36,12 @@ export interface Contract {
   historyToJson(history: GetChargeHistoryResponse): JsonValue;
   /** Like {@link Contract.priceToJson}. */
   userProfileToJson(userProfile: UserProfile): JsonValue;
+  /** Like {@link Contract.priceToJson}. */
+  tenantToJson(tenant: Tenant): JsonValue;
+  /** Like {@link Contract.priceToJson}. */
+  apiKeyToJson(apiKey: ApiKey): JsonValue;
+  /** Like {@link Contract.priceToJson}. */
+  auditEntryToJson(auditEntry: AuditEntry): JsonValue;
 }
 
 /** Reads the descriptors, which takes about 0.2 s. */
@@ -60,6 +67,9 @@ export function openContract(): Contract {
   const price = schemaOf('Price');
   const history = schemaOf('GetChargeHistoryResponse');
   const userProfile = schemaOf('UserProfile');
+  const tenant = schemaOf('Tenant');
+  const apiKey = schemaOf('ApiKey');
+  const auditEntry = schemaOf('AuditEntry');
   return {
     checkCharge: (request) => check('CreateChargeRequest', CreateChargeRequest.encode(request).finish()),
     checkPrice: (request) => check('CreatePriceRequest', CreatePriceRequest.encode(request).finish()),
@@ -70,5 +80,9 @@ export function openContract(): Contract {
       toJson(history, fromBinary(history, GetChargeHistoryResponse.encode(value).finish())),
     userProfileToJson: (value) =>
       toJson(userProfile, fromBinary(userProfile, UserProfile.encode(value).finish())),
+    tenantToJson: (value) => toJson(tenant, fromBinary(tenant, Tenant.encode(value).finish())),
+    apiKeyToJson: (value) => toJson(apiKey, fromBinary(apiKey, ApiKey.encode(value).finish())),
+    auditEntryToJson: (value) =>
+      toJson(auditEntry, fromBinary(auditEntry, AuditEntry.encode(value).finish())),
   };
 }

@@ -10,6 +10,9 @@ import { listenForInterrupt } from './interrupt.ts';
 import { addPrices } from './prices/command.ts';
 import { addProfiles } from './profiles/command.ts';
 import { addReconcile } from './reconcile/command.ts';
+import { addAudit } from './tenants/audit.ts';
+import { addTenants } from './tenants/command.ts';
+import { addKeys } from './tenants/keys.ts';
 import { addUsage } from './usage/command.ts';
 
 /** Every subcommand adds itself. A new one is a file of its own and one line here. */
@@ -22,6 +25,9 @@ const SUBCOMMANDS = [
   addReconcile,
   addArchive,
   addProfiles,
+  addTenants,
+  addKeys,
+  addAudit,
 ];
 
 /** Runs the subcommand that `args` name and returns the exit status of the process. Never rejects. */

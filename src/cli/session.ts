@@ -35,7 +35,7 @@ const PAUSES = { retries: Infinity, minTimeout: 100, maxTimeout: 5000, randomize
 const INTERNAL_ATTEMPTS_MAX = 3;
 const AGAIN = 'Run the same command again: nothing is done twice.';
 
-/** A connection for calls. Every request must be one that may be sent twice. */
+/** A connection for calls. Every request must be one that may be sent twice, but for {@link Session.callOnce}. */
 export class Session {
   readonly retryTimeoutMs: number;
   readonly interrupt: AbortSignal;
@@ -70,6 +70,11 @@ export class Session {
   ): Promise<R> {
     const timeoutMs = Math.min(retryTimeoutMs, CALL_TIMEOUT_MS);
     return this.#repeat(() => this.#attempt(method, request, timeoutMs), onTrouble, retryTimeoutMs);
+  }
+
+  /** Calls a method that must not be sent twice, because its answer cannot be had again. Rejects with {@link Refused}. */
+  callOnce<Q, R>(method: MethodDefinition<Q, R>, request: Q): Promise<R> {
+    return this.#attempt(method, request, CALL_TIMEOUT_MS);
   }
 
   /**

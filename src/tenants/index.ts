@@ -5,7 +5,7 @@ export { tenantEntities } from './entity.ts';
 export { userProfileNotFound } from './errors.ts';
 export type { ErasedUserProfile, Eraser, TenantDirectory } from './ports.ts';
 export { Administration } from './store/administration.ts';
-export { createApiKeyStore } from './store/api-keys.ts';
+export { type Bootstrap, bootstrapApiKey, createApiKeyStore } from './store/api-keys.ts';
 export { appendAuditEntry, createAuditLogReader } from './store/audit-log.ts';
 export { createTenantStore } from './store/tenants.ts';
 export {

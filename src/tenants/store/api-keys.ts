@@ -6,7 +6,7 @@ import { mapRows } from '../../database/map-rows.ts';
 import type { ReadConnections } from '../../database/read-connections.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { Failure } from '../../errors/failure.ts';
-import type { Scope } from '../../grpc/principal.ts';
+import { type Scope, SCOPES } from '../../grpc/principal.ts';
 import { rfc3339 } from '../../grpc/timestamp.ts';
 import {
   type ApiKey,
@@ -20,8 +20,9 @@ import {
 import { ApiKeyEntity } from '../entity.ts';
 import { apiKeyNotFound, scopesNotHeld, tenantNotFound } from '../errors.ts';
 import type { ApiKeyPlace, ApiKeyStore, ApiKeyWithSecret, KeyAdministrator, Rotation } from '../ports.ts';
+import { DEFAULT_TENANT } from '../tenant.ts';
 import { type Acting, type Administration, nowMicros } from './administration.ts';
-import { existingTenant, readTenants } from './read-tenants.ts';
+import { existingTenant, lockedTenant, readTenants } from './read-tenants.ts';
 
 /** `reads`: for lists. */
 export function createApiKeyStore(administration: Administration, reads: ReadConnections): ApiKeyStore {
@@ -42,8 +43,29 @@ export function createApiKeyStore(administration: Administration, reads: ReadCon
   };
 }
 
+/** Whether a first key was made: not if there are `activeKeys`, which can administer already. */
+export interface Bootstrap {
+  readonly activeKeys: number;
+  readonly created: ApiKeyWithSecret | undefined;
+}
+
+/** Creates a key of the operator with every scope, unless there is an active one with ADMIN and not `force`. */
+export function bootstrapApiKey(administration: Administration, force: boolean): Promise<Bootstrap> {
+  const principal = { tenant: DEFAULT_TENANT, name: 'command:bootstrap', scopes: new Set(SCOPES) };
+  const actor: KeyAdministrator = { principal, peer: '' };
+  const content = { displayName: 'bootstrap', scopes: SCOPES, userProfile: '', expireTimeMicros: undefined };
+  return administration.run('CreateApiKey', DEFAULT_TENANT, actor, async (acting) => {
+    // Of two commands at once, the second one has to find the key of the first.
+    await lockedTenant(acting.em, DEFAULT_TENANT);
+    const activeKeys = await countActiveKeys(acting.em, DEFAULT_TENANT, 'ADMIN');
+    if (activeKeys > 0 && !force) return { activeKeys, created: undefined };
+    const created = await create(acting, DEFAULT_TENANT, content, actor);
+    return 'reason' in created ? created : { activeKeys, created };
+  });
+}
+
 /** The active keys of the tenant with this scope. */
-export async function countActiveKeys(em: EntityManager, tenant: string, scope: Scope): Promise<number> {
+async function countActiveKeys(em: EntityManager, tenant: string, scope: Scope): Promise<number> {
   const [row] = await em.execute<{ count: string }[]>(
     `SELECT count(*) FROM api_key WHERE tenant = :tenant AND :scope::text = ANY (scopes)
      AND revoke_time IS NULL AND (expire_time IS NULL OR expire_time > now())`,
