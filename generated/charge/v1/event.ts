@@ -38,10 +38,7 @@ export interface ChargeCreated {
    * in the order in which they were committed.
    */
   sequence: bigint;
-  /**
-   * Whose journal it is: the tenant of the credential that wrote the charge;
-   * "default" until credentials exist.
-   */
+  /** Whose journal it is: the tenant of the credential that wrote the charge. */
   tenant: string;
 }
 
