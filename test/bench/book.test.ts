@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { fillBook } from '../../bench/lib/book.ts';
 import type { ChargeEvent } from '../../src/charges/charge-event.ts';
 import { readChargeEvents } from '../../src/charges/store/charge-events.ts';
+import { forTenant } from '../../src/database/driver.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { type Database, openDatabase } from '../../src/database/orm.ts';
 import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
@@ -37,7 +38,12 @@ async function newBook(): Promise<TestDatabase> {
 async function readEvents(): Promise<ChargeEvent[]> {
   const read: ChargeEvent[] = [];
   for (;;) {
-    const page = await readChargeEvents(database.em.fork(), 'default', BigInt(read.length), PAGE);
+    const page = await readChargeEvents(
+      forTenant(database.em, 'default'),
+      'default',
+      BigInt(read.length),
+      PAGE,
+    );
     if (page.length === 0) return read;
     read.push(...page.filter((event) => event.kind !== 'erased'));
   }

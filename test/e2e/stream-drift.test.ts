@@ -17,7 +17,7 @@ import { Service } from '../support/service.ts';
 import { readStream } from '../support/stream.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-const SUBJECTS = 'charge.>';
+const SUBJECTS = 'charge.>, user_profile.>';
 const REASON = `NATS JetStream: the stream CHARGES does not take ${SUBJECTS} (its subjects are billing.>): add ${SUBJECTS}`;
 
 let database: TestDatabase;

@@ -154,6 +154,7 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
   tenantAlreadyExists: tenantId.map(tenantFailures.tenantAlreadyExists),
   tenantSuspended: tenantId.map(tenantFailures.tenantSuspended),
   notTheOperator: tenantId.map(tenantFailures.notTheOperator),
+  scopesNotHeld: fc.constantFrom(['READ'], ['READ', 'ADMIN']).map(tenantFailures.scopesNotHeld),
   apiKeyNotFound: text.map(tenantFailures.apiKeyNotFound),
   userProfileNotFound: text.map(tenantFailures.userProfileNotFound),
   userProfileAlreadyExists: text.map(tenantFailures.userProfileAlreadyExists),

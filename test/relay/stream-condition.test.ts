@@ -10,7 +10,7 @@ function condition(settings: Partial<StreamConfig>) {
   const limits = { max_msgs: -1, max_bytes: -1, max_msgs_per_subject: -1, max_msg_size: -1 };
   const config = {
     name: 'CHARGES',
-    subjects: ['charge.>'],
+    subjects: ['charge.>', 'user_profile.>'],
     discard: 'new',
     retention: 'limits',
     storage: 'file',
@@ -20,7 +20,7 @@ function condition(settings: Partial<StreamConfig>) {
 
 describe('the subjects', () => {
   test.each([['charge.>'], ['>'], ['*.>']])('%s take every event of every tenant', (subject) => {
-    expect(condition({ subjects: ['other', subject] })).toMatchObject({ faults: [], warnings: [] });
+    expect(condition({ subjects: ['user_profile.>', subject] })).toMatchObject({ faults: [], warnings: [] });
   });
 
   test.each([
@@ -38,7 +38,7 @@ describe('the subjects', () => {
 
   test('that are missing are named', () => {
     const [fault] = condition({ subjects: ['charge.created', '*.voided'] }).faults;
-    expect(fault).toMatch(/does not take charge\.> .*: add charge\.>$/);
+    expect(fault).toMatch(/does not take charge\.>, user_profile\.> .*: add charge\.>, user_profile\.>$/);
   });
 
   test('that a stream lacks of several are named, and only those', () => {
