@@ -20,6 +20,8 @@ export interface Service {
   /** host:port of metrics and health. */
   readonly http: string;
   readonly databaseUrl: string;
+  /** Of its TLS; undefined: plain text. */
+  readonly certFile: string | undefined;
   /** The supervisor, which runs the relay. */
   readonly pid: number;
   /** The gRPC server processes. */
@@ -60,6 +62,7 @@ export async function startService(
       address: grpc,
       http,
       databaseUrl,
+      certFile: env['TLS_CERT_FILE'],
       pid,
       serverPids: () => childrenOf(pid),
       stop: () => stopChild(child, STOP_TIMEOUT_MS),
