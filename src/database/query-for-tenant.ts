@@ -60,8 +60,7 @@ const PgQuery = Query as unknown as new (
 
 /**
  * Sends the settings and the statement together, with one Sync after both: PostgreSQL takes what comes before a Sync as
- * one transaction. BEGIN and COMMIT around the statement would be two more, which cost a lone charge a quarter more
- * CPU time in PostgreSQL and three quarters more in this process.
+ * one transaction. BEGIN and COMMIT around the statement would be two more statements for every lone charge.
  */
 class TenantQuery extends PgQuery {
   /** Read by pg. */

@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js';
 
 import { describeError } from '../errors/describe-error.ts';
+import { onceAMinute } from '../observability/once-a-minute.ts';
 import { Admission } from './admission.ts';
 import type { RpcContext, RpcLoad, RpcLogger, RpcMetrics } from './context.ts';
 import { Health } from './health.ts';
@@ -123,15 +124,11 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
 /** How often the credentials of open streams are checked again. */
 const CREDENTIAL_CHECK_MS = 1_000;
 
-const REFUSAL_LOG_PERIOD_MS = 60_000;
-
-/** Clients can cause it as often as they like, if file descriptors run out: one line a minute. */
+/** Clients can cause it as often as they like, if file descriptors run out. */
 function refusalLog(logger: RpcLogger): (error: Error) => void {
-  let silentUntilMs = 0;
+  const mayLog = onceAMinute();
   return (error) => {
-    if (performance.now() < silentUntilMs) return;
-    silentUntilMs = performance.now() + REFUSAL_LOG_PERIOD_MS;
-    logger.error({ error: describeError(error) }, 'connections cannot be accepted');
+    if (mayLog()) logger.error({ error: describeError(error) }, 'connections cannot be accepted');
   };
 }
 

@@ -2,7 +2,6 @@
 
 import {
   type JournalEvent,
-  chargeEntities,
   ChargeEventReader,
   CorrectionWriter,
   countCorrections,
@@ -16,13 +15,14 @@ import {
   WriteProbe,
 } from '../charges/index.ts';
 import { databaseFault } from '../database/database-fault.ts';
-import { type Database, openDatabase } from '../database/orm.ts';
+import type { Database } from '../database/orm.ts';
 import { ReadConnections } from '../database/read-connections.ts';
 import { DEFAULT_RPC_LIMITS } from '../grpc/limits.ts';
-import { journalEntities, JournalFollower } from '../journal/index.ts';
+import { JournalFollower } from '../journal/index.ts';
 import type { Logger } from '../observability/logger.ts';
+import { onceAMinute } from '../observability/once-a-minute.ts';
 import type { ServerMetrics } from '../observability/server-metrics.ts';
-import { createPriceReader, PriceBooks, priceEntities, PriceWriter } from '../prices/index.ts';
+import { createPriceReader, PriceBooks, PriceWriter } from '../prices/index.ts';
 import {
   Administration,
   createApiKeyStore,
@@ -31,7 +31,6 @@ import {
   createUserProfileReader,
   DEFAULT_TENANT,
   KnownTenants,
-  tenantEntities,
   type UnknownUserProfilesOf,
   UserProfileWriter,
 } from '../tenants/index.ts';
@@ -41,23 +40,18 @@ import {
   keptSums,
   type Reconciler,
   type StreamCheck,
-  usageEntities,
 } from '../usage/index.ts';
+import { type Connections, openConnections, poolsOf } from './connections.ts';
 import { WriteWatch } from './write-watch.ts';
 
 const PROBING = { periodMs: 1_000, rehearsalPeriodMs: 30_000, answerMs: 5_000, failingMs: 1_000 };
 
-const STATEMENT_TIMEOUT_MS = 30_000;
-/** For one day of sums, or one search in the journal. */
-const RECONCILE_STATEMENT_TIMEOUT_MS = 10 * 60_000;
 /** Charges that wait for a writer; above it, calls are refused. Record streams have a limit of their own. */
 const WRITE_QUEUE_MAX = 50_000;
 /** How long a write is tried again while PostgreSQL is away. */
 const RETRY_FOR_MS = 5_000;
 /** Corrections that wait; above it, calls are refused. */
 const CORRECTION_QUEUE_MAX = 10_000;
-/** Connections for reads. Each writer has its own connection. */
-const READ_CONNECTIONS = 8;
 
 /** What the store is given from outside. */
 export interface StoreOptions {
@@ -149,7 +143,7 @@ interface WritersOptions extends Pick<StoreOptions, 'metrics' | 'committed'> {
 }
 
 function createWriters(
-  { writes, corrections }: Pick<Awaited<ReturnType<typeof openConnections>>, 'writes' | 'corrections'>,
+  { writes, corrections }: Pick<Connections, 'writes' | 'corrections'>,
   prices: PriceBooks,
   writers: number,
   { metrics, watch, unknownUserProfilesOf, committed }: WritersOptions,
@@ -208,79 +202,17 @@ function openAdministration(
   };
 }
 
-function poolsOf({
-  database,
-  writes,
-  polls,
-  corrections,
-  comparisons,
-  access,
-}: Awaited<ReturnType<typeof openConnections>>) {
-  return {
-    reads: database.pool,
-    writes: writes.pool,
-    watches: polls.pool,
-    corrections: corrections.pool,
-    comparisons: comparisons.pool,
-    access: access.pool,
-  };
-}
-
 function openReconciler(comparisons: Database, stream: StreamCheck): Reconciler {
   const { retryAfterMs } = DEFAULT_RPC_LIMITS;
   const connections = new ReadConnections(comparisons, retryAfterMs);
   return createReconciler(comparisons, connections, { retryAfterMs, stream });
 }
 
-/** Six pools, so that nothing waits for a connection that something slow is using. */
-async function openConnections(writers: number, databaseUrl: string) {
-  const connection = {
-    databaseUrl,
-    entities: [...chargeEntities, ...journalEntities, ...priceEntities, ...tenantEntities, ...usageEntities],
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-    connectTimeoutMs: 5_000,
-    applicationName: 'charge-service server',
-  };
-  const database = await openDatabase({ ...connection, poolSizeMax: READ_CONNECTIONS });
-  // One connection for each group that is written at once, so that no number of reads can delay writes. See GroupWriter.
-  const writes = await openDatabase({ ...connection, poolSizeMax: writers + 1 });
-  // Every watch of this process waits for its answers, so it must not wait for a connection after their reads.
-  // They poll all journals.
-  const polls = await openDatabase({
-    ...connection,
-    poolSizeMax: 1,
-    statementTimeoutMs: 5_000,
-    everyTenant: true,
-  });
-  // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
-  // One for corrections, one for reprices and one for erasures: each makes one transaction at a time.
-  const corrections = await openDatabase({ ...connection, poolSizeMax: 3 });
-  // For Reconcile, which runs for minutes and locks the place of the sums. Its largest day may take a while.
-  const comparisons = await openDatabase({
-    ...connection,
-    poolSizeMax: 1,
-    statementTimeoutMs: RECONCILE_STATEMENT_TIMEOUT_MS,
-  });
-  // Every first call of a credential or of a tenant waits for its answers. The tenant is not known before.
-  const access = await openDatabase({
-    ...connection,
-    poolSizeMax: 2,
-    statementTimeoutMs: 5_000,
-    everyTenant: true,
-  });
-  return { database, writes, polls, corrections, comparisons, access };
-}
-
-const REFUSED_READS_LOG_MS = 60_000;
-
 /** One line a minute for each problem, however many reads meet it. */
 function logRefusedReads(logger: Logger): (error: unknown) => void {
-  const loggedAt = new Map<string, number>();
+  const mayLog = onceAMinute();
   return (error) => {
     const { problem, detail } = databaseFault(error);
-    const now = performance.now();
-    if (now - (loggedAt.get(problem) ?? -Infinity) < REFUSED_READS_LOG_MS) return;
-    loggedAt.set(problem, now);
-    logger.error({ reason: detail }, `charges cannot be read: PostgreSQL: ${problem}`);
+    if (mayLog(problem)) logger.error({ reason: detail }, `charges cannot be read: PostgreSQL: ${problem}`);
   };
 }

@@ -10,6 +10,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/postgr
 import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
 import { retryForever } from '../errors/retry-forever.ts';
+import { connectionsOfServer } from '../server/pool-sizes.ts';
 import { type Supervised, superviseProcess } from './supervised.ts';
 
 /** Programs that the embedded default had to fetch are kept here, whatever DATA_DIR is, if this can be written. */
@@ -64,8 +65,6 @@ function lockOn(stack: AsyncDisposableStack, dataDir: string): string {
 
 /** For the supervisor, for people who connect with psql, and for PostgreSQL's superusers. */
 const OTHER_CONNECTIONS = 40;
-/** No fewer than a server process has besides those of its writers (`server/store.ts`). */
-const CONNECTIONS_BESIDE_WRITERS = 15;
 
 async function openEmbeddedPostgres(
   { processes, writers, embeddedPostgresPort }: Config,
@@ -74,7 +73,7 @@ async function openEmbeddedPostgres(
   stack: AsyncDisposableStack,
   stopping: AbortSignal,
 ): Promise<EmbeddedPostgres> {
-  const connections = OTHER_CONNECTIONS + processes * (CONNECTIONS_BESIDE_WRITERS + writers);
+  const connections = OTHER_CONNECTIONS + processes * connectionsOfServer(writers);
   const settings = { max_connections: String(connections) };
   const start = (port: number, signal: AbortSignal) =>
     startEmbeddedPostgres({ dataDir, port: port || embeddedPostgresPort, logger, signal, settings });

@@ -52,7 +52,7 @@ describe('the embedded default', () => {
     const password = readFileSync(join(services.dataDir, 'postgres.password'), 'utf8').trim();
     const database = `postgresql://charge:${password}@${ready.postgresql}`;
     // 40, and 15 beside the writers of each process.
-    expect(await query(database, 'SHOW max_connections')).toEqual([{ max_connections: '80' }]);
+    expect(await query(database, 'SHOW max_connections')).toEqual([{ max_connections: '82' }]);
     const created = await create(await first.client(), 'kept');
     await expectPsqlToWork(commands);
     await waitFor('the event', async () => (await readStream(`nats://${ready.nats}`)).length === 1);

@@ -25,12 +25,15 @@ export async function findErasures(
 const PERIOD_MS = 60 * 60_000;
 
 /**
- * Every hour, removes the ids of persons from events that are 30 days old: consumers have had the month that the law
+ * Now and every hour, removes the ids of persons from events that are 30 days old: consumers have had the month that the law
  * gives them. Over `database`, which sees every tenant. While PostgreSQL is away, nothing happens until the next hour.
  * Returns what ends it.
  */
 export function keepForgetting(database: Database): () => void {
-  const timer = setInterval(() => void forgetErased(database).catch(() => undefined), PERIOD_MS);
+  const forget = (): void => void forgetErased(database).catch(() => undefined);
+  // A process may not live for an hour.
+  forget();
+  const timer = setInterval(forget, PERIOD_MS);
   timer.unref();
   return () => clearInterval(timer);
 }

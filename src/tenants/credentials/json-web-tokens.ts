@@ -16,6 +16,7 @@ import { describeError } from '../../errors/describe-error.ts';
 import { type Failure, ServiceError, unauthenticated } from '../../errors/failure.ts';
 import { type Principal, type Scope, SCOPES } from '../../grpc/principal.ts';
 import type { BasicLogger } from '../../observability/logger.ts';
+import { onceAMinute } from '../../observability/once-a-minute.ts';
 import { issuerUnavailable } from '../errors.ts';
 import { isTenantId } from '../tenant.ts';
 import { FollowedFile } from './followed-file.ts';
@@ -38,7 +39,6 @@ const USER_PROFILE_UNITS_MAX = 255;
 const FETCHING = { timeoutMs: 5_000, cooldownMs: 30_000, refreshMs: 5 * 60_000, ageMaxMs: 60 * 60_000 };
 /** After a fetch that failed. */
 const FETCH_PAUSE_MS = 1_000;
-const FAILURE_LOG_MS = 60_000;
 
 /** Whether a text has the three parts of a token. */
 export function looksLikeToken(text: string): boolean {
@@ -50,7 +50,7 @@ export class JsonWebTokens {
   readonly #keys: JWTVerifyGetKey;
   readonly #logger: BasicLogger;
   #file: FollowedFile<JWTVerifyGetKey> | undefined;
-  #silentUntilMs = 0;
+  readonly #mayLog = onceAMinute();
 
   constructor(settings: JwtSettings, logger: BasicLogger) {
     this.#settings = settings;
@@ -112,9 +112,7 @@ export class JsonWebTokens {
   }
 
   #logUnavailable(error: unknown): void {
-    const now = performance.now();
-    if (now < this.#silentUntilMs) return;
-    this.#silentUntilMs = now + FAILURE_LOG_MS;
+    if (!this.#mayLog()) return;
     this.#logger.error(
       { error: describeError(error) },
       'the keys that tokens are checked with cannot be fetched',

@@ -7,6 +7,7 @@ import { describeError } from '../../errors/describe-error.ts';
 import { databaseUnavailable, ServiceError } from '../../errors/failure.ts';
 import type { Authenticate } from '../../grpc/principal.ts';
 import type { BasicLogger } from '../../observability/logger.ts';
+import { onceAMinute } from '../../observability/once-a-minute.ts';
 import { type KnownKey, toKnownKey } from '../credentials/api-keys.ts';
 import { Authenticator, type RefusalCause } from '../credentials/authenticator.ts';
 import { FreshRows } from '../credentials/fresh-rows.ts';
@@ -16,7 +17,6 @@ import { LAST_USE_GRAIN_MS, noteUse, readApiKeys } from './credentials.ts';
 
 /** How often what is in use is read again; with the wait of long streams, a revocation holds within 5 seconds. */
 const REFRESH_MS = 2_000;
-const FAILURE_LOG_MS = 60_000;
 /** Keys whose use is noted at once. */
 const NOTED_MAX = 1_000;
 
@@ -86,13 +86,9 @@ function repeat(pauseMs: number, work: () => Promise<void>): () => void {
   };
 }
 
-/** One line a minute for each text, however often it fails. */
 function failureLog(logger: BasicLogger): (error: unknown, message: string) => void {
-  const silentUntilMs = new Map<string, number>();
+  const mayLog = onceAMinute();
   return (error, message) => {
-    const now = performance.now();
-    if (now < (silentUntilMs.get(message) ?? 0)) return;
-    silentUntilMs.set(message, now + FAILURE_LOG_MS);
-    logger.error({ error: describeError(error) }, message);
+    if (mayLog(message)) logger.error({ error: describeError(error) }, message);
   };
 }
