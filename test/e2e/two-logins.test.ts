@@ -7,6 +7,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { migrate } from '../../src/database/migrate.ts';
 import { SERVICE_ROLE } from '../../src/database/service-role.ts';
 import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
+import { startTool } from '../support/tools.ts';
 import { create, Services } from './support.ts';
 
 const CLUSTER_URL = process.env['TEST_POSTGRES_URL'] ?? '';
@@ -64,6 +65,10 @@ test('the owner migrates, and the login of the service records charges and can c
   for (const change of ['DELETE FROM charge', 'UPDATE charge SET model = $$x$$', 'TRUNCATE journal']) {
     await expect(query(serviceUrl, everyTenant, change)).rejects.toThrow('permission denied');
   }
+  const bootstrap = ['key', 'bootstrap', '--database-url', serviceUrl];
+  const made = await startTool(process.execPath, ['src/cli/charge.js', ...bootstrap]).ended;
+  expect(made).toMatchObject({ status: 0, stdout: expect.stringMatching(/^chg_/) as unknown });
+
   const owners = `SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'`;
   expect(await query(database.url, owners)).toEqual([{ tableowner: owner }]);
 
