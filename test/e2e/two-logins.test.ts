@@ -9,6 +9,7 @@ import { SERVICE_ROLE } from '../../src/database/service-role.ts';
 import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
 import { startTool } from '../support/tools.ts';
 import { create, Services } from './support.ts';
+import { readPage } from './support/docs-page.ts';
 
 const CLUSTER_URL = process.env['TEST_POSTGRES_URL'] ?? '';
 /** A NATS that is not there: charges need none. */
@@ -29,6 +30,20 @@ function urlOf(user: string, password: string): string {
   return Object.assign(new URL(database.url), { username: user, password }).href;
 }
 
+/** Those of docs/postgresql.md, with names of this test. */
+function statementsOfPage(database: string): string[] {
+  const [, section = ''] = readPage('postgresql.md').split('\n### Two logins\n');
+  const sql = /```sql\n(.*?)```/s.exec(section)?.[1] ?? '';
+  const named = sql
+    .replace(/(charge_owner LOGIN PASSWORD )'…'/, `$1'${OWNER_PASSWORD}'`)
+    .replace(/(charge_login LOGIN PASSWORD )'…'/, `$1'${SERVICE_PASSWORD}'`)
+    .replaceAll('charge_owner', owner)
+    .replaceAll('charge_login', login)
+    .replace('DATABASE charge ', `DATABASE ${database} `);
+  // The role of the service is there already.
+  return named.split('\n').filter((line) => line !== '' && line !== `CREATE ROLE ${SERVICE_ROLE} NOLOGIN;`);
+}
+
 beforeAll(async () => {
   // The role belongs to the cluster, and neither login may make it.
   const other = await createTestDatabase();
@@ -39,12 +54,8 @@ beforeEach(async () => {
   const name = new URL(database.url).pathname.slice(1);
   [owner, login] = [`owner_${name}`, `login_${name}`];
   [ownerUrl, serviceUrl] = [urlOf(owner, OWNER_PASSWORD), urlOf(login, SERVICE_PASSWORD)];
-  await query(
-    database.url,
-    `CREATE ROLE ${owner} LOGIN PASSWORD '${OWNER_PASSWORD}'`,
-    `CREATE ROLE ${login} LOGIN PASSWORD '${SERVICE_PASSWORD}' IN ROLE ${SERVICE_ROLE}`,
-    `ALTER DATABASE ${name} OWNER TO ${owner}`,
-  );
+  await database.drop();
+  await query(CLUSTER_URL, ...statementsOfPage(name));
 });
 afterEach(async () => {
   await services.close();
