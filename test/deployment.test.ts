@@ -28,9 +28,12 @@ configFromEnv(new Proxy({}, { get: (_, name) => void (typeof name === 'string' &
 const EMBEDDED_ONLY = ['DATA_DIR', 'EMBEDDED_POSTGRES_PORT', 'EMBEDDED_NATS_PORT'];
 /** Decided by docker-compose.yml itself. */
 const FIXED = ['LISTEN', 'METRICS_LISTEN', 'ALLOW_INSECURE', 'DATABASE_URL', 'NATS_URL'];
+/** docker-compose.yml has a PostgreSQL of its own, with one login. */
+const OTHER_DATABASE = ['MIGRATION_DATABASE_URL'];
 /** docker-compose.yml has a NATS of its own, which asks for no credentials. */
 const OTHER_NATS = NATS_ACCESS_VARIABLES as readonly string[];
-const passed = variables.filter((name) => ![...EMBEDDED_ONLY, ...FIXED, ...OTHER_NATS].includes(name));
+const notPassed = [...EMBEDDED_ONLY, ...FIXED, ...OTHER_DATABASE, ...OTHER_NATS];
+const passed = variables.filter((name) => !notPassed.includes(name));
 
 /** The services as Compose sees them with these variables. */
 function compose(env: Record<string, string>): Record<'charge' | 'postgres' | 'nats', ComposeService> {
