@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 
 import { configFromEnv } from '../src/config.ts';
 import { NATS_ACCESS_VARIABLES } from '../src/relay/nats-access.ts';
+import { connectionsOfServer } from '../src/server/pool-sizes.ts';
 import { ROOT } from './support/tools.ts';
 
 interface ComposeService {
@@ -68,7 +69,7 @@ describe('docker-compose.yml', () => {
     const { postgres } = compose(secret);
     const { writers } = configFromEnv({});
     const connectionsMax = Number(/max_connections=(\d+)/.exec(postgres.command.join(' '))?.[1]);
-    expect(connectionsMax).toBeGreaterThanOrEqual(8 * (6 + 2 * (11 + writers) + 2));
+    expect(connectionsMax).toBeGreaterThanOrEqual(8 * (6 + 2 * connectionsOfServer(writers) + 2));
     expect(postgres.pids_limit).toBeGreaterThan(connectionsMax + 50);
   });
 });
