@@ -14,7 +14,13 @@ import {
 import type { ReconcileOptions, ReconcileSummary } from '../../../src/usage/reconcile.ts';
 import { followJournal } from '../../../src/usage/store/follow-journal.ts';
 import { query } from '../../support/database.ts';
-import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
+import {
+  ADMINISTRATOR,
+  chargeRequest,
+  openTestDatabase,
+  openTestStore,
+  type TestStore,
+} from '../../support/store.ts';
 
 export const TENANT = 'default';
 /** 2026-09-01T00:00:00Z */
@@ -86,14 +92,14 @@ export async function openReconcileBook(stream: StreamCheck = noStream): Promise
       return results.map((result) => ('charge' in result ? result.charge.id : ''));
     },
     voidCharge: async (id) => {
-      await store.corrector.voidCharge(TENANT, { kind: 'void', ...correctionOf(id) }, { aborted: false });
+      await store.corrector.voidCharge(TENANT, { kind: 'void', ...correctionOf(id) }, ADMINISTRATOR);
     },
     amendCharge: async (id) => {
       const { content } = chargeRequest('', { promptTokens: 900n });
       await store.corrector.amendCharge(
         TENANT,
         { kind: 'amend', ...correctionOf(id), content },
-        { aborted: false },
+        ADMINISTRATOR,
       );
     },
     follow,
