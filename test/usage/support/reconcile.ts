@@ -49,6 +49,8 @@ export interface ReconcileBook extends TestStore {
   /** Changes tables as nobody may: without triggers. */
   damage(...statements: string[]): Promise<void>;
   reconcile(options?: Partial<ReconcileOptions>): Promise<RunResult>;
+  /** What the audit log says of repairs: the target and the details of each entry, the oldest first. */
+  repairs(): Promise<(readonly [target: string, details: object])[]>;
 }
 
 const correctionOf = (id: string) => ({
@@ -134,9 +136,16 @@ export async function openReconcileBook(stream: StreamCheck = noStream): Promise
             findings.push({ ...finding, kind: KIND_NAMES.get(kind) ?? String(kind) });
           },
         },
-        new AbortController().signal,
+        { ...ADMINISTRATOR, signal: new AbortController().signal },
       );
       return { findings, summary };
+    },
+    repairs: async () => {
+      const entries = await query(
+        store.url,
+        `SELECT target, details FROM audit_entry WHERE action = 'charge.v1.UsageService/Reconcile' ORDER BY id`,
+      );
+      return entries.map(({ target, details }) => [String(target), details as object]);
     },
     close: async () => {
       await comparisons.close();
