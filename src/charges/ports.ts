@@ -66,17 +66,18 @@ export interface CorrectedCharge {
 }
 
 /**
- * Corrects and archives charges, and closes periods. Whatever one tenant asks for happens one after the other, whichever process
- * does it. `signal` withdraws a request that no transaction has taken yet.
+ * Corrects and archives charges, and closes periods. Whatever one tenant asks for happens one after the other, whichever
+ * process does it. What changes something has an entry in the audit log. A request that no transaction has taken yet is
+ * withdrawn if its caller has left.
  *
  * Rejects with a {@link ServiceError}: the failure that the rules of corrections give, `overloaded` before anything was
  * stored, `database_unavailable`, or `cancelled`.
  */
 export interface ChargeCorrector {
   /** Takes a charge out of all totals. */
-  voidCharge(tenant: string, request: VoidRequest, signal: Withdrawal): Promise<CorrectedCharge>;
+  voidCharge(tenant: string, request: VoidRequest, caller: Administrator): Promise<CorrectedCharge>;
   /** Puts another charge in the place of one. */
-  amendCharge(tenant: string, request: AmendRequest, signal: Withdrawal): Promise<CorrectedCharge>;
+  amendCharge(tenant: string, request: AmendRequest, caller: Administrator): Promise<CorrectedCharge>;
   /** Closes the time before a moment. */
   closePeriod(tenant: string, endTimeMicros: bigint, caller: Administrator): Promise<ClosedPeriod>;
   /** Archives charges of a closed period, all or none. `ids`: 1–1000, in lower case. */
@@ -194,8 +195,10 @@ export interface ChargeRepricer {
    * Rejects with a {@link ServiceError} if it can do nothing: `request_id_reused`, `period_closed`,
    * `amount_out_of_range`, `database_unavailable`. If one of these comes up after it has done something, the page
    * ends before it.
+   *
+   * The first page of a run that records something has an entry in the audit log.
    */
-  reprice(tenant: string, query: RepriceQuery, options?: RepriceOptions): Promise<RepricePage>;
+  reprice(tenant: string, query: RepriceQuery, caller: RepriceCaller): Promise<RepricePage>;
 }
 
 /** Which charges to give new costs, and how. */
@@ -216,12 +219,10 @@ export interface RepriceQuery {
   readonly allowClosedPeriod: boolean;
 }
 
-/** Bounds of one page of a reprice. */
-export interface RepriceOptions {
+/** Who asks for a page of a reprice: it ends if nobody waits for it. The context of a call is one. */
+export interface RepriceCaller extends Administrator {
   /** What is left of the caller's time. The page ends in the first half of it. */
   readonly timeoutMs?: number | undefined;
-  /** Ends the page if nobody waits for it. It is read, never listened to. */
-  readonly signal?: Pick<AbortSignal, 'aborted'> | undefined;
 }
 
 /** What one page of a reprice did. */

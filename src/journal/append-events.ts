@@ -5,7 +5,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { JournalKind } from './entity.ts';
 
 /**
- * Appends one entry with new numbers for events that the journal lacks. The caller makes sure of that, and commits next:
+ * Appends one entry with new numbers for events that the journal lacks. The caller makes sure of that, and commits soon:
  * it locks the journal's head, which keeps the number: archives ask for it. Expects at least one id. Resolves to the number of the last event.
  */
 export async function appendEvents(

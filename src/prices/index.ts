@@ -23,7 +23,7 @@ export {
   UsageKind,
 } from './price.ts';
 export { PriceBook } from './price-book.ts';
-export type { PriceReader, Prices } from './ports.ts';
+export type { PriceCall, PriceReader, Prices } from './ports.ts';
 export { PriceBooks } from './store/price-books.ts';
 export { createPriceReader } from './store/price-reader.ts';
 export { PriceWriter } from './store/price-writer.ts';

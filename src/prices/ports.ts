@@ -2,6 +2,7 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
+import type { Actor } from '../tenants/index.ts';
 import type { PriceBook } from './price-book.ts';
 import type { PriceRefusal, PriceRequest, PriceResult } from './price-decision.ts';
 
@@ -24,9 +25,16 @@ export interface Prices {
 export interface PriceRecorder {
   /**
    * Adds a version for each request, or none at all, and resolves after COMMIT. Every charge that is recorded
-   * afterwards, by any process, is priced with them. Rejects with a `ServiceError` `database_unavailable`.
+   * afterwards, by any process, is priced with them. If it adds any, the call has an entry in the audit log. Rejects
+   * with a `ServiceError` `database_unavailable`.
    */
-  add(tenant: string, requests: readonly PriceRequest[]): Promise<PriceResult[] | RefusedAt>;
+  add(tenant: string, requests: readonly PriceRequest[], call: PriceCall): Promise<PriceResult[] | RefusedAt>;
+}
+
+/** Who adds versions, and by which method, for the audit log. */
+export interface PriceCall {
+  readonly actor: Actor;
+  readonly method: 'CreatePrice' | 'BatchCreatePrices';
 }
 
 /** One request of several was refused, so nothing was added. */

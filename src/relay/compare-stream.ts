@@ -36,6 +36,8 @@ interface Range {
 export interface StreamComparison {
   readonly tenant: string;
   readonly repair: boolean;
+  /** Called once, before anything is repaired. Both ends belong to the range, which has all events that are missing. */
+  readonly repairing: (first: bigint, last: bigint) => Promise<void>;
   readonly signal: AbortSignal;
   /** Messages of the stream. */
   readonly progress: (done: bigint, total: bigint) => void | Promise<void>;
@@ -76,6 +78,7 @@ class Run {
   readonly #known = new NumberSet();
   /** Of the first message of the tenant. */
   #firstSeen: bigint | undefined;
+  #isRepairing = false;
 
   constructor(
     config: RelayConfig,
@@ -103,6 +106,7 @@ class Run {
       info !== undefined && dropsMessages(info) ? later(this.#firstSeen ?? published + 1n, oldest) : oldest;
     await this.#addDeadLetters();
     if (info === undefined && this.#comparison.repair) {
+      await this.#beginRepair(first, published);
       const { faults } = await checkStream(manager, this.#stream).catch(silent('the stream cannot be made'));
       if (faults.length > 0) throw new PublishError(faults.join('; '));
     }
@@ -171,7 +175,7 @@ class Run {
 
   async #findMissing(first: bigint, published: bigint): Promise<void> {
     const { signal } = this.#comparison;
-    const missing = new NumberRanges((from, to) => this.#lost(from, to));
+    const missing = new NumberRanges((from, to) => this.#lost(from, to, published));
     for (let sequence = first; sequence <= published && !signal.aborted; sequence++) {
       if (!this.#known.has(sequence)) await missing.add(sequence);
       // There may be millions, and this process answers calls.
@@ -180,8 +184,15 @@ class Run {
     if (!signal.aborted) await missing.end();
   }
 
-  async #lost(first: bigint, last: bigint): Promise<void> {
+  async #beginRepair(first: bigint, published: bigint): Promise<void> {
+    if (this.#isRepairing) return;
+    await this.#comparison.repairing(first, published);
+    this.#isRepairing = true;
+  }
+
+  async #lost(first: bigint, last: bigint, published: bigint): Promise<void> {
     const { tenant, repair, signal, found } = this.#comparison;
+    if (repair) await this.#beginRepair(first, published);
     const options = {
       em: this.#em,
       connection: this.#connection,

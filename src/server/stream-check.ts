@@ -9,10 +9,11 @@ export function createStreamCheck(
   natsUrl: () => string | undefined,
 ): StreamCheck {
   const compare = createStreamComparison(config, natsUrl);
-  return (em, { tenant, repair, signal, progress, finding }) =>
+  return (em, { tenant, repair, repairing, signal, progress, finding }) =>
     compare(em, {
       tenant,
       repair,
+      repairing: (first, last) => repairing({ first, last }),
       signal,
       progress: (done, total) => progress(CHECK.stream, done, total),
       found: (found) => finding(toFinding(found)),

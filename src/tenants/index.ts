@@ -6,7 +6,7 @@ export { userProfileNotFound } from './errors.ts';
 export type { ErasedUserProfile, Eraser, TenantDirectory } from './ports.ts';
 export { Administration } from './store/administration.ts';
 export { type Bootstrap, bootstrapApiKey, createApiKeyStore } from './store/api-keys.ts';
-export { appendAuditEntry, createAuditLogReader } from './store/audit-log.ts';
+export { appendAuditEntries, appendAuditEntry, createAuditLogReader } from './store/audit-log.ts';
 export { createTenantStore } from './store/tenants.ts';
 export {
   CREATE_MISSING_PROFILES,

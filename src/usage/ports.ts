@@ -2,7 +2,14 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
-import type { CheckRun, ReconcileEvents, ReconcileOptions, ReconcileSummary } from './reconcile.ts';
+import type { Actor } from '../tenants/index.ts';
+import type {
+  CheckRun,
+  NumberRange,
+  ReconcileEvents,
+  ReconcileOptions,
+  ReconcileSummary,
+} from './reconcile.ts';
 import type { UsagePlace, UsageQuery, UsageRow } from './usage.ts';
 
 /** Which rows of an answer to read. */
@@ -38,18 +45,29 @@ export interface UsageReader {
 }
 
 /**
- * Compares what is stored more than once. Rejects with a {@link ServiceError}: `overloaded` while another run lasts,
- * `database_unavailable`.
+ * Compares what is stored more than once. Each repair has an entry in the audit log. Rejects with a
+ * {@link ServiceError}: `overloaded` while another run lasts, `database_unavailable`.
  */
 export interface Reconciler {
-  /** Resolves when everything is compared, or `signal` is aborted. What was repaired by then stays so. */
+  /** Resolves when everything is compared, or the signal of the caller is aborted. What was repaired by then stays so. */
   run(
     tenant: string,
     options: ReconcileOptions,
     events: ReconcileEvents,
-    signal: AbortSignal,
+    caller: ReconcileCaller,
   ): Promise<ReconcileSummary>;
 }
 
+/** Who asks for a run, for the audit log. Aborted: nobody waits for it any more. A streaming call is one. */
+export interface ReconcileCaller extends Actor {
+  readonly signal: AbortSignal;
+}
+
 /** Compares the stream with the journal, which it reads on `em`. Reports a stream that cannot be read as a finding. */
-export type StreamCheck = (em: EntityManager, run: CheckRun) => Promise<void>;
+export type StreamCheck = (em: EntityManager, run: StreamCheckRun) => Promise<void>;
+
+/** What the comparison of the stream works with. */
+export interface StreamCheckRun extends CheckRun {
+  /** Called once, before the stream is repaired: adds an entry to the audit log. `sequences`: has all that is missing. */
+  readonly repairing: (sequences: NumberRange) => Promise<void>;
+}

@@ -205,7 +205,7 @@ describe('a correction', () => {
     await create(server.client, 'a');
     const writer = newWriter();
     const first = loseReply(isLost);
-    expect(await writer.voidCharge('default', request('v'), undefined)).toMatchObject({
+    expect(await writer.voidCharge('default', request('v'), ADMINISTRATOR)).toMatchObject({
       replayed: false,
       correction: { sequence: 3n },
     });
@@ -220,7 +220,7 @@ describe('a correction', () => {
       requestId: 'n',
       content: { ...(await contentOf('a')), promptTokens: 1n },
     } as const;
-    expect(await newWriter().amendCharge('default', amendment, undefined)).toMatchObject({
+    expect(await newWriter().amendCharge('default', amendment, ADMINISTRATOR)).toMatchObject({
       replayed: false,
       replacement: { amends: charge?.id },
       correction: { sequence: 4n },
@@ -241,19 +241,19 @@ describe('a correction', () => {
     const holder = await server.pool.connect();
     try {
       await holder.query(`BEGIN; SELECT FROM tenant_lock WHERE tenant = 'default' FOR UPDATE`);
-      const first = writer.voidCharge('default', request('v'), undefined);
+      const first = writer.voidCharge('default', request('v'), ADMINISTRATOR);
       await waitFor('the first one to wait for the lock', async () => {
         const { rows } = await server.pool.query('SELECT FROM pg_locks WHERE NOT granted');
         return rows.length > 0;
       });
-      const left = new AbortController();
+      const left = { ...ADMINISTRATOR, aborted: false };
       const waiting = Array.from({ length: 5 }, (_, i) =>
-        writer.voidCharge('default', { ...request('v'), requestId: `w${i}` }, left.signal),
+        writer.voidCharge('default', { ...request('v'), requestId: `w${i}` }, left),
       );
-      await expect(writer.voidCharge('default', request('x'), undefined)).rejects.toMatchObject({
+      await expect(writer.voidCharge('default', request('x'), ADMINISTRATOR)).rejects.toMatchObject({
         failure: { reason: 'OVERLOADED', metadata: { limit: 'write_queue' } },
       });
-      left.abort();
+      left.aborted = true;
       await holder.query('COMMIT');
       await first;
       for (const one of waiting)
@@ -268,7 +268,7 @@ describe('a correction', () => {
     await create(server.client, 'v');
     const writer = newWriter({ retryForMs: 300 });
     database.pool.connect = (() => Promise.reject(new Error('Connection terminated unexpectedly'))) as never;
-    await expect(writer.voidCharge('default', request('v'), undefined)).rejects.toMatchObject({
+    await expect(writer.voidCharge('default', request('v'), ADMINISTRATOR)).rejects.toMatchObject({
       failure: {
         reason: 'DATABASE_UNAVAILABLE',
         message: expect.stringContaining('Nothing was stored') as unknown,

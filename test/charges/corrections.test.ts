@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ChargeState } from '../../generated/charge/v1/charge.ts';
 import type { GetChargeResponse } from '../../generated/charge/v1/charge_service.ts';
 import { call, errorOf } from '../support/server.ts';
+import { readAuditLog } from '../tenants/support/audit.ts';
 import {
   amendCharge,
   type CorrectionServer,
@@ -71,6 +72,29 @@ describe('a void', () => {
     expect((await listAll(client, {}, true)).map(({ id }) => id)).toEqual([charge?.id]);
     expect(await kinds(2)).toEqual(['chargeCreated', 'chargeVoided']);
     expect(await server.rows()).toMatchObject({ charges: 1, corrections: 1, sequence: 2 });
+  });
+
+  test('is in the audit log by its caller, together with others at the same time', async () => {
+    const clients = [server.client, server.newClient()];
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => (await create(server.client, `v${i}`)).charge?.id ?? ''),
+    );
+    const holder = await server.pool.connect();
+    await holder.query(`BEGIN; SELECT FROM tenant_lock WHERE tenant = 'default' FOR UPDATE`);
+    const voids = ids.map((_, i) => voidCharge(clients[i % 2] ?? server.client, `v${i}`));
+    for (const client of clients) await totalOfList(client);
+    await holder.query('COMMIT');
+    holder.release();
+    await Promise.all(voids);
+    await voidCharge(server.client, 'v0');
+    const entries = (await readAuditLog(server.address)).filter(({ action }) =>
+      action.endsWith('/VoidCharge'),
+    );
+    const byPeer = Map.groupBy(entries, ({ peer }) => peer);
+    expect(
+      [...byPeer.values()].map((some) => some.flatMap(({ target }) => target.split(', ')).sort()).sort(),
+    ).toEqual([0, 1].map((of) => ids.filter((_, i) => i % 2 === of).sort()).sort());
+    expect(entries.length).toBeLessThan(ids.length);
   });
 
   test('names the charge by its id too, in either case, and the same id for another charge is refused', async () => {

@@ -144,9 +144,9 @@ async function publish(env: Record<string, string>): Promise<StreamMessage[]> {
     requestId: 'new',
     content: { ...full.content, userProfile: 'bob' },
   } as const;
-  await store.corrector.amendCharge(TENANT, amendment, undefined);
+  await store.corrector.amendCharge(TENANT, amendment, ADMINISTRATOR);
   const request = { ...common, kind: 'void', key: { requestId: 'bare' }, requestId: 'v' } as const;
-  await store.corrector.voidCharge(TENANT, { ...request, traceparent: TRACEPARENT }, undefined);
+  await store.corrector.voidCharge(TENANT, { ...request, traceparent: TRACEPARENT }, ADMINISTRATOR);
   // What is published after an erasure tells nothing of the person.
   await waitFor(
     'all events before',

@@ -46,8 +46,10 @@ interface Ran {
   readonly stderr: string;
 }
 
-function reconcile(...args: string[]): Promise<Ran> {
-  const command = ['src/cli/charge.js', 'reconcile', '--address', address, ...args];
+const reconcile = (...args: string[]) => run('reconcile', '--address', address, ...args);
+
+function run(...args: string[]): Promise<Ran> {
+  const command = ['src/cli/charge.js', ...args];
   return new Promise((resolve) => {
     execFile(process.execPath, command, { cwd: ROOT }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
@@ -89,6 +91,7 @@ test('every damage is found by day with what to do, and repaired after a questio
 
   const refused = await reconcile('--repair');
   expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('--yes agrees') });
+  expect((await run('audit', 'list', '--address', address)).stdout).not.toContain('Reconcile');
 
   const repair = await reconcile('--repair', '--yes', '--json');
   const report = JSON.parse(repair.stdout) as { findings: { kind: string; repaired?: boolean }[] };
@@ -99,6 +102,14 @@ test('every damage is found by day with what to do, and repaired after a questio
       'FINDING_KIND_STREAM_EVENTS_MISSING',
     ]),
   );
+  const audited = (await run('audit', 'list', '--address', address)).stdout
+    .split('\n')
+    .filter((line) => line.includes('Reconcile'));
+  expect(audited.map((line) => line.slice(line.indexOf('UsageService')).replaceAll(/ +/g, ' '))).toEqual([
+    expect.stringMatching(/^UsageService\/Reconcile stream last_sequence=(49|50) first_sequence=7$/),
+    expect.stringMatching(/^UsageService\/Reconcile sums day=\d{4}-\d\d-\d\d$/),
+    'UsageService/Reconcile journal charges=1 last_sequence=50 first_sequence=50',
+  ]);
   await waitFor('the new event', async () => (await readyz(http)).checks['events_waiting'] === 0);
   await waitFor('agreement', async () => {
     const again = await reconcile('--repair', '--yes');

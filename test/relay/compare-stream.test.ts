@@ -27,6 +27,7 @@ let manager: JetStreamManager;
 let relay: Relay;
 
 beforeEach(async () => {
+  announced.length = 0;
   [store, nats] = await Promise.all([openTestStore(), startTestNats()]);
   connection = await connect({ servers: nats.url });
   manager = await jetstreamManager(connection);
@@ -71,11 +72,18 @@ async function drained(): Promise<void> {
   );
 }
 
+/** What was said before repairs, and the messages of the stream then; none: there was no stream. */
+const announced: { first: bigint; last: bigint; messages: number | undefined }[] = [];
+
 async function compare(repair = false, url: string | undefined = nats.url): Promise<StreamFinding[]> {
   const findings: StreamFinding[] = [];
   await createStreamComparison(CONFIG, () => url)(forTenant(store.database.em, TENANT), {
     tenant: TENANT,
     repair,
+    repairing: async (first, last) => {
+      const messages = (await manager.streams.info('CHARGES').catch(() => undefined))?.state.messages;
+      announced.push({ first, last, messages });
+    },
     signal: new AbortController().signal,
     progress: () => undefined,
     found: (finding) => void findings.push(finding),
@@ -125,7 +133,9 @@ test('messages that were deleted are named by ranges, and only they are publishe
   for (const sequence of [4, 5, 6, 9]) await manager.streams.deleteMessage('CHARGES', sequence, false);
   const findings = [missing(4n, 6n), missing(9n, 9n)];
   expect(await compare()).toEqual(findings);
+  expect(announced).toEqual([]);
   expect(await repaired()).toEqual(findings);
+  expect(announced[0]).toEqual({ first: 4n, last: 20n, messages: 16 });
   expect(await compare()).toEqual([]);
   // Ranges are published as soon as the broker has forgotten their ids.
   const bySequence = (await readStream(nats.url))
@@ -167,7 +177,9 @@ test('a stream that was deleted is made again', async () => {
   await manager.streams.delete('CHARGES');
   expect(await compare()).toEqual([missing(1n, 20n)]);
   expect(await compare()).toEqual([missing(1n, 20n)]);
+  expect(announced).toEqual([]);
   expect(await compare(true)).toEqual([missing(1n, 20n, true)]);
+  expect(announced).toEqual([{ first: 1n, last: 20n, messages: undefined }]);
   expect(await sequences()).toEqual(oneTo(20));
   const { config } = await manager.streams.info('CHARGES');
   expect(config.duplicate_window).toBe(nanos(120_000));
@@ -273,6 +285,7 @@ test('a NATS that is not there is a finding, not a failure', async () => {
   await comparison(forTenant(store.database.em, TENANT), {
     tenant: TENANT,
     repair: true,
+    repairing: () => Promise.reject(new Error('there is nothing to repair')),
     signal: new AbortController().signal,
     progress: () => undefined,
     found: (finding) => void findings.push(finding),

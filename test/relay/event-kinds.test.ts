@@ -20,7 +20,7 @@ import { reprice } from '../charges/support/corrections.ts';
 import { silentRelayEvents } from '../clients/support/relay-events.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { readStream } from '../support/stream.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
+import { ADMINISTRATOR, chargeRequest, openTestStore, type TestStore } from '../support/store.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const TENANT = 'default';
@@ -72,10 +72,10 @@ async function everyKind(): Promise<ChargeEvent[]> {
     requestId: 'replacement',
     content: { ...request.content, userProfile: 'bob', model: 'another' },
   } as const;
-  await corrector.amendCharge(TENANT, amendment, undefined);
+  await corrector.amendCharge(TENANT, amendment, ADMINISTRATOR);
   const key = { requestId: 'replacement' };
   const request2 = { ...base, kind: 'void', key, requestId: 'v', traceparent: TRACEPARENT } as const;
-  await corrector.voidCharge(TENANT, request2, undefined);
+  await corrector.voidCharge(TENANT, request2, ADMINISTRATOR);
   return told;
 }
 

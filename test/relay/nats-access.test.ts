@@ -208,6 +208,7 @@ test('files are read for each connection, so a credential can be renewed while t
     await createStreamComparison(relayConfig, () => url)(store.everyTenant.em.fork(), {
       tenant: 'default',
       repair: false,
+      repairing: () => Promise.resolve(),
       signal: new AbortController().signal,
       progress: () => undefined,
       found: (finding) => void findings.push(finding),

@@ -148,6 +148,7 @@ test('the permissions of the service are enough to make the stream, to publish a
     await compare(store.everyTenant.em.fork(), {
       tenant,
       repair: false,
+      repairing: () => Promise.resolve(),
       signal: new AbortController().signal,
       progress: () => undefined,
       found: (finding) => void findings.push(finding),

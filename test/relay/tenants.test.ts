@@ -217,6 +217,7 @@ test('the comparison of a tenant reads its subjects only, and finds what is on t
     await createStreamComparison(CONFIG, () => nats.url)(store.everyTenant.em.fork(), {
       tenant,
       repair: false,
+      repairing: () => Promise.resolve(),
       signal: new AbortController().signal,
       progress: (_, of) => void (total = of),
       found: (finding) => void findings.push(finding),

@@ -18,6 +18,7 @@ import { ReadConnections } from '../../src/database/read-connections.ts';
 import { journalEntities } from '../../src/journal/entity.ts';
 import { JournalFollower } from '../../src/journal/follower.ts';
 import { priceEntities } from '../../src/prices/entity.ts';
+import type { PriceCall } from '../../src/prices/ports.ts';
 import { PriceBooks } from '../../src/prices/store/price-books.ts';
 import { relayEntities } from '../../src/relay/entity.ts';
 import { tenantEntities } from '../../src/tenants/entity.ts';
@@ -153,12 +154,15 @@ export function readerOf(
   return createChargeReader(reads, new PriceBooks(database.em, () => undefined), options);
 }
 
-/** Who closes periods and archives in a test. */
+/** Who corrects, closes periods and archives in a test. */
 export const ADMINISTRATOR: Administrator = {
   principal: { tenant: 'default', name: 'test' },
   peer: '',
   aborted: false,
 };
+
+/** How a price is added in a test. */
+export const PRICE_CALL: PriceCall = { actor: ADMINISTRATOR, method: 'CreatePrice' };
 
 /** A valid request; `content` replaces what a test cares about. */
 export function chargeRequest(requestId: string, content: Partial<ChargeContent> = {}): ChargeRequest {

@@ -173,7 +173,18 @@ export interface ApiKey {
   lastUseTime: Timestamp | undefined;
 }
 
-/** Who did what, when, and from where. */
+/**
+ * Who did what, when, and from where. A call that needs the scope PRICE, CORRECT or
+ * ADMIN and changes something adds an entry in the same transaction, so there is an
+ * entry exactly if it happened. A call that is refused, repeated or a dry run changes
+ * nothing and adds none. The number of entries is not always that of calls:
+ *
+ * - VoidCharge: calls of one caller that share a transaction share an entry.
+ * - RepriceCharges: a run has one, from its first page that changes something.
+ * - Reconcile: each day of sums and each group of up to 500 charges that is repaired
+ *   has one. A repair of the stream has one, added before it begins, because NATS has
+ *   no part in a transaction.
+ */
 export interface AuditEntry {
   /** Identifies it; sorts by time (UUIDv7). */
   id: string;
@@ -192,7 +203,12 @@ export interface AuditEntry {
   actorTenantId: string;
   /** What: the method, such as `charge.v1.TenantService/CreateApiKey`. */
   action: string;
-  /** What it was done to: the id of a key, of a user profile, and so on. */
+  /**
+   * What it was done to: the id of a key, of a user profile or of an amended charge; the
+   * ids of voided charges, with ", " between them, 100 at most; the run id of
+   * RepriceCharges; the number of a price version, or `first-last` of a batch; `sums`,
+   * `journal` or `stream` of a repair. Empty: the tenant itself.
+   */
   target: string;
   /** The address that the call came from. */
   peer: string;
@@ -3371,7 +3387,7 @@ export const TenantServiceService = {
   },
   /**
    * Lists what was done to a tenant by administrators, the newest first. Entries are
-   * never changed or deleted.
+   * never deleted, and nothing but EraseUserProfile changes one.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), NOT_FOUND (TENANT_NOT_FOUND).
@@ -3477,7 +3493,7 @@ export interface TenantServiceServer extends UntypedServiceImplementation {
   revokeApiKey: handleUnaryCall<RevokeApiKeyRequest, RevokeApiKeyResponse>;
   /**
    * Lists what was done to a tenant by administrators, the newest first. Entries are
-   * never changed or deleted.
+   * never deleted, and nothing but EraseUserProfile changes one.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), NOT_FOUND (TENANT_NOT_FOUND).
@@ -3713,7 +3729,7 @@ export interface TenantServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Lists what was done to a tenant by administrators, the newest first. Entries are
-   * never changed or deleted.
+   * never deleted, and nothing but EraseUserProfile changes one.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, PAGE_TOKEN_INVALID,
    * MALFORMED_MESSAGE), NOT_FOUND (TENANT_NOT_FOUND).

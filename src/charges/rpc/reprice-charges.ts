@@ -29,14 +29,14 @@ export function repriceCharges(repricer: ChargeRepricer, check: Check<RepriceCha
     response: RepriceChargesResponse,
     concurrency: CONCURRENCY,
     async handle(request, call) {
-      const { tenant, timeoutMs } = call;
+      const { tenant } = call;
       const { includePriced, dryRun, reason, runId, allowClosedPeriod } = request;
       const filter = fromProtoChargeFilter(request.filter);
       const scope: PageScope = { tenant, filter, options: ['RepriceCharges', includePriced] };
       const after = request.pageToken === '' ? undefined : decodePageToken(scope, request.pageToken);
       const maxCharges = request.maxCharges || CHARGES_MAX;
       const query = { filter, includePriced, dryRun, reason, runId, allowClosedPeriod, maxCharges, after };
-      return toProtoPage(scope, await repricer.reprice(tenant, query, { timeoutMs, signal: call }));
+      return toProtoPage(scope, await repricer.reprice(tenant, query, call));
     },
   });
 }

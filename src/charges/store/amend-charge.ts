@@ -4,7 +4,13 @@ import type { Transaction } from '../../database/transaction.ts';
 import { type Failure, ServiceError } from '../../errors/failure.ts';
 import { type InsertEvents, JOURNAL_KIND } from '../../journal/index.ts';
 import type { Cost, PriceBook, Prices } from '../../prices/index.ts';
-import { createIfMissing, findFault, UNKNOWN_USER_PROFILES } from '../../tenants/index.ts';
+import {
+  type Actor,
+  appendAuditEntry,
+  createIfMissing,
+  findFault,
+  UNKNOWN_USER_PROFILES,
+} from '../../tenants/index.ts';
 import type { AmendRequest } from '../charge.ts';
 import { isErased } from '../canonical-content.ts';
 import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
@@ -27,6 +33,7 @@ export interface NewAmendment {
   readonly id: string;
   readonly replacementId: string;
   readonly request: AmendRequest;
+  readonly actor: Actor;
 }
 
 /** What writes an amendment. */
@@ -41,13 +48,14 @@ export interface AmendmentStatements {
  * the request id in the meantime: new charges do not wait for the lock.
  */
 export async function amendCharge(
-  { client, em }: Transaction,
+  transaction: Transaction,
   insert: AmendmentStatements,
   prices: Prices,
   unknownUserProfiles: number,
   tenant: string,
-  { id, replacementId, request }: NewAmendment,
+  { id, replacementId, request, actor }: NewAmendment,
 ): Promise<Outcome<CorrectedCharge>> {
+  const { client, em } = transaction;
   const { key, requestId } = request;
   const made = await findByKey(em, tenant, 'requestKey', requestKey(requestId));
   if (made !== undefined && isErased(made)) return refused(recordedAndErased(made.id));
@@ -80,6 +88,12 @@ export async function amendCharge(
   Object.assign(replacement, costOf(book, original, replacement));
   const amendment = newCorrection(id, request, decision, replacementId);
   await insert.replacement.run(client, tenant, replacement);
+  await appendAuditEntry(transaction, actor, {
+    tenant,
+    action: 'charge.v1.ChargeService/AmendCharge',
+    target: original.id,
+    details: new Map([['replacement', replacementId]]),
+  });
   await insert.corrections.run(client, tenant, JOURNAL_KIND.amended, [amendment]);
   // After the row of `journal_head` is locked: see CREATE_MISSING_PROFILES.
   if (unknownUserProfiles === UNKNOWN_USER_PROFILES.create) await createIfMissing(em, tenant, userProfile);

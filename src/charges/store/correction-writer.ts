@@ -14,7 +14,7 @@ import type { AmendRequest, ArchivedCharges, ClosedPeriod, VoidRequest } from '.
 import type { ChargeEvent } from '../charge-event.ts';
 import { newChargeId } from '../charge-id.ts';
 import { CorrectionEntity } from '../correction-entities.ts';
-import type { Administrator, ChargeCorrector, CorrectedCharge, Withdrawal } from '../ports.ts';
+import type { Administrator, ChargeCorrector, CorrectedCharge } from '../ports.ts';
 import { archiveCharges, type ArchiveRequest } from './archive-charges.ts';
 import { amendCharge, type AmendmentStatements, type NewAmendment } from './amend-charge.ts';
 import { closePeriod } from './close-period.ts';
@@ -78,13 +78,13 @@ export class CorrectionWriter implements ChargeCorrector {
     this.#queue = new TenantQueue(options, areVoids);
   }
 
-  voidCharge(tenant: string, request: VoidRequest, signal: Withdrawal): Promise<CorrectedCharge> {
-    return this.#submit(tenant, { kind: 'void', id: newChargeId(), request }, signal);
+  voidCharge(tenant: string, request: VoidRequest, caller: Administrator): Promise<CorrectedCharge> {
+    return this.#submit(tenant, { kind: 'void', id: newChargeId(), request, actor: caller }, caller);
   }
 
-  amendCharge(tenant: string, request: AmendRequest, signal: Withdrawal): Promise<CorrectedCharge> {
+  amendCharge(tenant: string, request: AmendRequest, caller: Administrator): Promise<CorrectedCharge> {
     const ids = { id: newChargeId(), replacementId: newChargeId() };
-    return this.#submit(tenant, { kind: 'amend', ...ids, request }, signal);
+    return this.#submit(tenant, { kind: 'amend', ...ids, request, actor: caller }, caller);
   }
 
   closePeriod(tenant: string, endTimeMicros: bigint, caller: Administrator): Promise<ClosedPeriod> {
@@ -100,7 +100,7 @@ export class CorrectionWriter implements ChargeCorrector {
     return this.#submit(tenant, { kind: 'archive', endTimeMicros, ids, actor: caller }, caller);
   }
 
-  #submit<R extends Result>(tenant: string, work: Work, signal: Withdrawal): Promise<R> {
+  #submit<R extends Result>(tenant: string, work: Work, signal: Administrator): Promise<R> {
     const { queueSizeMax, retryAfterMs } = this.#options;
     if (!this.#queue.admits(tenant, 1)) {
       const limit = `${queueSizeMax.toLocaleString('en')} corrections that wait to be written`;

@@ -3,8 +3,9 @@
 import type { Database } from '../../database/orm.ts';
 import { retriedTransaction, type RetryOptions } from '../../database/retry.ts';
 import type { Prices } from '../../prices/index.ts';
+import type { Actor } from '../../tenants/index.ts';
 import type { ChargeEvent } from '../charge-event.ts';
-import type { ChargeRepricer, RepriceOptions, RepricePage, RepriceQuery } from '../ports.ts';
+import type { ChargeRepricer, RepriceCaller, RepricePage, RepriceQuery } from '../ports.ts';
 import { NOTHING_REPRICED } from '../reprice.ts';
 import { areStored, type RepricedGroup, RepriceGroups } from './reprice-group.ts';
 
@@ -32,22 +33,19 @@ export class Repricer implements ChargeRepricer {
     this.#events = events;
   }
 
-  async reprice(
-    tenant: string,
-    query: RepriceQuery,
-    { timeoutMs = Infinity, signal }: RepriceOptions = {},
-  ): Promise<RepricePage> {
+  async reprice(tenant: string, query: RepriceQuery, caller: RepriceCaller): Promise<RepricePage> {
+    const { timeoutMs = Infinity } = caller;
     const endAt = performance.now() + Math.min(timeoutMs / 2, PAGE_MS_MAX);
     const start: RepricePage = { totals: NOTHING_REPRICED, lastSequence: 0n, next: query.after };
-    let page = await this.#addGroup(tenant, query, start);
+    let page = await this.#addGroup(tenant, query, start, caller);
     while (
       page.next !== undefined &&
       page.totals.matchedCharges < query.maxCharges &&
       performance.now() < endAt &&
-      !signal?.aborted
+      !caller.aborted
     ) {
       try {
-        page = await this.#addGroup(tenant, query, page);
+        page = await this.#addGroup(tenant, query, page, caller);
       } catch {
         // The next page meets the error again if it lasts, and can say that it has recorded nothing.
         break;
@@ -56,11 +54,16 @@ export class Repricer implements ChargeRepricer {
     return page;
   }
 
-  async #addGroup(tenant: string, query: RepriceQuery, page: RepricePage): Promise<RepricePage> {
+  async #addGroup(
+    tenant: string,
+    query: RepriceQuery,
+    page: RepricePage,
+    actor: Actor,
+  ): Promise<RepricePage> {
     let written: RepricedGroup | undefined;
     const group = await retriedTransaction(this.#database, tenant, this.#options, async (transaction) => {
       if (written !== undefined && (await areStored(transaction.em, tenant, written.events))) return written;
-      return (written = await this.#groups.run(transaction, tenant, query, page));
+      return (written = await this.#groups.run(transaction, tenant, query, page, actor));
     });
     if (group.events.length > 0) this.#events.committed(group.events);
     return group.page;

@@ -7,6 +7,7 @@ import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { InsertEvents, JOURNAL_KIND, lockTenant } from '../../journal/index.ts';
 import type { Cost, Prices } from '../../prices/index.ts';
+import type { Actor } from '../../tenants/index.ts';
 import { CHARGE_STATE, type ListPosition } from '../charge.ts';
 import type { RepricedEvent } from '../charge-event.ts';
 import { newChargeId, timeOfChargeId } from '../charge-id.ts';
@@ -45,11 +46,13 @@ export class RepriceGroups {
    * `amount_out_of_range`, `period_closed`, `request_id_reused`.
    */
   async run(
-    { client, em }: Transaction,
+    transaction: Transaction,
     tenant: string,
     query: RepriceQuery,
     page: RepricePage,
+    actor: Actor,
   ): Promise<RepricedGroup> {
+    const { client, em } = transaction;
     const { filter, includePriced, dryRun, maxCharges } = query;
     const known = dryRun ? undefined : await findRun(em, tenant, query);
     const scan = await scanCharges(em, tenant, { filter, includePriced, after: page.next });
@@ -62,7 +65,7 @@ export class RepriceGroups {
     const changed = charges.filter((charge) => charge.changed);
     if (dryRun || changed.length === 0) return { page: { ...page, totals, next }, events: [] };
 
-    const run = known ?? (await addRun(em, tenant, query));
+    const run = known ?? (await addRun(transaction, tenant, query, actor));
     const events = await this.#record(client, tenant, { ...query, run }, changed);
     return { page: { totals, lastSequence: events.at(-1)?.sequence ?? 0n, next }, events };
   }

@@ -2,8 +2,10 @@
 
 import type { EntityManager } from '@mikro-orm/postgresql';
 
+import type { Transaction } from '../../database/transaction.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import { ServiceError } from '../../errors/failure.ts';
+import { type Actor, appendAuditEntry } from '../../tenants/index.ts';
 import { runIdReused } from '../errors.ts';
 import type { RepriceQuery } from '../ports.ts';
 
@@ -30,8 +32,16 @@ export async function findRun(
   return stored.run;
 }
 
-/** Adds the run, unless another transaction has added it, and returns its number. Expects the lock of the tenant. */
-export async function addRun(em: EntityManager, tenant: string, query: RepriceQuery): Promise<number> {
+/**
+ * Adds the run with its entry in the audit log, unless another transaction has added it, and returns its number. Expects
+ * the lock of the tenant.
+ */
+export async function addRun(
+  { em }: Pick<Transaction, 'em'>,
+  tenant: string,
+  query: RepriceQuery,
+  actor: Actor,
+): Promise<number> {
   const known = await findRun(em, tenant, query);
   if (known !== undefined) return known;
   const { runId, reason } = query;
@@ -43,8 +53,28 @@ export async function addRun(em: EntityManager, tenant: string, query: RepriceQu
     { tenant, runId, reason, filter: JSON.stringify(storedFilter(query)) },
     { loggerContext: em.getLoggerContext() },
   );
+  await appendAuditEntry({ em }, actor, {
+    tenant,
+    action: 'charge.v1.PriceService/RepriceCharges',
+    target: runId,
+    details: auditDetails(query),
+  });
   return added?.run ?? 0;
 }
+
+/** No filter values and no reason: they may be about a person. The run keeps them, and an erasure finds them there. */
+function auditDetails(query: RepriceQuery): ReadonlyMap<string, string> {
+  const filters = Object.entries(storedFilter(query)).filter(([, value]) => value !== undefined);
+  const names = filters.map(([name]) => name.replace('filter.', '')).filter((name) => !SAID.has(name));
+  return new Map([
+    ['start_time', timeText(query.filter.startTimeMicros) ?? ''],
+    ['end_time', timeText(query.filter.endTimeMicros) ?? ''],
+    ['include_priced', String(query.includePriced)],
+    ['filters', names.join(', ')],
+  ]);
+}
+
+const SAID: ReadonlySet<string> = new Set(['start_time', 'end_time', 'include_priced']);
 
 /** What makes the run, apart from its reason, as JSON with the names of the contract. Empty fields are left out. */
 function storedFilter({ filter, includePriced }: RepriceQuery): Record<string, unknown> {

@@ -5,6 +5,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Transaction } from '../../database/transaction.ts';
 import { ServiceError } from '../../errors/failure.ts';
 import { type InsertEvents, JOURNAL_KIND } from '../../journal/index.ts';
+import { type Actor, appendAuditEntries } from '../../tenants/index.ts';
 import type { ChargeKey, ClosedPeriod, VoidRequest } from '../charge.ts';
 import { decideVoid } from '../correction.ts';
 import type { CorrectionRow } from '../correction-entities.ts';
@@ -22,6 +23,7 @@ import { requestKey } from './request-key.ts';
 export interface NewVoid {
   readonly id: string;
   readonly request: VoidRequest;
+  readonly actor: Actor;
 }
 
 /**
@@ -29,24 +31,31 @@ export interface NewVoid {
  * and gives the same results, whether or not an earlier attempt was committed.
  */
 export async function voidCharges(
-  { client, em }: Transaction,
+  transaction: Transaction,
   corrections: InsertEvents<CorrectionRow>,
   tenant: string,
   voids: readonly NewVoid[],
 ): Promise<Outcome<CorrectedCharge>> {
+  const { client, em } = transaction;
   const state = await readState(em, tenant, voids);
   const made: CorrectionRow[] = [];
+  const acts: { readonly actor: Actor; readonly chargeId: string }[] = [];
   const decided = voids.map((one) => {
     const decision = decide(one, state);
     if (decision.outcome !== 'correct') return decision;
     const correction = newCorrection(one.id, one.request, decision);
     made.push(correction);
+    acts.push({ actor: one.actor, chargeId: correction.chargeId });
     // The requests after this one see it.
     state.byChargeId.set(correction.chargeId, correction);
     state.byRequestId.set(correction.requestId, correction);
     return { ...decision, correction };
   });
-  if (made.length > 0) await corrections.run(client, tenant, JOURNAL_KIND.voided, made);
+  if (made.length > 0) {
+    // First: the corrections lock the journal's head.
+    await appendAuditEntries(transaction, auditEntries(tenant, acts));
+    await corrections.run(client, tenant, JOURNAL_KIND.voided, made);
+  }
 
   const results = decided.map((decision, index): CorrectedCharge | ServiceError => {
     if (decision.outcome === 'refuse') return new ServiceError(decision.failure);
@@ -59,6 +68,17 @@ export async function voidCharges(
     decision.outcome === 'correct' ? [voidedEvent(decision.charge, decision.correction)] : [],
   );
   return { results, events };
+}
+
+/** One entry for each caller of the group: who voids an import, voids thousands of charges. */
+function auditEntries(tenant: string, acts: readonly { readonly actor: Actor; readonly chargeId: string }[]) {
+  const action = 'charge.v1.ChargeService/VoidCharge';
+  const byCaller = Map.groupBy(acts, ({ actor: { principal, peer } }) => `${peer} ${principal.name}`);
+  return [...byCaller.values()].flatMap((own) => {
+    const target = own.map(({ chargeId }) => chargeId).join(', ');
+    const details = new Map([['charges', String(own.length)]]);
+    return own.slice(0, 1).map(({ actor }) => ({ actor, act: { tenant, action, target, details } }));
+  });
 }
 
 /** What is stored about the charges of a group, and what the group has decided so far. */

@@ -32,7 +32,9 @@ export function batchCreatePrices(recorder: PriceRecorder, check: Check<CreatePr
     hasLargeResponse: true,
     concurrency: ONE_AFTER_THE_OTHER,
     async handle({ requests }, call) {
-      const results = await recorder.add(call.tenant, await readItems(requests, check, call));
+      const items = await readItems(requests, check, call);
+      const made = { actor: call, method: 'BatchCreatePrices' } as const;
+      const results = await recorder.add(call.tenant, items, made);
       if (!Array.isArray(results)) throw new ServiceError(priceRefused(results, true));
       return { responses: results.map(toProtoCreatePriceResponse) };
     },

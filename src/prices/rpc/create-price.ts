@@ -24,8 +24,9 @@ export function createPrice(recorder: PriceRecorder, check: Check<CreatePriceReq
     validate: check,
     response: CreatePriceResponse,
     concurrency: ONE_AFTER_THE_OTHER,
-    async handle(request, { tenant }) {
-      const results = await recorder.add(tenant, [fromProtoCreatePriceRequest(request)]);
+    async handle(request, call) {
+      const made = { actor: call, method: 'CreatePrice' } as const;
+      const results = await recorder.add(call.tenant, [fromProtoCreatePriceRequest(request)], made);
       if (!Array.isArray(results)) throw new ServiceError(priceRefused(results, false));
       const [result] = results;
       if (result === undefined) throw new TypeError('the recorder gave no result');

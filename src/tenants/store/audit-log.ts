@@ -19,12 +19,31 @@ const NO_DETAILS: ReadonlyMap<string, string> = new Map();
  */
 export async function appendAuditEntry(
   { em }: Pick<Transaction, 'em'>,
-  { principal, peer }: Actor,
-  { tenant, action, target = '', details = NO_DETAILS }: Act,
+  actor: Actor,
+  act: Act,
   id: string = uuidv7(),
 ): Promise<void> {
+  await em.insert(AuditEntryEntity, rowOf(actor, act, id));
+}
+
+/** The same for the acts of several callers in one transaction, with one statement. Expects at least one. */
+export async function appendAuditEntries(
+  { em }: Pick<Transaction, 'em'>,
+  entries: readonly { readonly actor: Actor; readonly act: Act }[],
+): Promise<void> {
+  await em.insertMany(
+    AuditEntryEntity,
+    entries.map(({ actor, act }) => rowOf(actor, act, uuidv7())),
+  );
+}
+
+function rowOf(
+  { principal, peer }: Actor,
+  { tenant, action, target = '', details = NO_DETAILS }: Act,
+  id: string,
+) {
   const { name: actor, tenant: actorTenant } = principal;
-  await em.insert(AuditEntryEntity, { tenant, id, actor, actorTenant, action, target, peer, details });
+  return { tenant, id, actor, actorTenant, action, target, peer, details };
 }
 
 /** Whether the log of the tenant has the entry. */

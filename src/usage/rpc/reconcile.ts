@@ -52,7 +52,7 @@ async function run(
         await send(toProtoProgress(...progress));
       },
     };
-    await send(toProtoSummary(await reconciler.run(stream.tenant, options, events, stream.signal)));
+    await send(toProtoSummary(await reconciler.run(stream.tenant, options, events, stream)));
     stream.end();
   } catch (error) {
     stream.failWith(error);

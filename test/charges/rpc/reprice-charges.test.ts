@@ -19,6 +19,7 @@ import {
 } from '../../../generated/charge/v1/price_service.ts';
 import { at, card, openPriceFixture, type PriceFixture, priceRequest } from '../../prices/support/client.ts';
 import { call, createRequest, errorOf } from '../../support/server.ts';
+import { actsOf } from '../../tenants/support/audit.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 let fixture: PriceFixture;
@@ -108,6 +109,7 @@ test('a price with an effective time in the past changes no cost by itself; a re
     lastSequence: 0n,
   });
   expect(await costOf('f')).toEqual({ nanos: 53_000_000n, priceVersion: 1n, revision: 0 });
+  expect(await runsOf()).toEqual([]);
   expect(await reprice(all)).toEqual({ ...expected, lastSequence: 3n });
   expect(await costOf('f')).toEqual({ nanos: 38_400_000n, priceVersion: 2n, revision: 1 });
   expect(await reprice(all)).toMatchObject({ matchedCharges: 2n, changedCharges: 0n, lastSequence: 0n });
@@ -126,6 +128,8 @@ test('a price with an effective time in the past changes no cost by itself; a re
   });
 });
 
+const runsOf = () => actsOf('PriceService/RepriceCharges', fixture.servers[0]?.address ?? '');
+
 test('a page token continues a reprice, and no other one', async () => {
   const filter = ChargeFilter.fromPartial({ model: 'paged', startTime: START, endTime: END });
   for (const id of ['p1', 'p2', 'p3']) await record(id, usageOf('paged'));
@@ -140,6 +144,35 @@ test('a page token continues a reprice, and no other one', async () => {
       reason: 'PAGE_TOKEN_INVALID',
     });
   }
+});
+
+test('a run has one entry in the audit log, from its first page that changes something on, and without its words', async () => {
+  for (const id of ['a1', 'a2', 'a3']) await record(id, usageOf('audited'));
+  const filter = ChargeFilter.fromPartial({
+    model: 'audited',
+    userProfile: 'alice',
+    startTime: START,
+    endTime: END,
+  });
+  const run = { filter, runId: 'audited-run', maxCharges: 1, reason: 'alice has asked' };
+  const audited = async () => (await runsOf()).filter(([target]) => target === run.runId);
+  expect(await reprice(run)).toMatchObject({ changedCharges: 0n });
+  expect(await audited()).toEqual([]);
+  const options = { key: { model: 'audited' }, from: START, allowPast: true };
+  await fixture.client.create(priceRequest('audited', options));
+  for (let pageToken = '', pages = 0; pages === 0 || pageToken !== ''; pages++) {
+    const page = await reprice({ ...run, pageToken });
+    expect(page.changedCharges).toBe(1n);
+    pageToken = page.nextPageToken;
+  }
+  await reprice({ ...run, includePriced: false });
+  const details = {
+    start_time: '2026-08-01T00:00:00.000000+00',
+    end_time: '2026-10-01T00:00:00.000000+00',
+    include_priced: 'false',
+    filters: 'user_profile, model',
+  };
+  expect(await audited()).toEqual([[run.runId, details]]);
 });
 
 test('a reprice needs a time range, and a name and a reason if it records', async () => {

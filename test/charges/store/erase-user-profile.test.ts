@@ -25,6 +25,7 @@ import {
 
 const ACTOR = { principal: { tenant: TENANT, name: 'api_key:k1' }, peer: '127.0.0.1:1' };
 const PSEUDONYM = /^erased-[0-9a-f]{16}$/;
+const UUID = expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown;
 
 let book: ReconcileBook;
 let committed: JournalEvent[];
@@ -93,7 +94,7 @@ describe('an erased person', () => {
     await book.corrector.voidCharge(
       TENANT,
       { kind: 'void', key: { id }, requestId: 'void-zoe', reason: 'zoe asked', allowClosedPeriod: false },
-      { aborted: false },
+      ADMINISTRATOR,
     );
     await book.corrector.amendCharge(
       TENANT,
@@ -105,7 +106,7 @@ describe('an erased person', () => {
         allowClosedPeriod: false,
         content: chargeRequest('', { ...personal, promptTokens: 5n }).content,
       },
-      { aborted: false },
+      ADMINISTRATOR,
     );
     await query(
       book.url,
@@ -144,6 +145,8 @@ describe('an erased person', () => {
     expect(key).toEqual({ user_profile: pseudonym, revoked: true });
     const audit = await query(book.url, 'SELECT action, target, details FROM audit_entry ORDER BY action');
     expect(audit).toEqual([
+      { action: 'charge.v1.ChargeService/AmendCharge', target: other, details: { replacement: UUID } },
+      { action: 'charge.v1.ChargeService/VoidCharge', target: id, details: { charges: '1' } },
       {
         action: 'charge.v1.TenantService/CreateApiKey',
         target: 'k2',
@@ -326,13 +329,13 @@ describe('a repeated request', () => {
           content: chargeRequest('', { promptTokens: 1n }).content,
           ...options,
         },
-        { aborted: false },
+        ADMINISTRATOR,
       );
     const voidIt = () =>
       book.corrector.voidCharge(
         TENANT,
         { kind: 'void', key: { id: voided }, requestId: 'v-2', ...options },
-        { aborted: false },
+        ADMINISTRATOR,
       );
     const { replacement } = await amend();
     await voidIt();
@@ -355,7 +358,7 @@ test('an erased charge can still be voided and repriced', async () => {
     { retryForMs: 5_000, retryAfterMs: 100 },
     { committed: () => undefined },
   );
-  const page = await repricer.reprice(TENANT, {
+  const query = {
     filter: { startTimeMicros: 0n, endTimeMicros: SEPTEMBER + 1_000n * DAY },
     includePriced: true,
     dryRun: false,
@@ -364,7 +367,8 @@ test('an erased charge can still be voided and repriced', async () => {
     maxCharges: 100,
     after: undefined,
     allowClosedPeriod: false,
-  });
+  };
+  const page = await repricer.reprice(TENANT, query, ADMINISTRATOR);
   expect(page.totals.matchedCharges).toBe(1);
   await book.voidCharge(id);
   await book.follow();

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { RecordResult } from '../../../src/charges/charge.ts';
 import type { ChargeEvent } from '../../../src/charges/charge-event.ts';
 import { waitFor } from '../../support/wait-for.ts';
-import { chargeRequest, openTestStore, type TestStore } from '../../support/store.ts';
+import { ADMINISTRATOR, chargeRequest, openTestStore, type TestStore } from '../../support/store.ts';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -126,7 +126,7 @@ test('a tenant that voids a thousand charges delays the void of another one by a
       reason: 'r',
       allowClosedPeriod: false,
     };
-    return corrector.voidCharge(tenant, request, undefined);
+    return corrector.voidCharge(tenant, request, ADMINISTRATOR);
   };
   await Promise.all([...ids.map((each) => voidOf('voids', each)), voidOf('void', id)]);
   expect(turns).toEqual(['voids', 'void', ...Array.from({ length: 9 }, () => 'voids')]);

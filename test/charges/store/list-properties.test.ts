@@ -6,7 +6,13 @@ import fc from 'fast-check';
 import { matches } from '../../../src/charges/charge-filter.ts';
 import type { Charge, ChargeFilter, ChargeRequest } from '../../../src/charges/charge.ts';
 import type { ListQuery } from '../../../src/charges/ports.ts';
-import { chargeRequest, openTestStore, readerOf, type TestStore } from '../../support/store.ts';
+import {
+  ADMINISTRATOR,
+  chargeRequest,
+  openTestStore,
+  readerOf,
+  type TestStore,
+} from '../../support/store.ts';
 
 const TENANT = 'default';
 const START = 1_787_616_000_000_000n;
@@ -51,13 +57,13 @@ beforeAll(async () => {
       allowClosedPeriod: false,
     };
     if (corrected.size % 2 === 0) {
-      await store.corrector.voidCharge(TENANT, { ...correction, kind: 'void' }, undefined);
+      await store.corrector.voidCharge(TENANT, { ...correction, kind: 'void' }, ADMINISTRATOR);
     } else {
       const { content } = chargeRequest('', { labels, completionTokens: 1n });
       const amended = await store.corrector.amendCharge(
         TENANT,
         { ...correction, kind: 'amend', content },
-        undefined,
+        ADMINISTRATOR,
       );
       if (amended.replacement !== undefined) charges.push(amended.replacement);
     }

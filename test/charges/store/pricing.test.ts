@@ -13,6 +13,7 @@ import {
   chargeRequest,
   openTestDatabase,
   openTestStore,
+  PRICE_CALL,
   type TestStore,
 } from '../../support/store.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -142,7 +143,7 @@ test('a large group is written while one price version is added after the other'
         source: '',
         note: '',
       };
-      await adder.add(TENANT, [{ requestId: `${name}-${n}`, allowPast: false, content }]);
+      await adder.add(TENANT, [{ requestId: `${name}-${n}`, allowPast: false, content }], PRICE_CALL);
     }
   };
   const group = Array.from({ length: 1_000 }, (_, n) => chargeRequest(`large-${n}`, { model: 'added' }));

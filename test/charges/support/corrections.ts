@@ -30,6 +30,7 @@ import { openTestDatabase } from '../../support/store.ts';
 export interface CorrectionServer {
   readonly client: ChargeServiceClient;
   readonly url: string;
+  readonly address: string;
   /** For what no call can do. */
   readonly pool: Pool;
   /** Adds a price that is in force since ever. Rates in nanos per million. */
@@ -68,6 +69,7 @@ export async function openCorrectionServer(): Promise<CorrectionServer> {
   return {
     client: server.client,
     url: testDatabase.url,
+    address: server.address,
     pool,
     addPrice,
     newClient: (address = server.address) => {

@@ -6,7 +6,14 @@ import type { RepricePage, RepriceQuery } from '../../../src/charges/ports.ts';
 import { Repricer } from '../../../src/charges/store/reprice-charges.ts';
 import type { Database } from '../../../src/database/orm.ts';
 import { PriceBooks, type PriceContent, PriceWriter } from '../../../src/prices/index.ts';
-import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
+import {
+  ADMINISTRATOR,
+  chargeRequest,
+  openTestDatabase,
+  PRICE_CALL,
+  openTestStore,
+  type TestStore,
+} from '../../support/store.ts';
 
 export const TENANT = 'default';
 /** 2026-08-25T00:00:00Z, in microseconds. */
@@ -83,7 +90,7 @@ export class RepriceStore {
       note: '',
     };
     const requestId = `price-${++this.#added}`;
-    const added = await this.#prices.add(TENANT, [{ requestId, content, allowPast: true }]);
+    const added = await this.#prices.add(TENANT, [{ requestId, content, allowPast: true }], PRICE_CALL);
     if (!Array.isArray(added)) throw new Error('the price was refused');
     return added[0]?.price.version ?? NaN;
   }
@@ -107,12 +114,12 @@ export class RepriceStore {
   async void(ids: readonly string[]): Promise<void> {
     for (const id of ids) {
       const request = { requestId: `void-${id}`, reason: 'a test', allowClosedPeriod: false };
-      await this.store.corrector.voidCharge(TENANT, { kind: 'void', key: { id }, ...request }, undefined);
+      await this.store.corrector.voidCharge(TENANT, { kind: 'void', key: { id }, ...request }, ADMINISTRATOR);
     }
   }
 
   reprice(query: Partial<RepriceQuery> = {}, repricer = this.repricer): Promise<RepricePage> {
-    return repricer.reprice(TENANT, { ...QUERY, ...query });
+    return repricer.reprice(TENANT, { ...QUERY, ...query }, ADMINISTRATOR);
   }
 
   /** Page after page, to the end. */

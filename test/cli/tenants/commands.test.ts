@@ -110,6 +110,17 @@ test('a key is printed once, alone, and does what its scopes say', async () => {
   expect(newest).toMatchObject({ target: id, tenantId: 'keys', actorTenantId: 'default' });
 });
 
+test('the table of the audit log names the first of several charges, and JSON all', async () => {
+  await json('tenant', 'create', 'voids');
+  await store.owner.pool.query(
+    `INSERT INTO audit_entry (tenant, id, actor, actor_tenant, action, target)
+     VALUES ('voids', '7fffffff-0000-7000-8000-000000000000', 'a', 'voids', 'charge.v1.ChargeService/VoidCharge', 'c1, c2')`,
+  );
+  const list = ['audit', 'list', '--tenant', 'voids', '--limit', '1'];
+  expect((await run(...list)).stdout).toContain('ChargeService/VoidCharge  c1, …');
+  expect(await json(...list)).toMatchObject({ target: 'c1, c2' });
+});
+
 test('JSON has the key and what it may do, and a file takes the key away from it', async () => {
   await json('tenant', 'create', 'robots');
   const create = ['key', 'create', '--tenant', 'robots', '--scope', 'record', '--user', 'ann', '--json'];

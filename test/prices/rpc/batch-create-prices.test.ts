@@ -7,6 +7,7 @@ import {
   type CreatePriceRequest,
 } from '../../../generated/charge/v1/price_service.ts';
 import { errorOf } from '../../support/server.ts';
+import { actsOf } from '../../tenants/support/audit.ts';
 import {
   alias,
   at,
@@ -29,14 +30,19 @@ afterAll(() => fixture.close());
 /** Each test has request ids and a region of its own, because prices are never removed. */
 let nth = 0;
 let before = { versions: 0, head: 0 };
+let batchesBefore = 0;
 beforeEach(async () => {
   nth++;
   before = await fixture.stored();
+  batchesBefore = (await batchesOf()).length;
 });
 const requestOf = (id: string, model: string, options: PriceOptions = {}) =>
   priceRequest(id && `${nth}-${id}`, { ...options, key: { model, region: String(nth), ...options.key } });
 /** What is stored after `count` more versions. */
 const more = (count: number) => ({ versions: before.versions + count, head: before.head + count });
+/** What the audit log says of batches, in this test. */
+const audited = async () => (await batchesOf()).slice(batchesBefore);
+const batchesOf = () => actsOf('PriceService/BatchCreatePrices', fixture.servers[0]?.address ?? '');
 const versionAt = (place: number) => BigInt(before.head + place);
 
 test('versions are numbered in the order of the requests, and a repeated batch adds none', async () => {
@@ -53,6 +59,7 @@ test('versions are numbered in the order of the requests, and a repeated batch a
   const again = await client.createBatch(...requests);
   expect(again.responses).toEqual(first.responses.map((response) => ({ ...response, replayed: true })));
   expect(await fixture.stored()).toEqual(more(1000));
+  expect(await audited()).toEqual([[`${versionAt(1)}-${versionAt(1000)}`, { versions: '1000' }]]);
 });
 
 test('a request sees the ones before it', async () => {
@@ -72,6 +79,7 @@ test('a request sees the ones before it', async () => {
     [versionAt(2), false, true],
   ]);
   expect(await fixture.stored()).toEqual(more(2));
+  expect(await audited()).toEqual([[`${versionAt(1)}-${versionAt(2)}`, { versions: '2' }]]);
 });
 
 test.each<[string, () => CreatePriceRequest, () => Record<string, string>]>([
@@ -93,6 +101,7 @@ test.each<[string, () => CreatePriceRequest, () => Record<string, string>]>([
 
   expect(error).toMatchObject({ reason, metadata: { ...metadata(), index: '2' } });
   expect(await fixture.stored()).toEqual(before);
+  expect(await audited()).toEqual([]);
   // What was decided before the refusal is forgotten.
   const { responses } = await client.createBatch(...good);
   expect(responses.map(({ price, replayed }) => [price?.version, replayed])).toEqual([

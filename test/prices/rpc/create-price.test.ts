@@ -9,6 +9,7 @@ import {
 } from '../../../generated/charge/v1/price_service.ts';
 import { ServiceTier } from '../../../generated/charge/v1/money.ts';
 import { errorOf } from '../../support/server.ts';
+import { actsOf } from '../../tenants/support/audit.ts';
 import {
   alias,
   at,
@@ -38,13 +39,23 @@ beforeEach(() => {
 const requestOf = (id: string, options: PriceOptions = {}): CreatePriceRequest =>
   priceRequest(`${nth}-${id}`, { ...options, key: { model, ...options.key } });
 
+const audited = () => actsOf('PriceService/CreatePrice', fixture.servers[0]?.address ?? '');
+
 /** The error of a request, after a look that it stored nothing. */
 async function refusalOf(request: CreatePriceRequest) {
-  const before = await fixture.stored();
+  const before = [await fixture.stored(), await audited()];
   const error = await errorOf(client.create(request));
-  expect(await fixture.stored()).toEqual(before);
+  expect([await fixture.stored(), await audited()]).toEqual(before);
   return error;
 }
+
+test('what adds a version has an entry in the audit log; what is repeated or says the same has none', async () => {
+  const before = await audited();
+  const { price } = await client.create(requestOf('a'));
+  expect(await client.create(requestOf('a'))).toMatchObject({ replayed: true });
+  expect(await client.create(requestOf('b'))).toMatchObject({ unchanged: true });
+  expect(await audited()).toEqual([...before, [String(price?.version), { versions: '1' }]]);
+});
 
 test('a version is stored as it was sent, numbered, and found again', async () => {
   const request = requestOf('a', {

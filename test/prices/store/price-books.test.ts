@@ -4,7 +4,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 
 import { PriceBooks, PriceWriter } from '../../../src/prices/index.ts';
-import { openTestStore, type TestStore } from '../../support/store.ts';
+import { openTestStore, PRICE_CALL, type TestStore } from '../../support/store.ts';
 import { KEY, byRates } from '../support/prices.ts';
 
 let store: TestStore;
@@ -24,19 +24,23 @@ beforeEach(async () => {
 });
 
 const add = (id: string) =>
-  writer.add(tenant, [
-    {
-      requestId: id,
-      allowPast: false,
-      content: {
-        key: { ...KEY, model: id },
-        basis: byRates({ 1: 1n }),
-        effectiveTimeMicros: undefined,
-        source: '',
-        note: '',
+  writer.add(
+    tenant,
+    [
+      {
+        requestId: id,
+        allowPast: false,
+        content: {
+          key: { ...KEY, model: id },
+          basis: byRates({ 1: 1n }),
+          effectiveTimeMicros: undefined,
+          source: '',
+          note: '',
+        },
       },
-    },
-  ]);
+    ],
+    PRICE_CALL,
+  );
 
 /** Books that tell of each load; `gate`: what every load waits for before it reads. */
 function openBooks(gate: () => Promise<unknown> = () => Promise.resolve()) {

@@ -13,6 +13,7 @@ import {
 } from '../../../generated/charge/v1/usage_service.ts';
 import { create, openCorrectionServer, type CorrectionServer } from '../../charges/support/corrections.ts';
 import { errorOf, openTestServer, type TestServer } from '../../support/server.ts';
+import { actsOf } from '../../tenants/support/audit.ts';
 
 let book: CorrectionServer;
 let server: TestServer;
@@ -37,6 +38,8 @@ async function reconcile(request: Partial<ReconcileRequest>): Promise<ReconcileR
   return responses;
 }
 
+const repairs = () => actsOf('UsageService/Reconcile', server.address);
+
 const SUMS = { checks: [ReconcileCheck.RECONCILE_CHECK_SUMS] };
 const seconds = (text: string) => ({ seconds: BigInt(Date.parse(text) / 1000), nanos: 0 });
 
@@ -56,6 +59,8 @@ test('a finding names day, level, sum, expected and found', async () => {
      ) || '{"tenant": "default", "level": 3, "start_time": "2026-09-05T00:00:00Z", "user_profile": "eve", "model": "m",
        "other_provider": "", "region": "", "cost_currency": "EUR", "reported_cost_currency": "", "cost_nanos": 7}')).*`,
   );
+  await reconcile(SUMS);
+  expect(await repairs()).toEqual([]);
   const responses = await reconcile({ ...SUMS, repair: true });
   expect(responses.filter((response) => response?.$case === 'finding')).toMatchObject([
     {
@@ -77,6 +82,8 @@ test('a finding names day, level, sum, expected and found', async () => {
   ]);
   const counts = [{ kind: FindingKind.FINDING_KIND_SUM_DIFFERS, found: 1n, repaired: 1n }];
   expect(responses.at(-1)).toMatchObject({ value: { counts, drifts: 0n } });
+  await reconcile({ ...SUMS, repair: true });
+  expect(await repairs()).toEqual([['sums', { day: '2026-09-05' }]]);
 });
 
 test('a stream that cannot be read is a finding', async () => {

@@ -13,7 +13,14 @@ import { WINDOW } from '../../../src/usage/usage.ts';
 import { type FollowedStep, followJournal } from '../../../src/usage/store/follow-journal.ts';
 import { createUsageReader } from '../../../src/usage/store/usage-reader.ts';
 import { windowBounds } from '../../../src/usage/windows.ts';
-import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
+import {
+  ADMINISTRATOR,
+  chargeRequest,
+  openTestDatabase,
+  openTestStore,
+  PRICE_CALL,
+  type TestStore,
+} from '../../support/store.ts';
 
 /** Everything once, of the last number of the journal. */
 export const EVERYTHING: UsageQuery = {
@@ -132,7 +139,7 @@ export class UsageBook {
   async void(id: string, { store } = this.#parts): Promise<void> {
     const request = { requestId: this.#requestId(), reason: 'a test', allowClosedPeriod: false };
     await unlessRefused(
-      store.corrector.voidCharge(this.tenant, { kind: 'void', key: { id }, ...request }, undefined),
+      store.corrector.voidCharge(this.tenant, { kind: 'void', key: { id }, ...request }, ADMINISTRATOR),
     );
   }
 
@@ -145,7 +152,7 @@ export class UsageBook {
       this.#parts.store.corrector.amendCharge(
         this.tenant,
         { kind: 'amend', key: { id }, content: full, ...request },
-        undefined,
+        ADMINISTRATOR,
       ),
     );
     return amended?.replacement === undefined ? [] : [amended.replacement.id];
@@ -173,12 +180,13 @@ export class UsageBook {
       source: '',
       note: '',
     };
-    await this.#parts.prices.add(this.tenant, [{ requestId: this.#requestId(), content, allowPast: true }]);
+    const request = { requestId: this.#requestId(), content, allowPast: true };
+    await this.#parts.prices.add(this.tenant, [request], PRICE_CALL);
   }
 
   /** Gives all charges, or those without a cost, the costs of the prices as they are now. */
   async reprice(includePriced: boolean): Promise<void> {
-    await this.#parts.repricer.reprice(this.tenant, {
+    const query = {
       filter: ALL_TIMES,
       includePriced,
       dryRun: false,
@@ -187,7 +195,8 @@ export class UsageBook {
       maxCharges: 10_000,
       after: undefined,
       allowClosedPeriod: false,
-    });
+    };
+    await this.#parts.repricer.reprice(this.tenant, query, ADMINISTRATOR);
   }
 
   /** One step of the kept sums. */

@@ -14,7 +14,13 @@ import {
 import type { ReconcileOptions, ReconcileSummary } from '../../../src/usage/reconcile.ts';
 import { followJournal } from '../../../src/usage/store/follow-journal.ts';
 import { query } from '../../support/database.ts';
-import { chargeRequest, openTestDatabase, openTestStore, type TestStore } from '../../support/store.ts';
+import {
+  ADMINISTRATOR,
+  chargeRequest,
+  openTestDatabase,
+  openTestStore,
+  type TestStore,
+} from '../../support/store.ts';
 
 export const TENANT = 'default';
 /** 2026-09-01T00:00:00Z */
@@ -43,6 +49,8 @@ export interface ReconcileBook extends TestStore {
   /** Changes tables as nobody may: without triggers. */
   damage(...statements: string[]): Promise<void>;
   reconcile(options?: Partial<ReconcileOptions>): Promise<RunResult>;
+  /** What the audit log says of repairs: the target and the details of each entry, the oldest first. */
+  repairs(): Promise<(readonly [target: string, details: object])[]>;
 }
 
 const correctionOf = (id: string) => ({
@@ -86,14 +94,14 @@ export async function openReconcileBook(stream: StreamCheck = noStream): Promise
       return results.map((result) => ('charge' in result ? result.charge.id : ''));
     },
     voidCharge: async (id) => {
-      await store.corrector.voidCharge(TENANT, { kind: 'void', ...correctionOf(id) }, { aborted: false });
+      await store.corrector.voidCharge(TENANT, { kind: 'void', ...correctionOf(id) }, ADMINISTRATOR);
     },
     amendCharge: async (id) => {
       const { content } = chargeRequest('', { promptTokens: 900n });
       await store.corrector.amendCharge(
         TENANT,
         { kind: 'amend', ...correctionOf(id), content },
-        { aborted: false },
+        ADMINISTRATOR,
       );
     },
     follow,
@@ -128,9 +136,16 @@ export async function openReconcileBook(stream: StreamCheck = noStream): Promise
             findings.push({ ...finding, kind: KIND_NAMES.get(kind) ?? String(kind) });
           },
         },
-        new AbortController().signal,
+        { ...ADMINISTRATOR, signal: new AbortController().signal },
       );
       return { findings, summary };
+    },
+    repairs: async () => {
+      const entries = await query(
+        store.url,
+        `SELECT target, details FROM audit_entry WHERE action = 'charge.v1.UsageService/Reconcile' ORDER BY id`,
+      );
+      return entries.map(({ target, details }) => [String(target), details as object]);
     },
     close: async () => {
       await comparisons.close();

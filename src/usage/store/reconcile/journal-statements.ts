@@ -17,7 +17,8 @@ SELECT (SELECT max(last_sequence) FROM journal WHERE tenant = :tenant) AS journa
 
 /** Never back: a number is given once. */
 export const RAISE_HEAD = `
-UPDATE journal_head SET last_sequence = greatest(last_sequence, :journal::bigint) WHERE tenant = :tenant`;
+UPDATE journal_head SET last_sequence = :journal::bigint WHERE tenant = :tenant AND last_sequence < :journal::bigint
+RETURNING last_sequence`;
 
 /** Where the next statement ends: after whole entries, beyond a gap of any length, `:end` at the latest. */
 export const NEXT_RANGE = `

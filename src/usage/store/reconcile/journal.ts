@@ -71,9 +71,17 @@ async function checkHead(session: ReconcileSession, { tenant, repair, finding }:
     return journal;
   }
   const repaired = repair && head !== null;
-  if (repaired) await session.read(RAISE_HEAD, { tenant, journal });
+  if (repaired) await raiseHead(session, tenant, journal);
   await finding({ kind: FINDING.headBehind, repaired, expected: String(journal), found: head ?? '' });
   return journal;
+}
+
+async function raiseHead(session: ReconcileSession, tenant: string, journal: bigint): Promise<void> {
+  await session.repair('journal', async ({ em }) => {
+    const parameters = { tenant, journal };
+    const rows = await em.execute<object[]>(RAISE_HEAD, parameters, { loggerContext: em.getLoggerContext() });
+    return rows.length > 0 ? { last_sequence: String(journal) } : undefined;
+  });
 }
 
 /** The numbers of the entries, and what each is about. */

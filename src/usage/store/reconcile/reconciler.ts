@@ -9,6 +9,7 @@ import {
   CHECK,
   type CheckRun,
   Findings,
+  type NumberRange,
   type ReconcileEvents,
   type ReconcileOptions,
   type ReconcileSummary,
@@ -44,7 +45,7 @@ export function createReconciler(
     return new ServiceError(overloaded('reconcile_runs', description, retryAfterMs));
   };
   return {
-    async run(tenant, options, events, signal) {
+    async run(tenant, options, events, caller) {
       if (isRunning) throw busy();
       isRunning = true;
       try {
@@ -56,9 +57,9 @@ export function createReconciler(
               lock,
             );
             if (!rows[0]?.locked) throw busy();
-            const session = new ReconcileSession(database.em, client, tenant, signal);
+            const session = new ReconcileSession(database.em, client, tenant, caller);
             try {
-              return await runChecks(session, tenant, options, { ...events, signal, stream });
+              return await runChecks(session, tenant, options, { ...events, signal: caller.signal, stream });
             } finally {
               // Fails only if the connection is gone, and the lock with it.
               await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', lock).catch(() => undefined);
@@ -91,8 +92,14 @@ async function runChecks(
     if (signal.aborted) break;
     if (check === CHECK.journal) await reconcileJournal(session, run);
     else if (check === CHECK.sums) await reconcileSums(session, run, options);
-    else await stream(session.em, run);
+    else await stream(session.em, { ...run, repairing: (sequences) => audit(session, sequences) });
   }
   const [row] = await session.read<{ journal: string | null }>(READ_ENDS, { tenant });
   return findings.summary(BigInt(row?.journal ?? 0));
+}
+
+/** NATS has no part in a transaction, so the entry is there before the first event is published again. */
+async function audit(session: ReconcileSession, { first, last }: NumberRange): Promise<void> {
+  const changes = { first_sequence: String(first), last_sequence: String(last) };
+  await session.repair('stream', () => Promise.resolve(changes));
 }

@@ -75,20 +75,24 @@ const NOTHING: ReadonlySet<string> = new Set();
  * Nothing else adds events of charges that exist, and one run at a time does. The lock of the tenant keeps archives away,
  * so that no event of a charge is added that was removed meanwhile. Resolves to the charges that have their event now.
  */
-function record(
+async function record(
   session: ReconcileSession,
   tenant: string,
   charges: readonly FoundCharge[],
 ): Promise<ReadonlySet<string>> {
-  return session.transaction(async ({ client, em }) => {
+  let ids: string[] = [];
+  await session.repair('journal', async ({ client, em }) => {
     await lockTenant(client, tenant);
     const rows = await em.execute<{ id: string }[]>(
       'SELECT id FROM charge WHERE tenant = :tenant AND id = ANY (:ids::uuid[]) ORDER BY id',
       { tenant, ids: charges.map(({ id }) => id) },
       { loggerContext: em.getLoggerContext() },
     );
-    const ids = rows.map(({ id }) => id);
-    if (ids.length > 0) await appendEvents(em, tenant, JOURNAL_KIND.created, ids);
-    return new Set(ids);
+    ids = rows.map(({ id }) => id);
+    if (ids.length === 0) return undefined;
+    const last = await appendEvents(em, tenant, JOURNAL_KIND.created, ids);
+    const first = last - BigInt(ids.length - 1);
+    return { charges: String(ids.length), first_sequence: String(first), last_sequence: String(last) };
   });
+  return new Set(ids);
 }

@@ -14,7 +14,8 @@ SELECT (SELECT last_sequence FROM journal_head WHERE tenant = :tenant) AS head,
  */
 const SET = `
 INSERT INTO usage_cursor (tenant, sequence) SELECT tenant, last_sequence FROM journal_head WHERE tenant = :tenant
-ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence WHERE usage_cursor.sequence > excluded.sequence`;
+ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence WHERE usage_cursor.sequence > excluded.sequence
+RETURNING sequence`;
 
 /** Reports a cursor that is missing or beyond the journal, and repairs it. */
 export async function checkSumCursor(session: ReconcileSession, run: CheckRun): Promise<void> {
@@ -22,7 +23,15 @@ export async function checkSumCursor(session: ReconcileSession, run: CheckRun): 
   const [row] = await session.read<{ head: string | null; cursor: string | null }>(READ, { tenant });
   const { head = null, cursor = null } = row ?? {};
   if (head === null || (cursor !== null && BigInt(cursor) <= BigInt(head))) return;
-  if (repair) await session.read(SET, { tenant });
+  if (repair) await setCursor(session, tenant);
   const kind = cursor === null ? FINDING.sumCursorMissing : FINDING.sumCursorAhead;
   await run.finding({ kind, repaired: repair, expected: head, ...(cursor !== null && { found: cursor }) });
+}
+
+async function setCursor(session: ReconcileSession, tenant: string): Promise<void> {
+  await session.repair('sums', async ({ em }) => {
+    const options = { loggerContext: em.getLoggerContext() };
+    const [row] = await em.execute<{ sequence: string }[]>(SET, { tenant }, options);
+    return row && { sequence: row.sequence };
+  });
 }

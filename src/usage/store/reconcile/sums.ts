@@ -42,13 +42,13 @@ async function reconcileDay(
   levels: readonly number[],
   dayMicros: bigint,
 ): Promise<void> {
-  const parameters = {
+  const parameters: DayParameters = {
     tenant: run.tenant,
     levels,
     start: timestamptzFromMicros(dayMicros),
     end: timestamptzFromMicros(dayMicros + DAY_MICROS),
   };
-  const rows = await session.read<DifferenceRow>(COMPARE_DAY, parameters);
+  const rows = await session.read<DifferenceRow>(COMPARE_DAY, { ...parameters });
   // Charges of the day may have been archived since the run began: then they are missing on purpose.
   if (rows.length === 0 || (await isArchived(session.em, parameters))) return;
   const repaired = run.repair && (await makeAgain(session, parameters));
@@ -61,17 +61,22 @@ async function reconcileDay(
  * to whether the day was made again: not if it was archived before.
  */
 function makeAgain(session: ReconcileSession, parameters: DayParameters): Promise<boolean> {
-  return session.transaction(async ({ em }) => {
+  return session.repair('sums', async ({ em }) => {
     const options = { loggerContext: em.getLoggerContext() };
     await em.execute(LOCK_CURSOR, { ...parameters }, options);
-    if (await isArchived(em, parameters)) return false;
+    if (await isArchived(em, parameters)) return undefined;
     await em.execute(DELETE_DAY, { ...parameters }, options);
     await em.execute(INSERT_DAY, { ...parameters }, options);
-    return true;
+    return { day: parameters.start.slice(0, '2026-09-02'.length) };
   });
 }
 
-type DayParameters = Readonly<Record<string, unknown>>;
+interface DayParameters {
+  readonly tenant: string;
+  readonly levels: readonly number[];
+  readonly start: string;
+  readonly end: string;
+}
 
 async function isArchived(em: EntityManager, parameters: DayParameters): Promise<boolean> {
   const rows = await em.execute<object[]>(

@@ -62,6 +62,9 @@ test('a charge without an event gets a new one at the end, and belongs to the su
   const all = await book.reconcile({ repair: true });
   expect(all.findings).toMatchObject([{ ...finding, repaired: true }]);
   expect(all.summary).toMatchObject({ drifts: 0, lastSequence: 9n });
+  expect(await book.repairs()).toEqual([
+    ['journal', { charges: '1', first_sequence: '9', last_sequence: '9' }],
+  ]);
   expect((await book.reconcile()).findings).toEqual([]);
   await book.follow();
   expect((await book.reconcile()).findings).toEqual([]);
@@ -74,6 +77,7 @@ test('an entry that is lost: its numbers are named, and its charges get no other
   expect(await found()).toEqual([gap, charge]);
   const { summary } = await book.reconcile({ repair: true });
   expect(summary).toMatchObject({ drifts: 2, lastSequence: 8n });
+  expect(await book.repairs()).toEqual([]);
   expect(await found()).toEqual([gap, charge]);
 });
 
@@ -162,6 +166,7 @@ test('a head before the last entry is set to it', async () => {
   expect(await found()).toEqual([finding]);
   expect(await found(true)).toEqual([{ ...finding, repaired: true }]);
   expect(await head()).toBe(8);
+  expect(await book.repairs()).toEqual([['journal', { last_sequence: '8' }]]);
   await book.record([4]);
   expect(await found()).toEqual([]);
 });

@@ -165,6 +165,7 @@ describe('damage', () => {
       expect((await book.reconcile(SUMS)).findings[0]).toMatchObject({ kind, repaired: false, ...numbers });
       const { findings, summary } = await book.reconcile({ ...SUMS, repair: true });
       expect(findings[0]).toMatchObject({ kind, repaired: true });
+      expect((await book.repairs())[0]).toEqual(['sums', { sequence: '15' }]);
       expect(summary.drifts).toBe(0);
       expect(await query(book.url, 'SELECT sequence::int FROM usage_cursor')).toEqual([{ sequence: 15 }]);
       expect((await book.reconcile()).findings).toEqual([]);
@@ -184,6 +185,7 @@ test('only the days of the range are compared and repaired', async () => {
   expect(await days()).toEqual(new Set([day(1)]));
   await book.reconcile({ ...SUMS, ...range, repair: true });
   expect(await days()).toEqual(new Set());
+  expect(await book.repairs()).toEqual([['sums', { day: '2026-09-02' }]]);
   const left = (await book.reconcile(SUMS)).findings.map(({ dayMicros }) => dayMicros);
   expect(new Set(left)).toEqual(new Set([day(0), day(3)]));
 });
