@@ -66,8 +66,8 @@ export interface CorrectedCharge {
 }
 
 /**
- * Corrects and archives charges, and closes periods. Whatever one tenant asks for happens one after the other, whichever process
- * does it. `signal` withdraws a request that no transaction has taken yet.
+ * Corrects and archives charges, and closes periods. Whatever one tenant asks for happens one after the other,
+ * whichever process does it. `signal` withdraws a request that no transaction has taken yet.
  *
  * Rejects with a {@link ServiceError}: the failure that the rules of corrections give, `overloaded` before anything was
  * stored, `database_unavailable`, or `cancelled`.
@@ -135,7 +135,10 @@ export interface PastCost {
   readonly sequence: bigint;
 }
 
-/** Reads charges as they are now. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`, `overloaded`. Who asks for one charge that is archived gets `charge_archived`. */
+/**
+ * Reads charges as they are now. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`,
+ * `overloaded`, and `charge_archived` if one charge is asked for that is archived.
+ */
 export interface ChargeReader {
   /** The charge with this id (UUID text), or undefined. */
   findById(tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined>;

@@ -49,9 +49,9 @@ export interface Service {
 
 /** For glibc. By default, a server process kept 270 MB that it had freed after a flood of large batches. */
 const SERVER_MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
-/** Sums follow the journal in few large steps: small ones cost two to three times as much for each charge. */
 /** How often the files of the certificate are read. */
 const CERTIFICATE_PERIOD_MS = 2_000;
+/** Sums follow the journal in few large steps: small ones cost two to three times as much for each charge. */
 const FOLLOWING = { periodMs: 500, stepEventsMax: 50_000, lagMaxMs: 4_000 };
 /** The least time that the relay gets to publish during a stop, even if calls in progress have used up the drain time. */
 const RELAY_DRAIN_MIN_MS = 2_000;
