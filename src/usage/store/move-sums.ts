@@ -12,10 +12,13 @@ const { userDay } = ROLLUP_LEVEL;
 /** The sums of days by user profile. */
 export const keptSums: KeptSums = {
   async lock(em, tenant) {
-    // Without a row, the first follower would add one, and follow.
-    await run(em, 'INSERT INTO usage_cursor (tenant, sequence) VALUES (:tenant, 0) ON CONFLICT DO NOTHING', {
-      tenant,
-    });
+    // Without a row, the first follower would add one, and follow. As there: not if sums have lost theirs.
+    await run(
+      em,
+      `INSERT INTO usage_cursor (tenant, sequence) SELECT :tenant, 0
+       WHERE NOT EXISTS (SELECT FROM usage_rollup WHERE tenant = :tenant) ON CONFLICT DO NOTHING`,
+      { tenant },
+    );
     await run(em, 'SELECT FROM usage_cursor WHERE tenant = :tenant FOR UPDATE', { tenant });
   },
   async has(em, tenant, userProfile) {
