@@ -33,7 +33,7 @@ import { observeCertificate } from './certificate-status.ts';
 import { openExternalServices } from './external-services.ts';
 import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
-import { warnOfOpenMode, writeReadyMessage } from './ready-message.ts';
+import { writeReadyMessage } from './ready-message.ts';
 import { observeRelay, type UnpublishedWatch, watchUnpublished } from './relay-status.ts';
 import { reserveAddresses } from './reserve-addresses.ts';
 import { ServerPool } from './server-pool.ts';
@@ -142,8 +142,7 @@ async function start(
   );
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
   const addresses = { grpc, http: http.address };
-  writeReadyMessage(logger, { ...addresses, tls, external, postgresql, natsUrl, startedAtMs });
-  if (!config.credentials.required) warnOfOpenMode(logger, grpc);
+  writeReadyMessage(logger, { ...addresses, config, tls, external, postgresql, natsUrl, startedAtMs });
   const running = { pool, relay: () => relay, unpublished, stack };
   return { ...addresses, stop: () => stop(config, logger, running) };
 }
