@@ -28,6 +28,8 @@ export interface Config {
   readonly tls: TlsFiles | undefined;
   /** Undefined: an embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
+  /** Of the login that owns the tables and migrates them. Undefined: `databaseUrl` does. */
+  readonly migrationDatabaseUrl: string | undefined;
   /** Undefined: an embedded nats-server under `dataDir`. */
   readonly natsUrl: string | undefined;
   /** What else is needed to connect to `natsUrl`. */
@@ -95,13 +97,15 @@ export function configFromEnv(
   const listen = reader.address('LISTEN', DEFAULT_LISTEN);
   const metricsListen = reader.address('METRICS_LISTEN', '127.0.0.1:9464');
   const allowsInsecure = reader.oneOf('ALLOW_INSECURE', ['true', 'false'], 'false') === 'true';
+  const databaseUrl = reader.databaseUrl('DATABASE_URL');
   const natsUrl = reader.urls('NATS_URL', ['nats:', 'tls:']);
   const config: Config = {
     listen,
     metricsListen,
     tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, allowsInsecure, faultsOf),
     credentials: readCredentialSettings(reader, isLoopback(listen), allowsInsecure),
-    databaseUrl: reader.databaseUrl('DATABASE_URL'),
+    databaseUrl,
+    migrationDatabaseUrl: reader.migrationDatabaseUrl(databaseUrl),
     natsUrl,
     natsAccess: reader.natsAccess(natsUrl),
     dataDir: reader.text('DATA_DIR') ?? '.data',
@@ -236,6 +240,15 @@ class Reader {
       if (!(error instanceof DatabaseUrlError)) throw error;
       this.faults.push(...error.faults.map((fault) => `${name} ${fault}`));
     }
+    return text;
+  }
+
+  migrationDatabaseUrl(databaseUrl: string | undefined): string | undefined {
+    const text = this.databaseUrl('MIGRATION_DATABASE_URL');
+    if (text !== undefined && databaseUrl === undefined)
+      this.faults.push(
+        'MIGRATION_DATABASE_URL must not be set without DATABASE_URL: the embedded PostgreSQL has one login',
+      );
     return text;
   }
 

@@ -76,6 +76,7 @@ describe('is refused by its name', () => {
     ['LOG_LEVEL', "'info'", quotes],
     ['DATA_DIR', '".data"\r', quotes],
     ['DATABASE_URL', '"postgresql://u:secret@h/d"', quotes],
+    ['MIGRATION_DATABASE_URL', 'postgresql://u:secret@h/d', 'must not be set without DATABASE_URL'],
     ['NATS_URL', "'nats://u:secret@h'", quotes],
     ['NATS_URL', 'nats://u:secret@', 'must be a URL that starts with nats:// or tls://'],
     ['NATS_URL', 'nats://a,http://u:secret@b', 'must be a URL that starts with nats:// or tls://'],

@@ -7,8 +7,11 @@ import { CONNECTIONS } from './load/jobs.ts';
 import type { Contender, Context } from './scenario.ts';
 
 /** Starts the peer that sends back the charge that it gets. */
-export function openEchoPeer(context: Context): Promise<Child<never, { readonly address: string }>> {
-  return openChild(context, 'peers/echo-call.ts');
+export function openEchoPeer(
+  context: Context,
+  delayMs = 0,
+): Promise<Child<never, { readonly address: string }>> {
+  return openChild(context, 'peers/echo-call.ts', [String(delayMs)]);
 }
 
 /** The empty unary call on grpc-js: what the transport alone can do. */
@@ -21,14 +24,20 @@ export function echoCallContender(context: Context, inFlight: number): Promise<C
   return echoContender(context, 'echo_call', 'create', inFlight);
 }
 
+/** The same, answered after 20 ms: calls are in progress as long as those of a service that writes to a database. */
+export function delayedEchoCallContender(context: Context, inFlight: number): Promise<Contender> {
+  return echoContender(context, 'delayed_echo_call', 'create', inFlight, 20);
+}
+
 async function echoContender(
   context: Context,
   name: string,
   body: 'empty' | 'create',
   inFlight: number,
+  delayMs = 0,
 ): Promise<Contender> {
   const { load } = context;
-  const peer = await openEchoPeer(context);
+  const peer = await openEchoPeer(context, delayMs);
   const { address } = peer.ready;
   const job = {
     kind: 'unary',

@@ -1,7 +1,12 @@
 /** CreateCharge under load: everything on, and the relay drained within the round. */
 
 import { djangoContender } from '../lib/django.ts';
-import { echoCallContender, emptyCallContender, naiveContender } from '../lib/peers.ts';
+import {
+  delayedEchoCallContender,
+  echoCallContender,
+  emptyCallContender,
+  naiveContender,
+} from '../lib/peers.ts';
 import { atLeast, atMost, rates, type Scenario, serverMicrosOf } from '../lib/scenario.ts';
 import { openService, serviceContender } from '../lib/service-contender.ts';
 
@@ -23,6 +28,7 @@ export const create256: Scenario = {
         }),
         await emptyCallContender(context, IN_FLIGHT),
         await echoCallContender(context, IN_FLIGHT),
+        await delayedEchoCallContender(context, IN_FLIGHT),
         await naiveContender(context, IN_FLIGHT),
         ...(await djangoContender(context, 'create')),
       ],
@@ -45,6 +51,12 @@ export const create256: Scenario = {
           key: 'create_256.server_us_above_echo_call',
           of: 'service',
           to: 'echo_call',
+          value: (service, echoCall) => serverMicrosOf(service) - serverMicrosOf(echoCall),
+        },
+        {
+          key: 'create_256.server_us_above_delayed_echo_call',
+          of: 'service',
+          to: 'delayed_echo_call',
           value: (service, echoCall) => serverMicrosOf(service) - serverMicrosOf(echoCall),
         },
         { key: 'create_256.vs_naive', of: 'service', to: 'naive', value: rates, target: atLeast(9, 12) },

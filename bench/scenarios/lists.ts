@@ -24,7 +24,8 @@ const QUICK_CHARGES = 100_000;
 /** One caller, one page of 100 after the other, in turn for each filter. */
 export const lists: Scenario = {
   name: 'lists',
-  title: 'ListCharges, pages of 100 with eight filters in turn, one caller: the first pages, and deep ones',
+  title:
+    'ListCharges, pages of 100 (of a label: 50) with eight filters in turn, one caller: the first pages, and deep ones',
   open: async (context) => {
     const book = await openBook(context, context.quick ? QUICK_CHARGES : CHARGES);
     const service = await openService(context, 'lists', { databaseUrl: book.databaseUrl });

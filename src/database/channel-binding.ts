@@ -27,6 +27,6 @@ export async function withChannelBinding(
 
 function notBound(): Error {
   return new Error(
-    'it does not authenticate with SCRAM-SHA-256-PLUS over TLS, which channel_binding=require in DATABASE_URL asks for',
+    'it does not authenticate with SCRAM-SHA-256-PLUS over TLS, which channel_binding=require in the URL asks for',
   );
 }

@@ -25,7 +25,7 @@ export async function checkServer(
   if (encoding !== 'UTF8') {
     throw new Error(
       `the database ${name} has the encoding ${encoding}, which cannot hold every text: make another one with ` +
-        `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name it in DATABASE_URL`,
+        `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name it in the URL`,
     );
   }
   if (migrated) await checkMigrations(client, known);

@@ -1,4 +1,4 @@
-/** One connection to PostgreSQL as DATABASE_URL describes it. Nothing else in the service opens one. */
+/** One connection to PostgreSQL as a URL describes it. Nothing else in the service opens one. */
 
 import { Client, type ClientConfig } from 'pg';
 
@@ -7,7 +7,7 @@ import type { DatabaseAddress } from './database-url.ts';
 import { sqlState } from './sql-errors.ts';
 import { tlsOptions } from './tls.ts';
 
-/** What the user of a connection decides; DATABASE_URL decides the rest. */
+/** What the user of a connection decides; the URL decides the rest. */
 export type ConnectionSettings = ClientConfig & {
   /** For all hosts together. */
   readonly connectionTimeoutMillis: number;
@@ -98,7 +98,7 @@ function targetsOf({ hosts, tls: { mode } }: DatabaseAddress): [Target, ...Targe
   ) as [Target, ...Target[]];
 }
 
-/** What is not in DATABASE_URL has a value here too, so that pg does not take it from PGSSLMODE and the like. */
+/** What is not in the URL has a value here too, so that pg does not take it from PGSSLMODE and the like. */
 function configOf(address: DatabaseAddress, settings: ConnectionSettings, target: Target): ClientConfig {
   const { user, password, database, applicationName, options } = address;
   return {
@@ -119,7 +119,7 @@ function configOf(address: DatabaseAddress, settings: ConnectionSettings, target
 
 /** Called when the server asks for one. Without it, pg would read ~/.pgpass and warn that this will end. */
 function missingPassword(): never {
-  throw new Error('PostgreSQL asks for a password, and DATABASE_URL has none');
+  throw new Error('PostgreSQL asks for a password, and the URL has none');
 }
 
 const READ_ONLY = '25006';
@@ -134,7 +134,7 @@ async function isSuitable(client: Client, { targetSessionAttrs }: DatabaseAddres
 
 /** It may become suitable: a standby that is about to be promoted. */
 function unsuitable({ targetSessionAttrs }: DatabaseAddress): Error {
-  const message = `no host of DATABASE_URL is ${targetSessionAttrs} now, which its target_session_attrs asks for`;
+  const message = `no host of the URL is ${targetSessionAttrs} now, which its target_session_attrs asks for`;
   return Object.assign(new Error(message), { code: READ_ONLY, severity: 'FATAL' });
 }
 

@@ -1,5 +1,5 @@
 /**
- * The one place that reads `DATABASE_URL`. A parameter means what it means to libpq, PostgreSQL's own client
+ * The one place that reads the URL of a database. A parameter means what it means to libpq, PostgreSQL's own client
  * library: `pg` reads some of them differently, and changes that between versions.
  */
 

@@ -128,7 +128,7 @@ async function schemaOf(client: PoolClient): Promise<string> {
   if (row?.schema) return row.schema;
   throw new Error(
     `the search_path ${JSON.stringify(row?.path)} names no schema that exists and may be used: create the schema, or ` +
-      'name another one with options=-c%20search_path%3Dname in DATABASE_URL',
+      'name another one with options=-c%20search_path%3Dname in the URL',
   );
 }
 

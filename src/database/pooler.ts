@@ -13,7 +13,7 @@ const TIMEOUT_MS = 5_000;
 const ORDER = [0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0] as const;
 
 /**
- * Throws if DATABASE_URL leads to a pooler that lends a session for one transaction or statement only. There, a
+ * Throws if the URL leads to a pooler that lends a session for one transaction or statement only. There, a
  * prepared statement or a lock of this service would be lost, and its settings would reach other clients. Throws also
  * if PostgreSQL cannot be reached. Leaves nothing behind in any session. Resolves to the host and database that it
  * reached, for people.

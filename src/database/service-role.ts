@@ -114,7 +114,8 @@ interface Session {
   readonly login: string;
   readonly is_unbound: boolean;
   readonly is_owner: boolean;
-  readonly may_write: boolean;
+  /** Null: it sees no table of charges. */
+  readonly may_write: boolean | null;
 }
 
 /**
@@ -124,8 +125,14 @@ interface Session {
 export async function isolationFault({ pool }: { readonly pool: Pool }): Promise<string | undefined> {
   const { rows } = await pool.query<Session>(SESSION);
   const [session] = rows;
-  if (session === undefined) throw new Error('there is no table of charges');
+  if (session === undefined) throw new Error('PostgreSQL did not say who this session works as');
   const { role, login, is_unbound, is_owner, may_write } = session;
+  if (may_write === null) {
+    throw new Error(
+      `the role "${role}" sees no table of charges: DATABASE_URL and MIGRATION_DATABASE_URL must lead to the same ` +
+        `database and schema, with GRANT ${SERVICE_ROLE} TO "${login}"`,
+    );
+  }
   if (!may_write) {
     throw new Error(`the role "${role}" may not use the tables: GRANT ${SERVICE_ROLE} TO "${login}"`);
   }
@@ -140,4 +147,4 @@ export async function isolationFault({ pool }: { readonly pool: Pool }): Promise
 const SESSION = `
 SELECT current_user AS role, session_user AS login, rolsuper OR rolbypassrls AS is_unbound,
   pg_has_role(relowner, 'USAGE') AS is_owner, has_table_privilege(pg_class.oid, 'INSERT') AS may_write
-FROM pg_roles CROSS JOIN pg_class WHERE rolname = current_user AND pg_class.oid = to_regclass('charge')`;
+FROM pg_roles LEFT JOIN pg_class ON pg_class.oid = to_regclass('charge') WHERE rolname = current_user`;

@@ -29,7 +29,7 @@ export const SSL_MODES = [
 ] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
-/** What DATABASE_URL says about TLS. The members but `mode` are paths of PEM files. */
+/** What the URL says about TLS. The members but `mode` are paths of PEM files. */
 export interface TlsSettings {
   readonly mode: SslMode;
   /** `system`: the authorities of the operating system. Undefined: those that Node brings along. */

@@ -16,7 +16,8 @@ export interface BasicLogger {
 }
 
 /** Keys whose values could be secret; they are never printed. */
-const SECRETS = ['password', 'databaseUrl', 'natsUrl', '*.password', '*.databaseUrl', '*.natsUrl'];
+const SECRET_KEYS = ['password', 'databaseUrl', 'migrationDatabaseUrl', 'natsUrl'];
+const SECRETS = SECRET_KEYS.flatMap((key) => [key, `*.${key}`]);
 
 /**
  * Logs to stdout: one JSON object a line, or coloured text on a terminal. `name` tells the processes of

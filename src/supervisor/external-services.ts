@@ -19,6 +19,8 @@ const CACHE_DIR = fileURLToPath(new URL('../../.cache', import.meta.url));
 /** Where PostgreSQL and NATS are. Whatever was opened is on the stack that was passed in. */
 export interface ExternalServices {
   readonly databaseUrl: string;
+  /** Of the login that migrates; the same as `databaseUrl` if no other one was given. */
+  readonly migrationDatabaseUrl: string;
   /** With it, libpq connects to an embedded PostgreSQL. Undefined if there is none. */
   readonly serviceFile: string | undefined;
   readonly natsIsEmbedded: boolean;
@@ -52,6 +54,7 @@ export async function openExternalServices(
   return {
     ...nats,
     databaseUrl: postgres.url,
+    migrationDatabaseUrl: config.migrationDatabaseUrl ?? postgres.url,
     serviceFile: postgres.serviceFile,
     natsIsEmbedded: config.natsUrl === undefined,
   };

@@ -11,11 +11,15 @@ import { isolationFault, SERVICE_ROLE } from '../database/service-role.ts';
 import { classifySqlError, sqlState } from '../database/sql-errors.ts';
 import { errorText } from '../errors/describe-error.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { ExternalServices } from './external-services.ts';
 
 /** How long to wait for PostgreSQL to answer, and for each lock; a migration itself may take longer. */
 const TIMEOUT_MS = 60_000;
 const PERIOD_MS = 500;
 const CHECK_TIMEOUT_MS = 5_000;
+
+/** Where the database is: for the service, and for the login that migrates it. Both may be the same. */
+export type DatabaseUrls = Pick<ExternalServices, 'databaseUrl' | 'migrationDatabaseUrl'>;
 
 /**
  * Tries again only after what may heal by waiting: a server that is starting, full, or not to be reached. Rejects with
@@ -24,14 +28,20 @@ const CHECK_TIMEOUT_MS = 5_000;
  * Resolves to the host and database that it reached, for people.
  */
 export async function migrateWhenReachable(
-  databaseUrl: string,
+  { databaseUrl, migrationDatabaseUrl }: DatabaseUrls,
   logger: Logger,
   stopping: AbortSignal,
 ): Promise<string> {
+  /** The one that a failure is about. */
+  let used = migrationDatabaseUrl;
   const attempt = async (): Promise<string> => {
-    const reached = await requireOwnSession(databaseUrl);
-    const applied = await migrate(databaseUrl, { lockTimeoutMs: TIMEOUT_MS, signal: stopping });
+    let reached = '';
+    // Both before anything is changed; the same one once.
+    for (used of new Set([migrationDatabaseUrl, databaseUrl])) reached = await requireOwnSession(used);
+    used = migrationDatabaseUrl;
+    const applied = await migrate(used, { lockTimeoutMs: TIMEOUT_MS, signal: stopping });
     if (applied.length > 0) logger.info({ applied }, 'migrated the database');
+    used = databaseUrl;
     const fault = await faultOfSessions(databaseUrl);
     if (fault !== undefined) logger.warn({}, fault);
     return reached;
@@ -52,10 +62,11 @@ export async function migrateWhenReachable(
     });
   } catch (error) {
     if (stopping.aborted) throw error;
-    const where = addressText(parseDatabaseUrl(databaseUrl));
-    throw new Error(`PostgreSQL at ${where} cannot be used: ${errorText(error)}${adviceFor(error)}`, {
-      cause: error,
-    });
+    const isOneLogin = migrationDatabaseUrl === databaseUrl;
+    const variable = used === databaseUrl ? 'DATABASE_URL' : 'MIGRATION_DATABASE_URL';
+    const where = `${addressText(parseDatabaseUrl(used))}${isOneLogin ? '' : ` (${variable})`}`;
+    const problem = `${errorText(error)}${adviceFor(error, isOneLogin)}`;
+    throw new Error(`PostgreSQL at ${where} cannot be used: ${problem}`, { cause: error });
   }
 }
 
@@ -83,16 +94,18 @@ function isUnsupportedParameter(error: unknown): boolean {
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-function adviceFor(error: unknown): string {
+/** Of privileges, only a migration asks for more than a session of the service has. */
+function adviceFor(error: unknown, isOneLogin: boolean): string {
   if (sqlState(error) === INSUFFICIENT_PRIVILEGE) {
-    return (
-      '. The role needs CREATE on the schema and all privileges on the tables: let it own the database, or ' +
-      `GRANT ${SERVICE_ROLE} to it after a start of this version as the owner`
-    );
+    return isOneLogin
+      ? '. The login of DATABASE_URL may not migrate this database: set MIGRATION_DATABASE_URL to a login that owns ' +
+          `the database, and GRANT ${SERVICE_ROLE} to the one of DATABASE_URL (docs/postgresql.md)`
+      : '. The login of MIGRATION_DATABASE_URL needs CREATE on the schema, and must own the tables: let it own the ' +
+          'database (docs/postgresql.md)';
   }
   if (!isUnsupportedParameter(error)) return '';
   return (
-    '. This is what a pooler says: connect to PostgreSQL directly, or leave "options" out of DATABASE_URL and set ' +
+    '. This is what a pooler says: connect to PostgreSQL directly, or leave "options" out of the URL and set ' +
     'them for the role (ALTER ROLE … SET …)'
   );
 }

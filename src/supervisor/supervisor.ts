@@ -92,7 +92,7 @@ async function start(
   const external = await openExternalServices(config, logger, stack, stopping);
   const database = await openOwnDatabase(external.databaseUrl);
   stack.defer(() => database.close());
-  const postgresql = await migrateWhenReachable(external.databaseUrl, logger, stopping);
+  const postgresql = await migrateWhenReachable(external, logger, stopping);
   await reserved.release();
   const grpc = reserved.addresses.LISTEN;
   let relay: Relay | undefined;
@@ -103,6 +103,8 @@ async function start(
     processes: config.processes,
     env: {
       CHARGE_SERVER_DATABASE_URL: external.databaseUrl,
+      // Clients reach a server process. It must not know the login that owns the tables.
+      MIGRATION_DATABASE_URL: '',
       LISTEN: formatAddress(grpc),
       ...SERVER_MALLOC,
     },

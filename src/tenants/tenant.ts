@@ -56,12 +56,20 @@ export const TENANT_FIELDS = {
 /** New values of some fields. */
 export type TenantChange = Partial<Pick<Tenant, (typeof TENANT_FIELDS)[keyof typeof TENANT_FIELDS]>>;
 
-/** What a change makes different, by the names of the fields: `0 -> 10`. */
+/** What a change makes different, by the names of the fields: `0 -> 10`, `unset -> refuse`. */
 export function differences(tenant: Tenant, change: TenantChange): Map<string, string> {
   const found = new Map<string, string>();
   for (const [name, field] of Object.entries(TENANT_FIELDS)) {
     const value = change[field];
-    if (value !== undefined && value !== tenant[field]) found.set(name, `${tenant[field]} -> ${value}`);
+    if (value === undefined || value === tenant[field]) continue;
+    found.set(name, `${textOf(field, tenant[field])} -> ${textOf(field, value)}`);
   }
   return found;
+}
+
+/** For people: a rule by its name. */
+function textOf(field: keyof TenantChange, value: string | number): string {
+  if (field !== 'unknownUserProfiles') return String(value);
+  const rules = Object.entries(UNKNOWN_USER_PROFILES);
+  return rules.find(([, number]) => number === value)?.[0] ?? 'unset';
 }

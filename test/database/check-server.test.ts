@@ -7,7 +7,7 @@ import { migrate } from '../../src/database/migrate.ts';
 import { classifySqlError } from '../../src/database/sql-errors.ts';
 import { migrateWhenReachable } from '../../src/supervisor/migrate-when-reachable.ts';
 import { query, recordingLogger } from '../embedded/support.ts';
-import { createTestDatabase } from '../support/database.ts';
+import { createTestDatabase, oneLogin } from '../support/database.ts';
 
 const run = (url: string) =>
   migrate(url, { lockTimeoutMs: 30_000 }).then(
@@ -56,9 +56,10 @@ test('a role that may not make the tables', async () => {
   url.password = 'p';
   try {
     await query(database.url, `CREATE ROLE ${role} LOGIN PASSWORD 'p'`);
-    const refused = migrateWhenReachable(url.href, recordingLogger() as never, new AbortController().signal);
+    const signal = new AbortController().signal;
+    const refused = migrateWhenReachable(oneLogin(url.href), recordingLogger() as never, signal);
     await expect(refused).rejects.toThrow(
-      /permission denied for schema public.* The role needs CREATE on the schema.* GRANT charge_service to it/,
+      /permission denied for schema public.* set MIGRATION_DATABASE_URL to .* and GRANT charge_service to/,
     );
   } finally {
     await database.drop();

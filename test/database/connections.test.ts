@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { CreateChargeResponse, ListChargesResponse } from '../../generated/charge/v1/charge_service.ts';
 import { ListChargesRequest } from '../../generated/charge/v1/charge_service.ts';
 import { migrateWhenReachable } from '../../src/supervisor/migrate-when-reachable.ts';
+import { oneLogin } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { certificate, type PostgresServer, startPostgresServer } from '../support/postgres-server.ts';
 import { openProxy } from '../support/proxy.ts';
@@ -207,7 +208,7 @@ describe('a start that waiting cannot help', () => {
       /database "nosuch" does not exist/,
     ],
     ['a wrong password', () => tcp('').replace('p%40', 'x'), /password authentication failed for user "svc"/],
-    ['no password', () => tcp('').replace(login, 'svc'), /asks for a password, and DATABASE_URL has none/],
+    ['no password', () => tcp('').replace(login, 'svc'), /asks for a password, and the URL has none/],
     ['an unknown authority', () => tcp('sslmode=verify-full'), /self-signed certificate/],
     [
       'no entry in pg_hba.conf',
@@ -223,7 +224,7 @@ describe('a start that waiting cannot help', () => {
     await server.setRules('hostssl all svc 127.0.0.1/32 scram-sha-256');
     const waits: unknown[] = [];
     const logger = { warn: (...line: unknown[]) => waits.push(line), info: () => undefined };
-    const start = migrateWhenReachable(url(), logger as never, new AbortController().signal);
+    const start = migrateWhenReachable(oneLogin(url()), logger as never, new AbortController().signal);
     const error = (await start.catch((failure: unknown) => failure)) as Error;
     expect(error.message).toMatch(/^PostgreSQL at 127\.0\.0\.1:\d+\/\w+ cannot be used: /);
     expect(error.message).toMatch(reason);

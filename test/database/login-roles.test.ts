@@ -37,9 +37,10 @@ afterEach(async () => {
 });
 
 /** What a start logs. */
-async function start(databaseUrl = url): Promise<string[]> {
+async function start(databaseUrl = url, migrationDatabaseUrl = databaseUrl): Promise<string[]> {
   const logger = recordingLogger();
-  await migrateWhenReachable(databaseUrl, logger as never, new AbortController().signal);
+  const urls = { databaseUrl, migrationDatabaseUrl };
+  await migrateWhenReachable(urls, logger as never, new AbortController().signal);
   return logger.lines.filter((line) => !line.startsWith('migrated the database'));
 }
 
@@ -80,6 +81,39 @@ test('a role without privileges is refused with what to do; with those of the se
   );
   await query(database.url, `REVOKE SELECT ON migration FROM ${login}`, `GRANT ${SERVICE_ROLE} TO ${login}`);
   expect(await start()).toEqual([]);
+});
+
+test('a login that may not migrate starts with another one that does', async () => {
+  const advice = /set MIGRATION_DATABASE_URL to a login that owns the database, and GRANT charge_service to/;
+  await expect(start()).rejects.toThrow(advice);
+  await expect(start(url, database.url)).rejects.toThrow(
+    /^PostgreSQL at [^ ]+ \(DATABASE_URL\) cannot be used: the role "login_\w+" may not use the tables: GRANT /,
+  );
+  await query(database.url, `GRANT ${SERVICE_ROLE} TO ${login}`);
+  expect(await start(url, database.url)).toEqual([]);
+  // After an update.
+  await query(
+    database.url,
+    'DELETE FROM migration WHERE name = (SELECT name FROM migration ORDER BY name DESC LIMIT 1)',
+  );
+  await expect(start()).rejects.toThrow(advice);
+});
+
+test('a message names the URL that it is about, and no password', async () => {
+  await expect(start(database.url, url.replace(':p@', ':wrong@'))).rejects.toThrow(
+    /^PostgreSQL at [^ ]+ \(MIGRATION_DATABASE_URL\) cannot be used: password authentication failed(?!.*wrong)/,
+  );
+  await expect(start(database.url, url)).rejects.toThrow(
+    /\(MIGRATION_DATABASE_URL\) cannot be used: permission denied for schema public.* of MIGRATION_DATABASE_URL needs/,
+  );
+  const other = await createTestDatabase();
+  try {
+    await expect(start(url, other.url)).rejects.toThrow(
+      /\(DATABASE_URL\) cannot be used: the role "login_\w+" sees no table .* must lead to the same database and schema/,
+    );
+  } finally {
+    await other.drop();
+  }
 });
 
 test('an owner who may make roles makes that of the service, and again where the database was restored', async () => {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CreateChargeResponse } from '../../generated/charge/v1/charge_service.ts';
 import { requireOwnSession, SharedSessionError } from '../../src/database/pooler.ts';
 import { migrateWhenReachable } from '../../src/supervisor/migrate-when-reachable.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestDatabase, oneLogin, type TestDatabase } from '../support/database.ts';
 import { query } from '../embedded/support.ts';
 import { type Pgbouncer, startPgbouncer } from '../support/pgbouncer.ts';
 import { call, createRequest, errorOf } from '../support/server.ts';
@@ -47,7 +47,7 @@ describe(`behind PgBouncer${skipNote('PgBouncer', tool)}`, () => {
     const url = `${pooler.url}&options=-c%20search_path%3Dpublic`;
     const waits: unknown[] = [];
     const logger = { warn: (...line: unknown[]) => waits.push(line), info: () => undefined };
-    const start = migrateWhenReachable(url, logger as never, new AbortController().signal);
+    const start = migrateWhenReachable(oneLogin(url), logger as never, new AbortController().signal);
     await expect(start).rejects.toThrow(
       /unsupported startup parameter: options\. .* connect to PostgreSQL directly/,
     );

@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
+import type { DatabaseUrls } from '../../src/supervisor/migrate-when-reachable.ts';
+
 /** A database of its own. */
 export interface TestDatabase {
   /** Connection string of a superuser: row-level security does not bind it. */
@@ -25,6 +27,11 @@ export async function createTestDatabase(): Promise<TestDatabase> {
       await query(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
   };
+}
+
+/** The URLs of a start that has one login for everything. */
+export function oneLogin(databaseUrl: string): DatabaseUrls {
+  return { databaseUrl, migrationDatabaseUrl: databaseUrl };
 }
 
 /** Runs statements on a connection of its own and returns the rows of the last. */

@@ -20,7 +20,8 @@ export function readConsoleBlocks(markdown: string): ConsoleCommand[] {
   );
 }
 
-const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
+/** A UUID, or the digits of an API key's id or of a pseudonym. */
+const ID = /\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16})\b/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 
 /** Compares what was printed with the page. Times may differ; so may ids, each always standing for the same one. */
@@ -30,7 +31,7 @@ export class PrintedIds {
 
   /** A text of the page with the ids of this run. */
   fill(text: string): string {
-    return text.replace(UUID, (id) => this.#ids.get(id) ?? id);
+    return text.replace(ID, (id) => this.#ids.get(id) ?? id);
   }
 
   /** Whether these lines are those of the page. Remembers the ids that the page shows for the first time. */
@@ -42,10 +43,13 @@ export class PrintedIds {
       const group = groups.indexOf(id);
       if (group >= 0) return `\\${group + 1}`;
       groups.push(id);
-      return `(${UUID.source})`;
+      return `(${ID.source})`;
     };
+    // Where a time ends with zeros, a table has a narrower column.
+    const hasTimes = expected.some((line) => line.search(TIME) >= 0);
+    const blanks = hasTimes ? ' {2,}' : '$&';
     const source = expected.map((line) =>
-      line.trim() === '...' ? '(?:[^\n]*\n)*?' : `${patternOf(line, idPattern)}\n`,
+      line.trim() === '...' ? '(?:[^\n]*\n)*?' : `${patternOf(line, idPattern).replace(/ {2,}/g, blanks)}\n`,
     );
     const found = new RegExp(`^${source.join('')}$`).exec(printed.map((line) => `${line}\n`).join(''));
     for (const [index, id] of groups.entries()) this.#ids.set(id, found?.[index + 1] ?? id);
@@ -60,7 +64,7 @@ function patternOf(line: string, idPattern: (id: string) => string): string {
       text
         .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
         .replaceAll('…', '[^\n]*')
-        .replace(UUID, idPattern),
+        .replace(ID, idPattern),
     )
     .join(TIME.source);
 }

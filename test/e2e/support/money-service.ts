@@ -8,6 +8,7 @@ import { makeDataDir, Service } from '../../support/service.ts';
 export interface MoneyService {
   /** Of the gRPC server. */
   readonly address: string;
+  readonly databaseUrl: string;
   /** A directory for files of the suite. */
   readonly directory: string;
   /** Ends the service and removes all that it made. */
@@ -33,7 +34,7 @@ export async function startMoneyService(env: Record<string, string> = {}): Promi
   };
   try {
     const { grpc } = await service.ready();
-    return { address: grpc, directory: directory.path, close };
+    return { address: grpc, databaseUrl: database.url, directory: directory.path, close };
   } catch (error) {
     await close();
     throw error;
