@@ -75,9 +75,9 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
         1,
     );
     await writeFile(token, 'any');
-    await waitFor('readiness', async () => (await readyz(http)).status === 200);
     const client = await service.client();
-    expect((await create(client, 'found')).replayed).toBe(false);
+    await waitFor('a charge', () => create(client, 'found'));
+    await waitFor('readiness', async () => (await readyz(http)).status === 200);
   }, 60_000);
 
   test('stops while it migrates, and leaves nothing waiting in PostgreSQL', async () => {
