@@ -9,29 +9,29 @@ import { logProcessEvents } from './observability/process-log.ts';
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
 
-function readConfig(): Config | undefined {
+const NAME = cluster.isPrimary ? 'charge-service' : 'charge-server';
+
+function readConfig(): Config {
   try {
     // A server process gets the certificate from the supervisor, even if its files cannot be used any more.
     return cluster.isPrimary ? configFromEnv(process.env) : configFromEnv(process.env, () => []);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     if (process.stderr.isTTY) console.error(error.message);
-    else createLogger('info', 'charge-service').fatal({ faults: error.faults }, 'the configuration is wrong');
-    process.exitCode = EXIT_CONFIG;
-    return undefined;
+    else createLogger('info', NAME).fatal({ faults: error.faults }, 'the configuration is wrong');
+    // At once: a server process would live on by its channel to the supervisor, which would not replace it.
+    process.exit(EXIT_CONFIG);
   }
 }
 
 const config = readConfig();
-if (config !== undefined) {
-  logProcessEvents(createLogger(config.logLevel, cluster.isPrimary ? 'charge-service' : 'charge-server'));
-  // A server process needs nothing of the supervisor and the other way round: each loads its half.
-  if (cluster.isPrimary) {
-    const { runSupervisor } = await import('./supervisor/run.ts');
-    // Everything has ended by now: what a library may still hold open must not keep the process.
-    process.exit((await runSupervisor(config)) ? 0 : EXIT_FAILED);
-  } else {
-    const { runServer } = await import('./server/run.ts');
-    await runServer(config);
-  }
+logProcessEvents(createLogger(config.logLevel, NAME));
+// A server process needs nothing of the supervisor and the other way round: each loads its half.
+if (cluster.isPrimary) {
+  const { runSupervisor } = await import('./supervisor/run.ts');
+  // Everything has ended by now: what a library may still hold open must not keep the process.
+  process.exit((await runSupervisor(config)) ? 0 : EXIT_FAILED);
+} else {
+  const { runServer } = await import('./server/run.ts');
+  await runServer(config);
 }

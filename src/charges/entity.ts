@@ -45,9 +45,9 @@ const tokenDetails = () => p.embedded(TokenDetails).prefix(false).$type<Details 
 const reportedCost = () => p.embedded(ReportedCost).prefix(false).$type<Money | undefined>();
 
 /**
- * One row per charge; changed only when its user profile is erased, and removed only when it is archived. It has the properties of the domain's `Charge`, so a
- * loaded row is a charge, and those that only the store needs. The write statement takes its columns and
- * their types from here.
+ * One row per charge; changed only when its user profile is erased, and removed only when it is archived. It has the
+ * properties of the domain's `Charge`, so a loaded row is a charge, and those that only the store needs. The write
+ * statement takes its columns and their types from here.
  */
 export const ChargeEntity = defineEntity({
   name: 'Charge',

@@ -136,7 +136,10 @@ export interface PastCost {
   readonly sequence: bigint;
 }
 
-/** Reads charges as they are now. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`, `overloaded`. Who asks for one charge that is archived gets `charge_archived`. */
+/**
+ * Reads charges as they are now. Rejects with a {@link ServiceError}: `database_unavailable`, `deadline_exceeded`,
+ * `overloaded`, and `charge_archived` if one charge is asked for that is archived.
+ */
 export interface ChargeReader {
   /** The charge with this id (UUID text), or undefined. */
   findById(tenant: string, id: string, options?: ReadOptions): Promise<Charge | undefined>;

@@ -60,13 +60,17 @@ export function waitForServer(client: Client, timeoutMs: number): Promise<void> 
       if (!error) return resolve();
       void lastError(client).then((reason) => {
         const target = client.getChannel().getTarget().replace(/^dns:/, '');
-        const hint =
-          'Is it running there? "npm start" starts it; --address HOST:PORT names another one, and --tls one with TLS';
+        const hint = /certificate/i.test(reason) ? TRUST_HINT : START_HINT;
         reject(new ServiceUnavailable(`no gRPC service answers at ${target}${reason}. ${hint}`));
       });
     });
   });
 }
+
+const START_HINT =
+  'Is it running there? "npm start" starts it; --address HOST:PORT names another one, and --tls one with TLS';
+const TRUST_HINT =
+  '--tls-ca-file FILE trusts the certificate of the service or its authority; --tls-server-name NAME is the name in it';
 
 /** Why there is no connection. Only a call is told, and it fails at once while there is none. */
 function lastError(client: Client): Promise<string> {

@@ -176,12 +176,19 @@ export async function withSession(
   }
 }
 
+/** With the flag in place of the header that the service names. */
+function refusalText({ message, error: { reason } }: Refused): string {
+  const help =
+    reason === 'UNAUTHENTICATED' ? ' With this command: --api-key-file FILE, or CHARGE_API_KEY=KEY.' : '';
+  return `The service refused: ${message}${help}`;
+}
+
 /** How a command ended that did not run to its end. Undefined: it is an error of this program. */
 export function failureOf(error: unknown) {
   const isRefused = error instanceof Refused;
   if (!isRefused && !(error instanceof ServiceUnavailable)) return undefined;
   const { message } = error;
   return isRefused
-    ? { status: 'refused', message, text: `The service refused: ${message}`, exitStatus: EXIT.rejected }
+    ? { status: 'refused', message, text: refusalText(error), exitStatus: EXIT.rejected }
     : { status: 'aborted', message, text: `${message}. ${AGAIN}`, exitStatus: EXIT.failed };
 }

@@ -20,7 +20,7 @@ import {
 } from './call-headers.ts';
 import { logFailedCall, type LoggedCall } from './call-log.ts';
 import type { MethodName, RpcContext, RpcLogger } from './context.ts';
-import type { RpcLimits } from './limits.ts';
+import { type RpcLimits, SMALL_REQUEST_BYTES_MAX } from './limits.ts';
 import { HEADER_LIST_BYTES_MAX } from './http2-server.ts';
 import { MessageArrival } from './message-arrival.ts';
 import { methodName } from './service.ts';
@@ -37,7 +37,7 @@ export interface GuardedMethod {
 /** No method is called by this path, so grpc-js answers UNIMPLEMENTED whatever the request is. */
 function unknownMethod(path: string): GuardedMethod {
   const streams = { requestStream: false, responseStream: false };
-  return { name: methodName({ path, ...streams }), requestBytesMax: 65_536, ...streams };
+  return { name: methodName({ path, ...streams }), requestBytesMax: SMALL_REQUEST_BYTES_MAX, ...streams };
 }
 
 type GuardContext = Pick<RpcContext, 'admission' | 'limits' | 'logger' | 'metrics'>;

@@ -5,7 +5,7 @@ import type { Server as TlsServer, TLSSocket } from 'node:tls';
 
 import { secureContextOptions, type ServerCertificate } from '../tls/certificate.ts';
 import type { RpcLimits } from './limits.ts';
-import { connectionBelow, createSecureServer, isAcceptable, type ListenerTls } from './secure-server.ts';
+import { connectionBelow, createSecureServer, prepareSecure, type ListenerTls } from './secure-server.ts';
 
 /** Where to listen; port 0: any free one. */
 export interface ListenAddress {
@@ -64,7 +64,7 @@ export function listen(
     if (tls === undefined && !socket.destroyed) serve(socket);
   });
   listener.on('secureConnection', (secure: TLSSocket) => {
-    if (!isAcceptable(secure)) {
+    if (!prepareSecure(secure)) {
       secure.destroy();
       return;
     }

@@ -40,8 +40,8 @@ export function createSecureServer(
   return server;
 }
 
-/** False: the client presented a certificate that cannot be verified. */
-export function isAcceptable(socket: TLSSocket): boolean {
+/** Makes a connection ready for grpc-js. False: the client presented a certificate that cannot be verified. */
+export function prepareSecure(socket: TLSSocket): boolean {
   // HTTP/2 listens for errors too, but not on a connection that ends before it begins.
   socket.on('error', () => undefined);
   const certificate: Partial<PeerCertificate> = socket.getPeerCertificate();

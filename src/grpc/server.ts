@@ -16,7 +16,7 @@ import { Health } from './health.ts';
 import { type GuardedMethod, Http2Guard } from './http2-guard.ts';
 import { injectorWith } from './http2-server.ts';
 import { type ListenAddress, listen, type Listener } from './listener.ts';
-import type { RpcLimits } from './limits.ts';
+import { type RpcLimits, SMALL_REQUEST_BYTES_MAX } from './limits.ts';
 import { LongStreams } from './long-streams.ts';
 import { readMethodAccess } from './method-access.ts';
 import type { Authenticate } from './principal.ts';
@@ -138,8 +138,6 @@ function required(certificate: ServerCertificate | undefined): ServerCertificate
   return certificate;
 }
 
-const HEALTH_REQUEST_BYTES_MAX = 64 * 1024;
-
 function guardedMethods(
   definition: ServiceDefinition,
   methods?: Readonly<Record<string, RpcMethod>>,
@@ -148,7 +146,7 @@ function guardedMethods(
     method.path,
     {
       name: methodName(method),
-      requestBytesMax: methods?.[name]?.requestBytesMax ?? HEALTH_REQUEST_BYTES_MAX,
+      requestBytesMax: methods?.[name]?.requestBytesMax ?? SMALL_REQUEST_BYTES_MAX,
       requestStream: method.requestStream,
       responseStream: method.responseStream,
     },

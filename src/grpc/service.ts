@@ -27,16 +27,12 @@ const sameBytes = (bytes: Buffer): Buffer => bytes;
  * malformed message gets our answer instead of INTERNAL.
  */
 export function addService(server: Server, { definition, methods }: RpcService, context: RpcContext): void {
-  const names = Object.keys(definition);
-  const definitionOf = (name: string) => ({
-    ...definition[name],
-    requestDeserialize: sameBytes,
-    responseSerialize: sameBytes,
-  });
+  const asBytes = { requestDeserialize: sameBytes, responseSerialize: sameBytes };
+  const entries = Object.entries(definition);
   server.addService(
-    Object.fromEntries(names.map((name) => [name, definitionOf(name)])) as ServiceDefinition,
+    Object.fromEntries(entries.map(([name, method]) => [name, { ...method, ...asBytes }])),
     Object.fromEntries(
-      Object.entries(definition).map(([name, method]) => [
+      entries.map(([name, method]) => [
         name,
         methods[name]?.bind(context, methodName(method)) as UntypedHandleCall,
       ]),

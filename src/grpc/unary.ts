@@ -221,13 +221,10 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
     const { method } = this.#endpoint;
     // After a wait nobody may be there any more.
     if (this.aborted) throw new ServiceError(cancelled());
-    const failure = method.hasLargeResponse ? this.#refusalToNonReader() : undefined;
+    const { responses } = this.context.admission;
+    const failure = method.hasLargeResponse ? responses.refusal(this.peer) : undefined;
     if (failure !== undefined) throw new ServiceError(failure);
     return method.handle(this.request as Req, this);
-  }
-
-  #refusalToNonReader(): Failure | undefined {
-    return this.context.admission.responses.refusal(this.peer);
   }
 
   #succeed(response: Res): void {

@@ -35,8 +35,8 @@ export async function openConnections(writers: number, databaseUrl: string) {
     statementTimeoutMs: 5_000,
     everyTenant: true,
   });
-  // Not one of the writers': a transaction that waits for the lock of its tenant must not keep charges from being written.
-  // One for corrections, one for reprices and one for erasures: each makes one transaction at a time.
+  // Not those of the writers: a transaction that waits for the lock of its tenant must not keep charges from being
+  // written. One for corrections, one for reprices and one for erasures: each makes one transaction at a time.
   const corrections = await openDatabase({ ...connection, poolSizeMax: POOL_SIZES.corrections });
   // For Reconcile, which runs for minutes and locks the place of the sums. Its largest day may take a while.
   const comparisons = await openDatabase({

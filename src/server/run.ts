@@ -4,19 +4,14 @@ import { type Config, formatAddress } from '../config.ts';
 import { describeError } from '../errors/describe-error.ts';
 import { createLogger } from '../observability/logger.ts';
 import { createServerMetrics } from '../observability/server-metrics.ts';
-import {
-  isMessageOf,
-  type ServerMessage,
-  SUPERVISOR_MESSAGES,
-  type SupervisorMessage,
-} from '../supervisor/messages.ts';
+import { isMessage, type ServerMessage, type SupervisorMessage } from '../supervisor/messages.ts';
 import { CommitReporter } from './commit-reporter.ts';
 import { openServer } from './server.ts';
 
 /** Runs until the supervisor says `drain`, or is gone: then the cluster module ends the process. */
 export async function runServer(config: Config): Promise<void> {
   const logger = createLogger(config.logLevel, 'charge-server');
-  const databaseUrl = process.env['CHARGE_SERVER_DATABASE_URL'] ?? config.databaseUrl;
+  const databaseUrl = process.env['CHARGE_SERVER_DATABASE_URL'];
   if (databaseUrl === undefined) throw new Error('started without a supervisor');
 
   // The terminal's Ctrl-C reaches every process of the group; the supervisor decides what follows.
@@ -34,24 +29,25 @@ export async function runServer(config: Config): Promise<void> {
   });
   const certificateArrived = Promise.withResolvers<void>();
   process.on('message', (message: unknown) => {
-    if (!isMessageOf<SupervisorMessage>(message, SUPERVISOR_MESSAGES)) return;
-    if (message.type === 'nats') {
-      natsUrl = message.url;
-      return;
+    if (!isMessage<SupervisorMessage>(message)) return;
+    switch (message.type) {
+      case 'nats':
+        natsUrl = message.url;
+        return;
+      case 'certificate':
+        server.setCertificate(message.certificate);
+        return certificateArrived.resolve();
+      case 'relay':
+        return server.relayPublishing(message.publishing);
+      case 'drain':
+        void server.drain(config.drainTimeoutMs).then(
+          () => process.exit(0),
+          (error: unknown) => {
+            logger.error({ error: describeError(error) }, 'the drain failed');
+            process.exit(1);
+          },
+        );
     }
-    if (message.type === 'certificate') {
-      server.setCertificate(message.certificate);
-      certificateArrived.resolve();
-      return;
-    }
-    if (message.type === 'relay') return server.relayPublishing(message.publishing);
-    void server.drain(config.drainTimeoutMs).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ error: describeError(error) }, 'the drain failed');
-        process.exit(1);
-      },
-    );
   });
   if (config.tls !== undefined) {
     send({ type: 'certificate_needed' });

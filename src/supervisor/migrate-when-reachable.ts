@@ -23,8 +23,9 @@ export type DatabaseUrls = Pick<ExternalServices, 'databaseUrl' | 'migrationData
 
 /**
  * Tries again only after what may heal by waiting: a server that is starting, full, or not to be reached. Rejects with
- * PostgreSQL's own words after anything else, and if `stopping` is aborted, once its statements in PostgreSQL have ended.
- * Warns if the service's sessions may do more than they should, and rejects if they may not use the tables. Resolves to the host and database that it reached, for people.
+ * PostgreSQL's own words after anything else. Rejects too if `stopping` is aborted, once its statements in PostgreSQL
+ * have ended. Warns if the service's sessions may do more than they should, and rejects if they may not use the tables.
+ * Resolves to the host and database that it reached, for people.
  */
 export async function migrateWhenReachable(
   { databaseUrl, migrationDatabaseUrl }: DatabaseUrls,

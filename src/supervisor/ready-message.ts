@@ -1,6 +1,8 @@
 /** What a person reads once the service is ready. */
 
-import { type Address, callableAddress, formatAddress } from '../config.ts';
+import { dirname } from 'node:path';
+
+import { type Address, callableAddress, type Config, formatAddress, isLoopback } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ServedTls } from '../tls/certificate.ts';
 import type { ExternalServices } from './external-services.ts';
@@ -11,6 +13,8 @@ export interface ReadyService {
   readonly http: Address;
   /** Undefined: plain text. */
   readonly tls: ServedTls | undefined;
+  /** Whether calls need a credential. */
+  readonly config: Pick<Config, 'credentials'>;
   readonly external: ExternalServices;
   /** Host and database, without user and password. */
   readonly postgresql: string;
@@ -21,8 +25,8 @@ export interface ReadyService {
 }
 
 /**
- * Logs the line that says that the service is ready, and what to type next. URLs are shown without user and
- * password.
+ * Logs the line that says that the service is ready, what to type next, and a warning if no credential is needed. URLs
+ * are shown without user and password.
  */
 export function writeReadyMessage(logger: Logger, at: ReadyService): void {
   const grpc = formatAddress(at.grpc);
@@ -38,27 +42,38 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
     },
     `ready: gRPC ${grpc}, PostgreSQL ${postgresql}, NATS ${nats}`,
   );
-  const commands = [...grpcCommands(at), ...embeddedCommands(at)];
+  const commands = [...keyCommands(at), ...grpcCommands(at), ...embeddedCommands(at)];
   if (process.stderr.isTTY) {
     // Not a log line: with what a log puts around it, it could not be copied.
     process.stderr.write(`\nWhat to type next:\n${commands.map((command) => `  ${command}\n`).join('')}\n`);
   } else {
     logger.info({ commands }, 'what to type next');
   }
-}
-
-/** Logs that no credential is needed. */
-export function warnOfOpenMode(logger: Logger, grpc: Address): void {
+  if (at.config.credentials.required) return;
   logger.warn(
     {},
-    `open: every caller that reaches ${formatAddress(grpc)} may do everything: record, read, change prices, correct and ` +
+    `open: every caller that reaches ${grpc} may do everything: record, read, change prices, correct and ` +
       'administer. AUTHENTICATION=required makes the service ask for credentials (docs/authentication.md)',
   );
 }
 
+/** They make the first key of the operator, which the other commands use. */
+function keyCommands({ config, external: { serviceFile } }: ReadyService): string[] {
+  if (!config.credentials.required) return [];
+  const database =
+    serviceFile === undefined
+      ? '--database-url "$DATABASE_URL"'
+      : `--data-dir ${quoted(dirname(serviceFile))}`;
+  return [
+    `npx charge key bootstrap ${database} --file operator.key  # only once`,
+    'export CHARGE_API_KEY=$(cat operator.key)',
+  ];
+}
+
 function grpcCommands(at: ReadyService): string[] {
   const grpc = formatAddress(callableAddress(at.grpc));
-  const transport = at.tls === undefined ? '-plaintext' : tlsFlags(at.tls, GRPCURL_FLAGS);
+  const key = at.config.credentials.required ? ' -H "authorization: Bearer $CHARGE_API_KEY"' : '';
+  const transport = `${at.tls === undefined ? '-plaintext' : tlsFlags(at.tls, GRPCURL_FLAGS)}${key}`;
   return [
     `grpcurl ${transport} -d '{"request_id":"hello-1","charge":{"user_profile":"alice","provider":"PROVIDER_OPENAI",` +
       `"charge_type":"CHARGE_TYPE_COMPLETION","model":"gpt-4o","prompt_tokens":374,"completion_tokens":44}}' ` +
@@ -86,10 +101,11 @@ function tlsFlags({ files, host }: ServedTls, flags: typeof CHARGE_FLAGS): strin
 }
 
 /** Only for the embedded servers: users of others know how to connect, and their credentials are not shown. */
-function embeddedCommands({ grpc, tls, external, natsUrl }: ReadyService): string[] {
+function embeddedCommands({ grpc, tls, config, external, natsUrl }: ReadyService): string[] {
   const { serviceFile, natsIsEmbedded } = external;
-  const transport = tls === undefined ? '' : ` ${tlsFlags(tls, CHARGE_FLAGS)}`;
-  const address = `${formatAddress(callableAddress(grpc))}${transport}`;
+  const callable = callableAddress(grpc);
+  const plainText = config.credentials.required && !isLoopback(callable) ? ' --allow-insecure' : '';
+  const address = `${formatAddress(callable)}${tls === undefined ? plainText : ` ${tlsFlags(tls, CHARGE_FLAGS)}`}`;
   return [
     ...(serviceFile === undefined
       ? []

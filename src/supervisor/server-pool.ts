@@ -6,7 +6,7 @@ import { type DatabaseFault, faultText } from '../database/database-fault.ts';
 import type { Logger } from '../observability/logger.ts';
 import { describeError } from '../errors/describe-error.ts';
 import type { ServerCertificate } from '../tls/certificate.ts';
-import { isMessageOf, SERVER_MESSAGES, type ServerMessage, type SupervisorMessage } from './messages.ts';
+import { isMessage, type ServerMessage, type SupervisorMessage } from './messages.ts';
 
 /** How the processes are started, and who is told about them. */
 export interface ServerPoolOptions {
@@ -142,7 +142,7 @@ export class ServerPool {
   }
 
   #receive(worker: Worker, message: unknown): void {
-    if (!isMessageOf<ServerMessage>(message, SERVER_MESSAGES)) return;
+    if (!isMessage<ServerMessage>(message)) return;
     switch (message.type) {
       case 'certificate_needed':
         if (this.#certificate !== undefined)

@@ -33,7 +33,7 @@ import { observeCertificate } from './certificate-status.ts';
 import { openExternalServices } from './external-services.ts';
 import { migrateWhenReachable } from './migrate-when-reachable.ts';
 import { readinessOf } from './readiness.ts';
-import { warnOfOpenMode, writeReadyMessage } from './ready-message.ts';
+import { writeReadyMessage } from './ready-message.ts';
 import { observeRelay, type UnpublishedWatch, watchUnpublished } from './relay-status.ts';
 import { reserveAddresses } from './reserve-addresses.ts';
 import { ServerPool } from './server-pool.ts';
@@ -49,9 +49,9 @@ export interface Service {
 
 /** For glibc. By default, a server process kept 270 MB that it had freed after a flood of large batches. */
 const SERVER_MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
-/** Sums follow the journal in few large steps: small ones cost two to three times as much for each charge. */
 /** How often the files of the certificate are read. */
 const CERTIFICATE_PERIOD_MS = 2_000;
+/** Sums follow the journal in few large steps: small ones cost two to three times as much for each charge. */
 const FOLLOWING = { periodMs: 500, stepEventsMax: 50_000, lagMaxMs: 4_000 };
 /** The least time that the relay gets to publish during a stop, even if calls in progress have used up the drain time. */
 const RELAY_DRAIN_MIN_MS = 2_000;
@@ -144,8 +144,7 @@ async function start(
   );
   const natsUrl = await unlessStopped(external.firstNatsUrl, stopping);
   const addresses = { grpc, http: http.address };
-  writeReadyMessage(logger, { ...addresses, tls, external, postgresql, natsUrl, startedAtMs });
-  if (!config.credentials.required) warnOfOpenMode(logger, grpc);
+  writeReadyMessage(logger, { ...addresses, config, tls, external, postgresql, natsUrl, startedAtMs });
   const running = { pool, relay: () => relay, unpublished, stack };
   return { ...addresses, stop: () => stop(config, logger, running) };
 }

@@ -32,12 +32,12 @@ export function tenantSuspended(tenantId: string): Failure {
   };
 }
 
-/** The keys of the issuer of tokens cannot be fetched. */
+/** What a token or a certificate is checked with cannot be read. */
 export function issuerUnavailable(retryAfterMs: number): Failure {
   return {
     code: 'UNAVAILABLE',
     reason: 'ISSUER_UNAVAILABLE',
-    message: 'The keys that tokens are checked with cannot be fetched. Nothing was stored; try again later.',
+    message: 'The credential cannot be checked now. Nothing was stored; try again later.',
     retryAfterMs,
   };
 }

@@ -20,8 +20,6 @@ export interface TenantDirectory {
   settingsOf(tenant: string): TenantSettings;
   /** What is set for the tenant, also if this process has to ask for it first: then it rejects as {@link find} does. */
   unknownUserProfilesOf(tenant: string): number | Promise<number>;
-  /** Whether calls with a credential of the tenant are refused; false as long as this process does not know it. */
-  isSuspended(tenant: string): boolean;
 }
 
 /** Which page of which user profiles. */

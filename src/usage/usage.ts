@@ -55,7 +55,7 @@ export interface UsageQuery {
 export interface UsageRow {
   /** The number of the window, from 1 on; 1 if there are no windows. */
   readonly window: number;
-  /** The values that the row is about: those of the dimensions, PROVIDER with two, then those of the labels, then those of the labels of user profiles. */
+  /** Its values: those of the dimensions (PROVIDER has two), of the labels, and of the labels of user profiles. */
   readonly group: readonly GroupValue[];
   /** What the rows are ordered by, before window and group; 0 if by window. */
   readonly measure: bigint;

@@ -244,6 +244,10 @@ describe('charges that must not be archived', () => {
     await pool.query('DELETE FROM relay_cursor');
     expect((await refusalOf(ids)).metadata['cause']).toBe('NOT_PUBLISHED');
     await follow(pool);
+    // A repair of the journal has given an old charge its event after the close.
+    await pool.query('UPDATE journal_head SET repaired_sequence = 3');
+    expect((await refusalOf(ids)).metadata).toEqual({ cause: 'RECORDED_TOO_LATE', sequence: '2' });
+    await pool.query('UPDATE journal_head SET repaired_sequence = 2');
     expect(await archive(server.client, ids)).toMatchObject({ archived: 2 });
   });
 

@@ -1,5 +1,8 @@
 /** The service on a PostgreSQL and a NATS that are not its own, and what it does while one of them is away. */
 
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 
@@ -55,6 +58,26 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     await nats.restart();
     await waitFor('the backlog to be empty', async () => (await readyz(http)).checks['events_waiting'] === 0);
     expectSequences(await readStream(nats.url), 50);
+  }, 60_000);
+
+  test('goes on once a file for NATS is there again that a new server process did not find', async () => {
+    const token = join(services.dataDir, 'token');
+    await writeFile(token, 'any');
+    const service = services.start({ ...env(), NATS_TOKEN_FILE: token });
+    const { http } = await service.ready();
+    await rm(token);
+    const [pid = 0] = await service.serverPids();
+    process.kill(pid, 'SIGKILL');
+    await waitFor(
+      'the processes that do not find it',
+      () =>
+        service.lines.filter(({ msg, code }) => msg?.includes('a server process died') && code === 2).length >
+        1,
+    );
+    await writeFile(token, 'any');
+    const client = await service.client();
+    await waitFor('a charge', () => create(client, 'found'));
+    await waitFor('readiness', async () => (await readyz(http)).status === 200);
   }, 60_000);
 
   test('stops while it migrates, and leaves nothing waiting in PostgreSQL', async () => {

@@ -3,8 +3,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 
 import type { ChargeContent } from '../../src/charges/charge.ts';
+import { UserProfileEraser } from '../../src/charges/store/erase-user-profile.ts';
 import { type Failure, ServiceError } from '../../src/errors/failure.ts';
 import { readBacklogs } from '../../src/usage/store/journal-follower.ts';
+import { keptSums } from '../../src/usage/index.ts';
 import { createUsageReader } from '../../src/usage/store/usage-reader.ts';
 import { DIMENSION, ORDER, WINDOW } from '../../src/usage/usage.ts';
 import { EVERYTHING, type UsageBook, UsageStore } from './support/book.ts';
@@ -172,4 +174,17 @@ test('if it is not known how far the sums are, answers come from charges, and th
   await readBacklogs(store.store.everyTenant);
   const { rowCount } = await pool.query('SELECT FROM usage_cursor WHERE tenant = $1', [book.tenant]);
   expect(rowCount).toBe(0);
+});
+
+test('if it is not known how far the sums are, an erasure does not say so, and nothing counts twice', async () => {
+  await book.record([{ usageTimeMicros: START, userProfile: 'leaver' }, { usageTimeMicros: START + DAY }]);
+  await book.followAll();
+  await store.store.owner.pool.query('DELETE FROM usage_cursor WHERE tenant = $1', [book.tenant]);
+  const eraser = new UserProfileEraser(store.locked, {
+    ...{ retryForMs: 5_000, retryAfterMs: 100, sums: keptSums, committed: () => undefined },
+  });
+  const actor = { principal: { tenant: book.tenant, name: 'api_key:k1' }, peer: '' };
+  expect(await eraser.erase(book.tenant, 'leaver', actor)).toMatchObject({ charges: 1, done: true });
+  await readBacklogs(store.store.everyTenant);
+  expect((await book.ask(EVERYTHING)).rows).toMatchObject([{ sums: { charges: 2n } }]);
 });

@@ -3992,7 +3992,7 @@ export const ArchiveChargesResponse: MessageFns<ArchiveChargesResponse> = {
  * cannot be read (INVALID_ARGUMENT, METADATA_INVALID).
  *
  * A call may end with UNAUTHENTICATED (UNAUTHENTICATED), PERMISSION_DENIED
- * (PERMISSION_DENIED, TENANT_SUSPENDED) and, for a token, UNAVAILABLE
+ * (PERMISSION_DENIED, TENANT_SUSPENDED) and, for a token or a certificate, UNAVAILABLE
  * (ISSUER_UNAVAILABLE). A credential of one user profile records and reads only its
  * charges: another one in a request or a filter is refused (PERMISSION_DENIED), a
  * charge of another one does not exist for it (CHARGE_NOT_FOUND), and neither does an

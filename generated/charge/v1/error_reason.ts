@@ -223,9 +223,9 @@ export const ErrorReason = {
    */
   ERROR_REASON_TENANT_LIMIT_EXCEEDED: 37,
   /**
-   * ERROR_REASON_ISSUER_UNAVAILABLE - UNAVAILABLE: the public keys of the issuer of tokens cannot be fetched, so the
-   * token cannot be checked now. Nothing was stored. `google.rpc.RetryInfo` is
-   * attached.
+   * ERROR_REASON_ISSUER_UNAVAILABLE - UNAVAILABLE: the public keys of the issuer of tokens, or the file that says whose
+   * a client certificate is, cannot be read, so the credential cannot be checked now.
+   * Nothing was stored. `google.rpc.RetryInfo` is attached.
    */
   ERROR_REASON_ISSUER_UNAVAILABLE: 38,
   UNRECOGNIZED: -1,

@@ -13,8 +13,8 @@ export interface ChargeTexts {
   readonly labels: ReadonlyMap<string, string>;
 }
 
-/** Tag and length of a charge in a page, or of a label in a charge. */
-export const FRAME_BYTES = 5;
+/** Tag and length of a label. */
+const FRAME_BYTES = 5;
 /** Tags, lengths, ids, counts, times and the cost of a charge: everything but its texts. */
 const FIXED_BYTES = 800;
 /** Most bytes of UTF-8 that a UTF-16 unit becomes. */

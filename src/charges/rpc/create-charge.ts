@@ -11,9 +11,8 @@ import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
-import { recordedAndArchived, userProfileRefused } from '../errors.ts';
 import type { ChargeRecorder } from '../ports.ts';
-import { conflictFor, erasedFor } from './own-charges.ts';
+import { failureFor } from './own-charges.ts';
 
 /** The largest CreateCharge request, and the largest item of RecordCharges. */
 export const CHARGE_REQUEST_BYTES_MAX = 1024 * 1024;
@@ -56,9 +55,6 @@ function toProtoCreateChargeResponse(
   [result]: readonly RecordResult[],
 ): CreateChargeResponse {
   if (result === undefined) throw new TypeError('the recorder gave no result');
-  if (result.outcome === 'conflict') throw new ServiceError(conflictFor(principal, result));
-  if (result.outcome === 'archived') throw new ServiceError(recordedAndArchived(result.chargeId));
-  if (result.outcome === 'refused') throw new ServiceError(userProfileRefused(result));
-  if (result.outcome === 'erased') throw new ServiceError(erasedFor(principal, result));
+  if (!('charge' in result)) throw new ServiceError(failureFor(principal, result));
   return { charge: toProtoCharge(result.charge), replayed: result.outcome === 'replayed' };
 }

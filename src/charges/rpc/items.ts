@@ -12,8 +12,7 @@ import { toProtoStatus } from '../../grpc/status.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
 import { fromProtoCreateChargeRequest, toProtoCharge } from '../convert.ts';
-import { recordedAndArchived, userProfileRefused } from '../errors.ts';
-import { conflictFor, erasedFor } from './own-charges.ts';
+import { failureFor } from './own-charges.ts';
 
 /** An item that was read: rejected already, or to be recorded. */
 export type Item =
@@ -28,7 +27,7 @@ export interface ItemOrigin {
 /** Stands for an item that holds nothing: it breaks the same rules as an empty one. */
 export const NO_REQUEST: CreateChargeRequest = { charge: undefined, requestId: '', importId: '' };
 
-/** Checks an item by the contract's rules for a charge, and that its caller may record it. At most `violationsMax` violations are named. */
+/** Checks an item by the contract's rules for a charge, and that its caller may record it. Names `violationsMax` faults at most. */
 export function checkItem(
   request: CreateChargeRequest | undefined,
   check: Check<CreateChargeRequest>,
@@ -68,10 +67,7 @@ export function toProtoResults(
 
 /** The result of an item of a batch or a stream. */
 function toProtoChargeResult(principal: Principal, result: RecordResult): ChargeResult {
-  if (result.outcome === 'conflict') return toProtoRejection(conflictFor(principal, result));
-  if (result.outcome === 'archived') return toProtoRejection(recordedAndArchived(result.chargeId));
-  if (result.outcome === 'refused') return toProtoRejection(userProfileRefused(result));
-  if (result.outcome === 'erased') return toProtoRejection(erasedFor(principal, result));
+  if (!('charge' in result)) return toProtoRejection(failureFor(principal, result));
   return {
     outcome: result.outcome === 'created' ? Outcome.OUTCOME_CREATED : Outcome.OUTCOME_REPLAYED,
     charge: toProtoCharge(result.charge),

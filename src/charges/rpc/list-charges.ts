@@ -3,23 +3,21 @@
 import { Charge as ProtoCharge } from '../../../generated/charge/v1/charge.ts';
 import { ListChargesRequest, ListChargesResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { cancelled, ServiceError } from '../../errors/failure.ts';
-import { decodeStrictly, encodeTransient } from '../../grpc/codec.ts';
+import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import { withinReach } from '../../grpc/own-user-profile.ts';
+import { PAGE_BYTES_MAX, withinPageBytes } from '../../grpc/page-bytes.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { fromProtoChargeFilter, fromProtoListChargesOrder, toProtoCharge } from '../convert.ts';
 import type { ChargePage, ChargeReader } from '../ports.ts';
-import { encodedBytesAtMost, FRAME_BYTES } from './charge-bytes.ts';
+import { encodedBytesAtMost } from './charge-bytes.ts';
 import { decodePageToken, encodePageToken, type PageScope } from './page-token.ts';
 
 /** Charges of a page if the caller does not say how many, and at most. */
 const PAGE_SIZE_DEFAULT = 100;
 const PAGE_SIZE_MAX = 1000;
-
-/** A page ends before this many bytes of charges: only pages of very large charges do. */
-const PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Pages that are read at once: half of the connections for reads, so that the other half serves the rest. */
 const LISTS_MAX = 4;
@@ -60,15 +58,8 @@ function toProtoPage(scope: PageScope, page: ChargePage): ListChargesResponse {
   return { charges, nextPageToken: next === undefined ? '' : encodePageToken(scope, next) };
 }
 
-/** The longest run from the start that fits into {@link PAGE_BYTES_MAX}. */
+/** Only pages of very large charges are measured, because that means encoding each charge. */
 function withinBytes(charges: ProtoCharge[]): ProtoCharge[] {
-  // Only pages of very large charges are measured, because that means encoding each charge.
   const atMost = charges.reduce((bytes, charge) => bytes + encodedBytesAtMost(charge), 0);
-  if (atMost <= PAGE_BYTES_MAX) return charges;
-  let bytes = 0;
-  const end = charges.findIndex((charge) => {
-    bytes += encodeTransient(ProtoCharge, charge).length + FRAME_BYTES;
-    return bytes > PAGE_BYTES_MAX;
-  });
-  return end === -1 ? charges : charges.slice(0, end);
+  return atMost <= PAGE_BYTES_MAX ? charges : withinPageBytes(ProtoCharge, charges);
 }

@@ -7,7 +7,14 @@ import type { Principal } from '../../grpc/principal.ts';
 import type { Charge, ChargeKey, RecordResult } from '../charge.ts';
 import type { JournalEvent } from '../charge-event.ts';
 import { toProtoChargeEvent } from '../convert.ts';
-import { chargeNotFound, recordedAndErased, requestIdReused, requestIdTaken } from '../errors.ts';
+import {
+  chargeNotFound,
+  recordedAndArchived,
+  recordedAndErased,
+  requestIdReused,
+  requestIdTaken,
+  userProfileRefused,
+} from '../errors.ts';
 
 /**
  * The charge that `reading` resolves to. Rejects with `charge_not_found` if there is none within reach. Of an archived
@@ -29,22 +36,25 @@ export async function ownCharge<Found>(
   return found;
 }
 
-/** The failure of a request whose id made another charge. */
-export function conflictFor(
-  principal: Principal,
-  conflict: Extract<RecordResult, { outcome: 'conflict' }>,
-): Failure {
-  return mayTouch(principal, conflict.userProfile)
-    ? requestIdReused(conflict)
-    : requestIdTaken(conflict.requestId);
-}
+/** A result without a charge. */
+type Unrecorded = Exclude<RecordResult, { outcome: 'created' | 'replayed' }>;
 
-/** The failure of a request whose id made a charge that is erased. Nobody knows whose it was, so it is out of reach. */
-export function erasedFor(
-  principal: Principal,
-  { requestId, chargeId }: Extract<RecordResult, { outcome: 'erased' }>,
-): Failure {
-  return mayTouch(principal, undefined) ? recordedAndErased(chargeId) : requestIdTaken(requestId);
+/** Why a request recorded nothing. Nobody knows whose an erased charge was, so it is out of reach. */
+export function failureFor(principal: Principal, result: Unrecorded): Failure {
+  switch (result.outcome) {
+    case 'conflict':
+      return mayTouch(principal, result.userProfile)
+        ? requestIdReused(result)
+        : requestIdTaken(result.requestId);
+    case 'archived':
+      return recordedAndArchived(result.chargeId);
+    case 'refused':
+      return userProfileRefused(result);
+    case 'erased':
+      return mayTouch(principal, undefined)
+        ? recordedAndErased(result.chargeId)
+        : requestIdTaken(result.requestId);
+  }
 }
 
 /** The message of an event. If an amendment gave usage to another user profile, the other charge has only its id. */

@@ -25,9 +25,9 @@ export async function findErasures(
 const PERIOD_MS = 60 * 60_000;
 
 /**
- * Now and every hour, removes the ids of persons from events that are 30 days old: consumers have had the month that the law
- * gives them. Over `database`, which sees every tenant. While PostgreSQL is away, nothing happens until the next hour.
- * Returns what ends it.
+ * Now and every hour, removes the ids of persons from events that are 30 days old: consumers have had the month that
+ * the law gives them. Over `database`, which sees every tenant. While PostgreSQL is away, nothing happens until the next
+ * hour. Returns what ends it.
  */
 export function keepForgetting(database: Database): () => void {
   const forget = (): void => void forgetErased(database).catch(() => undefined);

@@ -25,9 +25,9 @@ export function erasedRequestId(key: string): string {
 }
 
 /**
- * The key of a request id, the same for ever: a UUID in its usual spelling (lower-case, of any
- * version but 8) is its own key; an {@link erasedRequestId} has the key that it names; any other text has the first 122 bits of its SHA-256, as a UUID of
- * version 8. So the key of a UUID is never the key of another text. Two texts share a key only if their
+ * The key of a request id, the same for ever: a UUID in its usual spelling (lower-case, of any version but 8) is its
+ * own key; an {@link erasedRequestId} has the key that it names; any other text has the first 122 bits of its SHA-256,
+ * as a UUID of version 8. So the key of a UUID is never the key of another text. Two texts share a key only if their
  * hashes collide, which does not happen in practice.
  */
 export function requestKey(requestId: string): string {

@@ -28,8 +28,9 @@ export class WriteProbe {
   }
 
   /**
-   * Writes no charge with the statement that writes charges, and looks up one that does not exist. That sees lost connections, a
-   * database that only reads, missing tables, columns and privileges, and costs neither WAL nor a dead row.
+   * Writes no charge with the statement that writes charges, and looks up one that does not exist. That sees lost
+   * connections, a database that only reads, missing tables, columns and privileges, and costs neither WAL nor a dead
+   * row.
    */
   async check(): Promise<void> {
     await withClient(this.#database.pool, (client) =>

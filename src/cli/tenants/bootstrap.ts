@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 
 import { StartError } from '../../errors/start-error.ts';
 import { EXIT, type RunCommand } from '../command.ts';
-import { withSecretPlace } from './secret.ts';
+import { secretText, withSecretPlace } from './secret.ts';
 
 /** Adds the subcommand to the group. */
 export function addBootstrap(group: Command, run: RunCommand): void {
@@ -51,10 +51,7 @@ function bootstrap(command: Command): Promise<number> {
         return EXIT.rejected;
       }
       write(created.key);
-      process.stderr.write(
-        `This is the key ${created.apiKey.id} of the operator. It is shown only now. Use it as CHARGE_API_KEY, or ` +
-          'with --api-key-file.\n',
-      );
+      process.stderr.write(secretText(`The key ${created.apiKey.id} of the operator`, file));
       return EXIT.ok;
     } catch (error) {
       if (!(error instanceof StartError)) throw error;

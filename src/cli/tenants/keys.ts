@@ -13,7 +13,7 @@ import { readTime, timeText } from '../time.ts';
 import { safeName } from '../usage/names.ts';
 import { addBootstrap } from './bootstrap.ts';
 import { addCommand, print, printPages, readOptions, type Options, type Printing } from './options.ts';
-import { type SecretPlace, withSecretPlace } from './secret.ts';
+import { type SecretPlace, secretText, withSecretPlace } from './secret.ts';
 
 /** Adds the group to the program. */
 export function addKeys(program: Command, run: RunCommand): void {
@@ -123,7 +123,7 @@ function printSecret(
     process.stdout.write(
       `${JSON.stringify({ apiKey: apiKey && openContract().apiKeyToJson(apiKey), ...shown })}\n`,
     );
-  } else process.stderr.write(`This is the key ${apiKey?.id ?? ''}. It is shown only now.\n`);
+  } else process.stderr.write(secretText(`The key ${apiKey?.id ?? ''}`, place.path));
 }
 
 function runRevoke(command: Command, id: string, interrupt: AbortSignal): Promise<number> {

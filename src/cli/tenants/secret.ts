@@ -29,13 +29,19 @@ export async function withSecretPlace(
       written = true;
       writeFileSync(file, `${key}\n`);
       fsyncSync(file);
-      process.stderr.write(`The key is in ${path}, for --api-key-file.\n`);
     };
     return await work({ path, write });
   } finally {
     closeSync(file);
     if (!written) rmSync(path, { force: true });
   }
+}
+
+/** What a person hears of a new key. */
+export function secretText(key: string, path: string | undefined): string {
+  return path === undefined
+    ? `${key} is shown only now. Use it as CHARGE_API_KEY, or put it into a file for --api-key-file.\n`
+    : `${key} is in ${path}, and nowhere else. Use it with --api-key-file ${path}.\n`;
 }
 
 function createFile(path: string): number {

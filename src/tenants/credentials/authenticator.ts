@@ -2,7 +2,7 @@
 
 import { hash } from 'node:crypto';
 
-import { type CredentialFault, type Failure, unauthenticated } from '../../errors/failure.ts';
+import { type CredentialFault, type Failure, ServiceError, unauthenticated } from '../../errors/failure.ts';
 import {
   type Authenticate,
   type CallOrigin,
@@ -13,7 +13,7 @@ import {
 import { prepareFailure } from '../../grpc/status.ts';
 import type { BasicLogger } from '../../observability/logger.ts';
 import { type ApiKeyParts, parseApiKey } from '../api-key.ts';
-import { tenantSuspended } from '../errors.ts';
+import { issuerUnavailable, tenantSuspended } from '../errors.ts';
 import type { TenantDirectory } from '../ports.ts';
 import { DEFAULT_TENANT, type Tenant } from '../tenant.ts';
 import { type KnownKey, principalOfKey } from './api-keys.ts';
@@ -57,6 +57,8 @@ const INVALID = prepareFailure(unauthenticated('INVALID'));
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const TOKENS_MAX = 10_000;
 const CERTIFICATES_MAX = 1_000;
+/** While the file with the identities cannot be used, and never could by this process. */
+const RETRY_AFTER_MS = 1_000;
 /** Tokens that were refused, so that their signature is not checked for every call. */
 const REFUSED_TOKENS_MAX = 1_000;
 const REFUSED_TOKEN_MS = 5_000;
@@ -121,9 +123,10 @@ export class Authenticator {
   }
 
   #byCertificate(call: CallOrigin): Principal | undefined {
+    const certificate = this.#identities && call.certificate();
+    if (certificate === undefined) return undefined;
     const identities = this.#identities?.value;
-    const certificate = identities && call.certificate();
-    if (identities === undefined || certificate === undefined) return undefined;
+    if (identities === undefined) throw new ServiceError(issuerUnavailable(RETRY_AFTER_MS));
     const { fingerprint256 } = certificate;
     const principal =
       this.#certificates.get(fingerprint256) ?? principalOfCertificate(identities, certificate);

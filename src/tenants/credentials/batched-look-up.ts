@@ -1,4 +1,4 @@
-/** Reads rows by id, those that are asked for meanwhile together: one query at a time, however many callers there are. */
+/** Reads rows by id, one query at a time: what is asked for meanwhile is read together by the next one. */
 
 /** Reads the rows that exist, by id. */
 export type ReadRows<Row> = (ids: readonly string[]) => Promise<ReadonlyMap<string, Row>>;
@@ -16,7 +16,7 @@ export class BatchedLookUp<Row> {
     this.#read = read;
   }
 
-  /** The row, or undefined if there is none. Those who ask for the same one share the look-up. Rejects as the query does. */
+  /** The row, or undefined if there is none. Who asks for the same one shares the look-up. Rejects as the query does. */
   find(id: string): Promise<Row | undefined> {
     const shared = this.#reading.get(id) ?? this.#waiting.get(id);
     if (shared !== undefined) return shared.promise;

@@ -33,7 +33,7 @@ export class FollowedFile<T> {
     this.refresh();
   }
 
-  /** Undefined: it never could be used. */
+  /** Undefined: this process never could use it. */
   get value(): T | undefined {
     return this.#value;
   }
@@ -50,10 +50,11 @@ export class FollowedFile<T> {
     } catch (error) {
       const fault = (error as Error).message;
       if (fault !== this.#fault) {
-        this.#logger.error(
-          { reason: fault },
-          `${this.#variable}: the file cannot be used; what it said before counts`,
-        );
+        const consequence =
+          this.#value === undefined
+            ? 'until it can, calls with such credentials end with UNAVAILABLE'
+            : 'what it said before counts';
+        this.#logger.error({ reason: fault }, `${this.#variable}: the file cannot be used; ${consequence}`);
       }
       this.#fault = fault;
       return false;

@@ -113,9 +113,10 @@ export class JsonWebTokens {
 
   #logUnavailable(error: unknown): void {
     if (!this.#mayLog()) return;
+    const variable = this.#file === undefined ? 'JWT_JWKS_URL' : 'JWT_JWKS_FILE';
     this.#logger.error(
       { error: describeError(error) },
-      'the keys that tokens are checked with cannot be fetched',
+      `the keys that tokens are checked with cannot be read (${variable})`,
     );
   }
 }

@@ -3,14 +3,13 @@
 import { ListTenantsRequest, ListTenantsResponse } from '../../../generated/charge/v1/tenant_service.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
-import { openPageToken, sealPageToken } from '../../grpc/page-token.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { toProtoTenant } from '../convert.ts';
 import type { TenantStore } from '../ports.ts';
 import { requireOperator } from './operator.ts';
-import { pageSizeOf } from './page.ts';
+import { idBefore, pageSizeOf, tokenAfter } from './page.ts';
 
 /** The method on a store. */
 export function listTenants(tenants: TenantStore, check: Check<ListTenantsRequest>): RpcMethod {
@@ -22,15 +21,13 @@ export function listTenants(tenants: TenantStore, check: Check<ListTenantsReques
     hasLargeResponse: true,
     async handle(request, call) {
       requireOperator(call);
-      const { pageToken } = request;
-      const after = pageToken === '' ? '' : openPageToken(pageToken, undefined, LIST).toString();
+      const after = idBefore(request.pageToken, LIST) ?? '';
       const pageSize = pageSizeOf(request);
       // One more than the page holds tells whether anything follows it.
       const found = await tenants.list(after, pageSize + 1);
       const page = found.slice(0, pageSize);
-      const last = page.at(-1)?.tenant ?? '';
-      const nextPageToken = found.length > pageSize ? sealPageToken(Buffer.from(last), LIST) : '';
-      return { tenants: page.map(toProtoTenant), nextPageToken };
+      const last = found.length > pageSize ? page.at(-1)?.tenant : undefined;
+      return { tenants: page.map(toProtoTenant), nextPageToken: tokenAfter(last, LIST) };
     },
   });
 }

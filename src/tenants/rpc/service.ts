@@ -1,8 +1,9 @@
 /** `charge.v1.TenantService`: which method does what. */
 
 import * as proto from '../../../generated/charge/v1/tenant_service.ts';
+import type { Codec } from '../../grpc/codec.ts';
 import type { RpcService } from '../../grpc/service.ts';
-import type { ContractRules } from '../../grpc/validation.ts';
+import type { Check, ContractRules } from '../../grpc/validation.ts';
 import type { ApiKeyStore, AuditLogReader, TenantStore } from '../ports.ts';
 import { createApiKey } from './create-api-key.ts';
 import { createTenant } from './create-tenant.ts';
@@ -31,50 +32,24 @@ export function tenantService({
   auditLog,
   rules,
 }: TenantServiceDependencies): RpcService<typeof proto.TenantServiceService> {
+  const check = <T>(name: string, codec: Codec<T>): Check<T> => rules.checkOf(`charge.v1.${name}`, codec);
   return {
     name: 'charge.v1.TenantService',
     definition: proto.TenantServiceService,
     methods: {
-      createTenant: createTenant(
-        tenants,
-        rules.checkOf('charge.v1.CreateTenantRequest', proto.CreateTenantRequest),
-      ),
-      getTenant: getTenant(tenants, rules.checkOf('charge.v1.GetTenantRequest', proto.GetTenantRequest)),
-      listTenants: listTenants(
-        tenants,
-        rules.checkOf('charge.v1.ListTenantsRequest', proto.ListTenantsRequest),
-      ),
-      updateTenant: updateTenant(
-        tenants,
-        rules.checkOf('charge.v1.UpdateTenantRequest', proto.UpdateTenantRequest),
-      ),
-      suspendTenant: suspendTenant(
-        tenants,
-        rules.checkOf('charge.v1.SuspendTenantRequest', proto.SuspendTenantRequest),
-      ),
-      resumeTenant: resumeTenant(
-        tenants,
-        rules.checkOf('charge.v1.ResumeTenantRequest', proto.ResumeTenantRequest),
-      ),
-      createApiKey: createApiKey(
-        apiKeys,
-        rules.checkOf('charge.v1.CreateApiKeyRequest', proto.CreateApiKeyRequest),
-      ),
-      listApiKeys: listApiKeys(
-        apiKeys,
-        rules.checkOf('charge.v1.ListApiKeysRequest', proto.ListApiKeysRequest),
-      ),
-      rotateApiKey: rotateApiKey(
-        apiKeys,
-        rules.checkOf('charge.v1.RotateApiKeyRequest', proto.RotateApiKeyRequest),
-      ),
-      revokeApiKey: revokeApiKey(
-        apiKeys,
-        rules.checkOf('charge.v1.RevokeApiKeyRequest', proto.RevokeApiKeyRequest),
-      ),
+      createTenant: createTenant(tenants, check('CreateTenantRequest', proto.CreateTenantRequest)),
+      getTenant: getTenant(tenants, check('GetTenantRequest', proto.GetTenantRequest)),
+      listTenants: listTenants(tenants, check('ListTenantsRequest', proto.ListTenantsRequest)),
+      updateTenant: updateTenant(tenants, check('UpdateTenantRequest', proto.UpdateTenantRequest)),
+      suspendTenant: suspendTenant(tenants, check('SuspendTenantRequest', proto.SuspendTenantRequest)),
+      resumeTenant: resumeTenant(tenants, check('ResumeTenantRequest', proto.ResumeTenantRequest)),
+      createApiKey: createApiKey(apiKeys, check('CreateApiKeyRequest', proto.CreateApiKeyRequest)),
+      listApiKeys: listApiKeys(apiKeys, check('ListApiKeysRequest', proto.ListApiKeysRequest)),
+      rotateApiKey: rotateApiKey(apiKeys, check('RotateApiKeyRequest', proto.RotateApiKeyRequest)),
+      revokeApiKey: revokeApiKey(apiKeys, check('RevokeApiKeyRequest', proto.RevokeApiKeyRequest)),
       listAuditEntries: listAuditEntries(
         auditLog,
-        rules.checkOf('charge.v1.ListAuditEntriesRequest', proto.ListAuditEntriesRequest),
+        check('ListAuditEntriesRequest', proto.ListAuditEntriesRequest),
       ),
     },
   };

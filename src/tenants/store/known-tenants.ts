@@ -8,11 +8,11 @@ import { readTenants } from './read-tenants.ts';
 
 /** Bounds of what is kept. */
 export interface KnownTenantsOptions {
-  /** How often all of them are read again, with one statement. With the time of the statement below 5 seconds. */
+  /** Pause until all of them are read again, with one statement. Both together take less than 5 seconds. */
   readonly refreshMs: number;
   /** A tenant that was not asked for during so many refreshes is forgotten. */
   readonly idleRefreshesMax: number;
-  /** Tenants that are kept at most. Of more, the one is forgotten that was known for the longest time; never `default`. */
+  /** Tenants that are kept at most. Then the one that was known for the longest time is forgotten, but not `default`. */
   readonly tenantsMax: number;
 }
 
@@ -34,7 +34,7 @@ export class KnownTenants implements TenantDirectory {
   #refreshing: Promise<void> | undefined;
   #closed = false;
 
-  /** `reads` are on the same database, for their failures. Knows the tenant `default` soon, and others once they are asked for. */
+  /** `reads`: on the same database, for their failures. Soon knows `default`, and others once they are asked for. */
   constructor(database: Database, reads: ReadConnections, options: Partial<KnownTenantsOptions> = {}) {
     this.#database = database;
     this.#reads = reads;
@@ -54,10 +54,6 @@ export class KnownTenants implements TenantDirectory {
     const found = this.find(tenant);
     const settingOf = (known: TenantSettings = DEFAULT_SETTINGS): number => known.unknownUserProfiles;
     return found instanceof Promise ? found.then(settingOf) : settingOf(found);
-  }
-
-  isSuspended(tenant: string): boolean {
-    return this.#get(tenant)?.suspendTimeMicros !== undefined;
   }
 
   /** Reads all of them again. Resolves after that, also if PostgreSQL is away. */

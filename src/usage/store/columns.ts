@@ -53,8 +53,7 @@ export function userProfileLabelColumn(place: number): DimensionColumn {
   return { ...text(`user_profile_label_${place}`, value), ofSum: value };
 }
 
-/** What kept sums are apart by, besides their time and the user profile. */
-export const ROLLUP_DIMENSIONS = [
+const ROLLUP_DIMENSIONS = [
   DIMENSION.model,
   DIMENSION.provider,
   DIMENSION.chargeType,
@@ -63,8 +62,13 @@ export const ROLLUP_DIMENSIONS = [
   DIMENSION.callOutcome,
 ].flatMap((dimension) => DIMENSION_COLUMNS.get(dimension) ?? []);
 
-/** The currencies of the sums of costs: sums are apart by them, too. */
+/** The currencies of the sums of costs. */
 export const CURRENCY_COLUMNS = [text('cost_currency'), text('reported_cost_currency')];
+
+/** What kept sums are apart by, besides their time and the user profile. */
+export const KEYS = [...ROLLUP_DIMENSIONS, ...CURRENCY_COLUMNS];
+/** The same as a select list. */
+export const KEY_NAMES = KEYS.map(({ name }) => name).join(', ');
 
 const TOKEN_COLUMNS = [
   'prompt_tokens',
@@ -90,6 +94,9 @@ export const SUMS: readonly { readonly name: string; readonly ofCharge: string }
     ofCharge: `(charge.quantities ->> '${kind}')::bigint`,
   })),
 ];
+
+/** Their columns. */
+export const SUM_NAMES = SUMS.map(({ name }) => name);
 
 /**
  * The select list of the sums over a relation `charge`, each charge times a factor. A sum of zeros is NULL: most sums of

@@ -8,7 +8,7 @@ import type { UsageQuery } from '../usage.ts';
 /** Values of named parameters. */
 export type Parameters = Readonly<Record<string, unknown>>;
 
-/** Members of a filter and their columns. Kept sums have those that are not `ofChargesOnly`. */
+/** Members of a filter and their columns. */
 const EQUALITIES = [
   { member: 'userProfile', column: 'user_profile' },
   { member: 'provider', column: 'provider' },

@@ -3,7 +3,7 @@
 import type { Transaction } from '../../database/transaction.ts';
 import { signedCharges } from '../../charges/index.ts';
 import { ROLLUP_LEVEL } from '../plan.ts';
-import { CURRENCY_COLUMNS, ORIGIN, ROLLUP_DIMENSIONS, SUMS, sumsOfCharges } from './columns.ts';
+import { KEY_NAMES, KEYS, ORIGIN, SUM_NAMES, sumsOfCharges } from './columns.ts';
 
 /** What a step did. */
 export interface FollowedStep {
@@ -47,10 +47,6 @@ export async function followJournal(
   return { events: Number(end - cursor), more: end < head };
 }
 
-const KEYS = [...ROLLUP_DIMENSIONS, ...CURRENCY_COLUMNS];
-const KEY_NAMES = KEYS.map(({ name }) => name).join(', ');
-const SUM_NAMES = SUMS.map(({ name }) => name).join(', ');
-
 /** SQL of the sums at every level over a relation of signed charges: the columns of `usage_rollup` from `level` on. */
 export function rollupsOf(relation: string): string {
   const { quarterHour, day, userDay } = ROLLUP_LEVEL;
@@ -68,7 +64,7 @@ FROM (${relation}) AS charge CROSS JOIN LATERAL (
 GROUP BY GROUPING SETS ((key.quarter_hour, ${keys}), (key.day, ${keys}), (key.day, key.user_profile, ${keys}))`;
 }
 
-export const ROLLUP_COLUMNS = `tenant, level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES}`;
+export const ROLLUP_COLUMNS = `tenant, level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES.join(', ')}`;
 
 /** NULL is 0 in both. */
 const added = (name: string): string =>
@@ -77,7 +73,7 @@ const added = (name: string): string =>
 /** The end of an INSERT of {@link ROLLUP_COLUMNS}: adds to the sums that are there. */
 export const ADD_TO_SUMS = `
 ON CONFLICT (tenant, level, start_time, user_profile, ${KEY_NAMES}) DO UPDATE SET
-  ${SUMS.map(({ name }) => added(name)).join(', ')}`;
+  ${SUM_NAMES.map(added).join(', ')}`;
 
 const ADD_EVENTS = `
 INSERT INTO usage_rollup (${ROLLUP_COLUMNS})

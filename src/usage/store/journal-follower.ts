@@ -1,4 +1,4 @@
-/** Follows the journals of all tenants with the kept sums. Any number of replicas may do so: one at a time works on a tenant. */
+/** Follows the journals of all tenants with the kept sums. Of any number of replicas, one at a time works on a tenant. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -33,7 +33,7 @@ interface Backlog {
   readonly events: number;
 }
 
-/** Steps of a round. Then it looks again which tenants are behind: for 10,000 tenants that takes as long as a few steps. */
+/** Steps of a round. Then it looks which tenants are behind: for 10,000 tenants that takes as long as a few steps. */
 const ROUND_STEPS_MAX = 100;
 
 /**

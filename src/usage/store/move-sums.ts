@@ -4,20 +4,21 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 
 import { countedChargesOf, type KeptSums, signedCharges } from '../../charges/index.ts';
 import { ROLLUP_LEVEL } from '../plan.ts';
-import { CURRENCY_COLUMNS, ROLLUP_DIMENSIONS, SUMS } from './columns.ts';
+import { KEY_NAMES, SUM_NAMES } from './columns.ts';
 import { ADD_TO_SUMS, ROLLUP_COLUMNS, rollupsOf } from './follow-journal.ts';
 
 const { userDay } = ROLLUP_LEVEL;
-const KEYS = [...ROLLUP_DIMENSIONS, ...CURRENCY_COLUMNS].map(({ name }) => name).join(', ');
-const SUM_NAMES = SUMS.map(({ name }) => name);
 
 /** The sums of days by user profile. */
 export const keptSums: KeptSums = {
   async lock(em, tenant) {
-    // Without a row, the first follower would add one, and follow.
-    await run(em, 'INSERT INTO usage_cursor (tenant, sequence) VALUES (:tenant, 0) ON CONFLICT DO NOTHING', {
-      tenant,
-    });
+    // Without a row, the first follower would add one, and follow. As there: not if sums have lost theirs.
+    await run(
+      em,
+      `INSERT INTO usage_cursor (tenant, sequence) SELECT :tenant, 0
+       WHERE NOT EXISTS (SELECT FROM usage_rollup WHERE tenant = :tenant) ON CONFLICT DO NOTHING`,
+      { tenant },
+    );
     await run(em, 'SELECT FROM usage_cursor WHERE tenant = :tenant FOR UPDATE', { tenant });
   },
   async has(em, tenant, userProfile) {
@@ -51,7 +52,7 @@ const NEWER = `SELECT * FROM (${signedCharges(
 /** Adds the sums of a relation of signed charges `times` to one side, and takes them out of the other one. */
 const moved = (relation: string, times: 1 | -1): string => `
 INSERT INTO usage_rollup (${ROLLUP_COLUMNS})
-SELECT :tenant, level, start_time, side.user_profile, ${KEYS}, ${SUM_NAMES.map((name) => `side.factor * ${name}`).join(', ')}
+SELECT :tenant, level, start_time, side.user_profile, ${KEY_NAMES}, ${SUM_NAMES.map((name) => `side.factor * ${name}`).join(', ')}
 FROM (${rollupsOf(relation)}) AS rollup
 CROSS JOIN (VALUES (:from::text, ${-times}), (:to::text, ${times})) AS side (user_profile, factor)
 WHERE level = ${userDay} ${ADD_TO_SUMS}`;
@@ -73,7 +74,7 @@ const rowsOf = (userProfile: string): string => `(
 
 const MOVE_REST = `
 INSERT INTO usage_rollup (${ROLLUP_COLUMNS})
-SELECT tenant, level, start_time, :to::text, ${KEYS}, ${SUM_NAMES.join(', ')} FROM ${rowsOf(':from')}
+SELECT tenant, level, start_time, :to::text, ${KEY_NAMES}, ${SUM_NAMES.join(', ')} FROM ${rowsOf(':from')}
 WHERE ${SUM_NAMES.map((name) => `${name} <> 0`).join(' OR ')} ${ADD_TO_SUMS}`;
 
 const DELETE_REST = `

@@ -234,6 +234,37 @@ test('usage without a price: check names it, and the commands that it prints men
   });
 }, 60_000);
 
+test('where calls need a credential, what npm start says makes the first key and uses it', async () => {
+  const own = await makeDataDir();
+  const started = new Service({ DATA_DIR: own.path, AUTHENTICATION: 'required' });
+  try {
+    await started.ready();
+    const commands = await waitFor(
+      'the commands to type next',
+      () => started.lines.find((line) => line['commands'])?.['commands'] as string[] | undefined,
+    );
+    expect(commands.filter((command) => command.startsWith('grpcurl'))).toEqual([
+      expect.stringContaining(' -H "authorization: Bearer $CHARGE_API_KEY" '),
+      expect.stringContaining(' -H "authorization: Bearer $CHARGE_API_KEY" '),
+    ]);
+    const script = commands.filter((command) => /^(npx charge|export) /.test(command)).join('\n');
+    const env = { ...process.env, npm_config_cache: join(own.path, 'npm'), npm_config_offline: 'true' };
+    const keyFile = join(own.path, 'operator.key');
+    const { stdout } = await promisify(execFile)(
+      'sh',
+      ['-c', `set -e\n${script.replaceAll('operator.key', keyFile)}`],
+      {
+        cwd: ROOT,
+        env,
+      },
+    );
+    expect(stdout).toMatch(/^Imported examples\/prices.csv/);
+  } finally {
+    await started.cleanUp();
+    await own.remove();
+  }
+}, 120_000);
+
 test('what npm start says about prices works as it stands there', async () => {
   const own = await makeDataDir();
   const started = new Service({ DATA_DIR: own.path });

@@ -32,6 +32,7 @@ test('the first key administers, and there is no second one without --force', as
   expect({ code: first.code, stdout: first.stdout }).toEqual({ code: 0, stdout: '' });
   const key = (await readFile(path, 'utf8')).trim();
   expect(first.stderr).not.toContain(key);
+  expect(first.stderr).toContain(`of the operator is in ${path}, and nowhere else`);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 
   const server = await openTestServer(store.url, { credentials: { ...OPEN, required: true } });

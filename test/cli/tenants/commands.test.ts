@@ -67,6 +67,16 @@ test('a tenant is created, changed, shown, listed, suspended and resumed', async
   expect(await json('tenant', 'show')).toMatchObject({ id: 'default' });
 });
 
+test('without a credential, a command says how to give it one', async () => {
+  const refused = await runInProcess('tenant', 'list', '--address', server.address);
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /has no credential.* With this command: --api-key-file FILE, or /,
+    ) as unknown,
+  });
+});
+
 test('a key is printed once, alone, and does what its scopes say', async () => {
   await json('tenant', 'create', 'keys');
   expect((await run('key', 'list', '--tenant', 'keys')).stdout).toBe('There are none.\n');

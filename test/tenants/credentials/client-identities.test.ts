@@ -78,7 +78,7 @@ test('a file that cannot be used stops the start', () => {
   expect(credentialFaults({ ...settings, clientIdentitiesFile: file })).toEqual([]);
 });
 
-test('a call is for the tenant that its certificate is mapped to, as the file says now', () => {
+function openAuthenticator() {
   const acme: Tenant = {
     ...DEFAULT_SETTINGS,
     tenant: 'acme',
@@ -97,6 +97,11 @@ test('a call is for the tenant that its certificate is mapped to, as the file sa
     const call: CallOrigin = { peer: '10.0.0.1:1', header: () => header, certificate: () => certificate };
     return authenticator.authenticate(call);
   };
+  return { callWith, refresh: () => authenticator.refresh() };
+}
+
+test('a call is for the tenant that its certificate is mapped to, as the file says now', () => {
+  const { callWith, refresh } = openAuthenticator();
   const mapped = { ...NONE, uris: ['spiffe://example.org/a'] };
   expect(callWith(mapped)).toMatchObject({ tenant: 'acme', scopes: new Set(['READ']) });
   expect(callWith({ ...NONE, fingerprint256: '01' })).toMatchObject({ metadata: { cause: 'MISSING' } });
@@ -105,15 +110,30 @@ test('a call is for the tenant that its certificate is mapped to, as the file sa
   expect(callWith(mapped, 'Basic x')).toMatchObject({ metadata: { cause: 'MALFORMED' } });
 
   writeFileSync(file, '[');
-  authenticator.refresh();
+  refresh();
   expect(callWith(mapped)).toMatchObject({ tenant: 'acme' });
   writeFileSync(
     file,
     JSON.stringify([{ uri: 'spiffe://example.org/a', tenant: 'globex', scopes: ['read'] }]),
   );
-  authenticator.refresh();
+  refresh();
   expect(callWith(mapped)).toMatchObject({ tenant: 'globex' });
   writeFileSync(file, '[]');
-  authenticator.refresh();
+  refresh();
   expect(callWith(mapped)).toMatchObject({ metadata: { cause: 'MISSING' } });
+});
+
+test('if a process never could use the file, a call with a certificate can be sent again later', () => {
+  const text = JSON.stringify([{ uri: 'spiffe://example.org/a', tenant: 'acme', scopes: ['read'] }]);
+  writeFileSync(file, '[');
+  const { callWith, refresh } = openAuthenticator();
+  const mapped = { ...NONE, uris: ['spiffe://example.org/a'] };
+  const failure = { code: 'UNAVAILABLE', reason: 'ISSUER_UNAVAILABLE' };
+  expect(() => callWith(mapped)).toThrow(
+    expect.objectContaining({ failure: expect.objectContaining(failure) }),
+  );
+  expect(callWith(undefined)).toMatchObject({ metadata: { cause: 'MISSING' } });
+  writeFileSync(file, text);
+  refresh();
+  expect(callWith(mapped)).toMatchObject({ tenant: 'acme' });
 });

@@ -12,6 +12,7 @@ import {
   TenantServiceClient,
   type UpdateTenantRequest,
 } from '../../../generated/charge/v1/tenant_service.ts';
+import { sealPageToken } from '../../../src/grpc/page-token.ts';
 import { call, errorOf, openTestServer, type TestServer } from '../../support/server.ts';
 import { openTestStore, type TestStore } from '../../support/store.ts';
 
@@ -121,4 +122,35 @@ test('a key is shown once, rotated with an overlap and revoked, without its secr
   );
   const secrets = [made.key, rotated.key].map((key) => key.slice(-64));
   expect(rows.some(({ log }) => secrets.some((secret) => log.includes(secret)))).toBe(false);
+});
+
+test('a forged page token with a right digest is refused, or is one of a page', async () => {
+  await create('forged');
+  const page = (pageToken: string) => ({ tenantId: 'forged', pageSize: 0, pageToken });
+  const time = (micros: bigint) => {
+    const bytes = Buffer.alloc(16, 1);
+    bytes.writeBigInt64BE(micros);
+    return bytes;
+  };
+  const refused = { code: 'INVALID_ARGUMENT', reason: 'PAGE_TOKEN_INVALID' };
+  for (const place of ['a\0b', '\0']) {
+    const pageToken = sealPageToken(Buffer.from(place), ['tenants']);
+    const asked = call((done) => client.listTenants({ pageSize: 0, pageToken }, done));
+    expect(await errorOf(asked)).toMatchObject(refused);
+  }
+  for (const place of [Buffer.from('x'), Buffer.alloc(17), time(2n ** 62n), time(-(2n ** 63n))]) {
+    const request = page(sealPageToken(place, ['api keys', 'forged']));
+    const asked = call((done) => client.listApiKeys(request, done));
+    expect(await errorOf(asked)).toMatchObject(refused);
+  }
+  for (const place of [Buffer.from('x'), Buffer.from('not an id'), Buffer.alloc(17)]) {
+    const request = page(sealPageToken(place, ['audit entries', 'forged']));
+    const asked = call((done) => client.listAuditEntries(request, done));
+    expect(await errorOf(asked)).toMatchObject(refused);
+  }
+  const all = page(sealPageToken(Buffer.alloc(16, 255), ['audit entries', 'forged']));
+  const { auditEntries } = await call<{ auditEntries: unknown[] }>((done) =>
+    client.listAuditEntries(all, done),
+  );
+  expect(auditEntries).toHaveLength(1);
 });

@@ -1,11 +1,8 @@
 /** Statements that compare the kept sums of a day with its charges, and that make them again. */
 
 import { countedCharges, signedCharges } from '../../../charges/index.ts';
-import { CURRENCY_COLUMNS, ROLLUP_DIMENSIONS, SUMS } from '../columns.ts';
+import { KEY_NAMES, SUM_NAMES } from '../columns.ts';
 import { ROLLUP_COLUMNS, rollupsOf } from '../follow-journal.ts';
-
-const KEYS = [...ROLLUP_DIMENSIONS, ...CURRENCY_COLUMNS].map(({ name }) => name).join(', ');
-const SUM_NAMES = SUMS.map(({ name }) => name);
 
 /** The last number of the journal, and how far the kept sums follow it. */
 const STATE = `state AS MATERIALIZED (
@@ -22,11 +19,11 @@ const NEWER = `SELECT * FROM (
 ) AS charge WHERE usage_time >= :start::timestamptz AND usage_time < :end::timestamptz`;
 
 const KEPT = `
-SELECT level, start_time, user_profile, ${KEYS}, ${SUM_NAMES.join(', ')} FROM usage_rollup
+SELECT level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES.join(', ')} FROM usage_rollup
 WHERE tenant = :tenant AND level = ANY (:levels) AND start_time >= :start::timestamptz AND start_time < :end::timestamptz`;
 
 const sides = (side: 'found' | 'expected', relation: string): string => `
-SELECT level, start_time, user_profile, ${KEYS}, ${SUM_NAMES.map((name) =>
+SELECT level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES.map((name) =>
   side === 'found' ? `${name} AS found_${name}, 0 AS expected_${name}` : `0, ${name}`,
 ).join(', ')} FROM (${relation}) AS rollup`;
 
@@ -48,9 +45,9 @@ export const COMPARE_DAY = `
 WITH ${STATE}, side AS (
   ${sides('found', KEPT)} UNION ALL ${sides('found', rollupsOf(NEWER))} UNION ALL ${sides('expected', rollupsOf(CHARGES))}
 ), difference AS (
-  SELECT level, user_profile, ${KEYS},
+  SELECT level, user_profile, ${KEY_NAMES},
     ${SUM_NAMES.map((name) => `${total(`found_${name}`)} AS found_${name}, ${total(`expected_${name}`)} AS expected_${name}`).join(', ')}
-  FROM side GROUP BY level, start_time, user_profile, ${KEYS}
+  FROM side GROUP BY level, start_time, user_profile, ${KEY_NAMES}
   HAVING ${SUM_NAMES.map(differs).join(' OR ')}
 )
 SELECT level, name, currency, count(*) AS rows, sum(expected)::text AS expected, sum(found)::text AS found,
@@ -84,10 +81,10 @@ export const INSERT_DAY = `
 WITH ${STATE}, part AS (
   ${rollupsOf(CHARGES)}
   UNION ALL
-  SELECT level, start_time, user_profile, ${KEYS}, ${SUM_NAMES.map((name) => `-${name}`).join(', ')}
+  SELECT level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES.map((name) => `-${name}`).join(', ')}
   FROM (${rollupsOf(NEWER)}) AS newer
 )
 INSERT INTO usage_rollup (${ROLLUP_COLUMNS})
-SELECT :tenant, level, start_time, user_profile, ${KEYS}, ${SUM_NAMES.map((name) => `sum(${name})`).join(', ')}
-FROM part GROUP BY level, start_time, user_profile, ${KEYS}
+SELECT :tenant, level, start_time, user_profile, ${KEY_NAMES}, ${SUM_NAMES.map((name) => `sum(${name})`).join(', ')}
+FROM part GROUP BY level, start_time, user_profile, ${KEY_NAMES}
 HAVING ${SUM_NAMES.map((name) => `sum(${name}) <> 0`).join(' OR ')}`;
