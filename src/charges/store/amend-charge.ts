@@ -4,7 +4,7 @@ import type { Transaction } from '../../database/transaction.ts';
 import { type Failure, ServiceError } from '../../errors/failure.ts';
 import { type InsertEvents, JOURNAL_KIND } from '../../journal/index.ts';
 import type { Cost, PriceBook, Prices } from '../../prices/index.ts';
-import { createIfMissing, findFault, UNKNOWN_USER_PROFILES } from '../../tenants/index.ts';
+import { checkUserProfiles, createIfMissing, UNKNOWN_USER_PROFILES } from '../../tenants/index.ts';
 import type { AmendRequest } from '../charge.ts';
 import { isErased } from '../canonical-content.ts';
 import { decideAmend, keepsPriceVersion, withUsageTime } from '../correction.ts';
@@ -69,20 +69,16 @@ export async function amendCharge(
   const original = decision.charge;
   const replacement = newReplacement(original, request, replacementId);
   const { userProfile } = replacement;
-  const fault =
-    unknownUserProfiles === UNKNOWN_USER_PROFILES.refuse
-      ? await findFault(em, tenant, userProfile)
-      : undefined;
-  if (fault !== undefined) {
-    return { results: [new ServiceError(userProfileRefused({ userProfile, fault }))], events: [] };
+  if (unknownUserProfiles === UNKNOWN_USER_PROFILES.refuse) {
+    const fault = (await checkUserProfiles(em, tenant, [userProfile])).faults.get(userProfile);
+    if (fault !== undefined) return refused(userProfileRefused({ userProfile, fault }));
   }
   const book = await prices.within(em, tenant);
   Object.assign(replacement, costOf(book, original, replacement));
   const amendment = newCorrection(id, request, decision, replacementId);
   await insert.replacement.run(client, tenant, replacement);
-  await insert.corrections.run(client, tenant, JOURNAL_KIND.amended, [amendment]);
-  // After the row of `journal_head` is locked: see CREATE_MISSING_PROFILES.
   if (unknownUserProfiles === UNKNOWN_USER_PROFILES.create) await createIfMissing(em, tenant, userProfile);
+  await insert.corrections.run(client, tenant, JOURNAL_KIND.amended, [amendment]);
   const result = {
     charge: corrected(original, amendment),
     correction: amendment,
