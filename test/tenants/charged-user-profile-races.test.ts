@@ -125,6 +125,16 @@ test('no charge is committed after its user profile is disabled', async () => {
   expect(await requestsOf('alice')).toEqual(['first']);
 });
 
+test('charges of others do not wait for the lock of the tenant after a user profile is disabled', async () => {
+  await open('refuse');
+  for (const id of ['alice', 'bob']) await profiles.create({ id });
+  await record('first', 'alice');
+  await profiles.disable('bob');
+  await block('SELECT FROM tenant_lock FOR UPDATE');
+  await record('second', 'alice');
+  await blocker.query('COMMIT');
+});
+
 test('others are recorded in every process while a user profile is disabled and enabled all the time', async () => {
   await open('refuse');
   for (const id of ['alice', 'bob']) await profiles.create({ id });
