@@ -6,12 +6,7 @@ import { isStatementError } from '../../database/sql-errors.ts';
 import { inTransaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
 import type { PriceBook, Prices } from '../../prices/index.ts';
-import {
-  checkUserProfiles,
-  type KnownUserProfiles,
-  UNKNOWN_USER_PROFILES,
-  type UserProfileCheck,
-} from '../../tenants/index.ts';
+import { checkUserProfiles, type KnownUserProfiles } from '../../tenants/index.ts';
 import { firstDifference, isErased } from '../canonical-content.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
@@ -19,15 +14,10 @@ import type { ArchivedChargeRow } from '../archive-entities.ts';
 import type { ChargeRow } from '../entity.ts';
 import { findArchived } from './archived-charges.ts';
 import { findByKeys } from './find-by-keys.ts';
-import {
-  type InsertCharges,
-  type InsertMode,
-  type InsertOptions,
-  type InsertOutcome,
-  wasInserted,
-} from './insert-charges.ts';
+import { type InsertCharges, type InsertMode, type InsertOutcome, wasInserted } from './insert-charges.ts';
 import { requestIdOf } from './charge-row.ts';
 import { createdEvent } from './event-rows.ts';
+import { applySetting, type Faults, withoutFault } from './user-profile-setting.ts';
 
 /** What a group did. */
 export interface GroupOutcome {
@@ -102,7 +92,7 @@ export async function writeGroup(
 /** What the statement did with the charges of user profiles without a fault. The others are not written. */
 interface Written {
   readonly outcome: InsertOutcome;
-  readonly faults: UserProfileCheck['faults'];
+  readonly faults: Faults;
 }
 
 async function insertUnlocked(
@@ -153,34 +143,6 @@ function insertLocked(
     },
     mayBeStored,
   );
-}
-
-/** What the setting of the tenant makes of a group. */
-interface AppliedSetting extends Pick<InsertOptions, 'userProfileVersion' | 'createUserProfiles'> {
-  /** Of the user profiles whose charges are refused. */
-  readonly faults: UserProfileCheck['faults'];
-}
-
-const NO_FAULTS: UserProfileCheck['faults'] = new Map();
-
-async function applySetting(
-  setting: number,
-  charges: readonly ChargeRow[],
-  check: (ids: readonly string[]) => Promise<UserProfileCheck>,
-): Promise<AppliedSetting> {
-  const { create, refuse } = UNKNOWN_USER_PROFILES;
-  if (setting !== create && setting !== refuse) return { faults: NO_FAULTS };
-  const { version, faults } = await check(charges.map(({ userProfile }) => userProfile));
-  if (setting === refuse) return { faults, userProfileVersion: version };
-  const createUserProfiles = [...faults.values()].includes('unknown');
-  return { faults: NO_FAULTS, userProfileVersion: version, createUserProfiles };
-}
-
-function withoutFault(
-  charges: readonly ChargeRow[],
-  faults: UserProfileCheck['faults'],
-): readonly ChargeRow[] {
-  return faults.size === 0 ? charges : charges.filter(({ userProfile }) => !faults.has(userProfile));
 }
 
 /** Returns the last version that could have priced the charges. */
@@ -236,7 +198,7 @@ async function findEarlier(
 }
 
 /** The answer to a request that made nothing, now or before. */
-function refusal(faults: UserProfileCheck['faults'], charge: ChargeRow): RecordResult {
+function refusal(faults: Faults, charge: ChargeRow): RecordResult {
   const fault = faults.get(charge.userProfile);
   if (fault === undefined) throw new Error('a request id conflicts with a row that does not exist');
   return { outcome: 'refused', userProfile: charge.userProfile, fault };
