@@ -167,6 +167,7 @@ CREATE TABLE journal_head (
   tenant text COLLATE "C" NOT NULL,
   last_sequence bigint NOT NULL,
   price_version integer NOT NULL DEFAULT 0,
+  user_profile_version integer NOT NULL DEFAULT 0,
   has_archive boolean NOT NULL DEFAULT false,
   repaired_sequence bigint NOT NULL DEFAULT 0,
   CONSTRAINT journal_head_pkey PRIMARY KEY (tenant)

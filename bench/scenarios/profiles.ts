@@ -1,32 +1,36 @@
-/** What it costs to know the user profiles: the same service if the tenant refuses unknown ones, and if it accepts them. */
+/** What it costs to know the user profiles: the same service if the tenant refuses or creates unknown ones, and if it accepts them. */
 
 import { UNKNOWN_USER_PROFILES } from '../../src/tenants/index.ts';
 import { openDatabase } from '../lib/contender.ts';
 import { withClient } from '../lib/environment.ts';
-import { atLeast, type Contender, type Context, rates, type Scenario } from '../lib/scenario.ts';
+import { atLeast, type Contender, type Context, type Ratio, rates, type Scenario } from '../lib/scenario.ts';
 import { openService, serviceContender } from '../lib/service-contender.ts';
 import { workloadRows } from '../lib/workload.ts';
 
 /** CreateCharge. */
 export const profiles256: Scenario = {
   name: 'profiles_256',
-  title: 'CreateCharge, 256 calls in flight: unknown user profiles are refused, and are accepted',
+  title:
+    'CreateCharge, 256 calls in flight: unknown user profiles are refused, are created, and are accepted',
   open: async (context) => ({
     unit: 'rows',
-    contenders: [await openSide(context, 'refuse'), await openSide(context, 'accept')],
-    ratios: [
-      {
-        key: 'access.profiles_on_vs_off',
-        target: atLeast(0.97, 1),
-        of: 'refuse',
-        to: 'accept',
-        value: rates,
-      },
+    contenders: [
+      await openSide(context, 'refuse'),
+      await openSide(context, 'create'),
+      await openSide(context, 'accept'),
     ],
+    ratios: [ratio('access.profiles_on_vs_off', 'refuse'), ratio('access.profiles_create_vs_off', 'create')],
   }),
 };
 
-async function openSide(context: Context, side: 'refuse' | 'accept'): Promise<Contender> {
+type Side = keyof typeof UNKNOWN_USER_PROFILES;
+
+function ratio(key: string, of: Side): Ratio {
+  return { key, target: atLeast(0.97, 1), of, to: 'accept', value: rates };
+}
+
+/** All of its user profiles exist, whatever the setting. */
+async function openSide(context: Context, side: Side): Promise<Contender> {
   const name = `profiles_256_${side}`;
   const databaseUrl = await openDatabase(context, name);
   const ids = [...new Set(workloadRows().map(({ userProfile }) => userProfile))];

@@ -18,7 +18,10 @@ const CHANGE: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE'];
 export const TABLE_PRIVILEGES: Readonly<Record<string, readonly Privilege[]>> = {
   charge: APPEND,
   journal: APPEND,
-  journal_head: [...APPEND, 'UPDATE (last_sequence, price_version, has_archive, repaired_sequence)'],
+  journal_head: [
+    ...APPEND,
+    'UPDATE (last_sequence, price_version, user_profile_version, has_archive, repaired_sequence)',
+  ],
   // FOR UPDATE asks for UPDATE.
   tenant_lock: CHANGE,
   relay_cursor: [...APPEND, 'UPDATE (published_sequence)'],

@@ -7,23 +7,23 @@ import { JOURNAL_KIND } from './entity.ts';
 /**
  * Common table expressions that number the rows of `inserted`, new charges with a column `id`, and append
  * them to the journal of the tenant `$1`. They come after `inserted` in the WITH list; `total` (columns `n`
- * and `ids`) and `head` (columns `last_sequence` and `has_archive`) can be read. `priceVersion` is SQL of the last price version
- * that the charges were priced with.
+ * and `ids`) and `head` (columns `last_sequence` and `has_archive`) can be read.
  *
  * - `head` locks the tenant's one row after the charges are inserted. So the lock lasts for the journal
  *   entry and the commit only, and numbers follow the order of commits, without a gap.
- * - If the tenant has got another price version meanwhile, or the row of `journal_head` is missing, the
- *   entry's number is NULL, which the journal's key refuses ({@link isHeadMismatch}). So every charge is
- *   priced with the versions that come before it, and there is no charge without an event.
+ * - `expected` is SQL of what the charges were made with, as a condition on the row of `journal_head`. If it is no
+ *   longer true, or if the row is missing, the entry's number is NULL, which the journal's key refuses
+ *   ({@link isHeadMismatch}). So every charge is priced with the versions that come before it, and there is no charge
+ *   without an event.
  * - Ids are UUIDv7 of one process, so they sort by arrival.
  */
-export function appendToJournal(priceVersion: string): string {
+export function appendToJournal(expected: string): string {
   return `
 total AS (
   SELECT count(*) AS n, array_agg(id ORDER BY id) AS ids FROM inserted
 ), head AS (
   UPDATE journal_head SET last_sequence = last_sequence + total.n FROM total
-  WHERE tenant = $1::text AND total.n > 0 AND price_version = ${priceVersion}
+  WHERE tenant = $1::text AND total.n > 0 AND ${expected}
   RETURNING last_sequence, has_archive
 ), entry AS (
   INSERT INTO journal (tenant, last_sequence, kind, event_ids)
@@ -31,7 +31,7 @@ total AS (
 )`;
 }
 
-/** Whether the entry had no number: another price version was added meanwhile, or the tenant has no journal. */
+/** Whether the entry had no number: what was expected is no longer true, or the tenant has no journal. */
 export function isHeadMismatch(error: unknown): boolean {
   const { code, table, column } = error as Partial<DatabaseError>;
   return code === NOT_NULL_VIOLATION && table === 'journal' && column === 'last_sequence';

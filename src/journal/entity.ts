@@ -39,8 +39,8 @@ const Journal = defineEntity({
 });
 
 /**
- * The last number of each tenant's journal and of its price versions, and what else a write has to know for certain. Every write locks the row late, so that it
- * holds it shortly.
+ * The last number of each tenant's journal and of its price versions, and what else a write has to know for certain.
+ * Every write locks the row late, so that it holds it shortly.
  */
 export const JournalHead = defineEntity({
   name: 'JournalHead',
@@ -49,6 +49,8 @@ export const JournalHead = defineEntity({
     tenant: text().primary(),
     lastSequence: p.bigint(),
     priceVersion: p.integer().default(0),
+    /** How often user profiles were disabled or removed. */
+    userProfileVersion: p.integer().default(0),
     /** Whether charges of the tenant were archived. */
     hasArchive: p.boolean().default(false),
     /** The last number that a repair has given to an event of an old charge (`append-events.ts`). */
@@ -57,8 +59,9 @@ export const JournalHead = defineEntity({
 });
 
 /**
- * One row per tenant. A transaction that adds price versions, corrects charges, gives them new costs or closes a
- * period locks it first, so these happen one after the other. New charges do not wait for it.
+ * One row per tenant. A transaction that adds price versions, corrects charges, gives them new costs, closes a period,
+ * or disables or erases a user profile locks it first, so these happen one after the other. New charges do not wait for
+ * it.
  */
 export const TenantLock = defineEntity({
   name: 'TenantLock',

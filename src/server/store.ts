@@ -115,6 +115,7 @@ export async function openStore(writers: number, options: StoreOptions) {
     /** What UserProfileService works on. */
     userProfiles: {
       reader: createUserProfileReader(reads),
+      // Over the connections of reads, as prices are.
       writer: new UserProfileWriter(database, retry),
       eraser: new UserProfileEraser(corrections, { ...retry, sums: keptSums, committed }),
     },

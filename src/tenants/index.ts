@@ -9,11 +9,13 @@ export { type Bootstrap, bootstrapApiKey, createApiKeyStore } from './store/api-
 export { appendAuditEntries, appendAuditEntry, createAuditLogReader } from './store/audit-log.ts';
 export { createTenantStore } from './store/tenants.ts';
 export {
+  AFTER_MISSING_PROFILES,
+  checkUserProfiles,
   CREATE_MISSING_PROFILES,
   createIfMissing,
-  findFault,
-  isEnabled,
-  profilesOf,
+  KnownUserProfiles,
+  outdateChecks,
+  type UserProfileCheck,
   type UserProfileFault,
 } from './store/charged-user-profiles.ts';
 export { labelledUserProfiles } from './store/labelled-user-profiles.ts';

@@ -1922,9 +1922,9 @@ export const UserProfileServiceService = {
   /**
    * Disables a user profile. What that means for new charges is up to the setting
    * `unknown_user_profiles` of the tenant: only UNKNOWN_USER_PROFILES_REFUSE refuses
-   * them, on every process, from the moment on at which this call returns. A charge
-   * that is being written meanwhile may still be recorded. What was recorded stays.
-   * Disabling it again changes nothing.
+   * them, on every process. A charge that is being written meanwhile is recorded
+   * before this call returns, or it is refused. What was recorded stays. Disabling it
+   * again changes nothing.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
@@ -2022,9 +2022,9 @@ export interface UserProfileServiceServer extends UntypedServiceImplementation {
   /**
    * Disables a user profile. What that means for new charges is up to the setting
    * `unknown_user_profiles` of the tenant: only UNKNOWN_USER_PROFILES_REFUSE refuses
-   * them, on every process, from the moment on at which this call returns. A charge
-   * that is being written meanwhile may still be recorded. What was recorded stays.
-   * Disabling it again changes nothing.
+   * them, on every process. A charge that is being written meanwhile is recorded
+   * before this call returns, or it is refused. What was recorded stays. Disabling it
+   * again changes nothing.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).
@@ -2148,9 +2148,9 @@ export interface UserProfileServiceClient extends Client {
   /**
    * Disables a user profile. What that means for new charges is up to the setting
    * `unknown_user_profiles` of the tenant: only UNKNOWN_USER_PROFILES_REFUSE refuses
-   * them, on every process, from the moment on at which this call returns. A charge
-   * that is being written meanwhile may still be recorded. What was recorded stays.
-   * Disabling it again changes nothing.
+   * them, on every process. A charge that is being written meanwhile is recorded
+   * before this call returns, or it is refused. What was recorded stays. Disabling it
+   * again changes nothing.
    *
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE), NOT_FOUND
    * (USER_PROFILE_NOT_FOUND).

@@ -7,8 +7,8 @@ import type { Cost, PriceBook, Prices } from '../../prices/index.ts';
 import {
   type Actor,
   appendAuditEntry,
+  checkUserProfiles,
   createIfMissing,
-  findFault,
   UNKNOWN_USER_PROFILES,
 } from '../../tenants/index.ts';
 import type { AmendRequest } from '../charge.ts';
@@ -77,12 +77,9 @@ export async function amendCharge(
   const original = decision.charge;
   const replacement = newReplacement(original, request, replacementId);
   const { userProfile } = replacement;
-  const fault =
-    unknownUserProfiles === UNKNOWN_USER_PROFILES.refuse
-      ? await findFault(em, tenant, userProfile)
-      : undefined;
-  if (fault !== undefined) {
-    return { results: [new ServiceError(userProfileRefused({ userProfile, fault }))], events: [] };
+  if (unknownUserProfiles === UNKNOWN_USER_PROFILES.refuse) {
+    const fault = (await checkUserProfiles(em, tenant, [userProfile])).faults.get(userProfile);
+    if (fault !== undefined) return refused(userProfileRefused({ userProfile, fault }));
   }
   const book = await prices.within(em, tenant);
   Object.assign(replacement, costOf(book, original, replacement));
@@ -94,9 +91,8 @@ export async function amendCharge(
     target: original.id,
     details: new Map([['replacement', replacementId]]),
   });
-  await insert.corrections.run(client, tenant, JOURNAL_KIND.amended, [amendment]);
-  // After the row of `journal_head` is locked: see CREATE_MISSING_PROFILES.
   if (unknownUserProfiles === UNKNOWN_USER_PROFILES.create) await createIfMissing(em, tenant, userProfile);
+  await insert.corrections.run(client, tenant, JOURNAL_KIND.amended, [amendment]);
   const result = {
     charge: corrected(original, amendment),
     correction: amendment,

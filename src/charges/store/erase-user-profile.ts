@@ -12,6 +12,7 @@ import {
   appendAuditEntry,
   type ErasedUserProfile,
   type Eraser,
+  outdateChecks,
   userProfileNotFound,
 } from '../../tenants/index.ts';
 import type { ErasedEvent } from '../charge-event.ts';
@@ -117,11 +118,12 @@ export class UserProfileEraser implements Eraser {
 
     const details = new Map([['charges', String(ids.length)]]);
     await appendAuditEntry(transaction, actor, { tenant, action: ACTION, target: pseudonym, details });
+    await outdateChecks(em, tenant);
     const event = done ? await this.#addEvent(transaction, move, BigInt(step.all_charges)) : undefined;
     return { erased, event };
   }
 
-  /** The last statement: it locks the journal's head. */
+  /** The last statement: `journal_head` is locked. */
   async #addEvent(
     { client }: Transaction,
     { tenant, from: userProfile, to: pseudonym }: SumsMove,

@@ -10,7 +10,7 @@ import { classifySqlError } from '../../database/sql-errors.ts';
 import { overloaded, ServiceError } from '../../errors/failure.ts';
 import { isHeadMismatch } from '../../journal/index.ts';
 import type { Prices } from '../../prices/index.ts';
-import type { UnknownUserProfilesOf } from '../../tenants/index.ts';
+import { KnownUserProfiles, type UnknownUserProfilesOf } from '../../tenants/index.ts';
 import type { ChargeRequest, RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
 import type { ChargeRow } from '../entity.ts';
@@ -54,7 +54,8 @@ const CONFLICT_BACKOFF_GROUPS = 16;
 
 /**
  * How often a group is written without the lock of the tenant. Who adds one price version after the other adds the next
- * one before a large group is written, however often that is tried. With the lock, nothing is archived either.
+ * one before a large group is written, however often that is tried. With the lock, nothing is archived and no user
+ * profile is disabled either.
  */
 const UNLOCKED_ATTEMPTS_MAX = 3;
 
@@ -62,6 +63,7 @@ const UNLOCKED_ATTEMPTS_MAX = 3;
 export class GroupWriter implements ChargeRecorder {
   readonly #database: Database;
   readonly #prices: Prices;
+  readonly #userProfiles: KnownUserProfiles;
   readonly #insert: InsertCharges;
   readonly #options: GroupWriterOptions;
   readonly #events: GroupWriterEvents;
@@ -76,6 +78,7 @@ export class GroupWriter implements ChargeRecorder {
   constructor(database: Database, prices: Prices, options: GroupWriterOptions, events: GroupWriterEvents) {
     this.#database = database;
     this.#prices = prices;
+    this.#userProfiles = new KnownUserProfiles(database.em);
     this.#insert = new InsertCharges(database.orm);
     this.#options = options;
     this.#events = events;
@@ -175,7 +178,7 @@ export class GroupWriter implements ChargeRecorder {
 
   /**
    * Prices the group and writes it; again, if the tenant has got another price version, or charges of the group were
-   * archived, in between.
+   * archived, or user profiles disabled or removed, in between.
    */
   async #priceAndWrite(
     tenant: string,
@@ -183,7 +186,6 @@ export class GroupWriter implements ChargeRecorder {
     mayBeStored: () => void,
   ): Promise<GroupOutcome> {
     for (let attempt = 1; ; attempt++) {
-      const before = (await this.#prices.get(tenant)).version;
       const locked = attempt > UNLOCKED_ATTEMPTS_MAX;
       try {
         return await this.#writeGroup(tenant, charges, locked, mayBeStored);
@@ -191,8 +193,8 @@ export class GroupWriter implements ChargeRecorder {
         if (locked) throw error;
         if (isRequestIdConflict(error)) continue;
         if (!isHeadMismatch(error)) throw error;
-        const { version } = await this.#prices.reload(tenant);
-        if (version === before) throw error;
+        this.#userProfiles.forget(tenant);
+        await this.#prices.reload(tenant);
       }
     }
   }
@@ -204,10 +206,10 @@ export class GroupWriter implements ChargeRecorder {
     locked: boolean,
     mayBeStored: () => void,
   ): Promise<GroupOutcome> {
-    const prices = this.#prices;
+    const [prices, userProfiles] = [this.#prices, this.#userProfiles];
     const unknownUserProfiles = await this.#options.unknownUserProfilesOf(tenant);
     const write = (mode: InsertMode) => {
-      const options = { mode, prices, locked, unknownUserProfiles };
+      const options = { mode, prices, userProfiles, unknownUserProfiles, locked };
       return writeGroup(this.#database, this.#insert, tenant, charges, options, mayBeStored);
     };
     if (this.#conflictBackoff === 0) {

@@ -12,13 +12,7 @@ import { sqlState } from '../../database/sql-errors.ts';
 import { queryForTenant } from '../../database/query-for-tenant.ts';
 import { setTenant } from '../../database/tenant.ts';
 import { appendToJournal } from '../../journal/index.ts';
-import {
-  CREATE_MISSING_PROFILES,
-  isEnabled,
-  profilesOf,
-  UNKNOWN_USER_PROFILES,
-  type UserProfileFault,
-} from '../../tenants/index.ts';
+import { AFTER_MISSING_PROFILES, CREATE_MISSING_PROFILES } from '../../tenants/index.ts';
 import { ChargeEntity, type ChargeRow } from '../entity.ts';
 
 /**
@@ -33,32 +27,23 @@ export interface InsertOptions {
   readonly mode: InsertMode;
   /** The tenant's last price version that the charges were priced with. */
   readonly priceVersion: number;
-  /** One of `UNKNOWN_USER_PROFILES`; 0: accept. */
-  readonly unknownUserProfiles?: number;
+  /** The version for which the user profiles of the charges were checked; undefined: they were not. */
+  readonly userProfileVersion?: number | undefined;
+  /** Whether the user profiles of new charges are created if they are missing. */
+  readonly createUserProfiles?: boolean;
 }
 
 /** What a write did. */
 export interface InsertOutcome {
   /** Ids of the charges that were inserted; undefined: all of them. */
   readonly insertedIds: ReadonlySet<string> | undefined;
-  /** Undefined: no charge was refused because of its user profile. */
-  readonly userProfiles: UserProfiles | undefined;
   /** The number of the last entry in the tenant's journal; 0 if nothing was inserted. */
   readonly lastSequence: bigint;
-}
-
-/** The user profiles of the charges that the tenant has. */
-interface UserProfiles {
-  readonly enabled: ReadonlySet<string>;
-  readonly disabled: ReadonlySet<string>;
 }
 
 interface InsertRow {
   readonly last: string | null;
   readonly ids: string[] | null;
-  /** If it refuses and not every charge was inserted. */
-  readonly enabled?: string[] | null;
-  readonly disabled?: string[] | null;
 }
 
 interface PreparedStatement {
@@ -69,30 +54,21 @@ interface PreparedStatement {
 /** Made once per database. */
 export class InsertCharges {
   readonly #columns: ColumnArrays<ChargeRow>;
-  /** By {@link UNKNOWN_USER_PROFILES}. */
-  readonly #statements: Readonly<Record<number, Readonly<Record<InsertMode, PreparedStatement>>>>;
+  readonly #statements: Readonly<Record<InsertMode, PreparedStatement>>;
+  readonly #creatingStatements: Readonly<Record<InsertMode, PreparedStatement>>;
 
   constructor(orm: MikroORM) {
     this.#columns = chargeColumns(orm);
-    const { accept, create, refuse } = UNKNOWN_USER_PROFILES;
-    this.#statements = {
-      [accept]: this.#bothModes('insert_charges', {}),
-      [create]: this.#bothModes('insert_charges_create', { after: CREATE_MISSING_PROFILES }),
-      [refuse]: this.#bothModes('insert_charges_refuse', {
-        before: profilesOf('$4::text[]'),
-        condition: isEnabled('user_profile'),
-        firstColumn: 5,
-        output: REFUSED_PROFILES,
-      }),
-    };
+    this.#statements = this.#bothModes('insert_charges', false);
+    this.#creatingStatements = this.#bothModes('insert_charges_create', true);
   }
 
   /**
    * Writes the charges whose request ids are new, with their entry in the journal, in the transaction that is open.
    * `skipExisting` leaves the others alone; `expectNew` fails on them ({@link isRequestIdConflict}) and
    * writes nothing. `skipExisting` fails in the same way if one of the charges is archived while it runs. Expects the charges of one tenant, sorted by request key, each key once: two writers
-   * that lock keys in different orders would deadlock. If the tenant has another last price version, it fails
-   * (`isHeadMismatch`) and writes nothing.
+   * that lock keys in different orders would deadlock. If the tenant has another last price version, or user profiles
+   * were disabled or removed since `userProfileVersion`, it fails (`isHeadMismatch`) and writes nothing.
    */
   async run(
     client: ClientBase,
@@ -122,33 +98,23 @@ export class InsertCharges {
   #query(
     tenant: string,
     charges: readonly ChargeRow[],
-    { mode, priceVersion, unknownUserProfiles = 0 }: InsertOptions,
+    { mode, priceVersion, userProfileVersion, createUserProfiles = false }: InsertOptions,
   ) {
-    const { accept, refuse } = UNKNOWN_USER_PROFILES;
-    const statements = this.#statements[unknownUserProfiles || accept];
-    if (statements === undefined) throw new TypeError(`no setting ${unknownUserProfiles}`);
-    const profiles = unknownUserProfiles === refuse ? [distinctUserProfiles(charges)] : [];
+    const statements = createUserProfiles ? this.#creatingStatements : this.#statements;
+    const columns = this.#columns.parameters(charges);
     return {
       ...statements[mode],
-      values: [tenant, charges.length, priceVersion, ...profiles, ...this.#columns.parameters(charges)],
+      values: [tenant, charges.length, priceVersion, userProfileVersion ?? null, ...columns],
     };
   }
 
-  #bothModes(name: string, parts: StatementParts): Record<InsertMode, PreparedStatement> {
-    const { condition, firstColumn = 4 } = parts;
-    const { names } = this.#columns;
-    const columns = `SELECT $1::text, ${this.#columns.selectList(firstColumn)}`;
-    const wanted = `SELECT * FROM (${columns}) AS wanted (tenant, ${names})`;
-    const skipping = [IS_NOT_ARCHIVED, ...(condition === undefined ? [] : [condition])].join(' AND ');
+  #bothModes(name: string, createUserProfiles: boolean): Record<InsertMode, PreparedStatement> {
+    const columns = `SELECT $1::text, ${this.#columns.selectList(5)}`;
+    const skipExisting = `SELECT * FROM (${columns}) AS wanted (tenant, ${this.#columns.names})
+  WHERE ${IS_NOT_ARCHIVED} ON CONFLICT (tenant, request_key) DO NOTHING`;
     return {
-      expectNew: {
-        name,
-        text: this.#text(condition === undefined ? columns : `${wanted} WHERE ${condition}`, parts),
-      },
-      skipExisting: {
-        name: `${name}_skip_existing`,
-        text: this.#text(`${wanted} WHERE ${skipping} ON CONFLICT (tenant, request_key) DO NOTHING`, parts),
-      },
+      expectNew: { name, text: this.#text(columns, createUserProfiles) },
+      skipExisting: { name: `${name}_skip_existing`, text: this.#text(skipExisting, createUserProfiles) },
     };
   }
 
@@ -160,8 +126,8 @@ export class InsertCharges {
   rehearsal(tenant: string): string {
     const name = `${escapeLiteral(tenant)}::text`;
     const priceVersion = `(SELECT price_version FROM journal_head WHERE tenant = ${name})`;
-    const values = `${name}, 1, ${priceVersion}, ${this.#columns.sampleArrays()}`;
-    const text = this.#statements[UNKNOWN_USER_PROFILES.accept]?.expectNew.text;
+    const values = `${name}, 1, ${priceVersion}, NULL::int, ${this.#columns.sampleArrays()}`;
+    const { text } = this.#statements.expectNew;
     return `
 ${setTenant(tenant)};
 DO $do$ BEGIN
@@ -180,17 +146,19 @@ END $do$`;
    *   ({@link isRequestIdConflict}), if the tenant has archived anything. The row of the head is locked and read
    *   after the insert, so it is up to date even if the insert had to wait for a charge that was being removed.
    */
-  #text(rows: string, { before, after, output = '' }: StatementParts): string {
+  #text(rows: string, createUserProfiles: boolean): string {
     const inserted = `
 inserted AS (
   INSERT INTO charge (tenant, ${this.#columns.names})
   ${rows}
   RETURNING id, request_key, user_profile
 )`;
-    const parts = [before, inserted, appendToJournal('$3::int'), after].filter((part) => part !== undefined);
+    const parts = createUserProfiles
+      ? [inserted, CREATE_MISSING_PROFILES, appendToJournal(`${EXPECTED} AND ${AFTER_MISSING_PROFILES}`)]
+      : [inserted, appendToJournal(EXPECTED)];
     return `
 WITH ${parts.join(', ')}
-SELECT ${output}
+SELECT
   CASE WHEN (SELECT has_archive FROM head)
     THEN (SELECT refuse_archived_request_ids($1::text, array_agg(request_key)) FROM inserted) END AS checked,
   (SELECT last_sequence FROM head) AS last,
@@ -201,35 +169,13 @@ FROM total`;
   }
 }
 
-/** What the setting of a tenant adds to the statement. */
-interface StatementParts {
-  /** Common table expressions before and after the insert. */
-  readonly before?: string;
-  readonly after?: string;
-  /** Which charges are inserted. */
-  readonly condition?: string;
-  /** The number of the first parameter with a column. */
-  readonly firstColumn?: number;
-  /** More of the answer, with a comma at its end. */
-  readonly output?: string;
-}
-
-const REFUSED_PROFILES = `
-  CASE WHEN n < $2::int THEN ARRAY(SELECT id FROM profile WHERE is_enabled) END AS enabled,
-  CASE WHEN n < $2::int THEN ARRAY(SELECT id FROM profile WHERE NOT is_enabled) END AS disabled,`;
-
-function distinctUserProfiles(charges: readonly ChargeRow[]): string[] {
-  return [...new Set(charges.map(({ userProfile }) => userProfile))];
-}
+/** A group whose user profiles were not checked expects no version of them. */
+const EXPECTED = 'price_version = $3::int AND user_profile_version = coalesce($4::int, user_profile_version)';
 
 function outcomeOf({ rows: [row] }: QueryResult<InsertRow>): InsertOutcome {
   if (row === undefined) throw new Error('insert_charges returned no row');
   return {
     insertedIds: row.ids === null ? undefined : new Set(row.ids),
-    userProfiles:
-      row.enabled && row.disabled
-        ? { enabled: new Set(row.enabled), disabled: new Set(row.disabled) }
-        : undefined,
     lastSequence: BigInt(row.last ?? 0),
   };
 }
@@ -260,13 +206,4 @@ const IS_NOT_ARCHIVED = `NOT EXISTS (SELECT FROM archived_charge
 /** Whether this charge is among those that the write inserted. */
 export function wasInserted(outcome: InsertOutcome, charge: ChargeRow): boolean {
   return outcome.insertedIds === undefined || outcome.insertedIds.has(charge.id);
-}
-
-/** Why the write has refused this charge, which it did not insert; undefined: not because of its user profile. */
-export function userProfileFault(
-  { userProfiles }: InsertOutcome,
-  { userProfile }: ChargeRow,
-): UserProfileFault | undefined {
-  if (userProfiles === undefined || userProfiles.enabled.has(userProfile)) return undefined;
-  return userProfiles.disabled.has(userProfile) ? 'disabled' : 'unknown';
 }

@@ -6,6 +6,7 @@ import { isStatementError } from '../../database/sql-errors.ts';
 import { inTransaction } from '../../database/transaction.ts';
 import { lockTenant } from '../../journal/index.ts';
 import type { PriceBook, Prices } from '../../prices/index.ts';
+import { checkUserProfiles, type KnownUserProfiles } from '../../tenants/index.ts';
 import { firstDifference, isErased } from '../canonical-content.ts';
 import type { RecordResult } from '../charge.ts';
 import type { ChargeEvent } from '../charge-event.ts';
@@ -13,15 +14,10 @@ import type { ArchivedChargeRow } from '../archive-entities.ts';
 import type { ChargeRow } from '../entity.ts';
 import { findArchived } from './archived-charges.ts';
 import { findByKeys } from './find-by-keys.ts';
-import {
-  type InsertCharges,
-  type InsertMode,
-  type InsertOutcome,
-  userProfileFault,
-  wasInserted,
-} from './insert-charges.ts';
+import { type InsertCharges, type InsertMode, type InsertOutcome, wasInserted } from './insert-charges.ts';
 import { requestIdOf } from './charge-row.ts';
 import { createdEvent } from './event-rows.ts';
+import { applySetting, type Faults, withoutFault } from './user-profile-setting.ts';
 
 /** What a group did. */
 export interface GroupOutcome {
@@ -33,14 +29,18 @@ export interface GroupOutcome {
   readonly metExisting: boolean;
 }
 
-/** How a group is priced and written. */
+/** How a group is checked, priced and written. */
 export interface WriteOptions {
   readonly mode: InsertMode;
   readonly prices: Prices;
-  /** First waits for the lock of the tenant and loads the latest versions: then nobody adds another one. */
-  readonly locked: boolean;
+  readonly userProfiles: KnownUserProfiles;
   /** One of `UNKNOWN_USER_PROFILES`; 0: accept. */
   readonly unknownUserProfiles: number;
+  /**
+   * First waits for the lock of the tenant, then looks at the latest prices and at the user profiles: nobody adds or
+   * disables any meanwhile.
+   */
+  readonly locked: boolean;
 }
 
 /**
@@ -58,17 +58,17 @@ export async function writeGroup(
 ): Promise<GroupOutcome> {
   const firsts = firstOfEachRequest(charges);
   const write = options.locked ? insertLocked : insertUnlocked;
-  const outcome = await write(database, insert, tenant, firsts, options, mayBeStored);
+  const { outcome, faults } = await write(database, insert, tenant, firsts, options, mayBeStored);
   // It is, and the caller may still not hear of it.
   if (outcome.lastSequence > 0n) mayBeStored();
 
-  const earlier = firsts.filter((charge) => !wasInserted(outcome, charge));
+  const earlier = firsts.filter((charge) => faults.has(charge.userProfile) || !wasInserted(outcome, charge));
   const { stored, archived } = await findEarlier(database, tenant, earlier);
   const isEarlier = ({ requestKey }: ChargeRow) => stored.has(requestKey) || archived.has(requestKey);
   const refused = new Map(
     earlier
       .filter((charge) => !isEarlier(charge))
-      .map((charge) => [charge.requestKey, refusal(outcome, charge)]),
+      .map((charge) => [charge.requestKey, refusal(faults, charge)]),
   );
   const repeated = firsts.length < charges.length ? byRequest(firsts) : undefined;
   const created: ChargeRow[] = [];
@@ -89,19 +89,30 @@ export async function writeGroup(
   return { results, events, metExisting: earlier.length > refused.size };
 }
 
+/** What the statement did with the charges of user profiles without a fault. The others are not written. */
+interface Written {
+  readonly outcome: InsertOutcome;
+  readonly faults: Faults;
+}
+
 async function insertUnlocked(
   { pool }: Database,
   insert: InsertCharges,
   tenant: string,
   charges: readonly ChargeRow[],
-  { mode, prices, unknownUserProfiles }: WriteOptions,
+  { mode, prices, userProfiles, unknownUserProfiles }: WriteOptions,
   mayBeStored: () => void,
-): Promise<InsertOutcome> {
+): Promise<Written> {
   const known = await prices.get(tenant);
+  const { faults, ...userProfileOptions } = await applySetting(unknownUserProfiles, charges, (ids) =>
+    userProfiles.check(tenant, ids),
+  );
   return withClient(pool, async (client) => {
     const priceVersion = priceAll(charges, known);
+    const options = { mode, priceVersion, ...userProfileOptions };
     try {
-      return await insert.commit(client, tenant, charges, { mode, priceVersion, unknownUserProfiles });
+      const outcome = await insert.commit(client, tenant, withoutFault(charges, faults), options);
+      return { outcome, faults };
     } catch (error) {
       if (!isStatementError(error)) mayBeStored();
       throw error;
@@ -116,14 +127,19 @@ function insertLocked(
   charges: readonly ChargeRow[],
   { mode, prices, unknownUserProfiles }: WriteOptions,
   mayBeStored: () => void,
-): Promise<InsertOutcome> {
+): Promise<Written> {
   return inTransaction(
     database,
     tenant,
     async ({ client, em }) => {
       await lockTenant(client, tenant);
       const priceVersion = priceAll(charges, await prices.within(em, tenant));
-      return insert.run(client, tenant, charges, { mode, priceVersion, unknownUserProfiles });
+      const { faults, ...userProfileOptions } = await applySetting(unknownUserProfiles, charges, (ids) =>
+        checkUserProfiles(em, tenant, ids),
+      );
+      const options = { mode, priceVersion, ...userProfileOptions };
+      const outcome = await insert.run(client, tenant, withoutFault(charges, faults), options);
+      return { outcome, faults };
     },
     mayBeStored,
   );
@@ -182,8 +198,8 @@ async function findEarlier(
 }
 
 /** The answer to a request that made nothing, now or before. */
-function refusal(outcome: InsertOutcome, charge: ChargeRow): RecordResult {
-  const fault = userProfileFault(outcome, charge);
+function refusal(faults: Faults, charge: ChargeRow): RecordResult {
+  const fault = faults.get(charge.userProfile);
   if (fault === undefined) throw new Error('a request id conflicts with a row that does not exist');
   return { outcome: 'refused', userProfile: charge.userProfile, fault };
 }

@@ -87,6 +87,7 @@ export class ChargesAndJournal extends Migration {
         tenant text COLLATE "C" NOT NULL CONSTRAINT journal_head_pkey PRIMARY KEY,
         last_sequence bigint NOT NULL,
         price_version integer NOT NULL DEFAULT 0,
+        user_profile_version integer NOT NULL DEFAULT 0,
         has_archive boolean NOT NULL DEFAULT false,
         repaired_sequence bigint NOT NULL DEFAULT 0
       ) WITH (fillfactor = 10)`);

@@ -12,6 +12,9 @@ import type { Check } from '../../grpc/validation.ts';
 import type { UserProfileWriter } from '../ports.ts';
 import { toProtoUserProfile } from './user-profile-messages.ts';
 
+/** Each waits for the lock of its tenant, on one of the connections of reads. */
+const CONCURRENCY = { max: 2, waitingMax: 256 };
+
 /** The method on a writer. */
 export function disableUserProfile(
   writer: UserProfileWriter,
@@ -22,6 +25,7 @@ export function disableUserProfile(
     decode: (bytes) => decodeStrictly(DisableUserProfileRequest, bytes),
     validate: check,
     response: DisableUserProfileResponse,
+    concurrency: CONCURRENCY,
     async handle({ id }, call) {
       return { userProfile: toProtoUserProfile(await writer.disable(call, id)) };
     },

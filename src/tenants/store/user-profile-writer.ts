@@ -8,11 +8,13 @@ import type { Transaction } from '../../database/transaction.ts';
 import { jsonOfMap } from '../../database/types/json-map.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import { type Failure, ServiceError } from '../../errors/failure.ts';
+import { lockTenant } from '../../journal/index.ts';
 import type { Actor } from '../audit.ts';
 import { userProfileAlreadyExists, userProfileNotFound } from '../errors.ts';
 import type { UserProfileWriter as Port } from '../ports.ts';
 import { changedMembers, type UserProfile, type UserProfileContent } from '../user-profile.ts';
 import { appendAuditEntry, hasAuditEntry } from './audit-log.ts';
+import { outdateChecks } from './charged-user-profiles.ts';
 import { findUserProfile, userProfilesOf } from './user-profile-reader.ts';
 
 const SERVICE = 'charge.v1.UserProfileService';
@@ -20,7 +22,7 @@ const SERVICE = 'charge.v1.UserProfileService';
 /** A failure is returned: an error would close the connection. */
 type Outcome = UserProfile | Failure;
 
-/** Implements the port on a database that it does not own. */
+/** Implements the port on a database that it does not own. Its connections may wait for the lock of a tenant. */
 export class UserProfileWriter implements Port {
   readonly #database: Database;
   readonly #options: RetryOptions;
@@ -53,10 +55,11 @@ export class UserProfileWriter implements Port {
     });
   }
 
+  /** Charges that are being written are committed before it, or look at the user profile again. */
   disable(actor: Actor, id: string): Promise<UserProfile> {
-    return this.#change(actor, 'DisableUserProfile', id, ({ disableTimeMicros }, nowMicros) => {
-      return disableTimeMicros === undefined && { changes: { disableTimeMicros: nowMicros } };
-    });
+    const decide = ({ disableTimeMicros }: UserProfile, nowMicros: bigint) =>
+      disableTimeMicros === undefined && { changes: { disableTimeMicros: nowMicros } };
+    return this.#change(actor, 'DisableUserProfile', id, decide, { outdatesChecks: true });
   }
 
   enable(actor: Actor, id: string): Promise<UserProfile> {
@@ -71,8 +74,10 @@ export class UserProfileWriter implements Port {
     method: string,
     id: string,
     decide: (before: UserProfile, nowMicros: bigint) => Change | false,
+    { outdatesChecks = false } = {},
   ): Promise<UserProfile> {
     return this.#transact(actor, async (transaction, tenant) => {
+      if (outdatesChecks) await lockTenant(transaction.client, tenant);
       const before = await findUserProfile(transaction.em, tenant, id, { lock: true });
       if (before === undefined) return userProfileNotFound(id);
       const nowMicros = BigInt(Date.now()) * 1000n;
@@ -86,6 +91,7 @@ export class UserProfileWriter implements Port {
         ...act,
         ...(change.details && { details: change.details }),
       });
+      if (outdatesChecks) await outdateChecks(transaction.em, tenant);
       return after;
     });
   }

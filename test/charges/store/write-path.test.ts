@@ -288,6 +288,7 @@ describe('a failing write', () => {
 
   test('writes nothing if the journal refuses', async () => {
     const before = await count('SELECT count(*) AS n FROM charge');
+    await store.owner.pool.query("INSERT INTO tenant_lock VALUES ('no-such-journal')");
     await expect(store.writer.record('no-such-journal', [chargeRequest('no-journal')])).rejects.toMatchObject(
       {
         failure: { reason: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('Nothing was stored') },
