@@ -46,3 +46,14 @@ test.each([
   expect(stderr).toContain(`${REFUSED}${message}\n`);
   expect(code).toBe(1);
 });
+
+test('an archive names the flag that has the time', async () => {
+  const archive = async (...args: string[]) => {
+    const flags = ['--output', '/nowhere/a.ndjson', '--dry-run', '--address', server.address];
+    return (await runInProcess('archive', ...flags, ...args)).stderr;
+  };
+  expect(await archive('--before', '2999-01-01')).toContain(`${REFUSED}--before: must be less than now`);
+  expect(await archive('--before', '2998-01-01', '--period-end', '2999-01-01')).toContain(
+    `${REFUSED}--period-end: must be less than now`,
+  );
+});
