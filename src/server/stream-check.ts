@@ -9,13 +9,14 @@ export function createStreamCheck(
   natsUrl: () => string | undefined,
 ): StreamCheck {
   const compare = createStreamComparison(config, natsUrl);
-  return (em, { tenant, repair, signal, progress, finding }) =>
+  return (em, { tenant, repair, signal, progress, finding, compared }) =>
     compare(em, {
       tenant,
       repair,
       signal,
       progress: (done, total) => progress(CHECK.stream, done, total),
       found: (found) => finding(toFinding(found)),
+      compared: (events, messages) => compared({ check: CHECK.stream, events, messages }),
     });
 }
 

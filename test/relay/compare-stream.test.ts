@@ -79,6 +79,7 @@ async function compare(repair = false, url: string | undefined = nats.url): Prom
     signal: new AbortController().signal,
     progress: () => undefined,
     found: (finding) => void findings.push(finding),
+    compared: () => undefined,
   });
   return findings;
 }
@@ -276,6 +277,7 @@ test('a NATS that is not there is a finding, not a failure', async () => {
     signal: new AbortController().signal,
     progress: () => undefined,
     found: (finding) => void findings.push(finding),
+    compared: () => undefined,
   });
   expect(findings).toMatchObject([{ kind: 'unreadable' }]);
 });

@@ -8,6 +8,7 @@ import type { Reconciler, StreamCheck } from '../../ports.ts';
 import {
   CHECK,
   type CheckRun,
+  type Compared,
   Findings,
   type ReconcileEvents,
   type ReconcileOptions,
@@ -79,12 +80,14 @@ async function runChecks(
   { stream, signal, ...events }: ReconcileEvents & { stream: StreamCheck; signal: AbortSignal },
 ): Promise<ReconcileSummary> {
   const findings = new Findings((finding) => events.finding(finding));
+  const compared: Compared[] = [];
   const run: CheckRun = {
     tenant,
     repair: options.repair,
     signal,
     progress: (check, done, total) => events.progress(check, done, total),
     finding: (finding) => findings.add(finding),
+    compared: (one) => void compared.push(one),
   };
   const wanted = ORDER.filter((check) => options.checks.length === 0 || options.checks.includes(check));
   for (const check of wanted) {
@@ -94,5 +97,5 @@ async function runChecks(
     else await stream(session.em, run);
   }
   const [row] = await session.read<{ journal: string | null }>(READ_ENDS, { tenant });
-  return findings.summary(BigInt(row?.journal ?? 0));
+  return findings.summary(compared, BigInt(row?.journal ?? 0));
 }
