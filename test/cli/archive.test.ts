@@ -9,6 +9,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
+import { inTransaction } from '../../src/database/transaction.ts';
+import { followJournal } from '../../src/usage/store/follow-journal.ts';
 import { closeLongAgo, createBatch, getCharge, requestOf } from '../charges/support/archive.ts';
 import {
   amendCharge,
@@ -19,6 +21,7 @@ import {
   voidCharge,
 } from '../charges/support/corrections.ts';
 import { call, errorOf, openTestServer, type TestServer } from '../support/server.ts';
+import { openTestDatabase } from '../support/store.ts';
 import { ROOT } from '../support/tools.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -58,6 +61,8 @@ function runNode(args: readonly string[]): Promise<Ran> {
     );
   });
 }
+
+const runProgram = (args: readonly string[]) => runNode(['src/cli/charge.js', ...args]);
 
 /** Runs the command to its end. */
 const run = (...args: string[]) => runNode(argsOf(...args));
@@ -140,6 +145,46 @@ test('a dry run asks the service, and tells what follows or what to do first', a
   expect(await server.rows()).toMatchObject({ charges: 2 });
   const audit = await server.pool.query("SELECT FROM audit_entry WHERE action LIKE '%ArchiveCharges'");
   expect(audit.rowCount).toBe(0);
+});
+
+test('what usage says after an archive fits: prices of what is left, and which sequences have totals', async () => {
+  const usage = async (...args: string[]) => {
+    const flags = ['usage', '--zone', 'UTC', '--address', own.address, ...args];
+    return runProgram(flags);
+  };
+  const { client, pool } = server;
+  await create(client, 'old', { model: 'unknown-1' });
+  await createBatch(client, ['a']);
+  await create(client, 'october', { model: 'unknown-2', usageTime: OCTOBER });
+  const database = await openTestDatabase(server.url);
+  await inTransaction(
+    database,
+    'default',
+    (transaction) => followJournal(transaction, 'default', 100),
+    () => undefined,
+  );
+  await database.close();
+  await closeLongAgo(pool);
+  const all = ['--from', '2026-09-01', '--to', '2026-11-01'];
+  expect((await usage(...all)).stdout).toContain(
+    '2 of 3 charges have no cost and are in no sum of costs. To see why:\n  npx charge prices check --from 2026-09-01',
+  );
+  expect(await json('--yes')).toMatchObject({ code: 0, archived: 2, last_archived_sequence: '3' });
+  const after =
+    /2 of 3 charges .*\nCharges before 2026-09-10 [^\n]* that are archived can no longer get a cost. To see why:\n  (npx charge prices check --from 2026-09-10T\S+Z --to 2026-11-01T00:00:00Z .*)\n/;
+  const [, command = ''] = after.exec((await usage(...all)).stdout) ?? [];
+  const checked = await runProgram(command.split(' ').slice(2));
+  expect(checked.stdout).toMatch(/^1 of 1 charges have no cost/);
+  const september = await usage('--from', '2026-09-01', '--to', '2026-09-10');
+  expect(september.stdout).toContain('No charges');
+  const archived = await usage('--from', '2026-09-10', '--to', '2026-09-11');
+  expect(archived.code).toBe(0);
+  const early = await usage(...all, '--as-of', '2');
+  expect(early).toMatchObject({ code: 1, stdout: '' });
+  expect(early.stderr).toContain(
+    'Charges with events up to 3 are archived, so totals as of 2 can no longer be computed. Ask as of 3 or later',
+  );
+  expect(await usage(...all, '--as-of', '3')).toMatchObject({ code: 0 });
 });
 
 test('a file that is damaged after it was compared keeps its charges in the service', async () => {

@@ -768,6 +768,11 @@ export interface QueryUsageResponse {
   nextPageToken: string;
   /** The sequence of the journal that the answer is true for. */
   asOfSequence: bigint;
+  /**
+   * Charges with an earlier usage time may be archived: they are in the sums, and can
+   * no longer be read, corrected or priced. Absent: no charge is archived.
+   */
+  archiveEndTime: Timestamp | undefined;
 }
 
 /** A question whose whole answer is wanted. */
@@ -1429,7 +1434,7 @@ export const QueryUsageRequest: MessageFns<QueryUsageRequest> = {
 };
 
 function createBaseQueryUsageResponse(): QueryUsageResponse {
-  return { rows: [], nextPageToken: "", asOfSequence: 0n };
+  return { rows: [], nextPageToken: "", asOfSequence: 0n, archiveEndTime: undefined };
 }
 
 export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
@@ -1445,6 +1450,9 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
         throw new globalThis.Error("value provided for field message.asOfSequence of type int64 too large");
       }
       writer.uint32(24).int64(message.asOfSequence);
+    }
+    if (message.archiveEndTime !== undefined) {
+      Timestamp.encode(message.archiveEndTime, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1486,6 +1494,14 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
             message.asOfSequence = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.archiveEndTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1511,6 +1527,11 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
         : isSet(object.as_of_sequence)
         ? BigInt(object.as_of_sequence)
         : 0n,
+      archiveEndTime: isSet(object.archiveEndTime)
+        ? fromJsonTimestamp(object.archiveEndTime)
+        : isSet(object.archive_end_time)
+        ? fromJsonTimestamp(object.archive_end_time)
+        : undefined,
     };
   },
 
@@ -1525,6 +1546,9 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
     if (message.asOfSequence !== 0n) {
       obj.asOfSequence = message.asOfSequence.toString();
     }
+    if (message.archiveEndTime !== undefined) {
+      obj.archiveEndTime = fromTimestamp(message.archiveEndTime).toISOString();
+    }
     return obj;
   },
 
@@ -1538,6 +1562,9 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
     message.asOfSequence = (object.asOfSequence !== undefined && object.asOfSequence !== null)
       ? BigInt(object.asOfSequence)
       : 0n;
+    message.archiveEndTime = (object.archiveEndTime !== undefined && object.archiveEndTime !== null)
+      ? Timestamp.fromPartial(object.archiveEndTime)
+      : undefined;
     return message;
   },
 };
