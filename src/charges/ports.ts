@@ -80,11 +80,12 @@ export interface ChargeCorrector {
   amendCharge(tenant: string, request: AmendRequest, caller: Administrator): Promise<CorrectedCharge>;
   /** Closes the time before a moment. */
   closePeriod(tenant: string, endTimeMicros: bigint, caller: Administrator): Promise<ClosedPeriod>;
-  /** Archives charges of a closed period, all or none. `ids`: 1–1000, in lower case. */
+  /** Archives charges of a closed period, all or none. `ids`: 1–1000, in lower case. `dryRun`: only tells what it would do. */
   archiveCharges(
     tenant: string,
     endTimeMicros: bigint,
     ids: readonly string[],
+    dryRun: boolean,
     caller: Administrator,
   ): Promise<ArchivedCharges>;
 }

@@ -17,6 +17,7 @@ import { Charge } from '../../generated/charge/v1/charge.ts';
 import { CreateChargeRequest, GetChargeHistoryResponse } from '../../generated/charge/v1/charge_service.ts';
 import { CreatePriceRequest, Price } from '../../generated/charge/v1/price_service.ts';
 import { ApiKey, AuditEntry, Tenant } from '../../generated/charge/v1/tenant_service.ts';
+import { ReconcileResponse } from '../../generated/charge/v1/usage_service.ts';
 import { UserProfile } from '../../generated/charge/v1/user_profile_service.ts';
 import type { FieldViolation } from '../errors/failure.ts';
 
@@ -32,6 +33,8 @@ export interface Contract {
   priceFromJson(value: unknown): Price;
   /** Proto3 JSON with all digits of the times, which the generated code cuts to milliseconds. */
   priceToJson(price: Price): JsonValue;
+  /** The findings and the summary of a run, with the contract's names of the fields, and all of them. */
+  reconcileToJson(response: ReconcileResponse): JsonValue;
   /** Like {@link Contract.priceToJson}. */
   historyToJson(history: GetChargeHistoryResponse): JsonValue;
   /** Like {@link Contract.priceToJson}. */
@@ -66,6 +69,7 @@ export function openContract(): Contract {
   const charge = schemaOf('Charge');
   const price = schemaOf('Price');
   const history = schemaOf('GetChargeHistoryResponse');
+  const reconcile = schemaOf('ReconcileResponse');
   const userProfile = schemaOf('UserProfile');
   const tenant = schemaOf('Tenant');
   const apiKey = schemaOf('ApiKey');
@@ -76,6 +80,11 @@ export function openContract(): Contract {
     chargeFromJson: (value) => Charge.decode(toBinary(charge, fromJson(charge, value as JsonValue))),
     priceFromJson: (value) => Price.decode(toBinary(price, fromJson(price, value as JsonValue))),
     priceToJson: (value) => toJson(price, fromBinary(price, Price.encode(value).finish())),
+    reconcileToJson: (value) =>
+      toJson(reconcile, fromBinary(reconcile, ReconcileResponse.encode(value).finish()), {
+        useProtoFieldName: true,
+        alwaysEmitImplicit: true,
+      }),
     historyToJson: (value) =>
       toJson(history, fromBinary(history, GetChargeHistoryResponse.encode(value).finish())),
     userProfileToJson: (value) =>

@@ -51,6 +51,14 @@ export function readFilter(command: Command, faults: string[]): ChargeFilter {
   };
 }
 
+/** Whether one of these flags was given: the range of time is not among them. */
+export function hasFilter(filter: ChargeFilter): boolean {
+  return Object.entries(filter).some(([name, value]) => {
+    if (name === 'startTime' || name === 'endTime') return false;
+    return value instanceof Map ? value.size > 0 : Boolean(value);
+  });
+}
+
 function readProvider(text: string | undefined, faults: string[]) {
   const provider = text === undefined ? 0 : parseProvider(text);
   if (provider !== undefined) return provider;

@@ -81,12 +81,16 @@ export function adviceOn(error: ServerError): 'retry' | 'retry_few' | 'give_up' 
   }
 }
 
+/** The kind of an error: `ALREADY_EXISTS (REQUEST_ID_REUSED)`. */
+export function nameOf({ code: number, reason }: ServerError): string {
+  const code = codes[number] ?? `code ${number}`;
+  return reason === code ? code : `${code} (${reason})`;
+}
+
 /** One line about an error: `ALREADY_EXISTS (REQUEST_ID_REUSED): … [field: model]`. */
 export function describe(error: ServerError): string {
-  const code = codes[error.code] ?? `code ${error.code}`;
-  const name = error.reason === code ? code : `${code} (${error.reason})`;
   const extras = ['field', 'correlation_id']
     .filter((key) => error.metadata.has(key))
     .map((key) => `${key.replace('_', ' ')}: ${error.metadata.get(key)}`);
-  return `${name}: ${error.message}${extras.length > 0 ? ` [${extras.join(', ')}]` : ''}`;
+  return `${nameOf(error)}: ${error.message}${extras.length > 0 ? ` [${extras.join(', ')}]` : ''}`;
 }

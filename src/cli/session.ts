@@ -6,17 +6,19 @@ import pRetry, { AbortError } from 'p-retry';
 import { openClient, ServiceUnavailable, waitForServer } from './client.ts';
 import { EXIT } from './command.ts';
 import type { Server } from './connection.ts';
-import { adviceOn, describe, errorOfCall, type ServerError } from './server-error.ts';
+import { adviceOn, errorOfCall, type ServerError } from './server-error.ts';
+import { describeWithFlags, type FieldFlags } from './field-flags.ts';
 import { openStream } from './server-stream.ts';
 
 /** The service refused a call, and a repeat would change nothing. */
 export class Refused extends Error {
   override name = 'Refused';
   readonly error: ServerError;
+  /** What a person can do about it, each as one line. */
+  advice: readonly string[] = [];
 
-  constructor(error: ServerError) {
-    // The service names the field of the request. Here it is a flag.
-    super(describe(error).replaceAll('allow_closed_period', '--allow-closed-period'));
+  constructor(error: ServerError, fields?: FieldFlags) {
+    super(describeWithFlags(error, fields));
     this.error = error;
   }
 }
@@ -26,6 +28,8 @@ export interface SessionOptions {
   readonly server: Server;
   /** A call is given up after so many milliseconds. Absent: a minute. */
   readonly retryTimeoutMs?: number;
+  /** For messages about them. */
+  readonly fields?: FieldFlags;
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -40,12 +44,14 @@ export class Session {
   readonly retryTimeoutMs: number;
   readonly interrupt: AbortSignal;
   readonly #client: Client;
+  readonly #fields: FieldFlags | undefined;
 
   /** No repeat of a call begins after `interrupt`. */
-  constructor({ server, retryTimeoutMs = CALL_TIMEOUT_MS }: SessionOptions, interrupt: AbortSignal) {
+  constructor({ server, retryTimeoutMs = CALL_TIMEOUT_MS, fields }: SessionOptions, interrupt: AbortSignal) {
     this.retryTimeoutMs = retryTimeoutMs;
     this.interrupt = interrupt;
     this.#client = openClient(Client, server);
+    this.#fields = fields;
   }
 
   /** Resolves when the connection stands. Rejects with {@link ServiceUnavailable} after 5 s. */
@@ -85,14 +91,14 @@ export class Session {
     const { messages, first, close } = await this.#repeat(() =>
       openStream(this.#client, method, request, this.interrupt).catch((error: unknown) => {
         this.interrupt.throwIfAborted();
-        throw new Refused(errorOfCall(error as StatusObject));
+        throw this.#refused(error as StatusObject);
       }),
     );
     try {
       for (let next = first; !next.done; next = await messages.next()) yield next.value;
     } catch (error) {
       this.interrupt.throwIfAborted();
-      const refused = new Refused(errorOfCall(error as StatusObject));
+      const refused = this.#refused(error as StatusObject);
       throw adviceOn(refused.error) === 'give_up' ? refused : new ServiceUnavailable(refused.message);
     } finally {
       close();
@@ -124,6 +130,10 @@ export class Session {
     }
   }
 
+  #refused(status: StatusObject): Refused {
+    return new Refused(errorOfCall(status), this.#fields);
+  }
+
   #attempt<Q, R>(method: MethodDefinition<Q, R>, request: Q, timeoutMs: number): Promise<R> {
     const { path, requestSerialize, responseDeserialize } = method;
     return new Promise((resolve, reject) => {
@@ -136,7 +146,7 @@ export class Session {
         new Metadata(),
         { deadline: Date.now() + timeoutMs },
         (error, response) => {
-          if (error) reject(new Refused(errorOfCall(error)));
+          if (error) reject(this.#refused(error));
           else resolve(response as R);
         },
       );
@@ -177,10 +187,10 @@ export async function withSession(
 }
 
 /** With the flag in place of the header that the service names. */
-function refusalText({ message, error: { reason } }: Refused): string {
+function refusalText({ message, advice, error: { reason } }: Refused): string {
   const help =
     reason === 'UNAUTHENTICATED' ? ' With this command: --api-key-file FILE, or CHARGE_API_KEY=KEY.' : '';
-  return `The service refused: ${message}${help}`;
+  return [`The service refused: ${message}${help}`, ...advice].join('\n');
 }
 
 /** How a command ended that did not run to its end. Undefined: it is an error of this program. */

@@ -42,6 +42,8 @@ export interface StreamComparison {
   /** Messages of the stream. */
   readonly progress: (done: bigint, total: bigint) => void | Promise<void>;
   readonly found: (finding: StreamFinding) => void | Promise<void>;
+  /** At the end: events that the stream should have, and messages that it has. */
+  readonly compared: (events: bigint, messages: bigint) => void;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -79,6 +81,7 @@ class Run {
   /** Of the first message of the tenant. */
   #firstSeen: bigint | undefined;
   #isRepairing = false;
+  #messages = 0n;
 
   constructor(
     config: RelayConfig,
@@ -104,13 +107,15 @@ class Run {
     const oldest = maxAgeMs === 0 ? 1n : await this.#firstAfter(cutoffMs - maxAgeMs, published);
     const first =
       info !== undefined && dropsMessages(info) ? later(this.#firstSeen ?? published + 1n, oldest) : oldest;
-    await this.#addDeadLetters();
+    const deadLetters = await this.#addDeadLetters(first);
     if (info === undefined && this.#comparison.repair) {
       await this.#beginRepair(first, published);
       const { faults } = await checkStream(manager, this.#stream).catch(silent('the stream cannot be made'));
       if (faults.length > 0) throw new PublishError(faults.join('; '));
     }
     await this.#findMissing(first, published);
+    await this.#comparison.progress(this.#messages, this.#messages);
+    this.#comparison.compared(published + 1n - first - deadLetters, this.#messages);
   }
 
   async #readMessages(info: StreamInfo): Promise<void> {
@@ -119,6 +124,7 @@ class Run {
     const foreign = new NumberRanges((first, last) => found({ kind: 'foreign', first, last }));
     for await (const page of readHeaders(this.#connection, info, this.#comparison.tenant)) {
       await this.#compare(page.messages, doubled, foreign);
+      this.#messages += BigInt(page.messages.length);
       await this.#comparison.progress(BigInt(Math.min(page.read, page.total)), BigInt(page.total));
       if (signal.aborted) return;
     }
@@ -163,14 +169,20 @@ class Run {
     return low;
   }
 
-  async #addDeadLetters(): Promise<void> {
+  /** Resolves to how many there are from `first` on. */
+  async #addDeadLetters(first: bigint): Promise<bigint> {
     const { tenant } = this.#comparison;
+    let late = 0n;
     for (let after = 0n, count = DEAD_LETTERS_PAGE; count === DEAD_LETTERS_PAGE;) {
       const page = await readDeadLetters(this.#em, tenant, after, DEAD_LETTERS_PAGE);
-      for (const sequence of page) this.#known.add(sequence);
+      for (const sequence of page) {
+        this.#known.add(sequence);
+        if (sequence >= first) late++;
+      }
       after = page.at(-1) ?? after;
       count = page.length;
     }
+    return late;
   }
 
   async #findMissing(first: bigint, published: bigint): Promise<void> {

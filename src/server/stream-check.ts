@@ -9,7 +9,7 @@ export function createStreamCheck(
   natsUrl: () => string | undefined,
 ): StreamCheck {
   const compare = createStreamComparison(config, natsUrl);
-  return (em, { tenant, repair, repairing, signal, progress, finding }) =>
+  return (em, { tenant, repair, repairing, signal, progress, finding, compared }) =>
     compare(em, {
       tenant,
       repair,
@@ -17,6 +17,7 @@ export function createStreamCheck(
       signal,
       progress: (done, total) => progress(CHECK.stream, done, total),
       found: (found) => finding(toFinding(found)),
+      compared: (events, messages) => compared({ check: CHECK.stream, events, messages }),
     });
 }
 

@@ -2,16 +2,26 @@
 
 import { type Failure, validationFailed } from '../errors/failure.ts';
 import { rfc3339 } from '../grpc/timestamp.ts';
+import type { ScanCause } from './plan.ts';
 import { WINDOWS_MAX } from './windows.ts';
 
+const SCAN_ADVICE: Readonly<Record<ScanCause, string>> = {
+  charges:
+    'Only charges have sessions, references, imports and labels. Ask for a shorter time range, or for one user profile, session, reference or import.',
+  'user profiles':
+    'Sums of user profiles are kept by days of UTC. Ask for windows of days or longer, for a shorter time range, for one user profile, or without user profiles.',
+  'no sums':
+    'It is not known which events the kept sums have: charge reconcile --check sums --repair mends that. Until then, ask for a shorter time range, or for one user profile.',
+  times:
+    'Sums are kept by days of UTC, and without user profiles by quarters of an hour. Ask for a range and windows of whole days in the time zone UTC, for a shorter range, or for one user profile.',
+};
+
 /** The answer would have to read more charges than a query may. */
-export function scanLimitExceeded(limit: number): Failure {
+export function scanLimitExceeded(limit: number, cause: ScanCause): Failure {
   return {
     code: 'FAILED_PRECONDITION',
     reason: 'SCAN_LIMIT_EXCEEDED',
-    message:
-      `No kept sum covers this question, and it would read more than ${limit.toLocaleString('en')} charges. ` +
-      'Ask for a shorter time range, one user profile or one session, or for windows of whole days of UTC.',
+    message: `This question would read more than ${limit.toLocaleString('en')} charges. ${SCAN_ADVICE[cause]}`,
     metadata: { limit: String(limit) },
   };
 }
@@ -52,7 +62,7 @@ export function asOfArchived(asOfSequence: bigint, archived: bigint): Failure {
   return {
     code: 'OUT_OF_RANGE',
     reason: 'SEQUENCE_ARCHIVED',
-    message: `Charges with events up to ${archived} are archived, so there is no answer as of ${asOfSequence} any more. Ask as of ${archived} or later.`,
+    message: `Charges with events up to ${archived} are archived, so totals as of ${asOfSequence} can no longer be computed. Ask as of ${archived} or later, which counts what was recorded and changed since ${asOfSequence}; or take the totals from what was exported or invoiced then.`,
     metadata: { as_of_sequence: String(asOfSequence), first_sequence: String(archived) },
   };
 }

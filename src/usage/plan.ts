@@ -60,8 +60,7 @@ export function planUsage(query: UsageQuery, bounds: readonly bigint[] | undefin
     for (const window of windowsOf(range, bounds)) cover(window, ALL_SPANS, sums, charges);
     return { sums, charges, moved: [] };
   }
-  // No day of UTC fits into them.
-  if (query.window === WINDOW.quarterHour || query.window === WINDOW.hour) return chargesOnly(query);
+  if (isShort(query)) return chargesOnly(query);
   cover(range, USER_SPANS, sums, charges);
   return { sums, charges, moved: movedRanges(sums, bounds) };
 }
@@ -90,6 +89,20 @@ function contains({ startMicros, endMicros }: TimeRange, micros: bigint): boolea
   return (
     (startMicros === undefined || startMicros <= micros) && (endMicros === undefined || micros < endMicros)
   );
+}
+
+/** Why a question reads charges: what it is about, that it is about user profiles, its times, or that no sum can be used. */
+export type ScanCause = 'charges' | 'user profiles' | 'times' | 'no sums';
+
+/** Why a question reads charges, if it does. */
+export function scanCause(query: UsageQuery): ScanCause {
+  if (needsCharges(query)) return 'charges';
+  return namesUsers(query) && isShort(query) ? 'user profiles' : 'times';
+}
+
+/** No day of UTC fits into its windows. */
+function isShort({ window }: UsageQuery): boolean {
+  return window === WINDOW.quarterHour || window === WINDOW.hour;
 }
 
 /** Whether the question is about something that the kept sums do not know. */

@@ -28,6 +28,8 @@ export interface UsagePage {
   readonly rows: readonly UsageRow[];
   /** The number of the journal that the rows are true for. */
   readonly asOfSequence: bigint;
+  /** Charges before this time may be archived; undefined: none is. */
+  readonly archiveEndMicros: bigint | undefined;
 }
 
 /**

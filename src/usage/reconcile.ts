@@ -27,7 +27,7 @@ export const FINDING = {
 /** One of {@link FINDING}. */
 export type FindingKind = (typeof FINDING)[keyof typeof FINDING];
 
-/** Findings of one kind that are reported one by one. The others are counted. */
+/** Findings of one kind that are reported one by one; of sums, days of which all are. The others are counted. */
 export const NAMED_MAX = 100;
 
 /** Something that does not agree. `charge.v1.ReconcileFinding` explains the members. */
@@ -79,8 +79,21 @@ export interface ReconcileEvents {
   readonly finding: (finding: Finding) => void | Promise<void>;
 }
 
+/** How much a check has compared. Members that say nothing about it are absent. */
+export interface Compared {
+  readonly check: number;
+  readonly days?: bigint;
+  readonly charges?: bigint;
+  readonly events?: bigint;
+  readonly messages?: bigint;
+  /** The starts of the first and the last of the days. */
+  readonly dayMicros?: NumberRange | undefined;
+}
+
 /** What a run of one check works with. */
 export interface CheckRun extends ReconcileEvents {
+  /** Hears at the end what was compared. */
+  readonly compared: (compared: Compared) => void;
   readonly tenant: string;
   readonly repair: boolean;
   /** Aborted: end after the step in progress. */
@@ -92,12 +105,15 @@ export interface ReconcileSummary {
   readonly counts: ReadonlyMap<FindingKind, { readonly found: number; readonly repaired: number }>;
   /** Findings that are not repaired and are drift. */
   readonly drifts: number;
+  /** Of each check that was made. */
+  readonly compared: readonly Compared[];
   readonly lastSequence: bigint;
 }
 
 /** Counts findings, and passes on those that are named. */
 export class Findings {
   readonly #counts = new Map<FindingKind, { found: number; repaired: number }>();
+  readonly #days = new Set<bigint>();
   readonly #named: (finding: Finding) => void | Promise<void>;
 
   constructor(named: (finding: Finding) => void | Promise<void>) {
@@ -109,15 +125,22 @@ export class Findings {
     this.#counts.set(finding.kind, counts);
     counts.found++;
     if (finding.repaired) counts.repaired++;
-    if (counts.found <= NAMED_MAX) await this.#named(finding);
+    if (this.#isNamed(finding, counts.found)) await this.#named(finding);
   }
 
-  summary(lastSequence: bigint): ReconcileSummary {
+  /** A day whose sums differ has dozens of findings, and one of them alone does not tell how much is wrong. */
+  #isNamed({ kind, dayMicros }: Finding, count: number): boolean {
+    if (kind !== FINDING.sumDiffers || dayMicros === undefined) return count <= NAMED_MAX;
+    if (this.#days.size < NAMED_MAX) this.#days.add(dayMicros);
+    return this.#days.has(dayMicros);
+  }
+
+  summary(compared: readonly Compared[], lastSequence: bigint): ReconcileSummary {
     let drifts = 0;
     for (const [kind, { found, repaired }] of this.#counts) {
       if (kind !== FINDING.streamEventsDoubled) drifts += found - repaired;
     }
-    return { counts: this.#counts, drifts, lastSequence };
+    return { counts: this.#counts, drifts, compared, lastSequence };
   }
 }
 

@@ -264,7 +264,9 @@ describe('charges that must not be archived', () => {
     expect(
       (
         await errorOf(
-          call((callback) => server.client.archiveCharges({ endTime: undefined, ids: [id] }, callback)),
+          call((callback) =>
+            server.client.archiveCharges({ endTime: undefined, ids: [id], dryRun: false }, callback),
+          ),
         )
       ).violations,
     ).toMatchObject([{ field: 'end_time' }]);

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
+import { inTransaction } from '../../src/database/transaction.ts';
+import { followJournal } from '../../src/usage/store/follow-journal.ts';
 import { closeLongAgo, createBatch, getCharge, requestOf } from '../charges/support/archive.ts';
 import {
   amendCharge,
@@ -19,6 +21,7 @@ import {
   voidCharge,
 } from '../charges/support/corrections.ts';
 import { call, errorOf, openTestServer, type TestServer } from '../support/server.ts';
+import { openTestDatabase } from '../support/store.ts';
 import { ROOT } from '../support/tools.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -45,14 +48,24 @@ const argsOf = (...args: string[]): string[] => [
   ...args,
 ];
 
-/** Runs the command to its end. */
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function runNode(args: readonly string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(process.execPath, argsOf(...args), { cwd: ROOT }, (error, stdout, stderr) =>
+    execFile(process.execPath, args, { cwd: ROOT }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
   });
 }
+
+const runProgram = (args: readonly string[]) => runNode(['src/cli/charge.js', ...args]);
+
+/** Runs the command to its end. */
+const run = (...args: string[]) => runNode(argsOf(...args));
 
 async function json(...args: string[]): Promise<Record<string, unknown>> {
   const { code, stdout, stderr } = await run(...args, '--json');
@@ -75,12 +88,16 @@ test('charges go to the file and from the service, and the same command again fi
   await voidCharge(client, 'b');
   await create(client, 'october', { usageTime: OCTOBER });
   await closeLongAgo(pool);
-  expect(await json('--dry-run')).toMatchObject({ code: 0, charges: 4, archived: 0 });
+  const plan = { code: 0, dry_run: true, charges: 4, days: 1, archived: 0, last_archived_sequence: '6' };
+  const planned = await json('--dry-run');
+  expect(planned).toMatchObject(plan);
   expect(existsSync(file)).toBe(false);
   expect((await run()).stderr).toMatch(/Remove these 4 charges .* --yes agrees/s);
   expect(await server.rows()).toMatchObject({ charges: 5 });
 
-  expect(await json('--dry-run')).toMatchObject({ code: 0, charges: 4, archived: 0 });
+  expect(await json('--dry-run')).toMatchObject({ ...plan, bytes: planned['bytes'] });
+  expect((await readFile(file)).length).toBe(planned['bytes']);
+  expect(await server.rows()).toMatchObject({ charges: 5 });
   expect(await json('--yes')).toEqual({
     code: 0,
     status: 'done',
@@ -102,6 +119,111 @@ test('charges go to the file and from the service, and the same command again fi
   ]);
   expect(await json('--yes')).toMatchObject({ code: 0, archived: 0, already_archived: 4 });
   expect((await getCharge(client, 'october')).charge?.model).toBe('gpt-4o');
+});
+
+test('a dry run asks the service, and tells what follows or what to do first', async () => {
+  await createBatch(server.client, ['a', 'b']);
+  const refused = await run('--dry-run');
+  expect(refused.code).toBe(1);
+  expect(refused.stdout).toMatch(
+    /: 2 charges on 1 day, used from 2026-09-10T.*File: .*september.ndjson, \S+ kB, would be written\.\n/s,
+  );
+  expect(refused.stdout).toMatch(
+    /would refuse to remove them: .*is not closed: close the period first.*To close it: npx charge close-period --before 2026-10-01T00:00:00Z --address/s,
+  );
+  await closeLongAgo(server.pool);
+  const { code, stdout } = await run('--dry-run');
+  expect(code).toBe(0);
+  for (const text of [
+    'The period is closed. The service would remove them',
+    'Events up to 2 can then no longer be read: a consumer that asks for older ones gets SEQUENCE_ARCHIVED, takes the charges from the file, and goes on at 3.',
+    'Totals as of a sequence before 2 are then refused.',
+    'Nothing was written, and nothing was removed.',
+  ])
+    expect(stdout).toContain(text);
+  expect(existsSync(file)).toBe(false);
+  expect(await server.rows()).toMatchObject({ charges: 2 });
+  const audit = await server.pool.query("SELECT FROM audit_entry WHERE action LIKE '%ArchiveCharges'");
+  expect(audit.rowCount).toBe(0);
+});
+
+test('what usage says after an archive fits: prices of what is left, and which sequences have totals', async () => {
+  const usage = async (...args: string[]) => {
+    const flags = ['usage', '--zone', 'UTC', '--address', own.address, ...args];
+    return runProgram(flags);
+  };
+  const { client, pool } = server;
+  await create(client, 'old', { model: 'unknown-1' });
+  await createBatch(client, ['a']);
+  await create(client, 'october', { model: 'unknown-2', usageTime: OCTOBER });
+  const database = await openTestDatabase(server.url);
+  await inTransaction(
+    database,
+    'default',
+    (transaction) => followJournal(transaction, 'default', 100),
+    () => undefined,
+  );
+  await database.close();
+  await closeLongAgo(pool);
+  const all = ['--from', '2026-09-01', '--to', '2026-11-01'];
+  expect((await usage(...all)).stdout).toContain(
+    '2 of 3 charges have no cost and are in no sum of costs. To see why:\n  npx charge prices check --from 2026-09-01',
+  );
+  expect(await json('--yes')).toMatchObject({ code: 0, archived: 2, last_archived_sequence: '3' });
+  const after =
+    /2 of 3 charges .*\nCharges before 2026-09-10 [^\n]* that are archived can no longer get a cost. To see why:\n  (npx charge prices check --from 2026-09-10T\S+Z --to 2026-11-01T00:00:00Z .*)\n/;
+  const [, command = ''] = after.exec((await usage(...all)).stdout) ?? [];
+  const checked = await runProgram(command.split(' ').slice(2));
+  expect(checked.stdout).toMatch(/^1 of 1 charges have no cost/);
+  const september = await usage('--from', '2026-09-01', '--to', '2026-09-10');
+  expect(september.stdout).toContain('No charges');
+  const archived = await usage('--from', '2026-09-10', '--to', '2026-09-11');
+  expect(archived.code).toBe(0);
+  const early = await usage(...all, '--as-of', '2');
+  expect(early).toMatchObject({ code: 1, stdout: '' });
+  expect(early.stderr).toContain(
+    'Charges with events up to 3 are archived, so totals as of 2 can no longer be computed. Ask as of 3 or later',
+  );
+  expect(await usage(...all, '--as-of', '3')).toMatchObject({ code: 0 });
+});
+
+test('a file that is damaged after it was compared keeps its charges in the service', async () => {
+  const names = Array.from({ length: 1200 }, (_, i) => `c${i}`);
+  for (let start = 0; start < names.length; start += 600)
+    await createBatch(server.client, names.slice(start, start + 600));
+  await closeLongAgo(server.pool);
+  const written = await run();
+  expect(written.stderr).toContain('--yes agrees');
+  const whole = await readFile(file, 'utf8');
+  // The first page waits for this lock; the file is compared by then.
+  const holder = await server.pool.connect();
+  await holder.query('BEGIN; SELECT FROM journal_head FOR UPDATE');
+  const child = spawn(process.execPath, argsOf('--yes', '--json'), { cwd: ROOT });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (text: Buffer) => (stdout += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+  const exited = once(child, 'close');
+  await waitFor('the first page to wait', async () => {
+    const { rowCount } = await holder.query(
+      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    );
+    return stderr.includes('are as the service has them') && (rowCount ?? 0) > 0;
+  });
+  // The last line is of a page that the program has not read again. Its id stays.
+  const lines = whole.trimEnd().split('\n');
+  const last = lines.at(-1)?.replace('"gpt-4o"', '"gpt-4x"') ?? '';
+  await writeFile(file, `${[...lines.slice(0, -1), last].join('\n')}\n`);
+  await holder.query('COMMIT');
+  holder.release();
+  expect((await exited)[0]).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({ status: 'changed', archived: 1000 });
+  expect(stderr).toMatch(
+    /1,000 charges were archived before this:\n.* was changed after it was compared, so no more charges were removed/,
+  );
+  expect(await server.rows()).toMatchObject({ charges: 200 });
+  // With the file as it was, the same command goes on.
+  await writeFile(file, whole);
+  expect(await json('--yes')).toMatchObject({ code: 0, archived: 200, already_archived: 1000 });
 });
 
 test('a charge that has changed since the export, or a file that is damaged, removes nothing', async () => {

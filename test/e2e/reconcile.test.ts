@@ -57,8 +57,52 @@ function run(...args: string[]): Promise<Ran> {
   });
 }
 
+/** Of all charges. */
+async function usageDay(): Promise<string> {
+  const [row] = await query(
+    database.url,
+    `SELECT (usage_time AT TIME ZONE 'UTC')::date::text AS day FROM charge`,
+  );
+  return String(row?.['day']);
+}
+
 test('a service that nobody has touched agrees', async () => {
-  expect(await reconcile()).toMatchObject({ status: 0, stdout: 'Everything agrees, as of event 50.\n' });
+  const day = await usageDay();
+  const agreed = await reconcile();
+  expect(agreed).toMatchObject({
+    status: 0,
+    stdout: `Everything agrees, as of sequence 50. Compared:
+  journal with charges    50 events, 50 charges
+  kept sums with charges  1 day from ${day} to ${day}, 50 charges
+  stream with journal     50 messages, 50 events
+`,
+  });
+  // The last thing that is seen of the progress is its end.
+  expect(agreed.stderr.trim().split('\n').at(-1)).toBe('stream with journal: 50 of 50 messages');
+  const { status, stdout } = await reconcile('--check', 'sums', '--json');
+  expect({ status, ...(JSON.parse(stdout) as object) }).toEqual({
+    status: 'agrees',
+    error: null,
+    findings: [],
+    summary: {
+      counts: [],
+      drifts: '0',
+      last_sequence: '50',
+      tenant: 'default',
+      compared: [
+        {
+          check: 'RECONCILE_CHECK_SUMS',
+          days: '1',
+          charges: '50',
+          events: '0',
+          messages: '0',
+          first_day: `${day}T00:00:00Z`,
+          last_day: `${day}T00:00:00Z`,
+        },
+      ],
+    },
+  });
+  expect(status).toBe(0);
 });
 
 test('every damage is found by day with what to do, and repaired after a question', async () => {
@@ -80,12 +124,19 @@ test('every damage is found by day with what to do, and repaired after a questio
 
   const { status, stdout } = await reconcile();
   expect(status).toBe(1);
-  expect(stdout).toMatch(/^DAY +FINDING +EXPECTED +FOUND +REPAIRED +WHAT$/m);
-  expect(stdout).toMatch(/^\d{4}-\d\d-\d\d +charge without event +no +[0-9a-f-]{36}$/m);
-  expect(stdout).toMatch(
-    /^\d{4}-\d\d-\d\d +sums differ from charges +20,900 +20,901 +no +total_tokens by day, 1 sum/m,
+  const day = await usageDay();
+  expect(stdout).toMatch(/^TENANT +DAY +COMPARED +EXPECTED +FOUND +DIFFERENCE +REPAIRED +WHAT$/m);
+  const rows = stdout.slice(0, stdout.indexOf('\n\n')).split('\n').slice(1);
+  expect(rows.map((row) => row.replace(/[0-9a-f-]{36}/, 'ID').split(/ {2,}/))).toEqual(
+    expect.arrayContaining([
+      ['default', 'stream with journal', '1', '0', '-1', 'no', 'events are not in the stream: event 7'],
+      ['default', day, 'journal with charges', '1', '0', '-1', 'no', 'charge without event: ID'],
+      [
+        ...['default', day, 'kept sums with charges', '20,900', '20,901', '+1', 'no'],
+        'sums differ from charges: total_tokens by day, 1 sum, of gpt-4o',
+      ],
+    ]),
   );
-  expect(stdout).toMatch(/^ +events are not in the stream +no +event 7$/m);
   expect(stdout).toContain('--repair does that.');
   expect(stdout).toContain('foreign messages in the stream');
 

@@ -127,7 +127,9 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
     })
     .chain((refused) => fc.boolean().map((inBatch) => priceFailures.priceRefused(refused, inBatch))),
   priceNotFound: fc.bigInt(1n, 2n ** 63n - 1n).map(priceFailures.priceNotFound),
-  scanLimitExceeded: fc.nat().map(usageFailures.scanLimitExceeded),
+  scanLimitExceeded: fc
+    .constantFrom('charges', 'user profiles', 'times', 'no sums')
+    .map((cause) => usageFailures.scanLimitExceeded(1_000_000, cause)),
   fillLimitExceeded: fc.nat().map(usageFailures.fillLimitExceeded),
   sumOutOfRange: fc
     .constantFrom<[string, string?]>(['prompt_tokens'], ['costs', 'USD'])

@@ -87,6 +87,7 @@ async function compare(repair = false, url: string | undefined = nats.url): Prom
     signal: new AbortController().signal,
     progress: () => undefined,
     found: (finding) => void findings.push(finding),
+    compared: () => undefined,
   });
   return findings;
 }
@@ -289,6 +290,7 @@ test('a NATS that is not there is a finding, not a failure', async () => {
     signal: new AbortController().signal,
     progress: () => undefined,
     found: (finding) => void findings.push(finding),
+    compared: () => undefined,
   });
   expect(findings).toMatchObject([{ kind: 'unreadable' }]);
 });

@@ -212,6 +212,7 @@ test('files are read for each connection, so a credential can be renewed while t
       signal: new AbortController().signal,
       progress: () => undefined,
       found: (finding) => void findings.push(finding),
+      compared: () => undefined,
     });
     expect(findings).toEqual([]);
     expect(reasons.join()).not.toContain(seedOf(second));

@@ -152,6 +152,7 @@ test('the permissions of the service are enough to make the stream, to publish a
       signal: new AbortController().signal,
       progress: () => undefined,
       found: (finding) => void findings.push(finding),
+      compared: () => undefined,
     });
   }
   expect(findings).toEqual([{ kind: 'missing', first: 1n, last: 1n, repaired: false, detail: '' }]);

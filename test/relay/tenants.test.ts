@@ -221,6 +221,7 @@ test('the comparison of a tenant reads its subjects only, and finds what is on t
       signal: new AbortController().signal,
       progress: (_, of) => void (total = of),
       found: (finding) => void findings.push(finding),
+      compared: () => undefined,
     });
     return findings;
   };

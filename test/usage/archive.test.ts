@@ -45,7 +45,12 @@ test('kept sums are the same after archiving, and what only charges could answer
     async (transaction) => {
       await lockTenant(transaction.client, book.tenant);
       // Questions are refused up to the last usage that was removed, not up to this.
-      const request = { endTimeMicros: MARCH + DAY, ids: ids.slice(0, 2), actor: ADMINISTRATOR };
+      const request = {
+        endTimeMicros: MARCH + DAY,
+        ids: ids.slice(0, 2),
+        dryRun: false,
+        actor: ADMINISTRATOR,
+      };
       const { results } = await archiveCharges(transaction, book.tenant, request);
       expect(results).toEqual([{ archived: 2, alreadyArchived: 0, sequence: 3n }]);
       return undefined;

@@ -8,7 +8,7 @@ import { type Failure, ServiceError } from '../../src/errors/failure.ts';
 import { readBacklogs } from '../../src/usage/store/journal-follower.ts';
 import { keptSums } from '../../src/usage/index.ts';
 import { createUsageReader } from '../../src/usage/store/usage-reader.ts';
-import { DIMENSION, ORDER, WINDOW } from '../../src/usage/usage.ts';
+import { DIMENSION, ORDER, type UsageQuery, WINDOW } from '../../src/usage/usage.ts';
 import { EVERYTHING, type UsageBook, UsageStore } from './support/book.ts';
 import { chargesAfter, naiveRows } from './support/naive.ts';
 
@@ -97,6 +97,43 @@ test.each(LARGE)(
     expect(await failureOf(book.ask({ asOfSequence: 2n }))).toMatchObject(expected);
   },
 );
+
+test('the advice of a refusal works: each part of it, followed, gives an answer', async () => {
+  const hours = [19n, 20n, 23n];
+  const of = (userProfile: string, sessionKey: string) =>
+    hours.map((hour) => ({ userProfile, sessionKey, usageTimeMicros: START + hour * (DAY / 24n) }));
+  const later = of('bob', 't').map((one) => ({ ...one, usageTimeMicros: one.usageTimeMicros + DAY }));
+  await book.record([...of('alice', 's'), ...later]);
+  await book.followAll();
+  const usage = createUsageReader(store.store.reads, 4);
+  const filter = { startTimeMicros: START, endTimeMicros: START + 2n * DAY };
+  const firstDay = { ...filter, endTimeMicros: START + DAY };
+  const alice = { ...filter, userProfile: 'alice' };
+  const cases: [asked: Partial<UsageQuery>, advice: RegExp, followed: Partial<UsageQuery>[]][] = [
+    [
+      { filter, groupBy: [DIMENSION.sessionKey] },
+      /a shorter time range, or for one user profile, session, reference or import/,
+      [{ filter: firstDay }, { filter: alice }, { filter: { ...filter, sessionKey: 's' } }],
+    ],
+    [
+      { filter, groupBy: [DIMENSION.userProfile], window: WINDOW.hour },
+      /windows of days or longer, for a shorter time range, for one user profile, or without user profiles/,
+      [{ window: WINDOW.day }, { filter: firstDay }, { filter: alice }, { groupBy: [DIMENSION.model] }],
+    ],
+    [
+      { filter, groupBy: [DIMENSION.userProfile], window: WINDOW.day, timeZone: 'Asia/Kolkata' },
+      /whole days in the time zone UTC, for a shorter range, or for one user profile/,
+      [{ timeZone: 'UTC' }, { filter: firstDay }, { filter: alice }],
+    ],
+  ];
+  for (const [asked, advice, followed] of cases) {
+    const { reason, message } = await failureOf(book.ask(asked, 100, usage));
+    expect(reason).toBe('SCAN_LIMIT_EXCEEDED');
+    expect(message).toMatch(advice);
+    for (const change of followed)
+      expect((await book.ask({ ...asked, ...change }, 100, usage)).rows.length).toBeGreaterThan(0);
+  }
+});
 
 test('a question that would read more charges than allowed is refused, one that reads as many is not', async () => {
   const same = { sessionKey: 's', usageTimeMicros: START };

@@ -599,18 +599,20 @@ export interface ArchiveChargesRequest {
     | undefined;
   /** Ids of 1 to 1000 charges, each a UUID in its 36-character text form. */
   ids: string[];
+  /** Remove nothing, and answer what the same request would do without this. */
+  dryRun: boolean;
 }
 
 /** What was archived. */
 export interface ArchiveChargesResponse {
   /**
-   * How many of the charges this call has archived. An id that was sent twice counts
-   * once.
+   * How many of the charges this call has archived, or with `dry_run` would archive. An
+   * id that was sent twice counts once.
    */
   archived: number;
   /** How many of them were archived before. */
   alreadyArchived: number;
-  /** The last sequence of the journal that can no longer be read. */
+  /** The last sequence of the journal that can no longer be read; 0: all can. */
   lastArchivedSequence: bigint;
 }
 
@@ -3771,7 +3773,7 @@ export const ClosePeriodResponse: MessageFns<ClosePeriodResponse> = {
 };
 
 function createBaseArchiveChargesRequest(): ArchiveChargesRequest {
-  return { endTime: undefined, ids: [] };
+  return { endTime: undefined, ids: [], dryRun: false };
 }
 
 export const ArchiveChargesRequest: MessageFns<ArchiveChargesRequest> = {
@@ -3781,6 +3783,9 @@ export const ArchiveChargesRequest: MessageFns<ArchiveChargesRequest> = {
     }
     for (const v of message.ids) {
       writer.uint32(18).string(v!);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(24).bool(message.dryRun);
     }
     return writer;
   },
@@ -3814,6 +3819,14 @@ export const ArchiveChargesRequest: MessageFns<ArchiveChargesRequest> = {
             message.ids.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3834,6 +3847,11 @@ export const ArchiveChargesRequest: MessageFns<ArchiveChargesRequest> = {
         ? fromJsonTimestamp(object.end_time)
         : undefined,
       ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
     };
   },
 
@@ -3844,6 +3862,9 @@ export const ArchiveChargesRequest: MessageFns<ArchiveChargesRequest> = {
     }
     if (message.ids?.length) {
       obj.ids = message.ids;
+    }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
     }
     return obj;
   },
@@ -3857,6 +3878,7 @@ export const ArchiveChargesRequest: MessageFns<ArchiveChargesRequest> = {
       ? Timestamp.fromPartial(object.endTime)
       : undefined;
     message.ids = object.ids?.map((e) => e) || [];
+    message.dryRun = object.dryRun ?? false;
     return message;
   },
 };

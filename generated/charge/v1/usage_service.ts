@@ -768,6 +768,11 @@ export interface QueryUsageResponse {
   nextPageToken: string;
   /** The sequence of the journal that the answer is true for. */
   asOfSequence: bigint;
+  /**
+   * Charges with an earlier usage time may be archived: they are in the sums, and can
+   * no longer be read, corrected or priced. Absent: no charge is archived.
+   */
+  archiveEndTime: Timestamp | undefined;
 }
 
 /** A question whose whole answer is wanted. */
@@ -916,7 +921,7 @@ export interface ReconcileResponse {
   /** What there is to say. */
   content:
     | //
-    /** How far the run is; once a second at most. */
+    /** How far the run is: once a second at most, and at the end of each check. */
     { $case: "progress"; value: ReconcileProgress }
     | //
     /** Something does not agree. */
@@ -983,13 +988,16 @@ export interface ReconcileFinding {
   found: string;
   /** More, for people. */
   detail: string;
+  /** The tenant whose data was compared: that of the caller. */
+  tenant: string;
 }
 
 /** Everything that was found. */
 export interface ReconcileSummary {
   /**
    * How often each kind was found; kinds that were not found are left out. At most 100
-   * findings of a kind are sent one by one.
+   * findings of a kind are sent one by one, but of FINDING_KIND_SUM_DIFFERS those of the
+   * first 100 days.
    */
   counts: FindingCount[];
   /**
@@ -999,6 +1007,36 @@ export interface ReconcileSummary {
   drifts: bigint;
   /** The last number of the journal when the run ended. */
   lastSequence: bigint;
+  /** The tenant whose data was compared: that of the caller. */
+  tenant: string;
+  /**
+   * What each check has compared, in the order of the run. A check that could not be
+   * made is left out.
+   */
+  compared: ReconcileCompared[];
+}
+
+/** How much a check has compared. Numbers that say nothing about it are 0. */
+export interface ReconcileCompared {
+  /** The check. */
+  check: ReconcileCheck;
+  /** Sums: days of UTC. */
+  days: bigint;
+  /**
+   * Sums: charges that count, with usage on these days. Journal: all charges, also
+   * archived ones.
+   */
+  charges: bigint;
+  /** Journal: all events. Stream: events that it should have. */
+  events: bigint;
+  /** Stream: its messages on the subjects of this tenant's events. */
+  messages: bigint;
+  /** Sums: the start of the first of these days. */
+  firstDay:
+    | Timestamp
+    | undefined;
+  /** Sums: the start of the last of these days. */
+  lastDay: Timestamp | undefined;
 }
 
 /** How often a kind was found. */
@@ -1396,7 +1434,7 @@ export const QueryUsageRequest: MessageFns<QueryUsageRequest> = {
 };
 
 function createBaseQueryUsageResponse(): QueryUsageResponse {
-  return { rows: [], nextPageToken: "", asOfSequence: 0n };
+  return { rows: [], nextPageToken: "", asOfSequence: 0n, archiveEndTime: undefined };
 }
 
 export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
@@ -1412,6 +1450,9 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
         throw new globalThis.Error("value provided for field message.asOfSequence of type int64 too large");
       }
       writer.uint32(24).int64(message.asOfSequence);
+    }
+    if (message.archiveEndTime !== undefined) {
+      Timestamp.encode(message.archiveEndTime, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1453,6 +1494,14 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
             message.asOfSequence = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.archiveEndTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1478,6 +1527,11 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
         : isSet(object.as_of_sequence)
         ? BigInt(object.as_of_sequence)
         : 0n,
+      archiveEndTime: isSet(object.archiveEndTime)
+        ? fromJsonTimestamp(object.archiveEndTime)
+        : isSet(object.archive_end_time)
+        ? fromJsonTimestamp(object.archive_end_time)
+        : undefined,
     };
   },
 
@@ -1492,6 +1546,9 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
     if (message.asOfSequence !== 0n) {
       obj.asOfSequence = message.asOfSequence.toString();
     }
+    if (message.archiveEndTime !== undefined) {
+      obj.archiveEndTime = fromTimestamp(message.archiveEndTime).toISOString();
+    }
     return obj;
   },
 
@@ -1505,6 +1562,9 @@ export const QueryUsageResponse: MessageFns<QueryUsageResponse> = {
     message.asOfSequence = (object.asOfSequence !== undefined && object.asOfSequence !== null)
       ? BigInt(object.asOfSequence)
       : 0n;
+    message.archiveEndTime = (object.archiveEndTime !== undefined && object.archiveEndTime !== null)
+      ? Timestamp.fromPartial(object.archiveEndTime)
+      : undefined;
     return message;
   },
 };
@@ -2985,6 +3045,7 @@ function createBaseReconcileFinding(): ReconcileFinding {
     expected: "",
     found: "",
     detail: "",
+    tenant: "",
   };
 }
 
@@ -3058,6 +3119,9 @@ export const ReconcileFinding: MessageFns<ReconcileFinding> = {
     }
     if (message.detail !== "") {
       writer.uint32(146).string(message.detail);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(154).string(message.tenant);
     }
     return writer;
   },
@@ -3219,6 +3283,14 @@ export const ReconcileFinding: MessageFns<ReconcileFinding> = {
             message.detail = reader.string();
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3283,6 +3355,7 @@ export const ReconcileFinding: MessageFns<ReconcileFinding> = {
       expected: isSet(object.expected) ? globalThis.String(object.expected) : "",
       found: isSet(object.found) ? globalThis.String(object.found) : "",
       detail: isSet(object.detail) ? globalThis.String(object.detail) : "",
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
     };
   },
 
@@ -3342,6 +3415,9 @@ export const ReconcileFinding: MessageFns<ReconcileFinding> = {
     if (message.detail !== "") {
       obj.detail = message.detail;
     }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
     return obj;
   },
 
@@ -3376,12 +3452,13 @@ export const ReconcileFinding: MessageFns<ReconcileFinding> = {
     message.expected = object.expected ?? "";
     message.found = object.found ?? "";
     message.detail = object.detail ?? "";
+    message.tenant = object.tenant ?? "";
     return message;
   },
 };
 
 function createBaseReconcileSummary(): ReconcileSummary {
-  return { counts: [], drifts: 0n, lastSequence: 0n };
+  return { counts: [], drifts: 0n, lastSequence: 0n, tenant: "", compared: [] };
 }
 
 export const ReconcileSummary: MessageFns<ReconcileSummary> = {
@@ -3400,6 +3477,12 @@ export const ReconcileSummary: MessageFns<ReconcileSummary> = {
         throw new globalThis.Error("value provided for field message.lastSequence of type int64 too large");
       }
       writer.uint32(24).int64(message.lastSequence);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(34).string(message.tenant);
+    }
+    for (const v of message.compared) {
+      ReconcileCompared.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3441,6 +3524,22 @@ export const ReconcileSummary: MessageFns<ReconcileSummary> = {
             message.lastSequence = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.compared.push(ReconcileCompared.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3462,6 +3561,10 @@ export const ReconcileSummary: MessageFns<ReconcileSummary> = {
         : isSet(object.last_sequence)
         ? BigInt(object.last_sequence)
         : 0n,
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      compared: globalThis.Array.isArray(object?.compared)
+        ? object.compared.map((e: any) => ReconcileCompared.fromJSON(e))
+        : [],
     };
   },
 
@@ -3476,6 +3579,12 @@ export const ReconcileSummary: MessageFns<ReconcileSummary> = {
     if (message.lastSequence !== 0n) {
       obj.lastSequence = message.lastSequence.toString();
     }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.compared?.length) {
+      obj.compared = message.compared.map((e) => ReconcileCompared.toJSON(e));
+    }
     return obj;
   },
 
@@ -3489,6 +3598,197 @@ export const ReconcileSummary: MessageFns<ReconcileSummary> = {
     message.lastSequence = (object.lastSequence !== undefined && object.lastSequence !== null)
       ? BigInt(object.lastSequence)
       : 0n;
+    message.tenant = object.tenant ?? "";
+    message.compared = object.compared?.map((e) => ReconcileCompared.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReconcileCompared(): ReconcileCompared {
+  return { check: 0, days: 0n, charges: 0n, events: 0n, messages: 0n, firstDay: undefined, lastDay: undefined };
+}
+
+export const ReconcileCompared: MessageFns<ReconcileCompared> = {
+  encode(message: ReconcileCompared, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.check !== 0) {
+      writer.uint32(8).int32(message.check);
+    }
+    if (message.days !== 0n) {
+      if (BigInt.asIntN(64, message.days) !== message.days) {
+        throw new globalThis.Error("value provided for field message.days of type int64 too large");
+      }
+      writer.uint32(16).int64(message.days);
+    }
+    if (message.charges !== 0n) {
+      if (BigInt.asIntN(64, message.charges) !== message.charges) {
+        throw new globalThis.Error("value provided for field message.charges of type int64 too large");
+      }
+      writer.uint32(24).int64(message.charges);
+    }
+    if (message.events !== 0n) {
+      if (BigInt.asIntN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type int64 too large");
+      }
+      writer.uint32(32).int64(message.events);
+    }
+    if (message.messages !== 0n) {
+      if (BigInt.asIntN(64, message.messages) !== message.messages) {
+        throw new globalThis.Error("value provided for field message.messages of type int64 too large");
+      }
+      writer.uint32(40).int64(message.messages);
+    }
+    if (message.firstDay !== undefined) {
+      Timestamp.encode(message.firstDay, writer.uint32(50).fork()).join();
+    }
+    if (message.lastDay !== undefined) {
+      Timestamp.encode(message.lastDay, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReconcileCompared {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReconcileCompared();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.check = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.days = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.charges = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.events = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.messages = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.firstDay = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.lastDay = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReconcileCompared {
+    return {
+      check: isSet(object.check) ? reconcileCheckFromJSON(object.check) : 0,
+      days: isSet(object.days) ? BigInt(object.days) : 0n,
+      charges: isSet(object.charges) ? BigInt(object.charges) : 0n,
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      messages: isSet(object.messages) ? BigInt(object.messages) : 0n,
+      firstDay: isSet(object.firstDay)
+        ? fromJsonTimestamp(object.firstDay)
+        : isSet(object.first_day)
+        ? fromJsonTimestamp(object.first_day)
+        : undefined,
+      lastDay: isSet(object.lastDay)
+        ? fromJsonTimestamp(object.lastDay)
+        : isSet(object.last_day)
+        ? fromJsonTimestamp(object.last_day)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ReconcileCompared): unknown {
+    const obj: any = {};
+    if (message.check !== 0) {
+      obj.check = reconcileCheckToJSON(message.check);
+    }
+    if (message.days !== 0n) {
+      obj.days = message.days.toString();
+    }
+    if (message.charges !== 0n) {
+      obj.charges = message.charges.toString();
+    }
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.messages !== 0n) {
+      obj.messages = message.messages.toString();
+    }
+    if (message.firstDay !== undefined) {
+      obj.firstDay = fromTimestamp(message.firstDay).toISOString();
+    }
+    if (message.lastDay !== undefined) {
+      obj.lastDay = fromTimestamp(message.lastDay).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReconcileCompared>, I>>(base?: I): ReconcileCompared {
+    return ReconcileCompared.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReconcileCompared>, I>>(object: I): ReconcileCompared {
+    const message = createBaseReconcileCompared();
+    message.check = object.check ?? 0;
+    message.days = (object.days !== undefined && object.days !== null) ? BigInt(object.days) : 0n;
+    message.charges = (object.charges !== undefined && object.charges !== null) ? BigInt(object.charges) : 0n;
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.messages = (object.messages !== undefined && object.messages !== null) ? BigInt(object.messages) : 0n;
+    message.firstDay = (object.firstDay !== undefined && object.firstDay !== null)
+      ? Timestamp.fromPartial(object.firstDay)
+      : undefined;
+    message.lastDay = (object.lastDay !== undefined && object.lastDay !== null)
+      ? Timestamp.fromPartial(object.lastDay)
+      : undefined;
     return message;
   },
 };

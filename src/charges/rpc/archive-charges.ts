@@ -19,12 +19,12 @@ export function archiveCharges(corrector: ChargeCorrector, check: Check<ArchiveC
     decode: (bytes) => decodeStrictly(ArchiveChargesRequest, bytes),
     validate: check,
     response: ArchiveChargesResponse,
-    async handle({ endTime, ids }, call) {
+    async handle({ endTime, ids, dryRun }, call) {
       if (endTime === undefined) throw new TypeError('a request without an end time passed validation');
       // Upper case is a UUID too; ids are stored and compared in lower case.
       const lowerCaseIds = ids.map((id) => id.toLowerCase());
       const endTimeMicros = fromProtoTimestamp(endTime);
-      const result = await corrector.archiveCharges(call.tenant, endTimeMicros, lowerCaseIds, call);
+      const result = await corrector.archiveCharges(call.tenant, endTimeMicros, lowerCaseIds, dryRun, call);
       const { archived, alreadyArchived, sequence: lastArchivedSequence } = result;
       return { archived, alreadyArchived, lastArchivedSequence };
     },

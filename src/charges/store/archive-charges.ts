@@ -18,6 +18,8 @@ export interface ArchiveRequest {
   readonly endTimeMicros: bigint;
   /** In lower case. */
   readonly ids: readonly string[];
+  /** Remove nothing, and answer the same. */
+  readonly dryRun: boolean;
   readonly actor: Actor;
 }
 
@@ -28,7 +30,7 @@ export interface ArchiveRequest {
 export async function archiveCharges(
   transaction: Transaction,
   tenant: string,
-  { endTimeMicros, ids, actor }: ArchiveRequest,
+  { endTimeMicros, ids, dryRun, actor }: ArchiveRequest,
 ): Promise<Outcome<ArchivedCharges>> {
   const { em } = transaction;
   const wanted = [...new Set(ids)];
@@ -39,19 +41,19 @@ export async function archiveCharges(
   const found = await candidates(em, tenant, left);
   const failure = refusalToArchive(endTimeMicros, closed, progress, found);
   if (failure !== undefined) return { results: [new ServiceError(failure)], events: [] };
+  let sequence = await archivedSequence(em, tenant);
   if (closed !== undefined && left.length > 0) {
-    await remove(em, tenant, left, endOf(found), closed);
-    const details = new Map([
-      ['end_time', timestamptzFromMicros(endTimeMicros)],
-      ['charges', String(left.length)],
-    ]);
-    await appendAuditEntry(transaction, actor, {
-      tenant,
-      action: 'charge.v1.ChargeService/ArchiveCharges',
-      details,
-    });
+    if (closed.sequence > sequence) ({ sequence } = closed);
+    if (!dryRun) {
+      await remove(em, tenant, left, endOf(found), closed);
+      const details = new Map([
+        ['end_time', timestamptzFromMicros(endTimeMicros)],
+        ['charges', String(left.length)],
+      ]);
+      const action = 'charge.v1.ChargeService/ArchiveCharges';
+      await appendAuditEntry(transaction, actor, { tenant, action, details });
+    }
   }
-  const sequence = await archivedSequence(em, tenant);
   return { results: [{ archived: left.length, alreadyArchived: before.size, sequence }], events: [] };
 }
 

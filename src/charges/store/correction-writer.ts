@@ -95,9 +95,10 @@ export class CorrectionWriter implements ChargeCorrector {
     tenant: string,
     endTimeMicros: bigint,
     ids: readonly string[],
+    dryRun: boolean,
     caller: Administrator,
   ): Promise<ArchivedCharges> {
-    return this.#submit(tenant, { kind: 'archive', endTimeMicros, ids, actor: caller }, caller);
+    return this.#submit(tenant, { kind: 'archive', endTimeMicros, ids, dryRun, actor: caller }, caller);
   }
 
   #submit<R extends Result>(tenant: string, work: Work, signal: Administrator): Promise<R> {

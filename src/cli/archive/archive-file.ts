@@ -1,5 +1,6 @@
-/** Reads the file of an archive line by line. */
+/** Reads the file of an archive page by page. */
 
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { UsageError } from '../command.ts';
 import { readLines } from '../import/read-lines.ts';
@@ -15,19 +16,39 @@ export interface FileCharge {
   readonly text: string;
 }
 
+/** Charges that follow each other in the file. */
+export interface FilePage {
+  readonly charges: readonly FileCharge[];
+  /** Of their lines: another one if anything in them is different. */
+  readonly checksum: string;
+}
+
+/** Charges of a page. To remove them takes the service a fraction of a second, so corrections do not wait long for it. */
+export const PAGE_SIZE = 500;
 const NEW_LINE = 10;
 
-/** The charges in the order of the file. Throws a {@link UsageError} if it is not a whole export. */
-export async function* readArchive(path: string): AsyncGenerator<FileCharge> {
+/** The pages in the order of the file. Throws a {@link UsageError} if it is not a whole export. */
+export async function* readPages(path: string): AsyncGenerator<FilePage> {
+  let charges: FileCharge[] = [];
   let previous: FileCharge | undefined;
   for await (const { text, number, fault } of readLines(createReadStream(path), NEW_LINE, true)) {
     const charge = fault === undefined ? readLine(text) : undefined;
     if (!charge) throw damaged(path, `line ${number} is not an exported charge`);
     if (previous && compare(previous, charge) >= 0)
       throw damaged(path, `line ${number} is not in the order of an export`);
-    yield charge;
     previous = charge;
+    charges.push(charge);
+    if (charges.length < PAGE_SIZE) continue;
+    yield pageOf(charges);
+    charges = [];
   }
+  if (charges.length > 0) yield pageOf(charges);
+}
+
+function pageOf(charges: readonly FileCharge[]): FilePage {
+  const hash = createHash('sha256');
+  for (const { text } of charges) hash.update(`${text}\n`);
+  return { charges, checksum: hash.digest('base64') };
 }
 
 /** The order of exports: by usage time, then id. */

@@ -10,7 +10,8 @@ import { itemsOf } from '../export/item.ts';
 import { exportedCharges, type SourceOptions } from '../export/charge-source.ts';
 import { ndjsonFormat } from '../export/ndjson.ts';
 import { microsOf, timestampOf, timeText } from '../time.ts';
-import { compare, readArchive, type FileCharge } from './archive-file.ts';
+import { compare, readPages, type FileCharge } from './archive-file.ts';
+import { UsageDays } from './usage-days.ts';
 
 /** What the comparison found. */
 export class Comparison {
@@ -22,19 +23,14 @@ export class Comparison {
   missing = 0;
   /** Ids of charges that are different now, the first few. */
   readonly changed: string[] = [];
-  #first: bigint | undefined;
-  #last = 0n;
+  /** Of the charges that are the same. */
+  readonly days = new UsageDays();
+  /** Of each page of the file, as it was compared. 10 million charges have 20,000. */
+  readonly checksums: string[] = [];
 
   addSame({ usageTime }: FileCharge): void {
     this.same++;
-    this.#first ??= usageTime;
-    this.#last = usageTime;
-  }
-
-  /** From the first usage to the last. */
-  get range(): string {
-    if (this.#first === undefined) return '';
-    return `usage from ${timeText(timestampOf(this.#first))} to ${timeText(timestampOf(this.#last))}`;
+    this.days.add(usageTime);
   }
 
   /** For the progress display. */
@@ -58,7 +54,7 @@ export async function compareWithService(
   result: Comparison,
   compared: () => void,
 ): Promise<void> {
-  const file = usageBefore(request.filter?.endTime, path);
+  const file = usageBefore(request.filter?.endTime, path, result.checksums);
   let line = await next(file);
   for await (const charge of serviceCharges(client, request, options, compared)) {
     for (; line && compare(line, charge) < 0; line = await next(file)) result.onlyInFile++;
@@ -74,23 +70,30 @@ export async function compareWithService(
 }
 
 /** The charges of the file, which must all have an earlier usage time. */
-async function* usageBefore(end: Timestamp | undefined, path: string): AsyncGenerator<FileCharge> {
+async function* usageBefore(
+  end: Timestamp | undefined,
+  path: string,
+  checksums: string[],
+): AsyncGenerator<FileCharge> {
   let number = 0;
-  for await (const charge of readArchive(path)) {
-    number++;
-    if (end && charge.usageTime >= microsOf(end)) {
-      const usage = timeText(timestampOf(charge.usageTime));
-      throw new UsageError([
-        `${path}: line ${number} has usage of ${usage}, which is not before ${timeText(end)}. ` +
-          'Use the --before with which the file was written, or name another file',
-      ]);
+  for await (const { charges, checksum } of readPages(path)) {
+    checksums.push(checksum);
+    for (const charge of charges) {
+      number++;
+      if (end && charge.usageTime >= microsOf(end)) {
+        const usage = timeText(timestampOf(charge.usageTime));
+        throw new UsageError([
+          `${path}: line ${number} has usage of ${usage}, which is not before ${timeText(end)}. ` +
+            'Use the --before with which the file was written, or name another file',
+        ]);
+      }
+      yield charge;
     }
-    yield charge;
   }
 }
 
-/** The charges as the lines that an export writes. */
-async function* serviceCharges(
+/** The charges as the lines that an export writes. `compared` is called now and then. */
+export async function* serviceCharges(
   client: ChargeServiceClient,
   request: ExportChargesRequest,
   options: SourceOptions,

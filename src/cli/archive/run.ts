@@ -1,6 +1,6 @@
 /** One archive: export, compare, ask, remove. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import {
   ChargeServiceClient,
   type ExportChargesRequest,
@@ -8,19 +8,15 @@ import {
 import { openClient } from '../client.ts';
 import { EXIT } from '../command.ts';
 import { agree } from '../confirm.ts';
-import { exportedCharges } from '../export/charge-source.ts';
 import { runExport } from '../export/run.ts';
 import { sizeText } from '../export/totals.ts';
 import { ALL_CHARGES } from '../lists.ts';
 import { group, startProgress } from '../progress.ts';
 import { Refused, withSession, type Session } from '../session.ts';
-import { timeText } from '../time.ts';
 import type { ArchiveOptions } from './options.ts';
 import { Comparison, compareWithService } from './compare.ts';
-import { Removed, removeCharges } from './remove.ts';
-
-/** What a charge frees, roughly: it takes 480 bytes with its indexes, and 180 stay (docs/retention.md). */
-const FREED_BYTES = 300;
+import { adviceOn, FREED_BYTES, Plan, planFile, reportPlan } from './dry-run.ts';
+import { FileChanged, Removed, removeCharges } from './remove.ts';
 
 /** Runs the command and returns the exit status. Rejects with a {@link UsageError} before anything was removed. */
 export async function runArchive(options: ArchiveOptions, interrupt: AbortSignal): Promise<number> {
@@ -29,11 +25,12 @@ export async function runArchive(options: ArchiveOptions, interrupt: AbortSignal
     const exported = await runExport({ ...exportOptions(options), json: false }, interrupt);
     if (exported !== EXIT.ok) return exported;
   }
-  return withSession(options, interrupt, async (session) => {
+  const fields = { end_time: options.periodEnd === options.before ? '--before' : '--period-end' };
+  return withSession({ ...options, fields }, interrupt, async (session) => {
     const client = openClient(ChargeServiceClient, options.server);
     try {
       if (existsSync(output)) return await archiveFile(options, session, client);
-      return await tellSize(options, session, client);
+      return reportPlan(options, await planFile(options, session, client, exportRequest(options)), false);
     } finally {
       client.close();
     }
@@ -55,22 +52,45 @@ async function archiveFile(
     );
     return report(options, found, undefined, 'changed');
   }
-  if (dryRun || found.same + found.onlyInFile === 0) return report(options, found, undefined, 'done');
+  if (dryRun) return reportPlan(options, await planRemoval(options, session, found), true);
+  if (found.same + found.onlyInFile === 0) return report(options, found, undefined, 'done');
   const question =
     `Remove these ${group(found.same)} charges from the service, which frees about ` +
-    `${sizeText(found.same * FREED_BYTES)} in its tables? They are only in ${output} then. This cannot be undone.`;
+    `${sizeText(found.same * FREED_BYTES)} in its tables? They are only in ${output} then. This cannot be undone; ` +
+    '--dry-run tells what readers of old events and totals then get.';
   if (found.same > 0) await agree(question, yes, session.interrupt);
+  return remove(options, session, found);
+}
+
+async function remove(options: ArchiveOptions, session: Session, found: Comparison): Promise<number> {
   const removed = new Removed();
   try {
-    await removeCharges(session, options, found.same + found.onlyInFile, removed);
+    await removeCharges(session, options, found.checksums, removed);
   } catch (error) {
     if (removed.archived > 0)
       process.stderr.write(`${group(removed.archived)} charges were archived before this:\n`);
-    if (error instanceof Refused && error.error.reason === 'CHARGE_NOT_ARCHIVABLE')
-      process.stderr.write('--period-end names a later closed period; close-period closes one.\n');
-    throw error;
+    if (error instanceof Refused) error.advice = adviceOn(error, options);
+    if (!(error instanceof FileChanged)) throw error;
+    process.stderr.write(
+      `${error.message}, so no more charges were removed. ${
+        removed.archived > 0
+          ? 'It was right when the charges before were removed, and is the only copy of them: get it back from a backup.'
+          : 'Move it away, and run the command again.'
+      }\n`,
+    );
+    return report(options, found, removed, 'changed');
   }
   return report(options, found, removed, 'done');
+}
+
+/** For a dry run with a file. */
+async function planRemoval(options: ArchiveOptions, session: Session, found: Comparison): Promise<Plan> {
+  const plan = new Plan();
+  plan.charges = found.same;
+  plan.days = found.days;
+  plan.bytes = statSync(options.output).size;
+  await plan.check(() => removeCharges(session, options, found.checksums, plan.removed));
+  return plan;
 }
 
 async function compareFile(
@@ -90,30 +110,6 @@ async function compareFile(
   }
 }
 
-/** For a dry run without a file: how many charges there are. */
-async function tellSize(
-  options: ArchiveOptions,
-  { interrupt }: Session,
-  client: ChargeServiceClient,
-): Promise<number> {
-  const source = { ...options, signal: interrupt, onTrouble: () => undefined };
-  let charges = 0;
-  let last = '';
-  let first = '';
-  for await (const response of exportedCharges(client, exportRequest(options), source)) {
-    charges += response.charges.length;
-    first ||= timeText(response.charges[0]?.charge?.usageTime);
-    last = timeText(response.charges.at(-1)?.charge?.usageTime) || last;
-  }
-  const range = charges > 0 ? `, usage from ${first} to ${last}` : '';
-  process.stderr.write(
-    `Usage before ${timeText(options.before)}: ${group(charges)} charges${range}. To archive them frees about ` +
-      `${sizeText(charges * FREED_BYTES)} in the tables of the service. Nothing was written.\n`,
-  );
-  if (options.json) process.stdout.write(`${JSON.stringify({ status: 'done', charges, archived: 0 })}\n`);
-  return EXIT.ok;
-}
-
 function exportOptions(options: ArchiveOptions) {
   const filter = { ...ALL_CHARGES, endTime: options.before };
   return { ...options, format: 'ndjson' as const, force: false, filter, includeCorrected: true };
@@ -125,16 +121,18 @@ function exportRequest(options: ArchiveOptions): ExportChargesRequest {
   return { filter, includeCorrected, includeCostLines: false, resumeToken: '' };
 }
 
-function foundText(output: string, { same, onlyInFile, missing, range }: Comparison): string {
-  const parts = [`${output}: ${group(same)} charges are as the service has them${range && `, ${range}`}`];
+function foundText(output: string, { same, onlyInFile, missing, days }: Comparison): string {
+  const parts = [
+    `${output}: ${group(same)} charges${same > 0 ? `${String(days)},` : ''} are as the service has them`,
+  ];
   if (onlyInFile > 0) parts.push(`${group(onlyInFile)} are no longer there`);
   if (missing > 0) parts.push(`${group(missing)} charges of the service are not in the file and stay`);
   return `${parts.join('; ')}.`;
 }
 
 function report(
-  { json, output, dryRun }: ArchiveOptions,
-  { same, onlyInFile, missing, changed }: Comparison,
+  { json, output }: ArchiveOptions,
+  { same, missing, changed }: Comparison,
   removed: Removed | undefined,
   status: 'done' | 'changed',
 ): number {
@@ -145,15 +143,13 @@ function report(
     process.stdout.write(
       `${JSON.stringify({ status, file: output, ...counts, last_archived_sequence: last })}\n`,
     );
-  } else if (removed) {
+  } else if (removed && status === 'done') {
     const before = already > 0 ? `, ${group(already)} were archived before` : '';
     process.stdout.write(
       `Archived ${group(archived)} charges${before}. Events up to ${last} can no longer be read. Keep ${output}.\n`,
     );
   } else if (status === 'done') {
-    process.stdout.write(
-      dryRun ? 'Nothing was removed.\n' : `Nothing to archive${onlyInFile > 0 ? '' : ': no charges'}.\n`,
-    );
+    process.stdout.write('Nothing to archive: no charges.\n');
   }
   return status === 'done' ? EXIT.ok : EXIT.rejected;
 }

@@ -33,13 +33,13 @@ function runClosePeriod(command: Command, interrupt: AbortSignal): Promise<numbe
   if (flags.before === undefined) faults.push('--before: say until when');
   const connection = readConnection(command, faults);
   throwFaults(faults);
-  return withSession(connection, interrupt, async (session) => {
+  return withSession({ ...connection, fields: { end_time: '--before' } }, interrupt, async (session) => {
     await agree(`Close all usage before ${timeText(endTime)}? This cannot be undone.`, flags.yes, interrupt);
     const response = await session.call(ChargeServiceService.closePeriod, { endTime });
     const [end, sequence] = [timeText(response.endTime), String(response.sequence)];
     const text =
       `Closed: usage before ${end}. Cite sequence ${sequence} on the invoice: a total as of this sequence never ` +
-      'changes.';
+      'changes (charge usage --as-of). It can be asked for until charges are archived whose period was closed later.';
     process.stdout.write(`${connection.json ? JSON.stringify({ end_time: end, sequence }) : text}\n`);
     return EXIT.ok;
   });

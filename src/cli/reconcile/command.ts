@@ -35,8 +35,10 @@ export function addReconcile(program: Command, run: RunCommand): void {
 }
 
 const HELP = `
+It prints a row for each day and kind of finding, and what was compared. --json has every finding, as the RPC sends it.
+
 Exit status:
-  0 everything agrees, or is repaired · 1 something does not agree · 2 wrong flags, or no agreement: nothing was done ·
+  0 everything agrees, or is repaired · 1 something does not agree · 2 wrong flags, or no agreement: nothing was done
   3 the comparison did not run to its end · 130 Ctrl-C, 143 SIGTERM: what is repaired by then stays so
 
 docs/reconcile.md says what each finding means.

@@ -1,22 +1,25 @@
 /** One run of `charge reconcile`: the call, what a person sees meanwhile, and the report. */
 
 import type { ServiceError } from '@grpc/grpc-js';
+import type { JsonValue } from '@bufbuild/protobuf';
 import {
-  ReconcileCheck,
-  ReconcileFinding,
+  type ReconcileFinding,
   type ReconcileProgress,
   type ReconcileRequest,
   type ReconcileResponse,
-  ReconcileSummary,
+  type ReconcileSummary,
   UsageServiceClient,
 } from '../../../generated/charge/v1/usage_service.ts';
 import { openClient, ServiceUnavailable, waitForServer } from '../client.ts';
 import { EXIT } from '../command.ts';
 import { type Server } from '../connection.ts';
+import { openContract } from '../contract.ts';
+import { describeWithFlags } from '../field-flags.ts';
 import { tableText } from '../prices/table.ts';
 import { group, type Progress, startProgress } from '../progress.ts';
-import { describe, errorOfCall } from '../server-error.ts';
-import { adviceOn, dayText, nameOfKind, numberText, subjectOf } from './words.ts';
+import { adviceOn as adviceOnError, errorOfCall } from '../server-error.ts';
+import { driftRows, TITLES } from './drift.ts';
+import { adviceOn, comparedLines, progressText } from './words.ts';
 
 /** What to do. */
 export interface RunOptions {
@@ -39,101 +42,101 @@ export async function runReconcile(options: RunOptions, interrupt: AbortSignal):
     interrupt.addEventListener('abort', cancel, { once: true });
     for await (const response of stream as AsyncIterable<ReconcileResponse>) seen.add(response, progress);
   } catch (error) {
-    seen.failure = failureText(error);
+    seen.failure = interrupt.aborted ? STOPPED : failureOf(error);
   } finally {
     progress.stop();
     client.close();
   }
-  if (interrupt.aborted) return EXIT.failed;
-  return options.json ? printJson(seen) : printText(seen, options.request.repair);
+  if (options.json) process.stdout.write(`${jsonOf(seen)}\n`);
+  else printText(seen, options.request.repair);
+  if (seen.failure !== undefined || seen.summary === undefined) return EXIT.failed;
+  return seen.summary.drifts === 0n ? EXIT.ok : EXIT.rejected;
 }
 
-function failureText(error: unknown): string {
-  if (error instanceof ServiceUnavailable) return error.message;
+/** Why a run did not come to its end. */
+interface RunFailure {
+  readonly status: 'aborted' | 'interrupted';
+  readonly text: string;
+  /** Whether the same command may succeed. */
+  readonly mayRepeat: boolean;
+}
+
+const STOPPED: RunFailure = { status: 'interrupted', text: 'it was stopped', mayRepeat: true };
+
+function failureOf(error: unknown): RunFailure {
+  if (error instanceof ServiceUnavailable) return { status: 'aborted', text: error.message, mayRepeat: true };
   if (!(error instanceof Error) || !('details' in error)) throw error;
-  return describe(errorOfCall(error as ServiceError));
+  const failure = errorOfCall(error as ServiceError);
+  return {
+    status: 'aborted',
+    text: describeWithFlags(failure, { start_time: '--from', end_time: '--to', checks: '--check' }),
+    mayRepeat: adviceOnError(failure) !== 'give_up',
+  };
 }
-
-const CHECK_NAMES: Readonly<Record<number, string>> = {
-  [ReconcileCheck.RECONCILE_CHECK_SUMS]: 'sums',
-  [ReconcileCheck.RECONCILE_CHECK_JOURNAL]: 'journal',
-  [ReconcileCheck.RECONCILE_CHECK_STREAM]: 'stream',
-};
 
 /** Everything that the service has said. As a text: how far it is. */
 class Seen {
+  readonly responses: ReconcileResponse[] = [];
   readonly findings: ReconcileFinding[] = [];
   summary: ReconcileSummary | undefined;
-  failure: string | undefined;
+  failure: RunFailure | undefined;
   #progress: ReconcileProgress | undefined;
 
-  add({ content }: ReconcileResponse, shown: Progress): void {
+  add(response: ReconcileResponse, shown: Progress): void {
+    const { content } = response;
+    if (content?.$case === 'progress') {
+      this.#progress = content.value;
+      shown.update(Number(content.value.done));
+      return;
+    }
+    this.responses.push(response);
     if (content?.$case === 'finding') this.findings.push(content.value);
     if (content?.$case === 'summary') this.summary = content.value;
-    if (content?.$case !== 'progress') return;
-    this.#progress = content.value;
-    shown.update(Number(content.value.done));
   }
 
   toString(): string {
-    if (this.#progress === undefined) return 'comparing';
-    const { check, done, total } = this.#progress;
     const found = this.findings.length > 0 ? `, ${group(this.findings.length)} findings` : '';
-    return `${CHECK_NAMES[check] ?? ''}: ${group(done)} of ${group(total)}${found}`;
+    return `${this.#progress === undefined ? 'comparing' : progressText(this.#progress)}${found}`;
   }
 }
 
-function printJson({ findings, summary, failure }: Seen): number {
-  const result = {
-    status: failure !== undefined ? 'aborted' : summary?.drifts === 0n ? 'agrees' : 'differs',
-    ...(failure !== undefined && { error: failure }),
-    findings: findings.map((finding) => ReconcileFinding.toJSON(finding)),
-    ...(summary && { summary: ReconcileSummary.toJSON(summary) }),
-  };
-  process.stdout.write(`${JSON.stringify(result)}\n`);
-  return statusOf(summary, failure);
+/** The findings and the summary are those of the contract. */
+function jsonOf({ responses, summary, failure }: Seen): string {
+  const contract = openContract();
+  const messages = responses.map(
+    (response) => contract.reconcileToJson(response) as Record<string, JsonValue>,
+  );
+  const status = failure?.status ?? (summary?.drifts === 0n ? 'agrees' : 'differs');
+  return JSON.stringify({
+    status,
+    error: failure?.text ?? null,
+    findings: messages.flatMap(({ finding }) => finding ?? []),
+    summary: messages.at(-1)?.['summary'] ?? null,
+  });
 }
 
-function statusOf(summary: ReconcileSummary | undefined, failure: string | undefined): number {
-  if (failure !== undefined || summary === undefined) return EXIT.failed;
-  return summary.drifts === 0n ? EXIT.ok : EXIT.rejected;
-}
-
-const TITLES = ['DAY', 'FINDING', 'EXPECTED', 'FOUND', 'REPAIRED', 'WHAT'];
-
-function printText({ findings, summary, failure }: Seen, isRepair: boolean): number {
-  if (findings.length > 0)
-    process.stdout.write(`${tableText(TITLES, [...findings].sort(byDay).map(rowOf))}\n\n`);
+function printText({ findings, summary, failure }: Seen, isRepair: boolean): void {
+  const rows = driftRows(findings);
+  if (rows.length > 0) process.stdout.write(`${tableText(TITLES, rows)}\n\n`);
   if (failure !== undefined || summary === undefined) {
-    const reason = failure ?? 'the service ended the call';
-    process.stderr.write(`Not completed: ${reason}\nRun the same command again: nothing is done twice.\n`);
-    return EXIT.failed;
+    const { text, mayRepeat } = failure ?? { text: 'the service ended the call', mayRepeat: true };
+    const again = mayRepeat ? '\nRun the same command again: nothing is done twice.' : '';
+    process.stderr.write(`Not completed: ${text}${again}\n`);
+    return;
   }
-  for (const text of adviceOn(summary)) process.stdout.write(`${text}\n`);
   const named = BigInt(findings.length);
   const found = summary.counts.reduce((sum, count) => sum + count.found, 0n);
-  if (found > named) process.stdout.write(`${group(found - named)} more are counted, but not shown.\n`);
-  const until = `as of event ${group(summary.lastSequence)}`;
-  const isGood = summary.drifts === 0n;
-  const end = isGood
-    ? `Everything ${isRepair && found > 0n ? 'agrees now' : 'agrees'}, ${until}.`
-    : `${group(summary.drifts)} findings are not repaired, ${until}.`;
-  process.stdout.write(`${end}\n`);
-  return statusOf(summary, failure);
-}
-
-/** Those without a day come first. */
-function byDay(a: ReconcileFinding, b: ReconcileFinding): number {
-  return dayText(a) < dayText(b) ? -1 : dayText(a) > dayText(b) ? 1 : 0;
-}
-
-function rowOf(finding: ReconcileFinding): string[] {
-  return [
-    dayText(finding),
-    nameOfKind(finding.kind),
-    numberText(finding, finding.expected),
-    numberText(finding, finding.found),
-    finding.repaired ? 'yes' : 'no',
-    subjectOf(finding),
+  const end =
+    summary.drifts === 0n
+      ? isRepair && found > 0n
+        ? 'Everything agrees now'
+        : 'Everything agrees'
+      : `${group(summary.drifts)} ${summary.drifts === 1n ? 'finding is' : 'findings are'} not repaired`;
+  const lines = [
+    ...adviceOn(summary),
+    ...(found > named ? [`${group(found - named)} more findings are counted, but not shown.`] : []),
+    `${end}, as of sequence ${summary.lastSequence}. Compared:`,
+    ...comparedLines(summary),
   ];
+  process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -2,13 +2,18 @@
 
 import {
   FindingKind,
+  ReconcileCheck,
+  type ReconcileCompared,
   type ReconcileFinding,
+  type ReconcileProgress,
   SumLevel,
   type ReconcileSummary,
 } from '../../../generated/charge/v1/usage_service.ts';
+import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import { formatNanos } from '../money.ts';
 import { group } from '../progress.ts';
 import { timeText } from '../time.ts';
+import { safeName } from '../usage/names.ts';
 
 /** What a kind of finding is to people. */
 interface Words {
@@ -96,6 +101,62 @@ const WORDS: Readonly<Record<number, Words>> = {
   },
 };
 
+/** What a check is to people. */
+interface CheckWords {
+  /** What is compared with what. */
+  readonly name: string;
+  /** What its progress counts. */
+  readonly unit: string;
+  readonly compared: (counts: ReconcileCompared) => string;
+}
+
+const CHECKS: Readonly<Record<number, CheckWords>> = {
+  [ReconcileCheck.RECONCILE_CHECK_JOURNAL]: {
+    name: 'journal with charges',
+    unit: 'steps',
+    compared: ({ events, charges }) => `${count(events, 'event')}, ${count(charges, 'charge')}`,
+  },
+  [ReconcileCheck.RECONCILE_CHECK_SUMS]: {
+    name: 'kept sums with charges',
+    unit: 'days',
+    compared: ({ days, charges, firstDay, lastDay }) =>
+      `${count(days, 'day')}${days > 0n ? ` from ${dayText(firstDay)} to ${dayText(lastDay)}` : ''}, ${count(charges, 'charge')}`,
+  },
+  [ReconcileCheck.RECONCILE_CHECK_STREAM]: {
+    name: 'stream with journal',
+    unit: 'messages',
+    compared: ({ messages, events }) => `${count(messages, 'message')}, ${count(events, 'event')}`,
+  },
+};
+
+/** The day of UTC that begins then: `2026-09-02`. */
+export function dayText(day: Timestamp | undefined): string {
+  return timeText(day).slice(0, 10);
+}
+
+function count(number: bigint, noun: string): string {
+  return `${group(number)} ${noun}${number === 1n ? '' : 's'}`;
+}
+
+/** What a check compares with what. */
+export function comparisonOf(check: number): string {
+  return CHECKS[check]?.name ?? `check ${check}`;
+}
+
+/** `kept sums with charges: 12 of 30 days`. */
+export function progressText({ check, done, total }: ReconcileProgress): string {
+  return `${comparisonOf(check)}: ${group(done)} of ${group(total)} ${CHECKS[check]?.unit ?? ''}`;
+}
+
+/** A line for each check: what it has compared. */
+export function comparedLines({ compared }: ReconcileSummary): string[] {
+  const width = Math.max(...compared.map(({ check }) => comparisonOf(check).length));
+  return compared.map(
+    (counts) =>
+      `  ${comparisonOf(counts.check).padEnd(width)}  ${CHECKS[counts.check]?.compared(counts) ?? ''}`,
+  );
+}
+
 /** In a table: `sums differ from charges`. */
 export function nameOfKind(kind: number): string {
   return WORDS[kind]?.name ?? `finding ${kind}`;
@@ -126,14 +187,14 @@ export function subjectOf(finding: ReconcileFinding): string {
     parts.push(
       `${sumName.replace(/_nanos$/, '')}${currencyCode && ` in ${currencyCode}`} by ${LEVELS[sumLevel] ?? '?'}`,
     );
-    const of = [userProfile, model].filter(Boolean).join(' ');
+    const of = safeName([userProfile, model].filter(Boolean).join(' '));
     parts.push(
       `${group(rows)} sum${rows === 1n ? '' : 's'}${of && `, ${rows > 1n ? 'such as' : 'of'} ${of}`}`,
     );
   }
   parts.push(rangeText('event', finding.firstSequence, finding.lastSequence));
   parts.push(rangeText('message', finding.firstStreamSequence, finding.lastStreamSequence));
-  parts.push(id, detail);
+  parts.push(id, safeName(detail));
   return parts.filter(Boolean).join(', ');
 }
 
@@ -149,9 +210,4 @@ export function numberText({ sumName, currencyCode }: ReconcileFinding, text: st
   return sumName.endsWith('_nanos') && currencyCode !== ''
     ? `${formatNanos(number)} ${currencyCode}`
     : group(number);
-}
-
-/** The day of a finding: `2026-09-02`. */
-export function dayText({ day }: ReconcileFinding): string {
-  return timeText(day).slice(0, 10);
 }

@@ -2,11 +2,15 @@
 
 import type { Money } from '../../../generated/charge/v1/money.ts';
 import type { UsageRow } from '../../../generated/charge/v1/usage_service.ts';
+import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
+import { decimalText } from '../money.ts';
+import { columnOf } from '../prices/kinds.ts';
 import { failureOf } from '../session.ts';
+import { COUNTS, DETAILS, type Count } from './counts.ts';
 import type { Output } from './output.ts';
-import { COUNTS, countsOf, DETAILS, exactText, groupFields, kindText, timeOf } from './programs.ts';
 import type { QuestionOptions } from './question-flags.ts';
 import { isByTime, type Question } from './question.ts';
+import { zonedText } from './zone.ts';
 
 /** JavaScript's own, which TypeScript's library does not declare yet. */
 const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown };
@@ -51,21 +55,33 @@ function headOf({ options, asOf, total, measure, currency }: Question): object {
 
 /** A row with every digit: counts are numbers, amounts are texts. */
 export function rowOf(options: QuestionOptions, row: UsageRow): object {
+  const { group } = row;
   return {
     window_start: timeOf(row.windowStart, options),
     window_end: timeOf(row.windowEnd, options),
-    group: groupFields(options, row),
+    group: group
+      ? Object.fromEntries(options.dimensions.flatMap((dimension) => Object.entries(dimension.fields(group))))
+      : {},
     ...countsOf(COUNTS, row),
     token_details: countsOf(DETAILS, row),
-    quantities: row.quantities.map(({ kind, amount }) => ({ kind: kindText(kind), amount })),
+    quantities: row.quantities.map(({ kind, amount }) => ({ kind: columnOf(kind), amount })),
     costs: row.costs.map(moneyOf),
     reported_costs: row.reportedCosts.map(moneyOf),
   };
 }
 
+function countsOf(counts: Readonly<Record<string, Count>>, row: UsageRow): object {
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, count(row)]));
+}
+
+/** With the offset of the zone; null: the range is open. */
+function timeOf(time: Timestamp | undefined, { zone }: QuestionOptions): string | null {
+  return time ? zonedText(time, zone) : null;
+}
+
 /** Nanos are a text, because they may exceed 2^53. */
-function moneyOf(money: Money): object {
-  return { currency_code: money.currencyCode, amount: exactText(money), nanos: String(money.nanos) };
+function moneyOf({ currencyCode, nanos }: Money): object {
+  return { currency_code: currencyCode, amount: decimalText(nanos, 9), nanos: String(nanos) };
 }
 
 /** JSON on one line, in which every digit of a bigint is there. */

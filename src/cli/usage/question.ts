@@ -7,6 +7,7 @@ import {
   UsageQuery,
   UsageServiceService,
 } from '../../../generated/charge/v1/usage_service.ts';
+import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
 import type { Session } from '../session.ts';
 import type { Dimension } from './dimensions.ts';
 import { COST, largestCurrency, TOKENS, type Measure } from './measures.ts';
@@ -22,6 +23,8 @@ export interface Question {
   readonly total: UsageRow;
   /** The sequence that all answers are true for. */
   readonly asOf: bigint;
+  /** Charges before this time may be archived. */
+  readonly archiveEnd: Timestamp | undefined;
   /** What is compared. */
   readonly measure: Measure;
   /** Of what is compared; empty: nothing has an amount. */
@@ -35,21 +38,23 @@ const PAGE_SIZE = 1000;
 export async function readTotal(
   { filter, zone, asOf }: QuestionOptions,
   session: Session,
-): Promise<Pick<Question, 'total' | 'asOf'>> {
+): Promise<Pick<Question, 'total' | 'asOf' | 'archiveEnd'>> {
   const query = { ...UsageQuery.fromPartial({ timeZone: zone }), filter, asOfSequence: asOf };
   const answer = await session.call(UsageServiceService.queryUsage, { query, pageSize: 1, pageToken: '' });
-  return { total: answer.rows[0] ?? UsageRow.fromPartial({}), asOf: answer.asOfSequence };
+  const { rows, asOfSequence: sequence, archiveEndTime: archiveEnd } = answer;
+  return { total: rows[0] ?? UsageRow.fromPartial({}), asOf: sequence, archiveEnd };
 }
 
 /** Asks for the total. */
 export async function openQuestion(options: UsageOptions, session: Session): Promise<Question> {
-  const { total, asOf } = await readTotal(options, session);
+  const answer = await readTotal(options, session);
+  const { total } = answer;
   const wanted = options.order === 'window' ? undefined : options.order;
   const amounts: readonly Money[] = (wanted?.amounts ?? COST.amounts)?.(total) ?? [];
   const currency = options.currency ?? largestCurrency(amounts);
   // Without an amount in any currency there is nothing to compare.
   const measure = currency === '' && (wanted ?? COST).amounts ? TOKENS : (wanted ?? COST);
-  return { options, session, total, asOf, measure, currency };
+  return { options, session, ...answer, measure, currency };
 }
 
 /** Why what was asked for cannot be compared; undefined: it is compared, or there are no charges. */

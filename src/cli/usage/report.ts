@@ -1,15 +1,13 @@
 /** The table for people. */
 
 import { styleText } from 'node:util';
-import { commandLine } from '../command-line.ts';
 import { formatNanos } from '../money.ts';
-import { group } from '../progress.ts';
-import { timeText } from '../time.ts';
 import { CURRENCY_COLUMNS_MAX, currenciesOf } from './columns.ts';
 import { safeName } from './names.ts';
 import type { Question } from './question.ts';
 import { tableLines } from './table.ts';
 import { measureText, plainRows, sparklines, windowsOf } from './tables.ts';
+import { unpricedNotes } from './unpriced.ts';
 import { clockText } from './zone.ts';
 
 /** With more windows than this, groups get a sparkline. */
@@ -56,24 +54,15 @@ function headerLines(question: Question, isByTime: boolean): string[] {
 }
 
 function notesOf(question: Question): string[] {
-  const { total, options } = question;
+  const { total } = question;
   const columns = currenciesOf(question);
   const others = total.costs.filter(({ currencyCode }) => !columns.includes(currencyCode));
-  const range = [
-    ...(options.range.from ? ['--from', timeText(options.range.from)] : []),
-    ...(options.range.to ? ['--to', timeText(options.range.to)] : []),
-  ];
   return [
     ...(others.length > 0
       ? [
           `Costs in more than ${CURRENCY_COLUMNS_MAX} currencies. Also: ${others.map(({ currencyCode, nanos }) => `${formatNanos(nanos)} ${currencyCode}`).join(', ')}`,
         ]
       : []),
-    ...(total.unpricedCharges > 0n
-      ? [
-          `${group(total.unpricedCharges)} of ${group(total.charges)} charges have no cost and are in no sum of costs. To see why:`,
-          `  ${commandLine(['prices', 'check', ...range], options.server)}`,
-        ]
-      : []),
+    ...unpricedNotes(question),
   ];
 }

@@ -2,6 +2,7 @@
 
 import { ChargeServiceService, ListChargesOrder } from '../../../generated/charge/v1/charge_service.ts';
 import { EXIT } from '../command.ts';
+import { hasFilter } from '../filter-flags.ts';
 import { ALL_CHARGES } from '../lists.ts';
 import { Refused, withSession, type Session } from '../session.ts';
 import { microsOf } from '../time.ts';
@@ -47,17 +48,10 @@ async function textOf(question: Question): Promise<readonly string[]> {
   const from = range.from ? `from ${clockText(range.from, zone)} ` : '';
   const to = range.to ? `to ${clockText(range.to, zone)} ` : '';
   return [
-    `No charges ${from}${to}(${zone})${hasFilter(options) ? ' that the filters let through' : ''}.`,
+    `No charges ${from}${to}(${zone})${hasFilter(options.filter) ? ' that the filters let through' : ''}.`,
     await newestText(session, options),
     `as of sequence ${asOf}`,
   ];
-}
-
-function hasFilter({ filter }: UsageOptions): boolean {
-  return Object.entries(filter).some(([name, value]) => {
-    if (name === 'startTime' || name === 'endTime') return false;
-    return value instanceof Map ? value.size > 0 : Boolean(value);
-  });
 }
 
 /** What to look at instead. The newest charge of all is found by one step in an index. */

@@ -2,9 +2,10 @@
 
 import { UsageGroup, type UsageRow } from '../../../generated/charge/v1/usage_service.ts';
 import { cellText, type Column } from '../cell-text.ts';
+import { columnOf } from '../prices/kinds.ts';
 import { microsOf, timestampOf } from '../time.ts';
 import { nanosOf } from './measures.ts';
-import { COUNTS, DETAILS, kindText } from './programs.ts';
+import { COUNTS, DETAILS } from './counts.ts';
 import type { QuestionOptions } from './question-flags.ts';
 import { zonedText } from './zone.ts';
 
@@ -32,7 +33,7 @@ export function sumColumns(
       value,
     })),
     ...total.quantities.map(({ kind }): Column<UsageRow> => ({
-      name: `quantity_${kindText(kind)}`,
+      name: `quantity_${columnOf(kind)}`,
       kind: 'count',
       value: ({ quantities }) => quantities.find((quantity) => quantity.kind === kind)?.amount ?? 0n,
     })),

@@ -10,6 +10,7 @@ import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import { withinPageBytes } from '../../grpc/page-bytes.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
+import { toProtoTimestamp } from '../../grpc/timestamp.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { toProtoUsageRow } from '../convert.ts';
@@ -44,14 +45,15 @@ export function queryUsage(reader: UsageReader, check: Check<QueryUsageRequest>)
       const pageSize = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
       // One more than the page holds tells whether anything follows it.
       const question = { query: asked, bounds, limit: pageSize + 1, after: start?.after };
-      const { rows: found, asOfSequence } = await reader.page(tenant, question, timeoutMs);
+      const { rows: found, asOfSequence, archiveEndMicros } = await reader.page(tenant, question, timeoutMs);
       if (call.aborted) throw new ServiceError(cancelled());
       const messages = found.slice(0, pageSize).map((row) => toProtoUsageRow(query, bounds, row));
       const rows = withinPageBytes(ProtoUsageRow, messages);
       const last = found[rows.length - 1];
       const more = found.length > rows.length && last !== undefined;
       const nextPageToken = more ? encodePageToken(tenant, query, { asOfSequence, after: last }) : '';
-      return { rows, nextPageToken, asOfSequence };
+      const archiveEndTime = archiveEndMicros === undefined ? undefined : toProtoTimestamp(archiveEndMicros);
+      return { rows, nextPageToken, asOfSequence, archiveEndTime };
     },
   });
 }

@@ -2,6 +2,8 @@
 
 import type {
   FindingCount,
+  ReconcileCheck,
+  ReconcileCompared,
   ReconcileFinding,
   ReconcileRequest,
   ReconcileResponse,
@@ -23,12 +25,12 @@ export function fromProtoReconcileRequest(request: ReconcileRequest): ReconcileO
 }
 
 /** The response that names a finding. */
-export function toProtoFinding(finding: Finding): ReconcileResponse {
+export function toProtoFinding(tenant: string, finding: Finding): ReconcileResponse {
   const { kind, dayMicros, sequences, streamSequences, sum } = finding;
   const { repaired = false, id = '', expected = '', found = '', detail = '' } = finding;
   const value: ReconcileFinding = {
     kind,
-    check: checkOf(kind) as ReconcileFinding['check'],
+    check: checkOf(kind) as ReconcileCheck,
     repaired,
     day: dayMicros === undefined ? undefined : toProtoTimestamp(dayMicros),
     id,
@@ -45,6 +47,7 @@ export function toProtoFinding(finding: Finding): ReconcileResponse {
     expected,
     found,
     detail,
+    tenant,
   };
   return { content: { $case: 'finding', value } };
 }
@@ -54,16 +57,26 @@ const LEVELS: ReadonlySet<number> = new Set(Object.values(ROLLUP_LEVEL));
 /** The response that says how far a check is. */
 export function toProtoProgress(check: number, done: bigint, total: bigint): ReconcileResponse {
   return {
-    content: { $case: 'progress', value: { check: check as ReconcileFinding['check'], done, total } },
+    content: { $case: 'progress', value: { check: check as ReconcileCheck, done, total } },
   };
 }
 
 /** The last response. */
-export function toProtoSummary({ counts, drifts, lastSequence }: ReconcileSummary): ReconcileResponse {
+export function toProtoSummary(tenant: string, summary: ReconcileSummary): ReconcileResponse {
+  const { counts, drifts, lastSequence } = summary;
   const all = [...counts]
     .sort(([a], [b]) => a - b)
     .map(([kind, { found, repaired }]): FindingCount => {
       return { kind, found: BigInt(found), repaired: BigInt(repaired) };
     });
-  return { content: { $case: 'summary', value: { counts: all, drifts: BigInt(drifts), lastSequence } } };
+  const compared = summary.compared.map(
+    ({ check, days = 0n, charges = 0n, events = 0n, messages = 0n, dayMicros }): ReconcileCompared => {
+      const [firstDay, lastDay] = [dayMicros?.first, dayMicros?.last].map((micros) =>
+        micros === undefined ? undefined : toProtoTimestamp(micros),
+      );
+      return { check: check as ReconcileCheck, days, charges, events, messages, firstDay, lastDay };
+    },
+  );
+  const value = { counts: all, drifts: BigInt(drifts), lastSequence, tenant, compared };
+  return { content: { $case: 'summary', value } };
 }

@@ -13,6 +13,7 @@ import {
   toProtoSummary,
 } from './reconcile-messages.ts';
 import type { Reconciler } from '../ports.ts';
+import type { Finding } from '../reconcile.ts';
 
 /** A caller hears so often how far the run is. */
 const PROGRESS_MS = 1_000;
@@ -45,14 +46,15 @@ async function run(
   try {
     const options = fromProtoReconcileRequest(request);
     const events = {
-      finding: (finding: Parameters<typeof toProtoFinding>[0]) => send(toProtoFinding(finding)),
-      progress: async (...progress: Parameters<typeof toProtoProgress>): Promise<void> => {
-        if (performance.now() < nextProgressAt) return;
+      finding: (finding: Finding) => send(toProtoFinding(stream.tenant, finding)),
+      progress: async (check: number, done: bigint, total: bigint): Promise<void> => {
+        if (done < total && performance.now() < nextProgressAt) return;
         nextProgressAt = performance.now() + PROGRESS_MS;
-        await send(toProtoProgress(...progress));
+        await send(toProtoProgress(check, done, total));
       },
     };
-    await send(toProtoSummary(await reconciler.run(stream.tenant, options, events, stream)));
+    const summary = await reconciler.run(stream.tenant, options, events, stream);
+    await send(toProtoSummary(stream.tenant, summary));
     stream.end();
   } catch (error) {
     stream.failWith(error);

@@ -266,7 +266,7 @@ describe('sums', () => {
        VALUES ('default', '2026-10-01', now() + interval '20 minutes', 3)`,
     );
     const end = SEPTEMBER + 30n * DAY;
-    await book.corrector.archiveCharges(TENANT, end, ids.slice(0, 2), ADMINISTRATOR);
+    await book.corrector.archiveCharges(TENANT, end, ids.slice(0, 2), false, ADMINISTRATOR);
     const before = await sums();
     expect(await erase('alice')).toMatchObject({ charges: 1, done: true });
     expect(await sums()).toEqual(before);

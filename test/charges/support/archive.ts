@@ -36,8 +36,15 @@ export async function follow(pool: Pool): Promise<void> {
   await pool.query('UPDATE usage_cursor SET sequence = last_sequence FROM journal_head');
 }
 
-export const archive = (client: ChargeServiceClient, ids: readonly string[], endTime = OCTOBER) =>
-  call<ArchiveChargesResponse>((callback) => client.archiveCharges({ ids: [...ids], endTime }, callback));
+export const archive = (
+  client: ChargeServiceClient,
+  ids: readonly string[],
+  endTime = OCTOBER,
+  dryRun = false,
+) =>
+  call<ArchiveChargesResponse>((callback) =>
+    client.archiveCharges({ ids: [...ids], endTime, dryRun }, callback),
+  );
 
 export const getCharge = (client: ChargeServiceClient, requestId: string) =>
   call<GetChargeResponse>((callback) =>

@@ -82,6 +82,30 @@ test('unpriced charges are counted apart, and the command that shows why is name
   ]);
 });
 
+test('as of an earlier sequence, and with filters, the hint says what the command looks at', async () => {
+  service.put({}, { cost: undefined });
+  expect((await tableOf('usage', '--as-of', '7')).slice(4, 5)).toEqual([
+    '1 of 2 charges had no cost as of sequence 7 and are in no sum of costs. To see which have none now:',
+  ]);
+  expect((await tableOf('usage', '--user', 'ann')).join('\n')).toContain(
+    'To see why, among all charges of that time:',
+  );
+});
+
+test('of charges that may be archived, only those after the archive can be checked', async () => {
+  service.put({}, { cost: undefined });
+  service.archiveEndTime = { seconds: BigInt(Date.parse('2026-11-15T00:00:00Z') / 1000), nanos: 0 };
+  const note = 'Charges before 2026-11-15 01:00 that are archived can no longer get a cost.';
+  expect((await tableOf('usage')).slice(-4)).toEqual([
+    '1 of 2 charges have no cost and are in no sum of costs.',
+    `${note} To see why:`,
+    `  npx charge prices check --from 2026-11-15T00:00:00Z --to 2026-11-30T23:00:00Z --address ${service.address}`,
+    'as of sequence 1234',
+  ]);
+  service.archiveEndTime = { seconds: BigInt(Date.parse('2026-12-15T00:00:00Z') / 1000), nanos: 0 };
+  expect((await tableOf('usage')).join('\n')).not.toContain('prices check');
+});
+
 test('each of three currencies has a column, the one that is compared first; others are told below', async () => {
   const codes = ['AUD', 'CHF', 'EUR', 'JPY', 'USD'];
   codes.forEach((code, index) => service.put({ cost: [code, BigInt(index + 1) * 1_000_000_000n] }));

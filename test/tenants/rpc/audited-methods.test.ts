@@ -137,7 +137,7 @@ const ACTS: readonly Act[] = [
   act(Charges.closePeriod, () => ({ endTime: at('2001-01-01T00:00:00Z') })),
   act(Charges.archiveCharges, async () => {
     await once('closed', () => closeLongAgo(store.owner.pool));
-    return { ids: chargeIds.slice(-1), endTime: OCTOBER };
+    return { ids: chargeIds.slice(-1), endTime: OCTOBER, dryRun: false };
   }),
   act(UserProfiles.createUserProfile, () => ({ userProfile: profile('Alice') })),
   act(UserProfiles.updateUserProfile, () => ({

@@ -43,13 +43,20 @@ const repairs = () => actsOf('UsageService/Reconcile', server.address);
 const SUMS = { checks: [ReconcileCheck.RECONCILE_CHECK_SUMS] };
 const seconds = (text: string) => ({ seconds: BigInt(Date.parse(text) / 1000), nanos: 0 });
 
-test('the summary is the last response, and progress comes before it', async () => {
-  const [progress, summary] = await reconcile(SUMS);
+test('the summary is the last response and says what was compared; progress comes before it, to its end', async () => {
+  const [progress, end, summary] = await reconcile(SUMS);
   expect(progress).toMatchObject({
     $case: 'progress',
     value: { check: ReconcileCheck.RECONCILE_CHECK_SUMS, done: 0n, total: 1n },
   });
-  expect(summary).toEqual({ $case: 'summary', value: { counts: [], drifts: 0n, lastSequence: 1n } });
+  expect(end).toMatchObject({ $case: 'progress', value: { done: 1n, total: 1n } });
+  const check = ReconcileCheck.RECONCILE_CHECK_SUMS;
+  const counts = { days: 1n, charges: 1n, events: 0n, messages: 0n };
+  const compared = [{ check, ...counts, firstDay: expect.anything(), lastDay: expect.anything() }];
+  expect(summary).toEqual({
+    $case: 'summary',
+    value: { counts: [], drifts: 0n, lastSequence: 1n, tenant: 'default', compared },
+  });
 });
 
 test('a finding names day, level, sum, expected and found', async () => {
@@ -77,6 +84,7 @@ test('a finding names day, level, sum, expected and found', async () => {
         model: 'm',
         expected: '0',
         found: '7',
+        tenant: 'default',
       },
     },
   ]);

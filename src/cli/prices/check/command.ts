@@ -40,16 +40,20 @@ function readCheckOptions(command: Command): CheckOptions {
 }
 
 function runCheck(options: CheckOptions, interrupt: AbortSignal): Promise<number> {
-  return withSession(options, interrupt, async (session) => {
-    const range = { startTime: options.from, endTime: options.to };
-    const usage = await session.call(PriceServiceService.listUnpricedUsage, range);
-    const history = historyOf(await listPrices(session, {}));
-    const checked = { usage, history, now: BigInt(Date.now()) * 1000n };
-    if (options.csv !== undefined)
-      await writeNew(options.csv, templateOf(usage.usages, history, checked.now));
-    process.stdout.write(`${options.json ? toJson(checked, options) : toText(checked, options)}\n`);
-    return usage.unpricedCharges > 0n ? EXIT.rejected : EXIT.ok;
-  });
+  return withSession(
+    { ...options, fields: { start_time: '--from', end_time: '--to' } },
+    interrupt,
+    async (session) => {
+      const range = { startTime: options.from, endTime: options.to };
+      const usage = await session.call(PriceServiceService.listUnpricedUsage, range);
+      const history = historyOf(await listPrices(session, {}));
+      const checked = { usage, history, now: BigInt(Date.now()) * 1000n };
+      if (options.csv !== undefined)
+        await writeNew(options.csv, templateOf(usage.usages, history, checked.now));
+      process.stdout.write(`${options.json ? toJson(checked, options) : toText(checked, options)}\n`);
+      return usage.unpricedCharges > 0n ? EXIT.rejected : EXIT.ok;
+    },
+  );
 }
 
 /** Somebody may have filled in the rates of an earlier file. */

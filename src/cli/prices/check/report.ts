@@ -55,6 +55,7 @@ const TEMPLATE = 'unpriced.csv';
 export function toText(checked: Checked, options: CheckOptions): string {
   const { usages, truncated, pricedCharges, unpricedCharges } = checked.usage;
   const inForce = pricesAt(checked.history, checked.now);
+  if (unpricedCharges + pricedCharges === 0n) return 'There are no charges of that time that count.';
   if (unpricedCharges === 0n) return `All ${group(pricedCharges)} charges have a cost.`;
   const all = group(pricedCharges + unpricedCharges);
   return [

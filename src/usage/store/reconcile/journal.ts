@@ -33,12 +33,14 @@ export async function reconcileJournal(session: ReconcileSession, run: CheckRun)
   const steps = new Steps(run, end);
   const groups = new IdGroups();
   await checkEvents(session, watched, steps, groups, end);
+  let charges = 0n;
   await eachRange(session, run, 'charge', EVENTS_PER_STATEMENT * 2, async (range) => {
     let count = 0;
     for (const row of await session.read<GroupRow>(CHARGE_GROUPS, range)) {
       groups.subtract(row);
       count += Number(row.count);
     }
+    charges += BigInt(count);
     await steps.add(count);
   });
   // Charges whose events are lost are not new: with other numbers, they would count twice after a restore.
@@ -51,6 +53,8 @@ export async function reconcileJournal(session: ReconcileSession, run: CheckRun)
       await steps.add(ROWS_PER_STATEMENT);
     });
   }
+  await steps.end();
+  run.compared({ check: CHECK.journal, events: end, charges });
 }
 
 const TABLES = [
@@ -166,7 +170,12 @@ class Steps {
 
   async add(count: number): Promise<void> {
     this.#done = this.#done + BigInt(count);
-    const done = this.#done < this.#total ? this.#done : this.#total;
+    // What there is besides events is not known before: only the end is all of it.
+    const done = this.#done < this.#total ? this.#done : this.#total - 1n;
     await this.#run.progress(CHECK.journal, done, this.#total);
+  }
+
+  async end(): Promise<void> {
+    await this.#run.progress(CHECK.journal, this.#total, this.#total);
   }
 }

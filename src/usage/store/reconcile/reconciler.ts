@@ -8,6 +8,7 @@ import type { Reconciler, StreamCheck } from '../../ports.ts';
 import {
   CHECK,
   type CheckRun,
+  type Compared,
   Findings,
   type NumberRange,
   type ReconcileEvents,
@@ -80,12 +81,14 @@ async function runChecks(
   { stream, signal, ...events }: ReconcileEvents & { stream: StreamCheck; signal: AbortSignal },
 ): Promise<ReconcileSummary> {
   const findings = new Findings((finding) => events.finding(finding));
+  const compared: Compared[] = [];
   const run: CheckRun = {
     tenant,
     repair: options.repair,
     signal,
     progress: (check, done, total) => events.progress(check, done, total),
     finding: (finding) => findings.add(finding),
+    compared: (one) => void compared.push(one),
   };
   const wanted = ORDER.filter((check) => options.checks.length === 0 || options.checks.includes(check));
   for (const check of wanted) {
@@ -95,7 +98,7 @@ async function runChecks(
     else await stream(session.em, { ...run, repairing: (sequences) => audit(session, sequences) });
   }
   const [row] = await session.read<{ journal: string | null }>(READ_ENDS, { tenant });
-  return findings.summary(BigInt(row?.journal ?? 0));
+  return findings.summary(compared, BigInt(row?.journal ?? 0));
 }
 
 /** NATS has no part in a transaction, so the entry is there before the first event is published again. */

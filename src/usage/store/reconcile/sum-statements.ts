@@ -1,6 +1,7 @@
 /** Statements that compare the kept sums of a day with its charges, and that make them again. */
 
 import { countedCharges, signedCharges } from '../../../charges/index.ts';
+import { ROLLUP_LEVEL } from '../../plan.ts';
 import { KEY_NAMES, SUM_NAMES } from '../columns.ts';
 import { ROLLUP_COLUMNS, rollupsOf } from '../follow-journal.ts';
 
@@ -38,8 +39,8 @@ const currencyOf = (name: string): string => {
 
 /**
  * Compares one day of the tenant, from `:start` to `:end`, at every level. Each sum is compared by itself. There is a
- * row for each level, sum and currency that differs anywhere. One statement sees one state of the database, so nothing
- * that is written meanwhile looks like a difference.
+ * row for each level, sum and currency that differs anywhere, and one without a level that counts the charges. One
+ * statement sees one state of the database, so nothing that is written meanwhile looks like a difference.
  */
 export const COMPARE_DAY = `
 WITH ${STATE}, side AS (
@@ -50,17 +51,20 @@ WITH ${STATE}, side AS (
   FROM side GROUP BY level, start_time, user_profile, ${KEY_NAMES}
   HAVING ${SUM_NAMES.map(differs).join(' OR ')}
 )
-SELECT level, name, currency, count(*) AS rows, sum(expected)::text AS expected, sum(found)::text AS found,
+(SELECT level, name, currency, count(*) AS rows, sum(expected)::text AS expected, sum(found)::text AS found,
   (array_agg(user_profile ORDER BY user_profile, model))[1] AS user_profile,
   (array_agg(model ORDER BY user_profile, model))[1] AS model
 FROM difference CROSS JOIN LATERAL (VALUES
   ${SUM_NAMES.map((name, place) => `(${place}, '${name}', ${currencyOf(name)}, found_${name}, expected_${name})`).join(',\n  ')}
 ) AS measure (place, name, currency, found, expected)
-WHERE found <> expected GROUP BY level, place, name, currency ORDER BY level, place, currency`;
+WHERE found <> expected GROUP BY level, place, name, currency ORDER BY level, place, currency)
+UNION ALL
+SELECT NULL, '', '', 0, coalesce(sum(expected_charges), 0)::text, '0', '', '' FROM side WHERE level = ${ROLLUP_LEVEL.day}`;
 
 /** A row of {@link COMPARE_DAY}. */
 export interface DifferenceRow {
-  readonly level: number;
+  /** NULL: `expected` is how many charges were compared. */
+  readonly level: number | null;
   readonly name: string;
   readonly currency: string;
   readonly rows: string;

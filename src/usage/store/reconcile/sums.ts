@@ -4,7 +4,14 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 
 import { microsFromTimestamptz, timestamptzFromMicros } from '../../../database/types/micros.ts';
 import { ROLLUP_LEVEL } from '../../plan.ts';
-import { type CheckRun, CHECK, FINDING, type Finding, type ReconcileOptions } from '../../reconcile.ts';
+import {
+  type CheckRun,
+  CHECK,
+  FINDING,
+  type Finding,
+  type NumberRange,
+  type ReconcileOptions,
+} from '../../reconcile.ts';
 import { DAY_MICROS, floorTo } from '../../windows.ts';
 import { archivedOf } from './archived.ts';
 import type { ReconcileSession } from './session.ts';
@@ -24,35 +31,45 @@ export async function reconcileSums(session: ReconcileSession, run: CheckRun, ra
   let day = await nextDay(session, run.tenant, levels, start ?? FIRST_MICROS);
   const firstDay = day;
   const lastDay = await lastDayOf(session, run.tenant, levels);
+  const total = firstDay === undefined ? 0n : daysBetween(firstDay, min(lastDay, endMicros - 1n)) + 1n;
+  let [days, charges] = [0n, 0n];
+  let dayMicros: NumberRange | undefined;
   while (day !== undefined && day < endMicros && !run.signal.aborted) {
-    const total = daysBetween(firstDay, min(lastDay, endMicros - 1n)) + 1n;
     await run.progress(CHECK.sums, daysBetween(firstDay, day), total);
-    await reconcileDay(session, run, levels, day);
+    charges += await reconcileDay(session, run, levels, day);
+    days++;
+    dayMicros = { first: dayMicros?.first ?? day, last: day };
     day = await nextDay(session, run.tenant, levels, day + DAY_MICROS);
   }
+  await run.progress(CHECK.sums, total, total);
+  run.compared({ check: CHECK.sums, days, charges, dayMicros });
 }
 
 /** Usage times are of the years 1 to 9999. */
 const FIRST_MICROS = -62_135_596_800_000_000n;
 const LAST_MICROS = 253_402_300_800_000_000n;
 
+/** Resolves to the charges that count on that day. */
 async function reconcileDay(
   session: ReconcileSession,
   run: CheckRun,
   levels: readonly number[],
   dayMicros: bigint,
-): Promise<void> {
+): Promise<bigint> {
   const parameters: DayParameters = {
     tenant: run.tenant,
     levels,
     start: timestamptzFromMicros(dayMicros),
     end: timestamptzFromMicros(dayMicros + DAY_MICROS),
   };
-  const rows = await session.read<DifferenceRow>(COMPARE_DAY, { ...parameters });
+  const all = await session.read<DifferenceRow>(COMPARE_DAY, { ...parameters });
+  const charges = BigInt(all.find(({ level }) => level === null)?.expected ?? 0);
+  const rows = all.filter(({ level }) => level !== null);
   // Charges of the day may have been archived since the run began: then they are missing on purpose.
-  if (rows.length === 0 || (await isArchived(session.em, parameters))) return;
+  if (rows.length === 0 || (await isArchived(session.em, parameters))) return charges;
   const repaired = run.repair && (await makeAgain(session, parameters));
   for (const row of rows) await run.finding({ ...toFinding(row, dayMicros), repaired });
+  return charges;
 }
 
 /**
@@ -100,7 +117,7 @@ function toFinding(row: DifferenceRow, dayMicros: bigint): Finding {
     expected,
     found,
   } = row;
-  const sum = { level, name, currencyCode, rows: BigInt(rows), userProfile, model };
+  const sum = { level: level ?? 0, name, currencyCode, rows: BigInt(rows), userProfile, model };
   return { kind: FINDING.sumDiffers, dayMicros, sum, expected, found };
 }
 

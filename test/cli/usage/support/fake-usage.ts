@@ -27,6 +27,7 @@ import {
 } from '../../../../generated/charge/v1/usage_service.ts';
 import { ErrorInfo } from '../../../../generated/google/rpc/error_details.ts';
 import { Status } from '../../../../generated/google/rpc/status.ts';
+import type { Timestamp } from '../../../../generated/google/protobuf/timestamp.ts';
 import { runInProcess } from '../../support/in-process.ts';
 import { answer, type Used } from './answer.ts';
 
@@ -56,6 +57,7 @@ export class FakeUsage {
   readonly queries: UsageQuery[] = [];
   readonly pageSizes: number[] = [];
   streams = 0;
+  archiveEndTime: Timestamp | undefined;
   /** Of the terminal. Undefined: there is none. */
   width: number | undefined;
   port = 0;
@@ -119,7 +121,13 @@ export class FakeUsage {
     const start = Number(pageToken || 0);
     const end = start + Math.min(pageSize || 1000, pageMax);
     const nextPageToken = end < rows.length ? String(end) : '';
-    done(null, { rows: rows.slice(start, end), nextPageToken, asOfSequence: query.asOfSequence ?? SEQUENCE });
+    const asOfSequence = query.asOfSequence ?? SEQUENCE;
+    done(null, {
+      rows: rows.slice(start, end),
+      nextPageToken,
+      asOfSequence,
+      archiveEndTime: this.archiveEndTime,
+    });
   }
 
   #stream(call: ServerWritableStream<StreamUsageRequest, StreamUsageResponse>): void {
