@@ -20,8 +20,7 @@ import {
   AmendChargeRequest as AmendChargeMessage,
   ChargeFilter as ChargeFilterMessage,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { migrate } from '../../../src/database/migrate.ts';
-import { createTestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase } from '../../support/database.ts';
 import { at, card, openPriceClient, priceRequest } from '../../prices/support/client.ts';
 import { call, createRequest, openClient, openTestServer } from '../../support/server.ts';
 import { openTestDatabase } from '../../support/store.ts';
@@ -42,8 +41,7 @@ export interface CorrectionServer {
 }
 
 export async function openCorrectionServer(): Promise<CorrectionServer> {
-  const testDatabase = await createTestDatabase();
-  await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
+  const testDatabase = await createMigratedDatabase();
   const database = await openTestDatabase(testDatabase.url, { asLoginRole: true });
   const { pool } = database;
   const server = await openTestServer(testDatabase.url);
