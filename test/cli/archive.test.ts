@@ -204,4 +204,4 @@ test('after kill -9 at any moment the same command goes on, until all is archive
   expect(kills).toBeGreaterThan(1);
   expect(await json('--yes')).toMatchObject({ code: 0, archived: 0, already_archived: names.length });
   expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(names.length + 1);
-}, 120_000);
+});

@@ -217,7 +217,7 @@ withOpenssl('TLS', () => {
     const [untrusted, plain] = [await list('--tls'), await list()];
     expect(untrusted).toMatch(/no gRPC service answers at .*: (self-signed|unable to)/);
     expect(plain).toMatch(/no gRPC service answers at .*--tls one with TLS/);
-  }, 60_000);
+  });
 
   test('files that cannot be used are refused, all at once', () => {
     expect(faultsOf('--tls-cert-file', client.certFile)).toEqual([

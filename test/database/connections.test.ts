@@ -98,7 +98,7 @@ describe('a started service', () => {
         await dataDir.remove();
       }
     },
-    60_000,
+    120_000,
   );
 });
 

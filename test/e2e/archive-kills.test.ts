@@ -106,4 +106,4 @@ test('each charge is archived once, and never recorded again', async () => {
   const [event] = await watch(client, 1, {}, BigInt(CHARGES + 1));
   expect(event?.event).toMatchObject({ $case: 'chargeCreated' });
   await waitFor('the last event', async () => (await readStream(nats.url)).length === CHARGES + 1);
-}, 120_000);
+});

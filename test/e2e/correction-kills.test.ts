@@ -95,7 +95,7 @@ test('what was acknowledged is there once, and nothing is half done', async () =
   });
   const published = (await readStream(nats.url)).map(({ headers }) => Number(headers['ce-sequence']));
   expect(published).toEqual(events.map((_, i) => i + 1));
-}, 120_000);
+});
 
 /** Each correction has its charge, its entry in the journal and, if it is an amendment, its replacement; and back. */
 async function expectNothingHalfDone(): Promise<void> {

@@ -48,7 +48,7 @@ test('every command of docs/export.md prints what the page says', async () => {
     const printed = await run(command);
     if (!ids.matches(output, printed)) expect([command, ...printed]).toEqual([command, ...output]);
   }
-}, 120_000);
+});
 
 test('the page names every column', () => {
   const isNamed = (name: string): boolean =>

@@ -134,4 +134,4 @@ test('a started service counts charges, calls and tokens, and logs what it refus
   expect(await service.end()).toBe(0);
   // Every line of standard output was parsed as JSON already.
   expect(service.stderr).toBe('');
-}, 60_000);
+});

@@ -34,7 +34,7 @@ beforeAll(async () => {
     const [row] = await query(database.url, 'SELECT sequence::int FROM usage_cursor');
     return row?.['sequence'] === 50;
   });
-}, 60_000);
+});
 afterAll(async () => {
   await services.close();
   await Promise.all([database.drop(), nats.stop()]);
@@ -106,7 +106,7 @@ test('every damage is found by day with what to do, and repaired after a questio
   });
   const sequences = (await readStream(nats.url)).map(({ headers }) => Number(headers['ce-sequence']));
   expect(sequences.filter((sequence) => sequence === 7)).toHaveLength(1);
-}, 120_000);
+});
 
 test('wrong flags are all named, and nothing is done', async () => {
   const { status, stderr } = await reconcile(

@@ -86,4 +86,4 @@ test('health, /readyz, metrics and the log say that events wait and why, until t
     health.close();
     await connection.close();
   }
-}, 60_000);
+});

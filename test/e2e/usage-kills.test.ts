@@ -106,4 +106,4 @@ test('usage is what the lists add up to', async () => {
   } finally {
     usage.close();
   }
-}, 120_000);
+});

@@ -100,7 +100,7 @@ skipNote(
       amount: { currencyCode: 'USD', nanos: 7_500_000n },
     });
   },
-  60_000,
+  120_000,
 );
 
 describe('a file of our own', () => {
@@ -232,7 +232,7 @@ test('usage without a price: check names it, and the commands that it prints men
     changed_charges: 0,
     amounts: [{ currency_code: 'USD', before_nanos: '15000000000', after_nanos: '15000000000' }],
   });
-}, 60_000);
+});
 
 test('what npm start says about prices works as it stands there', async () => {
   const own = await makeDataDir();
@@ -256,4 +256,4 @@ test('what npm start says about prices works as it stands there', async () => {
     await started.cleanUp();
     await own.remove();
   }
-}, 120_000);
+});
