@@ -9,7 +9,7 @@ import { Client } from 'pg';
 
 import type { CreateChargeResponse } from '../../generated/charge/v1/charge_service.ts';
 import { childrenOf } from '../../src/embedded/process.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { call, createRequest } from '../support/server.ts';
 import { makeDataDir, Service } from '../support/service.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -19,7 +19,7 @@ let dataDir: Awaited<ReturnType<typeof makeDataDir>>;
 let service: Service;
 
 beforeEach(async () => {
-  [database, dataDir] = await Promise.all([createTestDatabase(), makeDataDir()]);
+  [database, dataDir] = await Promise.all([createMigratedDatabase(), makeDataDir()]);
 });
 afterEach(async () => {
   await service.cleanUp();

@@ -7,7 +7,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
 
 import { query } from '../embedded/support.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { readStream } from '../support/stream.ts';
 import { ROOT } from '../support/tools.ts';
@@ -21,7 +21,11 @@ let address: string;
 let http: string;
 
 beforeAll(async () => {
-  [services, database, nats] = await Promise.all([Services.open(), createTestDatabase(), startTestNats()]);
+  [services, database, nats] = await Promise.all([
+    Services.open(),
+    createMigratedDatabase(),
+    startTestNats(),
+  ]);
   const connection = await connect({ servers: nats.url });
   const { streams } = await jetstreamManager(connection);
   await streams.add({ name: 'CHARGES', subjects: ['charge.>', 'budget.>'], duplicate_window: nanos(100) });

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import type { ChargeServiceClient } from '../../generated/charge/v1/charge_service.ts';
 import { Authority, type Issued, withOpenssl } from '../support/certificates.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { openClient } from '../support/server.ts';
 import { makeDataDir, type ReadyLine, Service } from '../support/service.ts';
@@ -75,7 +75,7 @@ withOpenssl('TLS of a started service', () => {
   beforeEach(async () => {
     clients = [];
     [database, nats, dataDir, authority] = await Promise.all([
-      createTestDatabase(),
+      createMigratedDatabase(),
       startTestNats(),
       makeDataDir(),
       Authority.create(),

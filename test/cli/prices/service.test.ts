@@ -9,7 +9,7 @@ import { Provider } from '../../../generated/charge/v1/charge.ts';
 import type { CreateChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { CostStatus, UnpricedReason } from '../../../generated/charge/v1/money.ts';
 import { parseTimestamp } from '../../../src/cli/import/timestamp.ts';
-import { createTestDatabase, query, type TestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../../support/database.ts';
 import { call, createRequest } from '../../support/server.ts';
 import { makeDataDir, Service } from '../../support/service.ts';
 import { ROOT, skipNote } from '../../support/tools.ts';
@@ -21,7 +21,7 @@ let service: Service;
 let folder: Awaited<ReturnType<typeof makeDataDir>>;
 
 beforeAll(async () => {
-  [database, folder] = await Promise.all([createTestDatabase(), makeDataDir()]);
+  [database, folder] = await Promise.all([createMigratedDatabase(), makeDataDir()]);
   // A NATS that is not there: prices need none.
   service = new Service({
     DATA_DIR: folder.path,
