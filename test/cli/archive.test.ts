@@ -18,22 +18,19 @@ import {
   openCorrectionServer,
   voidCharge,
 } from '../charges/support/corrections.ts';
-import { call, errorOf, openTestServer, type TestServer } from '../support/server.ts';
+import { call, errorOf } from '../support/server.ts';
 import { ROOT } from '../support/tools.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 let server: CorrectionServer;
-let own: TestServer;
 let directory: string;
 let file: string;
 beforeEach(async () => {
   server = await openCorrectionServer();
-  own = await openTestServer(server.url);
   directory = await mkdtemp(join(tmpdir(), 'charge-archive-'));
   file = join(directory, 'september.ndjson');
 });
 afterEach(async () => {
-  await own.close();
   await server.close();
   await rm(directory, { recursive: true });
 });
@@ -41,7 +38,7 @@ afterEach(async () => {
 const argsOf = (...args: string[]): string[] => [
   'src/cli/charge.js',
   'archive',
-  ...['--address', own.address, '--before', '2026-10-01', '--output', file],
+  ...['--address', server.address, '--before', '2026-10-01', '--output', file],
   ...args,
 ];
 

@@ -28,6 +28,7 @@ import { openTestDatabase } from '../../support/store.ts';
 /** A real server on a database of its own that has a price of gpt-4o (2.5 and 10 dollars a million), and a client. */
 export interface CorrectionServer {
   readonly client: ChargeServiceClient;
+  readonly address: string;
   readonly url: string;
   /** For what no call can do. */
   readonly pool: Pool;
@@ -65,6 +66,7 @@ export async function openCorrectionServer(): Promise<CorrectionServer> {
     (SELECT last_sequence::int FROM journal_head) AS sequence`;
   return {
     client: server.client,
+    address: server.address,
     url: testDatabase.url,
     pool,
     addPrice,
