@@ -13,7 +13,8 @@ export default {
   watchPathIgnorePatterns: ['<rootDir>/.data', '<rootDir>/.cache'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  testTimeout: 60_000,
+  // Only a failure takes as long. A service that starts needs a second, and half a minute on a machine that is too busy.
+  testTimeout: 120_000,
   // One more than the cores that CI has: many tests wait for a process to start or for a time limit to end.
   maxWorkers: 3,
 };

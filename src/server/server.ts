@@ -71,6 +71,9 @@ type ServerConfig = Pick<
 > &
   Partial<Pick<Config, 'natsAccess'>>;
 
+/** Read and compiled by the first server of a process: that takes 140 ms, and tests open many. */
+let rules: ContractRules | undefined;
+
 /** Opens the database and builds the server on it. It accepts connections from `listen()` on. */
 export async function openServer(config: ServerConfig, options: ServerOptions): Promise<OpenServer> {
   const { logger, metrics } = options;
@@ -78,7 +81,7 @@ export async function openServer(config: ServerConfig, options: ServerOptions): 
   const store = await openStore(config.writers, { ...options, streamCheck });
   const { watch } = store;
   const image = readContractImage();
-  const rules = new ContractRules(image);
+  rules ??= new ContractRules(image);
   const recordWindow = new RecordWindow();
   const { inFlightCallsMax, streamsMax } = config;
   const limits = { ...DEFAULT_RPC_LIMITS, inFlightCallsMax, streamsMax };

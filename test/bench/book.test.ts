@@ -6,9 +6,8 @@ import { fillBook } from '../../bench/lib/book.ts';
 import type { ChargeEvent } from '../../src/charges/charge-event.ts';
 import { readChargeEvents } from '../../src/charges/store/charge-events.ts';
 import { forTenant } from '../../src/database/driver.ts';
-import { migrate } from '../../src/database/migrate.ts';
 import { type Database, openDatabase } from '../../src/database/orm.ts';
-import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../support/database.ts';
 import { connectionTo } from '../support/store.ts';
 
 const CHARGES = 20_000;
@@ -29,8 +28,7 @@ afterAll(async () => {
 });
 
 async function newBook(): Promise<TestDatabase> {
-  const made = await createTestDatabase();
-  await migrate(made.url, { lockTimeoutMs: 60_000 });
+  const made = await createMigratedDatabase();
   await fillBook(made.url, options);
   return made;
 }

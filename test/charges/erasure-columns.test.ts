@@ -5,8 +5,7 @@ import { join } from 'node:path';
 
 import { expect, test } from '@jest/globals';
 
-import { migrate } from '../../src/database/migrate.ts';
-import { createTestDatabase, query } from '../support/database.ts';
+import { createMigratedDatabase, query } from '../support/database.ts';
 import { ROOT } from '../support/tools.ts';
 
 const COLUMNS = `
@@ -27,9 +26,8 @@ function decidedColumns(): string[] {
 }
 
 test('every column is decided once, and no column that is not there', async () => {
-  const database = await createTestDatabase();
+  const database = await createMigratedDatabase();
   try {
-    await migrate(database.url, { lockTimeoutMs: 30_000 });
     const columns = (await query(database.url, COLUMNS)).map(({ name }) => String(name));
     expect(columns.length).toBeGreaterThan(60);
     expect(decidedColumns().toSorted()).toEqual(columns.toSorted());

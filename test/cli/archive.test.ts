@@ -20,23 +20,20 @@ import {
   openCorrectionServer,
   voidCharge,
 } from '../charges/support/corrections.ts';
-import { call, errorOf, openTestServer, type TestServer } from '../support/server.ts';
+import { call, errorOf } from '../support/server.ts';
 import { openTestDatabase } from '../support/store.ts';
 import { ROOT } from '../support/tools.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 let server: CorrectionServer;
-let own: TestServer;
 let directory: string;
 let file: string;
 beforeEach(async () => {
   server = await openCorrectionServer();
-  own = await openTestServer(server.url);
   directory = await mkdtemp(join(tmpdir(), 'charge-archive-'));
   file = join(directory, 'september.ndjson');
 });
 afterEach(async () => {
-  await own.close();
   await server.close();
   await rm(directory, { recursive: true });
 });
@@ -44,7 +41,7 @@ afterEach(async () => {
 const argsOf = (...args: string[]): string[] => [
   'src/cli/charge.js',
   'archive',
-  ...['--address', own.address, '--before', '2026-10-01', '--output', file],
+  ...['--address', server.address, '--before', '2026-10-01', '--output', file],
   ...args,
 ];
 
@@ -149,7 +146,7 @@ test('a dry run asks the service, and tells what follows or what to do first', a
 
 test('what usage says after an archive fits: prices of what is left, and which sequences have totals', async () => {
   const usage = async (...args: string[]) => {
-    const flags = ['usage', '--zone', 'UTC', '--address', own.address, ...args];
+    const flags = ['usage', '--zone', 'UTC', '--address', server.address, ...args];
     return runProgram(flags);
   };
   const { client, pool } = server;
@@ -326,4 +323,4 @@ test('after kill -9 at any moment the same command goes on, until all is archive
   expect(kills).toBeGreaterThan(1);
   expect(await json('--yes')).toMatchObject({ code: 0, archived: 0, already_archived: names.length });
   expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(names.length + 1);
-}, 120_000);
+});

@@ -219,7 +219,7 @@ withOpenssl('TLS', () => {
       /no gRPC service answers at .*: (self-signed|unable to).*--tls-ca-file FILE trusts/,
     );
     expect(plain).toMatch(/no gRPC service answers at .*--tls one with TLS/);
-  }, 60_000);
+  });
 
   test('files that cannot be used are refused, all at once', () => {
     expect(faultsOf('--tls-cert-file', client.certFile)).toEqual([

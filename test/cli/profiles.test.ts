@@ -8,7 +8,6 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { type CorrectionServer, openCorrectionServer } from '../charges/support/corrections.ts';
 import { runCharge } from '../e2e/support/charge-program.ts';
-import { openTestServer, type TestServer } from '../support/server.ts';
 
 const HEADER =
   'request_id,user_profile,provider,model,prompt_tokens,completion_tokens,usage_time,session_key';
@@ -19,12 +18,10 @@ const ROWS = [
 ];
 
 let book: CorrectionServer;
-let server: TestServer;
 let folder: string;
 let file: string;
 beforeEach(async () => {
   book = await openCorrectionServer();
-  server = await openTestServer(book.url);
   folder = mkdtempSync(join(tmpdir(), 'charge-profiles-'));
   file = join(folder, 'usage.csv');
   writeFileSync(file, `${[HEADER, ...ROWS].join('\n')}\n`);
@@ -32,11 +29,10 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
-  await server.close();
   await book.close();
 });
 
-const run = (...args: string[]) => runCharge(server.address, ...args);
+const run = (...args: string[]) => runCharge(book.address, ...args);
 
 test('it tells what there is, asks, and erases', async () => {
   expect(await run('profile', 'erase', 'alice', '--dry-run')).toEqual({ status: 'dry_run', charges: '2' });

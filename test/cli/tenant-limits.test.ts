@@ -2,8 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { migrate } from '../../src/database/migrate.ts';
-import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../support/database.ts';
 import { openTestServer, type TestServer } from '../support/server.ts';
 import { Harness, usage } from './support/harness.ts';
 import { runInProcess } from './support/in-process.ts';
@@ -12,8 +11,7 @@ let harness: Harness;
 let database: TestDatabase;
 let server: TestServer;
 beforeEach(async () => {
-  [harness, database] = await Promise.all([Harness.open(), createTestDatabase()]);
-  await migrate(database.url, { lockTimeoutMs: 30_000 });
+  [harness, database] = await Promise.all([Harness.open(), createMigratedDatabase()]);
 });
 afterEach(async () => {
   harness.close();

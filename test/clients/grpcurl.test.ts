@@ -116,7 +116,7 @@ withGrpcurl(`grpcurl${skipped}`, () => {
         const parts = type.kind === 'enum' ? type.values : type.fields;
         for (const { name, number } of parts) expect(text).toMatch(new RegExp(`\\b${name} = ${number}\\b`));
       }
-    }, 120_000);
+    });
 
     test('every comment of the contract, where it stands in the source', async () => {
       expect(await grpcurl.run([], 'describe', SERVICE)).toMatch(

@@ -71,7 +71,6 @@ test.concurrent(
       await writes.close();
     }
   },
-  60_000,
 );
 
 test.concurrent(
@@ -119,7 +118,6 @@ test.concurrent(
       await writes.close();
     }
   },
-  60_000,
 );
 
 test.concurrent(
@@ -188,7 +186,6 @@ test.concurrent(
       await database.close();
     }
   },
-  60_000,
 );
 
 test.concurrent('a migration is given up also while PostgreSQL does not answer', async () => {

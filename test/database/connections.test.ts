@@ -99,7 +99,7 @@ describe('a started service', () => {
         await dataDir.remove();
       }
     },
-    60_000,
+    120_000,
   );
 });
 

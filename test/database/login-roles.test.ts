@@ -1,6 +1,6 @@
 /** A start with login roles that may do too much, too little, and just enough. */
 
-import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { migrate } from '../../src/database/migrate.ts';
 import { SERVICE_ROLE } from '../../src/database/service-role.ts';
@@ -18,12 +18,8 @@ let login: string;
 /** Of `login`. */
 let url: string;
 
-beforeAll(async () => {
-  // The role of the service belongs to the cluster. No login role below may make it.
-  const other = await createTestDatabase();
-  await migrate(other.url, { lockTimeoutMs: 30_000 }).finally(() => other.drop());
-});
 beforeEach(async () => {
+  // The role of the service belongs to the cluster, and the global set-up has made it. No login role below may.
   database = await createTestDatabase();
   const loginUrl = new URL(database.url);
   login = `login_${loginUrl.pathname.slice(-12)}`;

@@ -82,7 +82,7 @@ describe(`behind PgBouncer${skipNote('PgBouncer', tool)}`, () => {
       await service.cleanUp();
       await dataDir.remove();
     }
-  }, 60_000);
+  });
 });
 
 test('a prepared statement that is gone, as behind a pooler, is made again, and the charges are stored', async () => {

@@ -11,7 +11,7 @@ import {
   voidCharge,
   watch,
 } from '../charges/support/corrections.ts';
-import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { Service } from '../support/service.ts';
 import { readStream } from '../support/stream.ts';
@@ -22,7 +22,7 @@ let database: TestDatabase;
 let nats: TestNats;
 let service: Service;
 beforeEach(async () => {
-  [database, nats] = await Promise.all([createTestDatabase(), startTestNats()]);
+  [database, nats] = await Promise.all([createMigratedDatabase(), startTestNats()]);
 });
 afterEach(async () => {
   await service.cleanUp();
@@ -65,8 +65,8 @@ test('what was acknowledged is there once, and nothing is half done', async () =
   });
   try {
     for (let round = 0; round < 4; round++) {
-      const target = acknowledged.length + 60;
-      await waitFor('more corrections', () => acknowledged.length > target, { timeoutMs: 30_000 });
+      const target = acknowledged.length + 30;
+      await waitFor('more corrections', () => acknowledged.length > target, { timeoutMs: 90_000 });
       for (const pid of await service.serverPids()) process.kill(pid, 'SIGKILL');
     }
     await waitFor('both processes', async () => (await readyz(http)).checks['server_processes'] === '2 of 2');
@@ -90,12 +90,10 @@ test('what was acknowledged is there once, and nothing is half done', async () =
   const events = await watch(client, last);
   expect(events.map(({ event }) => event?.value.sequence)).toEqual(events.map((_, i) => BigInt(i + 1)));
   expect(totalsOfEvents(events)).toEqual(await totalsOfList(client));
-  await waitFor('every event', async () => (await readStream(nats.url)).length >= last, {
-    timeoutMs: 20_000,
-  });
+  await waitFor('every event', async () => (await readStream(nats.url)).length >= last);
   const published = (await readStream(nats.url)).map(({ headers }) => Number(headers['ce-sequence']));
   expect(published).toEqual(events.map((_, i) => i + 1));
-}, 120_000);
+});
 
 /** Each correction has its charge, its entry in the journal and, if it is an amendment, its replacement; and back. */
 async function expectNothingHalfDone(): Promise<void> {

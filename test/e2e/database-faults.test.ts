@@ -110,7 +110,7 @@ test('a database that only reads is told by its cause from the start on, and hea
     await service?.cleanUp();
     await database.drop();
   }
-}, 90_000);
+});
 
 test('a standby only reads, and records charges once it is promoted', async () => {
   const options = { dataDir: freshDirectory(), logger: recordingLogger() };
@@ -139,7 +139,7 @@ test('a standby only reads, and records charges once it is promoted', async () =
     await service?.cleanUp();
     await postgres.stop();
   }
-}, 90_000);
+});
 
 test('an import and single calls lose nothing and count nothing twice while PostgreSQL restarts', async () => {
   const ROWS = 2_500;
@@ -212,7 +212,7 @@ test('an import and single calls lose nothing and count nothing twice while Post
     await service?.cleanUp();
     await postgres.stop();
   }
-}, 120_000);
+});
 
 const rowOf = (tokens: number) => ({
   request_id: `row-${tokens}`,

@@ -14,7 +14,7 @@ import {
   UserProfileServiceClient,
 } from '../../generated/charge/v1/user_profile_service.ts';
 import { requestOf } from '../charges/support/archive.ts';
-import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { call, decodeError, decodeStatus } from '../support/server.ts';
 import { Service } from '../support/service.ts';
@@ -30,7 +30,7 @@ let database: TestDatabase;
 let nats: TestNats;
 let service: Service;
 beforeEach(async () => {
-  [database, nats] = await Promise.all([createTestDatabase(), startTestNats()]);
+  [database, nats] = await Promise.all([createMigratedDatabase(), startTestNats()]);
 });
 afterEach(async () => {
   await service.cleanUp();

@@ -18,7 +18,7 @@ afterAll(() => service.close());
 
 test('every command of docs/export.md prints what the page says', async () => {
   await new Checkout(service).expectPage(page, 6);
-}, 120_000);
+});
 
 test('the page names every column', () => {
   const isNamed = (name: string): boolean =>

@@ -45,7 +45,7 @@ beforeAll(async () => {
   await recordCharges();
   counting = await client.list();
   all = await client.list({}, { includeCorrected: true });
-}, 120_000);
+});
 afterAll(async () => {
   client.charges.close();
   client.prices.close();
@@ -300,7 +300,7 @@ describe('the way back', () => {
     } finally {
       await target.close();
     }
-  }, 120_000);
+  });
 
   test('takes no flags that would change it, and says what is wrong with an edited row', async () => {
     await runCharge(service.address, 'export', '--output', at('edited.csv'), '--user', 'user-1');
@@ -333,7 +333,7 @@ describe('interruptions', () => {
       expect(report['resumed_after']).toBeGreaterThan(0);
       expect(readFileSync(at(name)).equals(readFileSync(at(`whole-${name}`)))).toBe(true);
     }
-  }, 60_000);
+  });
 
   test('an export with other flags does not go on with it', async () => {
     writeFileSync(at('other.csv.part'), 'x');

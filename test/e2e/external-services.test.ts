@@ -58,7 +58,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     await nats.restart();
     await waitFor('the backlog to be empty', async () => (await readyz(http)).checks['events_waiting'] === 0);
     expectSequences(await readStream(nats.url), 50);
-  }, 60_000);
+  });
 
   test('goes on once a file for NATS is there again that a new server process did not find', async () => {
     const token = join(services.dataDir, 'token');
@@ -94,7 +94,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     } finally {
       await blocker.end();
     }
-  }, 60_000);
+  });
 
   test('stops at once while its server process is still starting', async () => {
     const service = services.start({ ...env(), DRAIN_TIMEOUT_MS: '600000' });
@@ -102,7 +102,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
       intervalMs: 5,
     });
     expect(await service.end()).toBe(0);
-  }, 60_000);
+  });
 
   test('shows the metrics of the relay while a server process hangs, and takes a URL with a comma', async () => {
     const databaseUrl = new URL(database.url);
@@ -121,7 +121,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     } finally {
       process.kill(server ?? 0, 'SIGCONT');
     }
-  }, 60_000);
+  });
 
   test('does not blame PostgreSQL while its server process is being started again', async () => {
     const service = services.start(env());
@@ -138,7 +138,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     );
     expect(unready.checks).toMatchObject({ postgresql: 'unknown', server_processes: '0 of 1' });
     await waitFor('readiness', async () => (await readyz(http)).checks['postgresql'] === 'ok');
-  }, 60_000);
+  });
 
   test('publishes after a kill -9 between COMMIT and publish', async () => {
     const first = services.start(env());
@@ -153,7 +153,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     await waitFor('the backlog to be empty', async () => (await readyz(http)).checks['events_waiting'] === 0);
     await waitFor('the events', async () => (await readStream(nats.url)).length === 200);
     expectSequences(await readStream(nats.url), 200);
-  }, 60_000);
+  });
 
   test('loses nothing acknowledged when server processes are killed under load', async () => {
     const service = services.start({ ...env(), PROCESSES: '2' });
@@ -199,7 +199,7 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
       timeoutMs: 20_000,
     });
     expectSequences(await readStream(nats.url), rows.length);
-  }, 90_000);
+  });
 
   test('finishes calls in progress when it is stopped, and answers later ones with UNAVAILABLE', async () => {
     const service = services.start(env());
@@ -216,5 +216,5 @@ describe('a service on a PostgreSQL and a NATS of its user', () => {
     const created = settled.filter(({ status }) => status === 'fulfilled').length;
     expect(created).toBeGreaterThan(0);
     expect((await readStream(nats.url)).length).toBeGreaterThanOrEqual(created);
-  }, 60_000);
+  });
 });

@@ -2,8 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 
-import { migrate } from '../../src/database/migrate.ts';
-import { createTestDatabase } from '../support/database.ts';
+import { createMigratedDatabase } from '../support/database.ts';
 import { openTestServer } from '../support/server.ts';
 import { findSharedData } from '../support/shared-data.ts';
 import { readMoneyCases, type TimelineCase } from './support/money-cases.ts';
@@ -24,8 +23,7 @@ const timelines = (path === undefined ? [] : readMoneyCases(path)).filter(
   for (const { id, title, steps } of timelines) {
     test(`${id}: ${title}`, async () => {
       // Of its own: the steps name the numbers of the journal and of the price versions.
-      const database = await createTestDatabase();
-      await migrate(database.url, { lockTimeoutMs: 30_000 });
+      const database = await createMigratedDatabase();
       const server = await openTestServer(database.url);
       const timeline = new Timeline(server.address, steps);
       try {

@@ -110,7 +110,7 @@ function hoursOfTrace({ input, output }: TracePrice, minutes: number): unknown[]
     expect(report).toMatchObject({ created: 19_366, replayed: 0, rejected: 0 });
     expect(costOfTrace(PRICE)).toEqual({ nanos: 96_791_325_000n, charges: 19_366, unpriced: 0 });
     expect(sumOf(await client.list())).toEqual(costOfTrace(PRICE));
-  }, 120_000);
+  });
 
   test.each(['UTC', 'Asia/Kolkata'])(
     'its usage by the hour of %s is what the lines of the file add up to',
@@ -149,5 +149,5 @@ function hoursOfTrace({ input, output }: TracePrice, minutes: number): unknown[]
     consumer.close();
     expect(totalOf(events.slice(0, 19_366))).toEqual(costOfTrace(PRICE));
     expect(totalOf(events)).toEqual(costOfTrace(FINE_PRICE));
-  }, 120_000);
+  });
 });

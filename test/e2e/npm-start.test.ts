@@ -9,7 +9,7 @@ import { Client } from 'pg';
 
 import type { CreateChargeResponse } from '../../generated/charge/v1/charge_service.ts';
 import { childrenOf } from '../../src/embedded/process.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { call, createRequest } from '../support/server.ts';
 import { makeDataDir, Service } from '../support/service.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -19,7 +19,7 @@ let dataDir: Awaited<ReturnType<typeof makeDataDir>>;
 let service: Service;
 
 beforeEach(async () => {
-  [database, dataDir] = await Promise.all([createTestDatabase(), makeDataDir()]);
+  [database, dataDir] = await Promise.all([createMigratedDatabase(), makeDataDir()]);
 });
 afterEach(async () => {
   await service.cleanUp();
@@ -65,7 +65,7 @@ test.each([
     expect(stops()).toHaveLength(1);
     expect(isGroupGone()).toBe(true);
   },
-  60_000,
+  120_000,
 );
 
 test('Ctrl-C while it waits for PostgreSQL: an ordered stop, and the log says so', async () => {
@@ -77,7 +77,7 @@ test('Ctrl-C while it waits for PostgreSQL: an ordered stop, and the log says so
   expect(await service.exited()).toBe(0);
   expect(service.lines.at(-1)?.msg).toBe('stopped before it was ready');
   expect(isGroupGone()).toBe(true);
-}, 60_000);
+});
 
 test('a crash is no stop for npm either', async () => {
   await npmStart(external()).ready();
@@ -85,7 +85,7 @@ test('a crash is no stop for npm either', async () => {
   process.kill(started ?? 0, 'SIGKILL');
   expect(await service.exited()).toBe('SIGKILL');
   await waitFor('the server processes to follow', isGroupGone);
-}, 60_000);
+});
 
 test('a second Ctrl-C ends a stop that waits for a call, and leaves no embedded server', async () => {
   const { postgresql } = await npmStart({}).ready();
@@ -119,7 +119,7 @@ test('a second Ctrl-C ends a stop that waits for a call, and leaves no embedded 
     const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
     return isGroupGone() && !stdout.includes(dataDir.path);
   });
-}, 60_000);
+});
 
 async function embeddedUrl(address: string): Promise<string> {
   const password = (await readFile(`${dataDir.path}/postgres.password`, 'utf8')).trim();

@@ -6,7 +6,7 @@ import { Metadata } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import type { BatchCreateChargesResponse } from '../../generated/charge/v1/charge_service.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { call, createRequest } from '../support/server.ts';
 import { makeDataDir, Service } from '../support/service.ts';
@@ -18,7 +18,7 @@ let service: Service | undefined;
 let dataDir: Awaited<ReturnType<typeof makeDataDir>>;
 
 beforeEach(async () => {
-  [database, nats, dataDir] = await Promise.all([createTestDatabase(), startTestNats(), makeDataDir()]);
+  [database, nats, dataDir] = await Promise.all([createMigratedDatabase(), startTestNats(), makeDataDir()]);
 });
 afterEach(async () => {
   await service?.cleanUp();
@@ -134,4 +134,4 @@ test('a started service counts charges, calls and tokens, and logs what it refus
   expect(await service.end()).toBe(0);
   // Every line of standard output was parsed as JSON already.
   expect(service.stderr).toBe('');
-}, 60_000);
+});

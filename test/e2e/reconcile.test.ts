@@ -7,7 +7,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
 
 import { query } from '../embedded/support.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { readStream } from '../support/stream.ts';
 import { ROOT } from '../support/tools.ts';
@@ -21,7 +21,11 @@ let address: string;
 let http: string;
 
 beforeAll(async () => {
-  [services, database, nats] = await Promise.all([Services.open(), createTestDatabase(), startTestNats()]);
+  [services, database, nats] = await Promise.all([
+    Services.open(),
+    createMigratedDatabase(),
+    startTestNats(),
+  ]);
   const connection = await connect({ servers: nats.url });
   const { streams } = await jetstreamManager(connection);
   await streams.add({ name: 'CHARGES', subjects: ['charge.>', 'budget.>'], duplicate_window: nanos(100) });
@@ -34,7 +38,7 @@ beforeAll(async () => {
     const [row] = await query(database.url, 'SELECT sequence::int FROM usage_cursor');
     return row?.['sequence'] === 50;
   });
-}, 60_000);
+});
 afterAll(async () => {
   await services.close();
   await Promise.all([database.drop(), nats.stop()]);
@@ -168,7 +172,7 @@ test('every damage is found by day with what to do, and repaired after a questio
   });
   const sequences = (await readStream(nats.url)).map(({ headers }) => Number(headers['ce-sequence']));
   expect(sequences.filter((sequence) => sequence === 7)).toHaveLength(1);
-}, 120_000);
+});
 
 test('wrong flags are all named, and nothing is done', async () => {
   const { status, stderr } = await reconcile(

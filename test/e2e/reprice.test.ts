@@ -9,7 +9,7 @@ import {
 } from '../../generated/charge/v1/price_service.ts';
 import { query } from '../embedded/support.ts';
 import { at, card, openPriceClient, type PriceClient, priceRequest } from '../prices/support/client.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { call } from '../support/server.ts';
 import { expectSequences, readStream } from '../support/stream.ts';
@@ -22,7 +22,11 @@ let services: Services;
 let database: TestDatabase;
 let nats: TestNats;
 beforeEach(async () => {
-  [services, database, nats] = await Promise.all([Services.open(), createTestDatabase(), startTestNats()]);
+  [services, database, nats] = await Promise.all([
+    Services.open(),
+    createMigratedDatabase(),
+    startTestNats(),
+  ]);
 });
 afterEach(async () => {
   await services.close();
@@ -90,4 +94,4 @@ test('kill -9 during a reprice: after it is done again, every charge has its cos
   } finally {
     prices.raw.close();
   }
-}, 120_000);
+});

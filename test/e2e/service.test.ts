@@ -79,7 +79,7 @@ describe('the embedded default', () => {
     expect(await third.end()).toBe(0);
     const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
     expect(stdout).not.toContain(services.dataDir);
-  }, 120_000);
+  });
 
   test('stops nats-server and PostgreSQL while both are still starting', async () => {
     const logger = recordingLogger();
@@ -105,7 +105,7 @@ describe('the embedded default', () => {
     const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
     expect(stdout).not.toContain(services.dataDir);
     expect(service.lines.filter(({ level }) => level >= 50)).toEqual([]);
-  }, 60_000);
+  });
 
   test('refuses a second service on the same directory, and names the first', async () => {
     const first = services.start({});
@@ -113,7 +113,7 @@ describe('the embedded default', () => {
     const second = services.start({});
     expect(await second.exited()).toBe(1);
     expect(second.lines.at(-1)?.msg).toContain(String(first.pid));
-  }, 60_000);
+  });
 });
 
 describe('a wrong configuration', () => {
@@ -156,6 +156,6 @@ describe('a wrong configuration', () => {
         await database.drop();
       }
     },
-    60_000,
+    120_000,
   );
 });

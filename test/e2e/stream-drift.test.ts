@@ -10,7 +10,7 @@ import type {
   ChargeServiceClient,
 } from '../../generated/charge/v1/charge_service.ts';
 import { healthClient } from '../grpc/support/health.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { call, createRequest } from '../support/server.ts';
 import { Service } from '../support/service.ts';
@@ -25,7 +25,7 @@ let nats: TestNats;
 let service: Service;
 
 beforeEach(async () => {
-  [database, nats] = await Promise.all([createTestDatabase(), startTestNats()]);
+  [database, nats] = await Promise.all([createMigratedDatabase(), startTestNats()]);
 });
 afterEach(async () => {
   await service.cleanUp();
@@ -86,4 +86,4 @@ test('health, /readyz, metrics and the log say that events wait and why, until t
     health.close();
     await connection.close();
   }
-}, 60_000);
+});

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Charge } from '../../generated/charge/v1/charge.ts';
 import { UsageDimension, UsageWindow } from '../../generated/charge/v1/usage_service.ts';
 import { amendCharge, create, listAll, voidCharge } from '../charges/support/corrections.ts';
-import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../support/database.ts';
 import { startTestNats, type TestNats } from '../support/nats.ts';
 import { Service } from '../support/service.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -19,7 +19,7 @@ let database: TestDatabase;
 let nats: TestNats;
 let service: Service;
 beforeEach(async () => {
-  [database, nats] = await Promise.all([createTestDatabase(), startTestNats()]);
+  [database, nats] = await Promise.all([createMigratedDatabase(), startTestNats()]);
 });
 afterEach(async () => {
   await service.cleanUp();
@@ -106,4 +106,4 @@ test('usage is what the lists add up to', async () => {
   } finally {
     usage.close();
   }
-}, 120_000);
+});

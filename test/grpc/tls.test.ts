@@ -29,10 +29,13 @@ let clients: ChargeServiceClient[] = [];
 let presented: (PeerCertificate | undefined)[] = [];
 
 /** A server, which asks for client certificates if there is a rule. */
-async function start(clientCertificate?: 'optional' | 'required'): Promise<void> {
+async function start(
+  clientCertificate?: 'optional' | 'required',
+  handshakeMaxMs = HANDSHAKE_MAX_MS,
+): Promise<void> {
   const certificate = serverCertificate(server, clientCertificate && ca);
   fixture = await startServer(
-    { handshakeMaxMs: HANDSHAKE_MAX_MS, connectionsMax: CONNECTIONS_MAX },
+    { handshakeMaxMs, connectionsMax: CONNECTIONS_MAX },
     {
       tls: { certificate, clientCertificate: clientCertificate ?? 'required', ca },
       authenticate: (call) => {
@@ -121,7 +124,7 @@ withOpenssl('TLS', () => {
     });
 
     test('plain text fails at once', async () => {
-      await start();
+      await start(undefined, 30_000);
       const startedAt = performance.now();
       const socket = openTcp();
       socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -129,7 +132,7 @@ withOpenssl('TLS', () => {
       const plain = new ChargeServiceClient(fixture.address, credentials.createInsecure());
       clients.push(plain);
       expect((await failureOf(call(plain, 'createCharge', chargeRequest('plain')))).code).toBe('UNAVAILABLE');
-      expect(performance.now() - startedAt).toBeLessThan(HANDSHAKE_MAX_MS);
+      expect(performance.now() - startedAt).toBeLessThan(15_000);
     });
 
     test('one that is not finished in time is ended, however slowly it goes on', async () => {
@@ -143,7 +146,7 @@ withOpenssl('TLS', () => {
       await waitFor('both to be counted', () => fixture.server.load.connections === 2);
       await waitFor('the end of both', () => fixture.server.load.connections === 0);
       clearInterval(timer);
-      expect(performance.now() - startedAt).toBeLessThan(3 * HANDSHAKE_MAX_MS);
+      expect(performance.now() - startedAt).toBeLessThan(10 * HANDSHAKE_MAX_MS);
       await call(newClient(), 'createCharge', chargeRequest('afterwards'));
     });
 

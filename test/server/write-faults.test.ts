@@ -100,7 +100,7 @@ const FAULTS: readonly Fault[] = [
 test.concurrent.each(FAULTS)(
   '$name: it is told by its cause, nothing is stored, and it heals',
   (fault) => inScene((scene) => expectToBeToldAndToHeal(scene, fault)),
-  60_000,
+  120_000,
 );
 
 const SMALL_DISK_BYTES = 2 * 1024 * 1024;
@@ -140,7 +140,7 @@ skipNote('a full disk', mount);
     );
     await query(process.env['TEST_POSTGRES_URL'] ?? '', `DROP TABLESPACE ${space}`);
   },
-  60_000,
+  120_000,
 );
 
 async function inScene(work: (scene: Scene, url: string) => Promise<void>): Promise<void> {

@@ -13,12 +13,18 @@ export interface TestDatabase {
 }
 
 /** Creates an empty database with a random name. Throws when the global set-up has not run. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const adminUrl = process.env['TEST_POSTGRES_URL'];
-  if (adminUrl === undefined)
-    throw new Error('TEST_POSTGRES_URL is not set: run the tests through jest.config.js');
+export function createTestDatabase(): Promise<TestDatabase> {
+  return createDatabase(setting('TEST_POSTGRES_URL'), 'template1');
+}
+
+/** The same with the tables of this version: a copy, which takes less time than migrations. */
+export function createMigratedDatabase(): Promise<TestDatabase> {
+  return createDatabase(setting('TEST_POSTGRES_URL'), setting('TEST_TEMPLATE_DATABASE'));
+}
+
+async function createDatabase(adminUrl: string, template: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await query(adminUrl, `CREATE DATABASE ${name}`);
+  await query(adminUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = new URL(adminUrl);
   url.pathname = `/${name}`;
   return {
@@ -32,6 +38,12 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 /** The URLs of a start that has one login for everything. */
 export function oneLogin(databaseUrl: string): DatabaseUrls {
   return { databaseUrl, migrationDatabaseUrl: databaseUrl };
+}
+
+function setting(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set: run the tests through jest.config.js`);
+  return value;
 }
 
 /** Runs statements on a connection of its own and returns the rows of the last. */

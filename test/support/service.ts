@@ -11,7 +11,7 @@ import { openClient } from './server.ts';
 import { ROOT } from './tools.ts';
 import { waitFor } from './wait-for.ts';
 
-const READY_TIMEOUT_MS = 40_000;
+const READY_TIMEOUT_MS = 90_000;
 
 /** What a log line holds that tests look at. */
 export interface LogLine {

@@ -12,7 +12,6 @@ import {
   type GroupWriterEvents,
   type GroupWriterOptions,
 } from '../../src/charges/store/group-writer.ts';
-import { migrate } from '../../src/database/migrate.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/database/orm.ts';
 import { ReadConnections } from '../../src/database/read-connections.ts';
 import { journalEntities } from '../../src/journal/entity.ts';
@@ -23,7 +22,7 @@ import { PriceBooks } from '../../src/prices/store/price-books.ts';
 import { relayEntities } from '../../src/relay/entity.ts';
 import { tenantEntities } from '../../src/tenants/entity.ts';
 import { usageEntities } from '../../src/usage/entity.ts';
-import { createTestDatabase } from './database.ts';
+import { createMigratedDatabase } from './database.ts';
 
 /** An open store on a database of its own. */
 export interface TestStore {
@@ -76,14 +75,13 @@ export function openTestDatabase(url: string, bounds: Partial<DatabaseOptions> =
   return openDatabase(connectionTo(url, bounds));
 }
 
-/** Creates, migrates and opens. `close()` also drops the database. */
+/** Creates a database and opens it. `close()` also drops it. */
 export async function openTestStore(): Promise<TestStore> {
-  const testDatabase = await createTestDatabase();
-  await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
+  const testDatabase = await createMigratedDatabase();
   const database = await openTestDatabase(testDatabase.url);
   const writes = await openTestDatabase(testDatabase.url, { poolSizeMax: 4 });
   const everyTenant = await openTestDatabase(testDatabase.url, { everyTenant: true });
-  const owner = await openTestDatabase(testDatabase.url, { poolSizeMax: 2, asLoginRole: true });
+  const owner = await openTestDatabase(testDatabase.url, { poolSizeMax: 2, asLoginRole: true, entities: [] });
   const corrections = await openTestDatabase(testDatabase.url, { poolSizeMax: 1 });
   const reads = new ReadConnections(database, 100);
   const follower = new JournalFollower(everyTenant, { pollMs: 50 });

@@ -20,8 +20,7 @@ import {
   AmendChargeRequest as AmendChargeMessage,
   ChargeFilter as ChargeFilterMessage,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { migrate } from '../../../src/database/migrate.ts';
-import { createTestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase } from '../../support/database.ts';
 import { at, card, openPriceClient, priceRequest } from '../../prices/support/client.ts';
 import { call, createRequest, openClient, openTestServer } from '../../support/server.ts';
 import { openTestDatabase } from '../../support/store.ts';
@@ -29,8 +28,8 @@ import { openTestDatabase } from '../../support/store.ts';
 /** A real server on a database of its own that has a price of gpt-4o (2.5 and 10 dollars a million), and a client. */
 export interface CorrectionServer {
   readonly client: ChargeServiceClient;
-  readonly url: string;
   readonly address: string;
+  readonly url: string;
   /** For what no call can do. */
   readonly pool: Pool;
   /** Adds a price that is in force since ever. Rates in nanos per million. */
@@ -43,8 +42,7 @@ export interface CorrectionServer {
 }
 
 export async function openCorrectionServer(): Promise<CorrectionServer> {
-  const testDatabase = await createTestDatabase();
-  await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
+  const testDatabase = await createMigratedDatabase();
   const database = await openTestDatabase(testDatabase.url, { asLoginRole: true });
   const { pool } = database;
   const server = await openTestServer(testDatabase.url);
@@ -68,8 +66,8 @@ export async function openCorrectionServer(): Promise<CorrectionServer> {
     (SELECT last_sequence::int FROM journal_head) AS sequence`;
   return {
     client: server.client,
-    url: testDatabase.url,
     address: server.address,
+    url: testDatabase.url,
     pool,
     addPrice,
     newClient: (address = server.address) => {

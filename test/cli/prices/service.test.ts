@@ -9,7 +9,7 @@ import { Provider } from '../../../generated/charge/v1/charge.ts';
 import type { CreateChargeResponse } from '../../../generated/charge/v1/charge_service.ts';
 import { CostStatus, UnpricedReason } from '../../../generated/charge/v1/money.ts';
 import { parseTimestamp } from '../../../src/cli/import/timestamp.ts';
-import { createTestDatabase, query, type TestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../../support/database.ts';
 import { call, createRequest } from '../../support/server.ts';
 import { makeDataDir, Service } from '../../support/service.ts';
 import { ROOT, skipNote } from '../../support/tools.ts';
@@ -21,7 +21,7 @@ let service: Service;
 let folder: Awaited<ReturnType<typeof makeDataDir>>;
 
 beforeAll(async () => {
-  [database, folder] = await Promise.all([createTestDatabase(), makeDataDir()]);
+  [database, folder] = await Promise.all([createMigratedDatabase(), makeDataDir()]);
   // A NATS that is not there: prices need none.
   service = new Service({
     DATA_DIR: folder.path,
@@ -100,7 +100,7 @@ skipNote(
       amount: { currencyCode: 'USD', nanos: 7_500_000n },
     });
   },
-  60_000,
+  120_000,
 );
 
 describe('a file of our own', () => {
@@ -232,7 +232,7 @@ test('usage without a price: check names it, and the commands that it prints men
     changed_charges: 0,
     amounts: [{ currency_code: 'USD', before_nanos: '15000000000', after_nanos: '15000000000' }],
   });
-}, 60_000);
+});
 
 test('where calls need a credential, what npm start says makes the first key and uses it', async () => {
   const own = await makeDataDir();
@@ -287,4 +287,4 @@ test('what npm start says about prices works as it stands there', async () => {
     await started.cleanUp();
     await own.remove();
   }
-}, 120_000);
+});

@@ -1,6 +1,6 @@
 /** A started service on a database and a nats-server of its own, for a suite about money. */
 
-import { createTestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase } from '../../support/database.ts';
 import { startTestNats } from '../../support/nats.ts';
 import { makeDataDir, Service } from '../../support/service.ts';
 
@@ -18,7 +18,7 @@ export interface MoneyService {
 /** Starts the service with these variables. */
 export async function startMoneyService(env: Record<string, string> = {}): Promise<MoneyService> {
   const [database, nats, directory] = await Promise.all([
-    createTestDatabase(),
+    createMigratedDatabase(),
     startTestNats(),
     makeDataDir(),
   ]);

@@ -18,8 +18,7 @@ import {
 } from '../../../generated/charge/v1/price_service.ts';
 import type { UsageKind } from '../../../generated/charge/v1/money.ts';
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.ts';
-import { migrate } from '../../../src/database/migrate.ts';
-import { createTestDatabase, query, type TestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../../support/database.ts';
 import { call, openTestServer, type TestServer } from '../../support/server.ts';
 
 /** Calls of PriceService over a connection of its own. */
@@ -59,8 +58,7 @@ export interface PriceFixture {
 }
 
 export async function openPriceFixture(serverCount = 1): Promise<PriceFixture> {
-  const database = await createTestDatabase();
-  await migrate(database.url, { lockTimeoutMs: 30_000 });
+  const database = await createMigratedDatabase();
   const servers = await Promise.all(Array.from({ length: serverCount }, () => openTestServer(database.url)));
   const clients = servers.map(({ address }) => openPriceClient(address));
   return {

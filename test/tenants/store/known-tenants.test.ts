@@ -2,12 +2,11 @@
 
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 
-import { migrate } from '../../../src/database/migrate.ts';
 import type { Database } from '../../../src/database/orm.ts';
 import { ReadConnections } from '../../../src/database/read-connections.ts';
 import { KnownTenants, type KnownTenantsOptions } from '../../../src/tenants/store/known-tenants.ts';
 import { DEFAULT_SETTINGS } from '../../../src/tenants/tenant.ts';
-import { createTestDatabase, query, type TestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../../support/database.ts';
 import { openProxy } from '../../support/proxy.ts';
 import { openTestDatabase } from '../../support/store.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -17,8 +16,7 @@ let database: Database;
 const open: KnownTenants[] = [];
 
 beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  await migrate(testDatabase.url, { lockTimeoutMs: 30_000 });
+  testDatabase = await createMigratedDatabase();
   database = await openTestDatabase(testDatabase.url, { everyTenant: true });
 });
 afterEach(() => {
@@ -111,7 +109,8 @@ test('while PostgreSQL is away, what is known stays, and the unknown is an error
   try {
     const tenants = new KnownTenants(remote, new ReadConnections(remote, 100), { refreshMs: 60_000 });
     open.push(tenants);
-    await tenants.find('steady');
+    // On a busy machine, the first connection may take longer than its limit.
+    await waitFor('the tenant', () => tenants.find('steady'));
     proxy.blackhole();
     proxy.cut();
     await tenants.refresh();

@@ -7,16 +7,14 @@ import type {
   ChargeServiceClient,
   CreateChargeResponse,
 } from '../../../generated/charge/v1/charge_service.ts';
-import { migrate } from '../../../src/database/migrate.ts';
 import type { Scope } from '../../../src/grpc/principal.ts';
 import { formatApiKey, hashOfSecret, newApiKey } from '../../../src/tenants/api-key.ts';
-import { createTestDatabase, query, type TestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../../support/database.ts';
 import { call, createRequest } from '../../support/server.ts';
 
 /** A migrated database with the tenants `acme` and `globex`. */
 export async function createTenantDatabase(): Promise<TestDatabase> {
-  const database = await createTestDatabase();
-  await migrate(database.url, { lockTimeoutMs: 30_000 });
+  const database = await createMigratedDatabase();
   for (const tenant of ['acme', 'globex']) await addTenant(database.url, tenant);
   return database;
 }

@@ -9,12 +9,11 @@ import {
   UsageWindow as Window,
 } from '../../../generated/charge/v1/usage_service.ts';
 import { Provider } from '../../../generated/charge/v1/charge.ts';
-import { migrate } from '../../../src/database/migrate.ts';
 import { encodePageToken } from '../../../src/usage/rpc/page-token.ts';
 import { ANYBODY } from '../../../src/grpc/principal.ts';
 import { questionOf } from '../../../src/usage/rpc/question.ts';
 import { UsageQuery } from '../../../generated/charge/v1/usage_service.ts';
-import { createTestDatabase, query, type TestDatabase } from '../../support/database.ts';
+import { createMigratedDatabase, query, type TestDatabase } from '../../support/database.ts';
 import { call, createRequest, errorOf, openTestServer, type TestServer } from '../../support/server.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import {
@@ -35,8 +34,7 @@ let database: TestDatabase;
 let server: TestServer;
 let client: UsageServiceClient;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  await migrate(database.url, { lockTimeoutMs: 30_000 });
+  database = await createMigratedDatabase();
   server = await openTestServer(database.url);
   client = openUsageClient(server.address);
   for (let index = 0; index < 12; index++) {
