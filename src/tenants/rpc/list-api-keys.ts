@@ -1,10 +1,12 @@
 /** ListApiKeys: the newest first, in pages. */
 
 import { ListApiKeysRequest, ListApiKeysResponse } from '../../../generated/charge/v1/tenant_service.ts';
+import { pageTokenInvalid, ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import { openPageToken, sealPageToken } from '../../grpc/page-token.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
+import { isWellFormedTimestamp, toProtoTimestamp } from '../../grpc/timestamp.ts';
 import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { toProtoApiKey } from '../convert.ts';
@@ -34,14 +36,21 @@ export function listApiKeys(keys: ApiKeyStore, check: Check<ListApiKeysRequest>)
   });
 }
 
-/** The time of the key, then its id. */
+// The time of the key 8, its id 8.
+const PLACE_BYTES = 16;
+const ID_AT = 8;
+
 function sealPlace(tenant: string, { createTimeMicros, id }: ApiKeyPlace): string {
-  const time = Buffer.alloc(8);
-  time.writeBigInt64BE(createTimeMicros);
-  return sealPageToken(Buffer.concat([time, Buffer.from(id)]), ['api keys', tenant]);
+  const place = Buffer.alloc(PLACE_BYTES);
+  place.writeBigInt64BE(createTimeMicros);
+  place.write(id, ID_AT, 'hex');
+  return sealPageToken(place, ['api keys', tenant]);
 }
 
 function openPlace(tenant: string, token: string): ApiKeyPlace {
-  const bytes = openPageToken(token, undefined, ['api keys', tenant]);
-  return { createTimeMicros: bytes.readBigInt64BE(0), id: bytes.toString('utf8', 8) };
+  const place = openPageToken(token, PLACE_BYTES, ['api keys', tenant]);
+  const createTimeMicros = place.readBigInt64BE(0);
+  // Anybody can make a token with a right digest, also one with a time that PostgreSQL cannot read.
+  if (!isWellFormedTimestamp(toProtoTimestamp(createTimeMicros))) throw new ServiceError(pageTokenInvalid());
+  return { createTimeMicros, id: place.toString('hex', ID_AT) };
 }

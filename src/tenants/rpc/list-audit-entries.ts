@@ -29,14 +29,23 @@ export function listAuditEntries(auditLog: AuditLogReader, check: Check<ListAudi
       const tenant = administeredTenant(call, request.tenantId);
       const { pageToken } = request;
       const list = ['audit entries', tenant];
-      const beforeId = pageToken === '' ? undefined : openPageToken(pageToken, undefined, list).toString();
+      const beforeId = pageToken === '' ? undefined : openPlace(pageToken, list);
       const pageSize = pageSizeOf(request);
       // One more than the page holds tells whether anything follows it.
       const found = await auditLog.list(tenant, beforeId, pageSize + 1);
       const auditEntries = withinPageBytes(AuditEntry, found.slice(0, pageSize).map(toProtoAuditEntry));
       const last = auditEntries.at(-1)?.id ?? '';
       const hasMore = found.length > auditEntries.length;
-      return { auditEntries, nextPageToken: hasMore ? sealPageToken(Buffer.from(last), list) : '' };
+      return { auditEntries, nextPageToken: hasMore ? sealPageToken(uuidBytes(last), list) : '' };
     },
   });
+}
+
+const UUID_BYTES = 16;
+
+const uuidBytes = (id: string): Buffer => Buffer.from(id.replaceAll('-', ''), 'hex');
+
+/** A place of 16 bytes is a UUID, whoever has made the token. */
+function openPlace(token: string, list: unknown): string {
+  return openPageToken(token, UUID_BYTES, list).toString('hex');
 }

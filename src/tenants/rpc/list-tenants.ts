@@ -1,6 +1,7 @@
 /** ListTenants: all tenants by id, in pages. */
 
 import { ListTenantsRequest, ListTenantsResponse } from '../../../generated/charge/v1/tenant_service.ts';
+import { pageTokenInvalid, ServiceError } from '../../errors/failure.ts';
 import { decodeStrictly } from '../../grpc/codec.ts';
 import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import { openPageToken, sealPageToken } from '../../grpc/page-token.ts';
@@ -9,6 +10,7 @@ import { unaryMethod } from '../../grpc/unary.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { toProtoTenant } from '../convert.ts';
 import type { TenantStore } from '../ports.ts';
+import { isTenantId } from '../tenant.ts';
 import { requireOperator } from './operator.ts';
 import { pageSizeOf } from './page.ts';
 
@@ -23,7 +25,7 @@ export function listTenants(tenants: TenantStore, check: Check<ListTenantsReques
     async handle(request, call) {
       requireOperator(call);
       const { pageToken } = request;
-      const after = pageToken === '' ? '' : openPageToken(pageToken, undefined, LIST).toString();
+      const after = pageToken === '' ? '' : openPlace(pageToken);
       const pageSize = pageSizeOf(request);
       // One more than the page holds tells whether anything follows it.
       const found = await tenants.list(after, pageSize + 1);
@@ -36,3 +38,10 @@ export function listTenants(tenants: TenantStore, check: Check<ListTenantsReques
 }
 
 const LIST = ['tenants'];
+
+function openPlace(token: string): string {
+  const tenant = openPageToken(token, undefined, LIST).toString();
+  // Anybody can make a token with a right digest, of anything.
+  if (!isTenantId(tenant)) throw new ServiceError(pageTokenInvalid());
+  return tenant;
+}

@@ -12,6 +12,7 @@ import {
   TenantServiceClient,
   type UpdateTenantRequest,
 } from '../../../generated/charge/v1/tenant_service.ts';
+import { sealPageToken } from '../../../src/grpc/page-token.ts';
 import { call, errorOf, openTestServer, type TestServer } from '../../support/server.ts';
 import { openTestStore, type TestStore } from '../../support/store.ts';
 
@@ -121,4 +122,20 @@ test('a key is shown once, rotated with an overlap and revoked, without its secr
   );
   const secrets = [made.key, rotated.key].map((key) => key.slice(-64));
   expect(rows.some(({ log }) => secrets.some((secret) => log.includes(secret)))).toBe(false);
+});
+
+test('a page token that somebody has made up is refused, whatever is in it', async () => {
+  const refused = { code: 'INVALID_ARGUMENT', reason: 'PAGE_TOKEN_INVALID' };
+  const late = Buffer.alloc(16, 0x7f);
+  for (const place of [Buffer.from('no id'), Buffer.from('a\0b'), Buffer.alloc(0), late]) {
+    const page = (identity: unknown) => ({ pageSize: 1, pageToken: sealPageToken(place, identity) });
+    const keys = { tenantId: 'default', ...page(['api keys', 'default']) };
+    expect(await errorOf(call((done) => client.listApiKeys(keys, done)))).toMatchObject(refused);
+    expect(await errorOf(call((done) => client.listTenants(page(['tenants']), done)))).toMatchObject(refused);
+    const entries = { tenantId: 'default', ...page(['audit entries', 'default']) };
+    const listed = call((done) => client.listAuditEntries(entries, done));
+    // 16 bytes are a place, as good as any other.
+    if (place === late) expect(await listed).toMatchObject({ nextPageToken: '' });
+    else expect(await errorOf(listed)).toMatchObject(refused);
+  }
 });
