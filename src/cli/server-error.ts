@@ -4,6 +4,7 @@ import { status as codes, type StatusObject } from '@grpc/grpc-js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details.ts';
 import { Status } from '../../generated/google/rpc/status.ts';
 import type { FieldViolation } from '../errors/failure.ts';
+import { safeName } from './usage/names.ts';
 
 /** A `google.rpc.Status` with its details decoded. */
 export interface ServerError {
@@ -88,5 +89,6 @@ export function describe(error: ServerError): string {
   const extras = ['field', 'correlation_id']
     .filter((key) => error.metadata.has(key))
     .map((key) => `${key.replace('_', ' ')}: ${error.metadata.get(key)}`);
-  return `${name}: ${error.message}${extras.length > 0 ? ` [${extras.join(', ')}]` : ''}`;
+  // It may repeat a name that somebody else has chosen.
+  return safeName(`${name}: ${error.message}${extras.length > 0 ? ` [${extras.join(', ')}]` : ''}`);
 }
