@@ -73,7 +73,10 @@ export function adviceOn(error: ServerError): 'retry' | 'retry_few' | 'give_up' 
     case codes.ABORTED:
       return 'retry';
     case codes.RESOURCE_EXHAUSTED:
-      return error.reason === 'MESSAGE_TOO_LARGE' ? 'give_up' : 'retry';
+      // Neither the size of a message nor the number of price versions becomes less.
+      return error.reason === 'MESSAGE_TOO_LARGE' || error.metadata.get('limit') === 'price_versions'
+        ? 'give_up'
+        : 'retry';
     case codes.INTERNAL:
     case codes.UNKNOWN:
       return 'retry_few';
