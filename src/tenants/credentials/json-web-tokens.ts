@@ -162,7 +162,8 @@ function remoteKeys(url: string): JWTVerifyGetKey {
 async function textOf(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  const body = (response.body ?? []) as AsyncIterable<Uint8Array>;
+  for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > JWKS_BYTES_MAX) throw new Error(`the issuer answered with more than ${JWKS_BYTES_MAX} bytes`);
     chunks.push(chunk);
