@@ -10,7 +10,13 @@ export interface TurnLimits {
   readonly waitingMax: number;
 }
 
-/** One for each method. */
+/** How long a call waits for its turn, and what it then fails with. */
+export interface Patience {
+  readonly ms: number;
+  readonly error: () => Error;
+}
+
+/** One for each kind of work. */
 export class TenantTurns {
   readonly #max: number;
   readonly #shares: TenantShares;
@@ -28,10 +34,10 @@ export class TenantTurns {
     return this.#shares.admits(tenant);
   }
 
-  /** Does the work when it is the turn of the tenant. */
-  async run<T>(tenant: string, work: () => Promise<T>): Promise<T> {
+  /** Does the work when it is the turn of the tenant. By default, it waits for that however long it takes. */
+  async run<T>(tenant: string, work: () => Promise<T>, patience?: Patience): Promise<T> {
     if (this.#running < this.#max) this.#running++;
-    else await this.#turnOf(tenant);
+    else await this.#turnOf(tenant, patience);
     try {
       return await work();
     } finally {
@@ -39,13 +45,29 @@ export class TenantTurns {
     }
   }
 
-  #turnOf(tenant: string): Promise<void> {
-    return new Promise((resolve) => {
+  #turnOf(tenant: string, patience: Patience | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const giveUp = ({ error }: Patience): void => {
+        this.#withdraw(tenant, start);
+        reject(error());
+      };
+      const timer = patience && setTimeout(giveUp, patience.ms, patience);
+      const start = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
       const calls = this.#waiting.get(tenant);
-      if (calls === undefined) this.#waiting.set(tenant, [resolve]);
-      else calls.push(resolve);
+      if (calls === undefined) this.#waiting.set(tenant, [start]);
+      else calls.push(start);
       this.#shares.add(tenant);
     });
+  }
+
+  #withdraw(tenant: string, start: () => void): void {
+    const calls = this.#waiting.get(tenant) ?? [];
+    calls.splice(calls.indexOf(start), 1);
+    if (calls.length === 0) this.#waiting.delete(tenant);
+    this.#shares.remove(tenant);
   }
 
   /** To the oldest call of the tenant whose turn it is. Its others wait for all other tenants. */

@@ -36,6 +36,21 @@ test('work that fails passes its place on', async () => {
   expect(await next).toBe('done');
 });
 
+test('who has waited for too long gives up, and takes nobody’s turn', async () => {
+  const { turns, begun, ends, start } = openTurns(1, 16);
+  const first = start('a');
+  const patience = { ms: 1, error: () => new Error('too long') };
+  await expect(turns.run('a', () => Promise.resolve(), patience)).rejects.toThrow('too long');
+  await expect(turns.run('b', () => Promise.resolve(), patience)).rejects.toThrow('too long');
+  const last = start('b');
+  ends[0]?.();
+  await first;
+  await waitFor('the last one', () => begun.length === 2);
+  ends[1]?.();
+  await last;
+  expect(await turns.run('c', () => Promise.resolve('at once'), patience)).toBe('at once');
+});
+
 test('a tenant that fills the queue keeps no other one out', () => {
   const { turns, start } = openTurns(1, 4);
   void start('a');

@@ -86,3 +86,26 @@ test('questions about usage that wait', async () => {
   await Promise.all(flood);
   expect(refused).toBe(43);
 });
+
+test('reads that wait for a connection', async () => {
+  const locker = new Client(database.url);
+  await locker.connect();
+  await locker.query('BEGIN; LOCK TABLE charge IN ACCESS EXCLUSIVE MODE');
+  // A connection carries 100 calls at a time.
+  const clients = Array.from({ length: 5 }, () => openClient(server.address));
+  const ended: string[] = [];
+  const get = (requestId: string, client: TestServer['client'], metadata: Metadata) =>
+    call((done) => client.getCharge({ key: { $case: 'requestId', value: requestId } }, metadata, done)).then(
+      () => ended.push(requestId),
+    );
+  const flood = clients.flatMap((client) => Array.from({ length: 90 }, () => get('r-0-0', client, acme)));
+  await locker.query('SELECT pg_sleep(0.5)');
+  const other = get('of globex', server.client, globex);
+  await locker.query('SELECT pg_sleep(0.5)');
+  await locker.query('COMMIT');
+  await locker.end();
+  await Promise.all([...flood, other]);
+  // Eight were being read, and a few more answers were on their way.
+  expect(ended.indexOf('of globex')).toBeLessThan(100);
+  for (const client of clients) client.close();
+});
