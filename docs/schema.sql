@@ -446,14 +446,14 @@ BEGIN
     revoke_time = coalesce(revoke_time, clock_timestamp())
   WHERE tenant = of_tenant AND user_profile = of_user_profile;
   GET DIAGNOSTICS n = ROW_COUNT; others := others + n;
-  -- What was done to a user profile may say who that is.
-  UPDATE audit_entry SET target = CASE target WHEN of_user_profile THEN erased_as ELSE target END,
-    details = CASE WHEN target = of_user_profile THEN NULL ELSE (
-      SELECT jsonb_object_agg(key, CASE value WHEN of_user_profile THEN erased_as ELSE value END)
-      FROM jsonb_each_text(details)) END
+  -- What was done to a user profile may say who that is, and so may the name of a key. Nothing else of an entry changes,
+  -- whatever the id is: who may erase must not rewrite what was done.
+  UPDATE audit_entry SET target = CASE WHEN details ->> 'user_profile' = of_user_profile THEN target ELSE erased_as END,
+    details = CASE WHEN details ->> 'user_profile' = of_user_profile
+      THEN details - 'display_name' || jsonb_build_object('user_profile', erased_as) END
   WHERE tenant = of_tenant AND (
     (target = of_user_profile AND starts_with(action, 'charge.v1.UserProfileService/'))
-    OR EXISTS (SELECT FROM jsonb_each_text(details) WHERE value = of_user_profile));
+    OR details ->> 'user_profile' = of_user_profile);
   GET DIAGNOSTICS n = ROW_COUNT; others := others + n;
   PERFORM set_config('charge.erasing', 'off', true);
 

@@ -4,6 +4,7 @@ import { status as codes, type StatusObject } from '@grpc/grpc-js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../generated/google/rpc/error_details.ts';
 import { Status } from '../../generated/google/rpc/status.ts';
 import type { FieldViolation } from '../errors/failure.ts';
+import { safeName } from './usage/names.ts';
 
 /** A `google.rpc.Status` with its details decoded. */
 export interface ServerError {
@@ -72,7 +73,10 @@ export function adviceOn(error: ServerError): 'retry' | 'retry_few' | 'give_up' 
     case codes.ABORTED:
       return 'retry';
     case codes.RESOURCE_EXHAUSTED:
-      return error.reason === 'MESSAGE_TOO_LARGE' ? 'give_up' : 'retry';
+      // Neither the size of a message nor the number of price versions becomes less.
+      return error.reason === 'MESSAGE_TOO_LARGE' || error.metadata.get('limit') === 'price_versions'
+        ? 'give_up'
+        : 'retry';
     case codes.INTERNAL:
     case codes.UNKNOWN:
       return 'retry_few';
@@ -92,5 +96,6 @@ export function describe(error: ServerError): string {
   const extras = ['field', 'correlation_id']
     .filter((key) => error.metadata.has(key))
     .map((key) => `${key.replace('_', ' ')}: ${error.metadata.get(key)}`);
-  return `${nameOf(error)}: ${error.message}${extras.length > 0 ? ` [${extras.join(', ')}]` : ''}`;
+  // It may repeat a name that somebody else has chosen.
+  return safeName(`${nameOf(error)}: ${error.message}${extras.length > 0 ? ` [${extras.join(', ')}]` : ''}`);
 }

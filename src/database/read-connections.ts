@@ -4,6 +4,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { PoolClient } from 'pg';
 
 import { databaseUnavailable, deadlineExceeded, overloaded, ServiceError } from '../errors/failure.ts';
+import { type Patience, TenantTurns } from '../grpc/tenant-turns.ts';
 import { forTenant, onClient, withClient } from './driver.ts';
 import type { Database } from './orm.ts';
 import {
@@ -11,6 +12,7 @@ import {
   isPoolTimeout,
   isRefusal,
   isStatementError,
+  poolTimeout,
   statementTimeout,
 } from './sql-errors.ts';
 import { setTenant } from './tenant.ts';
@@ -32,6 +34,9 @@ export class ReadConnections {
   readonly #database: Database;
   readonly #retryAfterMs: number;
   readonly #refused: (error: unknown) => void;
+  /** The pool itself serves whoever asks first: a tenant with thousands of reads would keep all others waiting. */
+  readonly #turns: TenantTurns;
+  readonly #patience: Patience;
   #connectionsInUse = 0;
 
   /**
@@ -42,19 +47,30 @@ export class ReadConnections {
     this.#refused = refused;
     this.#database = database;
     this.#retryAfterMs = retryAfterMs;
+    const { max = 1, connectionTimeoutMillis = 0 } = database.pool.options;
+    this.#turns = new TenantTurns({ max, waitingMax: Infinity });
+    this.#patience = { ms: connectionTimeoutMillis, error: poolTimeout };
     database.pool.on('acquire', () => this.#connectionsInUse++);
     database.pool.on('release', () => this.#connectionsInUse--);
   }
 
   /**
-   * Runs `read` with an EntityManager of its own, which sees the rows of this tenant alone. `timeoutMs`: each statement ends that long after this
+   * Runs `read` with an EntityManager of its own, which sees the rows of this tenant alone. Tenants take turns. `timeoutMs`: each statement ends that long after this
    * call at the latest, with the wait for a connection. Rejects with a {@link ServiceError}: `overloaded`
    * if no connection became free in time, `database_unavailable`, also if PostgreSQL refuses the statement, or
    * `deadline_exceeded` if it took too long. Rejects with any other error as it is.
    */
   async use<T>(tenant: string, read: (em: EntityManager) => Promise<T>, timeoutMs?: number): Promise<T> {
+    const deadlineMs = performance.now() + (timeoutMs || Infinity);
+    const readNow = (): Promise<T> => {
+      // What is left after the wait may be nothing: then PostgreSQL is not asked.
+      const leftMs = Math.max(Number.MIN_VALUE, deadlineMs - performance.now());
+      return read(
+        forTenant(this.#database.em, tenant, { timeoutMs: leftMs === Infinity ? undefined : leftMs }),
+      );
+    };
     try {
-      return await read(forTenant(this.#database.em, tenant, { timeoutMs: timeoutMs || undefined }));
+      return await this.#turns.run(tenant, readNow, this.#patience);
     } catch (error) {
       throw this.#asServiceError(error);
     }

@@ -87,6 +87,11 @@ const NETWORK_CODES = new Set([
 /** What `pg`'s pool says when no connection came free in time. */
 const POOL_TIMEOUT = 'timeout exceeded when trying to connect';
 
+/** What the pool says, for a call that has waited as long before it asked the pool. */
+export function poolTimeout(): Error {
+  return new Error(POOL_TIMEOUT);
+}
+
 /** Whether the pool had no connection to give: all were in use, or still being opened. */
 export function isPoolTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === POOL_TIMEOUT;

@@ -3,7 +3,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { type sendUnaryData, type ServerUnaryCall, status as Code } from '@grpc/grpc-js';
-import pLimit, { type LimitFunction } from 'p-limit';
 
 import { cancelled, type Failure, overloaded, type Reason, ServiceError } from '../errors/failure.ts';
 import { headerOf } from './call-headers.ts';
@@ -18,6 +17,7 @@ import type { RunningCall } from './running-calls.ts';
 import type { RpcMethod } from './service.ts';
 import { prepareFailure, toCallError } from './status.ts';
 import { admit, type Call, type RequestRules } from './steps.ts';
+import { TenantTurns, type TurnLimits } from './tenant-turns.ts';
 
 /** What a handler may know about its call. */
 export interface UnaryContext extends CallOrigin {
@@ -37,8 +37,8 @@ export interface UnaryMethod<Req, Res> extends RequestRules<Req> {
   readonly response: Encoder<Res>;
   /** The response may have hundreds of kilobytes, so it is refused to clients that do not read. */
   readonly hasLargeResponse?: boolean;
-  /** Calls that are handled at once, and calls that wait for that. By default only the limit of all calls. */
-  readonly concurrency?: { readonly max: number; readonly waitingMax: number };
+  /** How many calls are handled at once, and wait for that. By default only the limit of all calls. */
+  readonly concurrency?: TurnLimits;
   /** Rejects or throws a {@link ServiceError} for every failure that the contract knows. */
   handle(request: Req, context: UnaryContext): Promise<Res>;
 }
@@ -49,14 +49,14 @@ export function unaryMethod<Req, Res>(method: UnaryMethod<Req, Res>): RpcMethod 
     requestBytesMax: method.requestBytesMax,
     bind: (context, name) => {
       const counters = context.metrics.method(name);
-      const limit = method.concurrency && pLimit(method.concurrency.max);
+      const turns = method.concurrency && new TenantTurns(method.concurrency);
       const endpoint = {
         method,
         name,
         context,
         counters,
         access: context.accessOf(name),
-        limit,
+        turns,
         tooManyWaiting: tooManyWaiting(method, context),
       };
       return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
@@ -73,7 +73,7 @@ interface Endpoint<Req, Res> {
   readonly context: RpcContext;
   readonly counters: MethodMetrics;
   readonly access: MethodAccess | undefined;
-  readonly limit: LimitFunction | undefined;
+  readonly turns: TenantTurns | undefined;
   readonly tooManyWaiting: Failure | undefined;
 }
 
@@ -178,8 +178,8 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
       this.#fail(failure);
       return;
     }
-    const { limit } = this.#endpoint;
-    (limit === undefined ? this.#handle() : limit(() => this.#handleLater())).then(
+    const { turns } = this.#endpoint;
+    (turns === undefined ? this.#handle() : turns.run(this.tenant, () => this.#handleLater())).then(
       (response) => this.#succeed(response),
       (error: unknown) => this.#failWith(error),
     );
@@ -187,9 +187,6 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
 
   acquire(): Failure | undefined {
     const { admission, running } = this.context;
-    const { method, limit, tooManyWaiting } = this.#endpoint;
-    if (limit !== undefined && limit.pendingCount >= (method.concurrency?.waitingMax ?? 0))
-      return tooManyWaiting;
     const bytes = this.bytes.length;
     const failure = admission.acquire(bytes);
     if (failure !== undefined) return failure;
@@ -199,6 +196,8 @@ class UnaryCall<Req, Res> implements Call<Req>, RunningCall, UnaryContext {
   }
 
   acquireOfTenant(): Failure | undefined {
+    const { turns, tooManyWaiting } = this.#endpoint;
+    if (turns?.admits(this.tenant) === false) return tooManyWaiting;
     const failure = this.context.admission.acquireOf(this.tenant);
     if (failure === undefined) this.#countedTenant = this.tenant;
     return failure;

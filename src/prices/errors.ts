@@ -3,6 +3,7 @@
 import { excerpt, type Failure, MESSAGE_EXCERPT_UNITS } from '../errors/failure.ts';
 import { rfc3339 } from '../grpc/timestamp.ts';
 import type { RefusedAt } from './ports.ts';
+import { VERSIONS_MAX } from './price-decision.ts';
 
 const NOTHING_STORED = 'Nothing was stored.';
 
@@ -37,6 +38,13 @@ export function priceRefused({ refusal, index }: RefusedAt, inBatch: boolean): F
         metadata: { model: excerpt(refusal.model), ...place },
       };
     }
+    case 'too_many':
+      return {
+        code: 'RESOURCE_EXHAUSTED',
+        reason: 'TENANT_LIMIT_EXCEEDED',
+        message: `The tenant is at its limit of ${VERSIONS_MAX.toLocaleString('en')} price versions. ${NOTHING_STORED}`,
+        metadata: { limit: 'price_versions', ...place },
+      };
   }
 }
 

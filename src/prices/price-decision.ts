@@ -7,6 +7,9 @@ import type { Price, PriceContent, PriceKey } from './price.ts';
 /** A version may take effect so long before it is added: clocks differ, and requests take their time. */
 const PAST_MICROS_MAX = 5n * 60n * 1_000_000n;
 
+/** Versions of a tenant. Each process that works for it keeps all of them in memory. */
+export const VERSIONS_MAX = 50_000;
+
 /** A request to add a version, valid by the contract's rules. */
 export interface PriceRequest {
   readonly requestId: string;
@@ -33,7 +36,9 @@ export type PriceRefusal =
   /** `version`: the one of the same key that is in force now. */
   | { readonly kind: 'effective_time_past'; readonly version: number; readonly effectiveTimeMicros: bigint }
   /** `model`: the one that an alias names and that would be an alias itself. */
-  | { readonly kind: 'alias_chain'; readonly model: string };
+  | { readonly kind: 'alias_chain'; readonly model: string }
+  /** The tenant has {@link VERSIONS_MAX}. */
+  | { readonly kind: 'too_many' };
 
 /**
  * Decides requests one after the other. A version that is created is added to `book`, so that it counts for the
@@ -68,6 +73,7 @@ export class PriceDecisions {
       return { kind: 'effective_time_past', version: latest.version, effectiveTimeMicros };
     }
     const version = this.#book.version + 1;
+    if (version > VERSIONS_MAX) return { kind: 'too_many' };
     const price = { ...content, version, effectiveTimeMicros, createTimeMicros: this.#nowMicros };
     this.#book.add([price]);
     this.#byRequestId.set(requestId, price);

@@ -122,6 +122,7 @@ const MADE_BY: Readonly<Record<string, fc.Arbitrary<Failure>>> = {
           effectiveTimeMicros: fc.bigInt(-62_135_596_800_000_000n, 253_402_300_799_999_999n),
         }),
         fc.record({ kind: fc.constant('alias_chain' as const), model: text }),
+        fc.constant({ kind: 'too_many' as const }),
       ),
       index: fc.nat(999),
     })

@@ -218,8 +218,9 @@ export const ErrorReason = {
    * ERROR_REASON_TENANT_LIMIT_EXCEEDED - RESOURCE_EXHAUSTED: the tenant of the call is at one of its limits, while the
    * server has room for others. The call was refused before anything was stored.
    * `google.rpc.RetryInfo` says when to try again. Metadata: `limit` is
-   * `calls_in_flight`, `streams` or `charges_per_second`. More may be added. A
-   * stream of RecordCharges is read more slowly instead.
+   * `calls_in_flight`, `streams`, `charges_per_second`, or `price_versions`, of
+   * which there are 50,000 at most, and which no time to wait helps. More may be
+   * added. A stream of RecordCharges is read more slowly instead.
    */
   ERROR_REASON_TENANT_LIMIT_EXCEEDED: 37,
   /**

@@ -3275,7 +3275,7 @@ export const PriceServiceService = {
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
    * ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
    * (EFFECTIVE_TIME_PAST, ALIAS_CHAIN), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
-   * a request over 1 MiB).
+   * a request over 1 MiB; TENANT_LIMIT_EXCEEDED: the tenant has 50,000 versions).
    */
   createPrice: {
     path: "/charge.v1.PriceService/CreatePrice" as const,
@@ -3409,7 +3409,7 @@ export interface PriceServiceServer extends UntypedServiceImplementation {
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
    * ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
    * (EFFECTIVE_TIME_PAST, ALIAS_CHAIN), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
-   * a request over 1 MiB).
+   * a request over 1 MiB; TENANT_LIMIT_EXCEEDED: the tenant has 50,000 versions).
    */
   createPrice: handleUnaryCall<CreatePriceRequest, CreatePriceResponse>;
   /**
@@ -3480,7 +3480,7 @@ export interface PriceServiceClient extends Client {
    * Errors: INVALID_ARGUMENT (VALIDATION_FAILED, MALFORMED_MESSAGE),
    * ALREADY_EXISTS (REQUEST_ID_REUSED), FAILED_PRECONDITION
    * (EFFECTIVE_TIME_PAST, ALIAS_CHAIN), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE for
-   * a request over 1 MiB).
+   * a request over 1 MiB; TENANT_LIMIT_EXCEEDED: the tenant has 50,000 versions).
    */
   createPrice(
     request: CreatePriceRequest,

@@ -11,6 +11,7 @@ import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import { withinReach } from '../../grpc/own-user-profile.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
+import { TenantShares } from '../../grpc/tenant-shares.ts';
 import type { Check } from '../../grpc/validation.ts';
 import type { Charge, ListPosition } from '../charge.ts';
 import { fromProtoChargeFilter, toProtoCharge } from '../convert.ts';
@@ -18,7 +19,10 @@ import type { ChargeReader } from '../ports.ts';
 import { encodedBytesAtMost } from './charge-bytes.ts';
 import { decodePageToken, encodePageToken, type PageScope } from './page-token.ts';
 
-/** Exports that a process has open at a time. Each reads one page at a time and keeps it until the caller has it. */
+/**
+ * Exports that a process has open at a time, and half as many more for tenants with few of them. Each reads one page at a
+ * time and keeps it until the caller has it, which may be an hour.
+ */
 const EXPORTS_MAX = 8;
 /** Charges of a page, and at most of a response. */
 const PAGE_SIZE = 500;
@@ -33,7 +37,7 @@ type ExportStream = StreamCall<ExportChargesRequest, ExportChargesResponse>;
 
 /** The method on a reader; `check` holds the contract's rules for its one request. */
 export function exportCharges(reader: ChargeReader, check: Check<ExportChargesRequest>): RpcMethod {
-  let open = 0;
+  const open = new TenantShares({ max: EXPORTS_MAX, hardMax: 1.5 * EXPORTS_MAX });
   return responseStreamMethod<ExportChargesRequest, ExportChargesResponse>({
     kind: 'export',
     requestBytesMax: SMALL_REQUEST_BYTES_MAX,
@@ -41,14 +45,15 @@ export function exportCharges(reader: ChargeReader, check: Check<ExportChargesRe
     validate: check,
     response: ExportChargesResponse,
     run(stream, request) {
-      if (open >= EXPORTS_MAX) {
+      const { tenant } = stream;
+      if (!open.admits(tenant)) {
         const { retryAfterMs } = stream.context.limits;
         stream.fail(overloaded('open_exports', `${EXPORTS_MAX} open exports`, retryAfterMs));
         stream.close();
         return;
       }
-      open++;
-      void send(stream, request, reader).finally(() => open--);
+      open.add(tenant);
+      void send(stream, request, reader).finally(() => open.remove(tenant));
     },
   });
 }

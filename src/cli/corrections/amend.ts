@@ -15,6 +15,7 @@ import { openContract } from '../contract.ts';
 import { costText } from '../costs.ts';
 import { chargeOf } from '../lists.ts';
 import { Refused, withSession, type Session } from '../session.ts';
+import { safeName } from '../usage/names.ts';
 import { amendedCharge, contentOf, differencesOf, type Change, type Difference } from './amended-charge.ts';
 import {
   addCorrectionFlags,
@@ -161,7 +162,9 @@ function planText(
       ({ field, before, after }) => `  ${field}: ${before || '(none)'} → ${after || '(none)'}`,
     ),
     `  cost: ${costText(cost)} → ${costText(estimate)} (estimate, with the prices that are in force now)`,
-  ].join('\n');
+  ]
+    .map(safeName)
+    .join('\n');
 }
 
 function report(

@@ -15,6 +15,7 @@ import { costText } from '../costs.ts';
 import { formatNanos } from '../money.ts';
 import { group } from '../progress.ts';
 import { withSession } from '../session.ts';
+import { safeName } from '../usage/names.ts';
 import { addCommonFlags, readChargeId, readConnection } from './flags.ts';
 import { timeText } from '../time.ts';
 
@@ -57,7 +58,9 @@ function historyText({ charge, costs, correction }: GetChargeHistoryResponse): s
     ...(charge ? chargeLines(charge) : []),
     ...costs.flatMap(costLines),
     ...(correction ? correctionLines(correction) : []),
-  ].join('\n');
+  ]
+    .map(safeName)
+    .join('\n');
 }
 
 function chargeLines(charge: Charge): string[] {

@@ -4,6 +4,7 @@ import { ChargeState, type Charge } from '../../../generated/charge/v1/charge.ts
 import { CostSums } from '../costs.ts';
 import { NameCounts } from '../counts.ts';
 import { group } from '../progress.ts';
+import { safeName } from '../usage/names.ts';
 import { BEGINNING, microsOf, timestampOf, timeText } from '../time.ts';
 
 /** A charge and the one in its place. */
@@ -64,7 +65,7 @@ export class Selection {
     }
     if (this.voided > 0) lines.push(`  voided before: ${group(this.voided)}`);
     if (this.#amended.length > 0) lines.push(`  amended before: ${group(this.#amended.length)}`);
-    return lines.join('\n');
+    return lines.map(safeName).join('\n');
   }
 
   toJSON() {

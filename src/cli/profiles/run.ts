@@ -10,7 +10,6 @@ import { openContract } from '../contract.ts';
 import { tableText } from '../prices/table.ts';
 import { type Session, withSession } from '../session.ts';
 import { timeText } from '../time.ts';
-import { safeName } from '../usage/names.ts';
 
 /** Where the service is, and how to print. */
 export interface ProfileOptions {
@@ -98,7 +97,7 @@ function toJson(userProfiles: readonly UserProfile[]): string {
 
 function rowOf(userProfile: UserProfile): string[] {
   const { id, displayName, email, labels, externalIds, createTime, disableTime } = userProfile;
-  const texts = [id, displayName, email, pairs(labels), pairs(externalIds)].map(safeName);
+  const texts = [id, displayName, email, pairs(labels), pairs(externalIds)];
   return [...texts, timeText(createTime), timeText(disableTime)];
 }
 

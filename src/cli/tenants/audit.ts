@@ -8,7 +8,6 @@ import {
 import { EXIT, readNumber, type RunCommand } from '../command.ts';
 import { withSession } from '../session.ts';
 import { timeText } from '../time.ts';
-import { safeName } from '../usage/names.ts';
 import { addCommand, printPages, readOptions, type Printing } from './options.ts';
 
 const LIMIT_MAX = 999_999_999;
@@ -47,8 +46,8 @@ const PRINTING: Printing<AuditEntry> = {
   titles: ['TIME', 'ACTOR', 'OF TENANT', 'FROM', 'ACTION', 'TARGET', 'DETAILS'],
   row: ({ createTime, actor, actorTenantId, peer, action, target, details }) => [
     timeText(createTime),
-    ...[actor, actorTenantId, peer, action.replace('charge.v1.', ''), firstOf(target)].map(safeName),
-    safeName([...details].map(([key, value]) => `${key}=${value}`).join(' ')),
+    ...[actor, actorTenantId, peer, action.replace('charge.v1.', ''), firstOf(target)],
+    [...details].map(([key, value]) => `${key}=${value}`).join(' '),
   ],
   toJson: (contract, entry) => contract.auditEntryToJson(entry),
 };

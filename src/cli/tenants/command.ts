@@ -97,7 +97,7 @@ const PRINTING: Printing<Tenant> = {
     const { unknownUserProfiles: rule, ...limits } = settings;
     const { callsInFlightMax, streamsMax, chargesPerSecondMax } = limits;
     return [
-      ...[id, displayName].map(safeName),
+      ...[id, displayName],
       Object.entries(RULES).find(([, number]) => number === rule)?.[0] ?? 'accept',
       ...[callsInFlightMax, streamsMax, chargesPerSecondMax].map((max) => (max === 0 ? '-' : `${max}`)),
       ...[timeText(createTime), timeText(suspendTime)],

@@ -165,9 +165,9 @@ const SCOPE_NAMES = [...SCOPES.keys()];
 const PRINTING: Printing<ApiKey> = {
   titles: ['ID', 'NAME', 'SCOPES', 'USER', 'CREATED', 'EXPIRES', 'REVOKED', 'LAST USED'],
   row: ({ id, displayName, scopes, userProfile, createTime, expireTime, revokeTime, lastUseTime }) => [
-    ...[id, displayName].map(safeName),
+    ...[id, displayName],
     SCOPE_NAMES.filter((name) => scopes.some((scope) => scope === SCOPES.get(name))).join(','),
-    safeName(userProfile),
+    userProfile,
     ...[createTime, expireTime, revokeTime, lastUseTime].map(timeText),
   ],
   toJson: (contract, apiKey) => contract.apiKeyToJson(apiKey),

@@ -39,6 +39,8 @@ const USER_PROFILE_UNITS_MAX = 255;
 const FETCHING = { timeoutMs: 5_000, cooldownMs: 30_000, refreshMs: 5 * 60_000, ageMaxMs: 60 * 60_000 };
 /** After a fetch that failed. */
 const FETCH_PAUSE_MS = 1_000;
+/** Far more than the keys of any issuer. */
+const JWKS_BYTES_MAX = 1024 * 1024;
 
 /** Whether a text has the three parts of a token. */
 export function looksLikeToken(text: string): boolean {
@@ -135,7 +137,7 @@ function remoteKeys(url: string): JWTVerifyGetKey {
     try {
       const response = await fetch(address, options);
       if (response.status !== 200) throw new Error(`the issuer answered with HTTP status ${response.status}`);
-      return response;
+      return Response.json(JSON.parse(await textOf(response)));
     } catch (error) {
       pausedUntilMs = performance.now() + FETCH_PAUSE_MS;
       throw error;
@@ -155,6 +157,19 @@ function remoteKeys(url: string): JWTVerifyGetKey {
     if (isOld && !keys.reloading) keys.reload().catch(() => undefined);
     return keys(header, token);
   };
+}
+
+/** The body. Rejects if it is too large. */
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const body = (response.body ?? []) as AsyncIterable<Uint8Array>;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > JWKS_BYTES_MAX) throw new Error(`the issuer answered with more than ${JWKS_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 /** Whether the token is wrong. Everything else is a failure to get the keys. */

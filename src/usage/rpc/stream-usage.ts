@@ -11,6 +11,7 @@ import { SMALL_REQUEST_BYTES_MAX } from '../../grpc/limits.ts';
 import { withinPageBytes } from '../../grpc/page-bytes.ts';
 import type { RpcMethod } from '../../grpc/service.ts';
 import { responseStreamMethod, type StreamCall } from '../../grpc/stream.ts';
+import { TenantShares } from '../../grpc/tenant-shares.ts';
 import type { Check } from '../../grpc/validation.ts';
 import { toProtoUsageRow } from '../convert.ts';
 import type { UsagePage, UsageReader } from '../ports.ts';
@@ -23,7 +24,7 @@ type UsageStream = StreamCall<StreamUsageRequest, StreamUsageResponse>;
 
 /** The method on a reader. */
 export function streamUsage(reader: UsageReader, check: Check<StreamUsageRequest>): RpcMethod {
-  let open = 0;
+  const open = new TenantShares({ max: STREAMS_MAX, hardMax: 1.5 * STREAMS_MAX });
   return responseStreamMethod<StreamUsageRequest, StreamUsageResponse>({
     kind: 'export',
     requestBytesMax: SMALL_REQUEST_BYTES_MAX,
@@ -31,9 +32,10 @@ export function streamUsage(reader: UsageReader, check: Check<StreamUsageRequest
     validate: check,
     response: StreamUsageResponse,
     run: (stream, request) => {
-      if (open < STREAMS_MAX) {
-        open++;
-        void send(stream, request, reader).finally(() => open--);
+      const { tenant } = stream;
+      if (open.admits(tenant)) {
+        open.add(tenant);
+        void send(stream, request, reader).finally(() => open.remove(tenant));
         return;
       }
       const { retryAfterMs } = stream.context.limits;
@@ -43,7 +45,10 @@ export function streamUsage(reader: UsageReader, check: Check<StreamUsageRequest
   });
 }
 
-/** Streams of a server process, at most: each keeps one of the connections for reads. */
+/**
+ * Streams of a server process: each keeps one of the connections for reads. Half as many more are for a tenant that has
+ * none, because a caller may read as slowly as it likes.
+ */
 const STREAMS_MAX = 2;
 
 /** Runs until everything is sent, or the caller, the server or a failure ends the stream. Never rejects. */

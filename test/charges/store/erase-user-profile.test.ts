@@ -120,7 +120,7 @@ describe('an erased person', () => {
        ('default', 3, 'r3', 'for all', '{"filter.model": "gpt-4o"}', now())`,
       `INSERT INTO audit_entry (tenant, id, actor, actor_tenant, action, target, details) VALUES
        ('default', gen_random_uuid(), 'a', 'default', 'charge.v1.UserProfileService/CreateUserProfile', 'zoe', '{"email": "zoe@x"}'),
-       ('default', gen_random_uuid(), 'a', 'default', 'charge.v1.TenantService/CreateApiKey', 'k2', '{"user_profile": "zoe", "scopes": "READ"}')`,
+       ('default', gen_random_uuid(), 'a', 'default', 'charge.v1.TenantService/CreateApiKey', 'k2', '{"user_profile": "zoe", "display_name": "of zoe", "scopes": "READ"}')`,
     );
     await book.follow();
     expect((await findEverywhere('zoe')).length).toBeGreaterThan(8);
@@ -163,6 +163,22 @@ describe('an erased person', () => {
     expect(run).toEqual({ reason: 'for all', filter: { 'filter.model': 'gpt-4o' } });
     expect(await usersOf('charge')).toEqual([pseudonym]);
     expect((await book.reconcile()).findings).toEqual([]);
+  });
+
+  test('changes nothing in the audit log about anything else, whatever the id is', async () => {
+    const readEntry = () =>
+      query(book.url, `SELECT target, details FROM audit_entry WHERE target IN ('k3', 'READ')`);
+    await query(
+      book.url,
+      `INSERT INTO user_profile (tenant, id, create_time, update_time) VALUES ('default', 'READ', now(), now())`,
+      `INSERT INTO audit_entry (tenant, id, actor, actor_tenant, action, target, details) VALUES
+       ('default', gen_random_uuid(), 'a', 'default', 'charge.v1.TenantService/CreateApiKey', 'k3', '{"scopes": "READ"}'),
+       ('default', gen_random_uuid(), 'a', 'default', 'charge.v1.TenantService/RevokeApiKey', 'READ', NULL)`,
+    );
+    const before = await readEntry();
+    expect(before).toHaveLength(2);
+    expect((await erase('READ')).done).toBe(true);
+    expect(await readEntry()).toEqual(before);
   });
 
   test('leaves other users, other tenants and what a charge costs as they are', async () => {

@@ -85,6 +85,24 @@ test('the history tells each cost with its lines, and the correction', async () 
   });
 });
 
+test('no name in a charge can change the terminal of who looks at it', async () => {
+  const evil = 'evil\u001b[2J\nTotal';
+  const charge = service.put(1, { userProfile: evil, model: evil });
+  service.history = GetChargeHistoryResponse.fromPartial({
+    charge,
+    correction: { state: ChargeState.CHARGE_STATE_VOIDED, reason: evil },
+  });
+  for (const args of [
+    ['history', charge.id],
+    ['void', charge.id, '--reason', 'why', '--dry-run'],
+    ['amend', charge.id, '--reason', 'why', '--set', 'model=other', '--dry-run'],
+  ]) {
+    const { stdout, stderr } = await service.run(...args);
+    expect(stdout + stderr).toContain('evil\ufffd[2J\ufffdTotal');
+    expect(stdout + stderr).not.toContain('\u001b');
+  }
+});
+
 test('the history of a charge that does not exist is refused with exit status 1', async () => {
   const { code, stderr } = await service.run('history', '--request-id', 'none');
   expect(code).toBe(1);

@@ -252,6 +252,15 @@ describe('when the service does not take everything', () => {
     expect(again.json).toMatchObject({ status: 'imported', created: 350, unchanged: 250 });
   });
 
+  test('the limit of versions is no reason to try again', async () => {
+    const metadata = { limit: 'price_versions', index: '0' };
+    const refusal = { code: codes.RESOURCE_EXHAUSTED, reason: 'TENANT_LIMIT_EXCEEDED', metadata };
+    harness.service.refuses = { afterBatches: 0, refusal };
+    const { code, json } = await harness.run('import', harness.write('f.csv', HEADER, ...rows), '--json');
+    expect(code).toBe(1);
+    expect(json).toMatchObject({ status: 'refused', created: 0 });
+  });
+
   test('a lost answer is asked for again, and nothing is added twice', async () => {
     harness.service.refuses = {
       afterBatches: 1,

@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { amountText, decimalsFor, shareText } from '../../../src/cli/usage/amounts.ts';
 import { bar, sparkline } from '../../../src/cli/usage/marks.ts';
+import { tableText } from '../../../src/cli/prices/table.ts';
 import { columnsOf, fit, safeName } from '../../../src/cli/usage/names.ts';
 
 describe('amounts', () => {
@@ -120,6 +121,7 @@ describe('names', () => {
 
   test('a name cannot move the cursor, break the line or turn the text round', () => {
     expect(safeName('a\u001b[31mb\nc\u202ed\u200be\u2028f')).toBe('a\ufffd[31mb\ufffdc\ufffdd\ufffde\ufffdf');
+    expect(tableText(['NAME'], [['a\u001b[31m\nb']])).toBe('NAME\na\ufffd[31m\ufffdb');
     expect(safeName('👨‍👩‍👧 é 日本')).toBe('👨‍👩‍👧 é 日本');
   });
 });

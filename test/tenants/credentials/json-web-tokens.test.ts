@@ -2,6 +2,7 @@
 
 import { createSecretKey } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -183,6 +184,34 @@ test('while the issuer is away no new token can be checked, and afterwards it ca
     await other.close();
     await away.down();
   }
+});
+
+test('an issuer that answers without an end, or with something else, is asked no more than once a second', async () => {
+  let bytes = 0;
+  const endless = (response: ServerResponse): void => {
+    const chunk = 'x'.repeat(64 * 1024);
+    while (response.write(chunk)) bytes += chunk.length;
+    response.once('drain', () => endless(response));
+  };
+  for (const answer of [endless, (response: ServerResponse) => response.end('<html>')]) {
+    const odd = await TestIssuer.start();
+    await odd.down();
+    await odd.up(answer);
+    const other = await openWith(odd.settings);
+    try {
+      const token = await odd.token();
+      for (let call = 0; call < 5; call++) {
+        const failure = await failureOf(record(token, 'odd', other));
+        expect(failure).toMatchObject({ code: 'UNAVAILABLE', reason: 'ISSUER_UNAVAILABLE' });
+      }
+      expect(odd.fetches).toBeLessThan(5);
+    } finally {
+      await other.close();
+      await odd.down();
+    }
+  }
+  // What the connection takes on its way is more than what is kept.
+  expect(bytes).toBeLessThan(64 * 1024 * 1024);
 });
 
 test('keys in a file are read again when the file changes', async () => {

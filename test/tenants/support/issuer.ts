@@ -1,6 +1,6 @@
 /** An issuer of tokens, with its keys behind a URL that can go away. */
 
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -70,11 +70,14 @@ export class TestIssuer {
     return JSON.stringify({ keys: [{ ...jwk, kid: this.#kid, alg: 'ES256', use: 'sig' }] });
   }
 
-  async up(): Promise<void> {
+  /** `answer`: instead of the keys. */
+  async up(answer?: (response: ServerResponse) => void): Promise<void> {
     const body = await this.jwks();
     this.#server = createServer((_, response) => {
       this.fetches++;
-      response.setHeader('content-type', 'application/json').end(body);
+      response.setHeader('content-type', 'application/json');
+      if (answer === undefined) response.end(body);
+      else answer(response);
     });
     this.#server.listen(this.#port, '127.0.0.1');
     await new Promise((resolve) => this.#server?.once('listening', resolve));
