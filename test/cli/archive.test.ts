@@ -201,7 +201,7 @@ test('a file that is damaged after it was compared keeps its charges in the serv
   child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
   const exited = once(child, 'close');
   await waitFor('the first page to wait', async () => {
-    const { rowCount } = await holder.query(
+    const { rowCount } = await server.pool.query(
       "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
     );
     return stderr.includes('are as the service has them') && (rowCount ?? 0) > 0;
