@@ -82,18 +82,16 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads the files of a certificate and says what is wrong with them. */
-const certificateFaults = (files: TlsFiles): readonly string[] => readCertificate(files).faults;
-
 /**
  * Reads the variables that the README lists. Blanks and line ends around a value are removed, because some readers of
- * `.env` files leave them there. An empty variable counts as unset. `faultsOf` judges the files of the certificate.
+ * `.env` files leave them there. An empty variable counts as unset. `checksFiles`: what is wrong with the files of the
+ * certificate and those for NATS is a fault as well.
  */
 export function configFromEnv(
   env: Readonly<Record<string, string | undefined>>,
-  faultsOf = certificateFaults,
+  { checksFiles = true } = {},
 ): Config {
-  const reader = new Reader(env);
+  const reader = new Reader(env, checksFiles);
   const listen = reader.address('LISTEN', DEFAULT_LISTEN);
   const metricsListen = reader.address('METRICS_LISTEN', '127.0.0.1:9464');
   const allowsInsecure = reader.oneOf('ALLOW_INSECURE', ['true', 'false'], 'false') === 'true';
@@ -102,7 +100,7 @@ export function configFromEnv(
   const config: Config = {
     listen,
     metricsListen,
-    tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, allowsInsecure, faultsOf),
+    tls: reader.tls({ LISTEN: listen, METRICS_LISTEN: metricsListen }, allowsInsecure),
     credentials: readCredentialSettings(reader, isLoopback(listen), allowsInsecure),
     databaseUrl,
     migrationDatabaseUrl: reader.migrationDatabaseUrl(databaseUrl),
@@ -157,9 +155,11 @@ export function parseAddress(text: string): Address | undefined {
 class Reader {
   readonly faults: string[] = [];
   readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #checksFiles: boolean;
 
-  constructor(env: Readonly<Record<string, string | undefined>>) {
+  constructor(env: Readonly<Record<string, string | undefined>>, checksFiles: boolean) {
     this.#env = env;
+    this.#checksFiles = checksFiles;
   }
 
   /** The one place where a value is read. Its fault does not show the value, which may hold a password. */
@@ -197,11 +197,7 @@ class Reader {
   }
 
   /** Without TLS, every address has to be one of this machine only, unless that is wanted. */
-  tls(
-    listening: Readonly<Record<string, Address>>,
-    allowsInsecure: boolean,
-    faultsOf: (files: TlsFiles) => readonly string[],
-  ): TlsFiles | undefined {
+  tls(listening: Readonly<Record<string, Address>>, allowsInsecure: boolean): TlsFiles | undefined {
     const certFile = this.text('TLS_CERT_FILE');
     const keyFile = this.text('TLS_KEY_FILE');
     const clientCaFile = this.text('TLS_CLIENT_CA_FILE');
@@ -212,7 +208,7 @@ class Reader {
       );
     if (certFile !== undefined && keyFile !== undefined) {
       const files = { certFile, keyFile, clientCaFile, clientCertificate: clientCertificate ?? 'required' };
-      this.faults.push(...faultsOf(files));
+      if (this.#checksFiles) this.faults.push(...readCertificate(files).faults);
       return files;
     }
     if (certFile !== undefined || keyFile !== undefined || clientCaFile !== undefined) {
@@ -279,6 +275,7 @@ class Reader {
       );
       return access;
     }
+    if (!this.#checksFiles) return access;
     try {
       readNatsAccess(access, url ?? '');
     } catch (error) {

@@ -13,8 +13,9 @@ const NAME = cluster.isPrimary ? 'charge-service' : 'charge-server';
 
 function readConfig(): Config {
   try {
-    // A server process gets the certificate from the supervisor, even if its files cannot be used any more.
-    return cluster.isPrimary ? configFromEnv(process.env) : configFromEnv(process.env, () => []);
+    // A server process gets the certificate from the supervisor, and connects to NATS only to compare the stream. So it
+    // starts even if the files cannot be used any more.
+    return configFromEnv(process.env, { checksFiles: cluster.isPrimary });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     if (process.stderr.isTTY) console.error(error.message);

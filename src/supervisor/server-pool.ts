@@ -63,9 +63,10 @@ export class ServerPool {
     return this.#started.promise;
   }
 
-  /** How many processes can record charges. */
+  /** How many processes listen and can record charges. */
   get serving(): number {
-    return [...this.#faults.values()].filter((fault) => fault === undefined).length;
+    return [...this.#faults].filter(([worker, fault]) => fault === undefined && this.#listening.has(worker))
+      .length;
   }
 
   /** `ok`, or what a process said that cannot record charges; `unknown` before any of them has said anything. */
@@ -123,8 +124,10 @@ export class ServerPool {
       this.#options.logger.warn({ error: describeError(error) }, 'server process channel failed'),
     );
     worker.once('exit', (code, signal) => {
-      this.#changeFaults(() => this.#faults.delete(worker));
-      this.#listening.delete(worker);
+      this.#change(() => {
+        this.#faults.delete(worker);
+        this.#listening.delete(worker);
+      });
       if (this.#draining) return;
       const { logger } = this.#options;
       const livedMs = performance.now() - startedAt;
@@ -151,13 +154,12 @@ export class ServerPool {
       case 'committed':
         return this.#options.committed(message.events);
       case 'serving':
-        return this.#changeFaults(() => this.#faults.set(worker, message.fault));
+        return this.#change(() => this.#faults.set(worker, message.fault));
       case 'listening':
         this.#send(worker, { type: 'relay', publishing: this.#relayPublishing });
         if (this.#natsUrl !== undefined) this.#send(worker, { type: 'nats', url: this.#natsUrl });
-        this.#listening.add(worker);
         if (this.#draining) this.#send(worker, { type: 'drain' });
-        return this.#startIfComplete();
+        return this.#change(() => this.#listening.add(worker));
       case 'failed':
         this.#draining = true;
         if (this.#isStarted) return this.#options.failed(message.reason);
@@ -171,7 +173,7 @@ export class ServerPool {
     this.#started.resolve();
   }
 
-  #changeFaults(change: () => void): void {
+  #change(change: () => void): void {
     const before = this.serving;
     change();
     if (this.serving !== before) this.#options.servingChanged(this.serving);

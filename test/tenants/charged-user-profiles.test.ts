@@ -161,7 +161,7 @@ function amend(userProfile: string): Promise<AmendChargeResponse> {
   const request = {
     ...createRequest('replacement', { userProfile, promptTokens: 1n }),
     key: { $case: 'chargeRequestId' as const, value: 'original' },
-    reason: 'another user',
+    reason: 'it was wrong',
     allowClosedPeriod: false,
   };
   return call((done) => servers[1]?.client.amendCharge(request, done));
@@ -179,6 +179,16 @@ test('a replacement follows the same rule', async () => {
   const amended = await amend('alice');
   await profiles.disable('alice');
   expect(await amend('alice')).toMatchObject({ charge: { id: amended.charge?.id }, replayed: true });
+});
+
+test('a replacement that keeps a disabled user profile is recorded', async () => {
+  await open('refuse');
+  await profiles.create({ id: 'alice' });
+  await record('original', 'alice');
+  await profiles.create({ id: 'off' });
+  for (const id of ['alice', 'off']) await profiles.disable(id);
+  expect(await errorOf(amend('off'))).toMatchObject({ reason: 'USER_PROFILE_DISABLED' });
+  expect(await amend('alice')).toMatchObject({ replayed: false });
 });
 
 test('a replacement creates its user profile', async () => {

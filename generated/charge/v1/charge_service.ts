@@ -4236,8 +4236,8 @@ export const ChargeServiceService = {
    * and if the original is UNPRICED, it is priced like a new charge.
    *
    * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED;
-   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of the
-   * user profile of the replacement).
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the replacement has another user
+   * profile than the original, and the tenant refuses charges of it).
    */
   amendCharge: {
     path: "/charge.v1.ChargeService/AmendCharge" as const,
@@ -4461,8 +4461,8 @@ export interface ChargeServiceServer extends UntypedServiceImplementation {
    * and if the original is UNPRICED, it is priced like a new charge.
    *
    * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED;
-   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of the
-   * user profile of the replacement).
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the replacement has another user
+   * profile than the original, and the tenant refuses charges of it).
    */
   amendCharge: handleUnaryCall<AmendChargeRequest, AmendChargeResponse>;
   /**
@@ -4741,8 +4741,8 @@ export interface ChargeServiceClient extends Client {
    * and if the original is UNPRICED, it is priced like a new charge.
    *
    * Errors: those of VoidCharge, and FAILED_PRECONDITION (AMENDMENT_UNCHANGED;
-   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the tenant refuses charges of the
-   * user profile of the replacement).
+   * USER_PROFILE_NOT_FOUND, USER_PROFILE_DISABLED: the replacement has another user
+   * profile than the original, and the tenant refuses charges of it).
    */
   amendCharge(
     request: AmendChargeRequest,

@@ -77,7 +77,9 @@ export async function amendCharge(
   const original = decision.charge;
   const replacement = newReplacement(original, request, replacementId);
   const { userProfile } = replacement;
-  if (unknownUserProfiles === UNKNOWN_USER_PROFILES.refuse) {
+  // What was recorded of a person can be put right, also once the user profile is disabled or erased.
+  const isOther = userProfile !== original.userProfile;
+  if (isOther && unknownUserProfiles === UNKNOWN_USER_PROFILES.refuse) {
     const fault = (await checkUserProfiles(em, tenant, [userProfile])).faults.get(userProfile);
     if (fault !== undefined) return refused(userProfileRefused({ userProfile, fault }));
   }
@@ -91,7 +93,8 @@ export async function amendCharge(
     target: original.id,
     details: new Map([['replacement', replacementId]]),
   });
-  if (unknownUserProfiles === UNKNOWN_USER_PROFILES.create) await createIfMissing(em, tenant, userProfile);
+  if (isOther && unknownUserProfiles === UNKNOWN_USER_PROFILES.create)
+    await createIfMissing(em, tenant, userProfile);
   await insert.corrections.run(client, tenant, JOURNAL_KIND.amended, [amendment]);
   const result = {
     charge: corrected(original, amendment),

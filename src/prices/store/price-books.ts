@@ -16,16 +16,26 @@ interface Tenant {
   next: Promise<PriceBook> | undefined;
 }
 
+/** Versions in memory, of all tenants together. Those of the tenants that were not asked about for longest are dropped. */
+const VERSIONS_MAX = 100_000;
+
 /** One per process, on a database that it does not own. A load that fails is tried again by the next caller. */
 export class PriceBooks implements Prices {
   readonly #em: EntityManager;
   readonly #loaded: (tenant: string, version: number) => void;
+  readonly #versionsMax: number;
+  /** The tenant that was asked about last is the last one. */
   readonly #tenants = new Map<string, Tenant>();
 
   /** `loaded` is told of each load and the version that it reached. */
-  constructor(em: EntityManager, loaded: (tenant: string, version: number) => void) {
+  constructor(
+    em: EntityManager,
+    loaded: (tenant: string, version: number) => void,
+    versionsMax = VERSIONS_MAX,
+  ) {
     this.#em = em;
     this.#loaded = loaded;
+    this.#versionsMax = versionsMax;
   }
 
   get(tenant: string): Promise<PriceBook> {
@@ -61,12 +71,23 @@ export class PriceBooks implements Prices {
   }
 
   #stateOf(tenant: string): Tenant {
-    let state = this.#tenants.get(tenant);
-    if (state === undefined) {
-      state = { book: new PriceBook(), loaded: false, loading: undefined, next: undefined };
-      this.#tenants.set(tenant, state);
-    }
+    const known = this.#tenants.get(tenant);
+    if (known !== undefined) this.#tenants.delete(tenant);
+    const state = known ?? { book: new PriceBook(), loaded: false, loading: undefined, next: undefined };
+    this.#tenants.set(tenant, state);
     return state;
+  }
+
+  /** The last tenant stays, however many versions it has. Its number of versions is the number of the last one. */
+  #dropSome(): void {
+    let versions = 0;
+    for (const { book } of this.#tenants.values()) versions += book.version;
+    for (const [tenant, { book, loading }] of this.#tenants) {
+      if (versions <= this.#versionsMax || this.#tenants.size === 1) return;
+      if (loading !== undefined) continue;
+      this.#tenants.delete(tenant);
+      versions -= book.version;
+    }
   }
 
   #load(tenant: string, state: Tenant): Promise<PriceBook> {
@@ -80,6 +101,7 @@ export class PriceBooks implements Prices {
     state.loading = loading;
     const done = () => {
       if (state.loading === loading) state.loading = undefined;
+      this.#dropSome();
     };
     loading.then(done, done);
     return loading;

@@ -65,6 +65,35 @@ function openBooks(gate: () => Promise<unknown> = () => Promise.resolve()) {
   return { books, loads, started: () => started };
 }
 
+test('the versions of the tenants that were not asked about for longest are dropped, and loaded again', async () => {
+  const loads: string[] = [];
+  const books = new PriceBooks(store.database.em, (of) => loads.push(of), 3);
+  const get = async (of: string): Promise<number> => {
+    const { version } = await books.get(of);
+    // The rest of a load runs after its callers.
+    await Promise.resolve();
+    return version;
+  };
+  const [first, second, third] = [`${tenant}-1`, `${tenant}-2`, `${tenant}-3`];
+  for (const of of [first, second, third]) {
+    tenant = of;
+    await store.owner.em.execute('INSERT INTO tenant_lock VALUES (?)', [of]);
+    await store.owner.em.execute('INSERT INTO journal_head VALUES (?, 0, 0)', [of]);
+    await add('a');
+  }
+  for (const of of [first, second, third, first]) expect(await get(of)).toBe(1);
+  expect(loads).toEqual([first, second, third]);
+  tenant = third;
+  await add('b');
+  await books.reload(third);
+  // `second` was asked about before `first`.
+  expect(await get(first)).toBe(1);
+  expect(await get(third)).toBe(2);
+  expect(loads).toEqual([first, second, third, third]);
+  expect(await get(second)).toBe(1);
+  expect(loads).toEqual([first, second, third, third, second]);
+});
+
 test('they are loaded once, however many callers wait', async () => {
   await add('a');
   const { books, loads } = openBooks();

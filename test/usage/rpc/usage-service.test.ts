@@ -302,7 +302,7 @@ test('a third stream is refused, slow readers block nobody, and a stream that is
 
 test('the deadline of a caller who does not read ends the stream and frees its connection', async () => {
   const slow = openUsageClient(server.address);
-  await startUnread(slow, 1_500);
+  await startUnread(slow, 6_000);
   await waitFor('the wait for its reader', async () => (await openTransactions()) === 1);
   await waitFor('no open transaction', async () => (await openTransactions()) === 0);
   slow.close();
