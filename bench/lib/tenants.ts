@@ -56,6 +56,7 @@ export async function measureFollowing(databaseUrl: string): Promise<FollowCosts
     databaseUrl,
     entities: [...journalEntities, ...usageEntities],
     poolSizeMax: 1,
+    everyTenant: true,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
     applicationName: 'bench',

@@ -14,6 +14,7 @@ async function run(): Promise<JobResult> {
   const database = await openDatabase({
     databaseUrl,
     poolSizeMax: 6,
+    everyTenant: true,
     entities: [...chargeEntities, ...journalEntities, ...relayEntities],
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,

@@ -96,6 +96,7 @@ async function pollContender(context: Context, databaseUrl: string, poll: Poll):
   const database = await connect({
     databaseUrl,
     poolSizeMax: 1,
+    everyTenant: true,
     entities: [...chargeEntities, ...journalEntities, ...relayEntities],
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
