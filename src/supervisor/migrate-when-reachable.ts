@@ -11,6 +11,7 @@ import { isolationFault, SERVICE_ROLE } from '../database/service-role.ts';
 import { classifySqlError, sqlState } from '../database/sql-errors.ts';
 import { errorText } from '../errors/describe-error.ts';
 import type { Logger } from '../observability/logger.ts';
+import { onceAMinute } from '../observability/once-a-minute.ts';
 import type { ExternalServices } from './external-services.ts';
 
 /** How long to wait for PostgreSQL to answer, and for each lock; a migration itself may take longer. */
@@ -34,6 +35,7 @@ export async function migrateWhenReachable(
 ): Promise<string> {
   /** The one that a failure is about. */
   let used = migrationDatabaseUrl;
+  const mayLog = onceAMinute();
   const attempt = async (): Promise<string> => {
     let reached = '';
     // Both before anything is changed; the same one once.
@@ -56,7 +58,8 @@ export async function migrateWhenReachable(
       shouldRetry: ({ error }) => {
         if (stopping.aborted || !mayHeal(error)) return false;
         const { problem, detail } = databaseFault(error);
-        logger.warn({ reason: detail }, `cannot use PostgreSQL yet: ${problem}; trying again`);
+        if (mayLog(problem))
+          logger.warn({ reason: detail }, `cannot use PostgreSQL yet: ${problem}; trying again`);
         return true;
       },
     });
