@@ -54,8 +54,14 @@ export function everythingOf(endMs: number): Question {
   };
 }
 
-/** As the contract asks it. */
-export function toUsageQuery({ userProfile, startMs, endMs, timeZone }: Question): UsageQuery {
+/** The sums of the short statement. */
+const SHORT = ['charges', 'unpriced_charges', 'prompt_tokens', 'completion_tokens', 'total_tokens', 'costs'];
+
+/** As the contract asks it: with every sum if `complete`, or with those of the short statement. */
+export function toUsageQuery(
+  { userProfile, startMs, endMs, timeZone }: Question,
+  complete: boolean,
+): UsageQuery {
   return UsageQuery.fromPartial({
     filter: {
       userProfile: userProfile ?? '',
@@ -66,6 +72,7 @@ export function toUsageQuery({ userProfile, startMs, endMs, timeZone }: Question
     window: UsageWindow.USAGE_WINDOW_DAY,
     timeZone: timeZone,
     orderBy: UsageOrder.USAGE_ORDER_WINDOW,
+    readMask: complete ? undefined : SHORT,
   });
 }
 

@@ -21,7 +21,7 @@ export const dashboards: Scenario = {
     const book = await copyBook(context, context.quick ? QUICK_CHARGES : CHARGES, 'dashboards');
     const { databaseUrl, endMs } = book;
     const service = await openService(context, 'dashboards', { databaseUrl });
-    const query = toUsageQuery(everythingOf(endMs));
+    const query = toUsageQuery(everythingOf(endMs), true);
     return {
       unit: 'calls',
       contenders: [

@@ -32,6 +32,7 @@ export function fromProtoUsageQuery(query: ProtoUsageQuery | undefined): UsageQu
     orderBy: query.orderBy || ORDER.window,
     currencyCode: query.currencyCode,
     fill: query.fill,
+    readMask: query.readMask ?? [],
     asOfSequence: query.asOfSequence,
   };
 }

@@ -47,6 +47,8 @@ export interface UsageQuery {
   /** For an order by cost. */
   readonly currencyCode: string;
   readonly fill: boolean;
+  /** Fields of `charge.v1.UsageRow` whose sums are wanted; empty: all. */
+  readonly readMask: readonly string[];
   /** Undefined: the last number of the journal. */
   readonly asOfSequence: bigint | undefined;
 }
@@ -95,6 +97,11 @@ export const SUM_COLUMNS = [
   'output_characters',
 ] as const;
 
+/** Sums that have an amount for each currency. */
+const AMOUNT_COLUMNS = ['cost_nanos', 'reported_cost_nanos'] as const;
+
+type SumColumn = (typeof SUM_COLUMNS)[number] | (typeof AMOUNT_COLUMNS)[number];
+
 /** Sums by column. */
 export type UsageSums = Readonly<Record<(typeof SUM_COLUMNS)[number], bigint>>;
 
@@ -108,3 +115,31 @@ export const QUANTITY_COLUMNS = new Map([
   [25, 'input_characters'],
   [26, 'output_characters'],
 ] as const);
+
+/** The columns behind the fields of `charge.v1.UsageRow` that are not called like their column. */
+const COLUMNS_OF_FIELD: Readonly<Partial<Record<string, readonly SumColumn[]>>> = {
+  token_details: SUM_COLUMNS.slice(
+    SUM_COLUMNS.indexOf('cache_read_tokens'),
+    SUM_COLUMNS.indexOf('search_queries'),
+  ),
+  quantities: [...QUANTITY_COLUMNS.values()],
+  costs: ['cost_nanos'],
+  reported_costs: ['reported_cost_nanos'],
+};
+
+/** The field of `charge.v1.UsageRow` that rows are ordered by. */
+const FIELD_OF_ORDER: Readonly<Record<number, string>> = {
+  [ORDER.totalTokens]: 'total_tokens',
+  [ORDER.promptTokens]: 'prompt_tokens',
+  [ORDER.completionTokens]: 'completion_tokens',
+  [ORDER.cost]: 'costs',
+  [ORDER.reportedCost]: 'reported_costs',
+  [ORDER.unpricedCharges]: 'unpriced_charges',
+};
+
+/** The columns that an answer sums up. The number of charges tells whether there is a row. */
+export function columnsOf({ readMask, orderBy }: UsageQuery): ReadonlySet<string> {
+  if (readMask.length === 0) return new Set([...SUM_COLUMNS, ...AMOUNT_COLUMNS]);
+  const fields = ['charges', ...readMask, FIELD_OF_ORDER[orderBy] ?? 'charges'];
+  return new Set(fields.flatMap<string>((field) => COLUMNS_OF_FIELD[field] ?? field));
+}

@@ -19,6 +19,7 @@ const QUERY: UsageQuery = {
   orderBy: 1,
   currencyCode: '',
   fill: false,
+  readMask: [],
   asOfSequence: undefined,
 };
 

@@ -20,6 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { FieldMask } from "../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import {
   CallOutcome,
@@ -737,6 +738,13 @@ export interface UsageQuery {
    * keys, each at most once.
    */
   groupByUserProfileLabels: string[];
+  /**
+   * Which sums the rows have, as fields of `UsageRow` (AIP-157): `total_tokens` and
+   * `costs`, for example. Fewer are quicker. The other sums are 0 and the other lists
+   * empty; `charges` and what the rows are ordered by are always there. Absent or
+   * empty: all.
+   */
+  readMask: string[] | undefined;
 }
 
 /** A question, and which page of its answer. */
@@ -1061,6 +1069,7 @@ function createBaseUsageQuery(): UsageQuery {
     fill: false,
     asOfSequence: undefined,
     groupByUserProfileLabels: [],
+    readMask: undefined,
   };
 }
 
@@ -1102,6 +1111,9 @@ export const UsageQuery: MessageFns<UsageQuery> = {
     }
     for (const v of message.groupByUserProfileLabels) {
       writer.uint32(82).string(v!);
+    }
+    if (message.readMask !== undefined) {
+      FieldMask.encode(FieldMask.wrap(message.readMask), writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1209,6 +1221,14 @@ export const UsageQuery: MessageFns<UsageQuery> = {
             message.groupByUserProfileLabels.push(reader.string());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.readMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1261,6 +1281,11 @@ export const UsageQuery: MessageFns<UsageQuery> = {
         : globalThis.Array.isArray(object?.group_by_user_profile_labels)
         ? object.group_by_user_profile_labels.map((e: any) => globalThis.String(e))
         : [],
+      readMask: isSet(object.readMask)
+        ? FieldMask.unwrap(FieldMask.fromJSON(object.readMask))
+        : isSet(object.read_mask)
+        ? FieldMask.unwrap(FieldMask.fromJSON(object.read_mask))
+        : undefined,
     };
   },
 
@@ -1296,6 +1321,9 @@ export const UsageQuery: MessageFns<UsageQuery> = {
     if (message.groupByUserProfileLabels?.length) {
       obj.groupByUserProfileLabels = message.groupByUserProfileLabels;
     }
+    if (message.readMask !== undefined) {
+      obj.readMask = FieldMask.toJSON(FieldMask.wrap(message.readMask));
+    }
     return obj;
   },
 
@@ -1318,6 +1346,7 @@ export const UsageQuery: MessageFns<UsageQuery> = {
       ? BigInt(object.asOfSequence)
       : undefined;
     message.groupByUserProfileLabels = object.groupByUserProfileLabels?.map((e) => e) || [];
+    message.readMask = object.readMask ?? undefined;
     return message;
   },
 };

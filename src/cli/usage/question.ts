@@ -99,6 +99,7 @@ export function queryOf(
     currencyCode: order?.amounts ? currency : '',
     fill: fill ?? false,
     asOfSequence: asOf,
+    readMask: undefined,
   };
 }
 

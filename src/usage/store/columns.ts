@@ -1,7 +1,7 @@
 /** The columns of sums, and how charges make them. */
 
 import { SERVICE_TIER_STANDARD } from '../../charges/index.ts';
-import { DIMENSION, QUANTITY_COLUMNS } from '../usage.ts';
+import { columnsOf, DIMENSION, QUANTITY_COLUMNS, type UsageQuery } from '../usage.ts';
 
 /** A column that rows are grouped by, with its SQL over a charge. */
 export interface DimensionColumn {
@@ -98,14 +98,20 @@ export const SUMS: readonly { readonly name: string; readonly ofCharge: string }
 /** Their columns. */
 export const SUM_NAMES = SUMS.map(({ name }) => name);
 
+/** Those of {@link SUMS} that a question needs. */
+export function sumsOf(query: UsageQuery): typeof SUMS {
+  const columns = columnsOf(query);
+  return SUMS.filter(({ name }) => columns.has(name));
+}
+
 /**
  * The select list of the sums over a relation `charge`, each charge times a factor. A sum of zeros is NULL: most sums of
  * a group are, and those that the filter leaves nothing of cost PostgreSQL neither memory nor time at the end.
  */
-export function sumsOfCharges(factor: string): string {
-  return SUMS.map(
-    ({ name, ofCharge }) => `sum(${factor} * ${ofCharge}) FILTER (WHERE ${ofCharge} <> 0) AS ${name}`,
-  ).join(', ');
+export function sumsOfCharges(factor: string, sums = SUMS): string {
+  return sums
+    .map(({ name, ofCharge }) => `sum(${factor} * ${ofCharge}) FILTER (WHERE ${ofCharge} <> 0) AS ${name}`)
+    .join(', ');
 }
 
 /** The select list item that adds up a column of sums, which are NULL instead of 0, in the same way. */

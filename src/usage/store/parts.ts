@@ -3,7 +3,7 @@
 import { countedCharges, signedCharges } from '../../charges/index.ts';
 import { namesUsers, ROLLUP_LEVEL } from '../plan.ts';
 import type { UsageQuery } from '../usage.ts';
-import { CURRENCY_COLUMNS, type DimensionColumn, ORIGIN, SUMS, sumsOfCharges } from './columns.ts';
+import { CURRENCY_COLUMNS, type DimensionColumn, ORIGIN, sumsOf, sumsOfCharges } from './columns.ts';
 import { conditionsBesideIndex, conditionsOf, indexedOf, withUserProfiles } from './conditions.ts';
 
 /** How rows are grouped. */
@@ -17,7 +17,7 @@ export interface Grouping {
 export function keptSums(query: UsageQuery, grouping: Grouping): string {
   const from = query.filter.userProfile ? USER_ROLLUPS : ROLLUPS;
   const keys = keysOf(grouping).map(({ name, ofSum = `rollup.${name}` }) => `${ofSum} AS ${name}`);
-  const columns = [...keys, ...SUMS.map(({ name }) => `rollup.${name}`)];
+  const columns = [...keys, ...sumsOf(query).map(({ name }) => `rollup.${name}`)];
   const time = namesUsers(query) ? `rollup.start_time + ${HALF_DAY}` : 'rollup.start_time';
   return `
 SELECT ${windowOf(time, grouping)} AS win, ${columns.join(', ')}
@@ -107,7 +107,7 @@ function ofCharges(
 ): string {
   const columns = keysOf(grouping).map(({ name, ofCharge }) => `${ofCharge} AS ${name}`);
   return `
-SELECT ${windowOf(time, grouping)} AS win, ${[...columns, sumsOfCharges(factor)].join(', ')}
+SELECT ${windowOf(time, grouping)} AS win, ${[...columns, sumsOfCharges(factor, sumsOf(query))].join(', ')}
 FROM (${relation}) AS charge ${withUserProfiles(query, 'charge')}
 GROUP BY ${placesOf(grouping)}`;
 }

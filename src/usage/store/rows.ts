@@ -5,7 +5,7 @@ import { fillLimitExceeded, sumOutOfRange } from '../errors.ts';
 import { SUM_COLUMNS, type UsageQuery, type UsageRow, type UsageSums } from '../usage.ts';
 import { dimensionsOf, FILLED_ROWS_MAX } from './usage-statement.ts';
 
-/** A row as PostgreSQL sends it: sums as text, null instead of 0. */
+/** A row as PostgreSQL sends it: the sums that the question needs, as text, null instead of 0. */
 export interface RawUsageRow extends Readonly<Record<string, unknown>> {
   readonly win: number;
   readonly measure: string;
@@ -43,8 +43,8 @@ const NO_SUMS = Object.fromEntries(SUM_COLUMNS.map((name) => [name, 0n])) as Rec
 function sumsOf(row: RawUsageRow): UsageSums {
   const sums = { ...NO_SUMS };
   for (const name of SUM_COLUMNS) {
-    const text = row[name] as string | null;
-    if (text === null) continue;
+    const text = row[name];
+    if (typeof text !== 'string') continue;
     sums[name] = BigInt(text);
     if (sums[name] > INT64_MAX) throw new ServiceError(sumOutOfRange(name));
   }

@@ -3,14 +3,14 @@
 import type { Statement } from '../../database/read-connections.ts';
 import { timestamptzFromMicros } from '../../database/types/micros.ts';
 import type { UsagePlan } from '../plan.ts';
-import { ORDER, SUM_COLUMNS, type UsagePlace, type UsageQuery } from '../usage.ts';
+import { columnsOf, ORDER, SUM_COLUMNS, type UsagePlace, type UsageQuery } from '../usage.ts';
 import type { TimeRange } from '../windows.ts';
 import {
   DIMENSION_COLUMNS,
   type DimensionColumn,
   labelColumn,
   sumOfSums,
-  SUMS,
+  sumsOf,
   userProfileLabelColumn,
 } from './columns.ts';
 import { conditionParameters, type Parameters } from './conditions.ts';
@@ -52,7 +52,7 @@ export function usageStatement(
     sql: `
 WITH part AS (${parts.join('\nUNION ALL\n')}
 ), total AS (${totals(query, grouping)}
-)${query.fill ? `, ${filled(grouping)}` : ''}
+)${query.fill ? `, ${filled(query, grouping)}` : ''}
 SELECT * FROM ${query.fill ? 'filled' : 'total'} ${after === undefined ? '' : `WHERE ${isAfter(grouping)}`}
 ORDER BY ${order} ${limit === undefined ? '' : 'LIMIT :limit'}`,
     parameters: {
@@ -99,15 +99,36 @@ function totals(query: UsageQuery, { dimensions, hasWindows }: Grouping): string
   const keys = ['win', ...dimensions.map(({ name }) => name)].join(', ');
   const isOneRow = dimensions.length === 0 && !hasWindows;
   return `
-  SELECT ${isOneRow ? '1 AS win' : keys}, coalesce(${measureOf(query)}, 0) AS measure, ${SUM_COLUMNS.map(sumOfSums).join(', ')},
-    coalesce(jsonb_agg(jsonb_build_array(cost_currency, cost_nanos::text, reported_cost_currency,
-      reported_cost_nanos::text)), '[]') AS amounts
+  SELECT ${isOneRow ? '1 AS win' : keys}, coalesce(${measureOf(query)}, 0) AS measure, ${singleSums(query).map(sumOfSums).join(', ')},
+    ${amountsOf(query)} AS amounts
   FROM (
     SELECT ${keys}, cost_currency, reported_cost_currency,
       sum(charges) FILTER (WHERE cost_currency = '') AS unpriced_charges,
-      ${SUMS.map(({ name }) => sumOfSums(name)).join(', ')}
+      ${sumsOf(query)
+        .map(({ name }) => sumOfSums(name))
+        .join(', ')}
     FROM part GROUP BY ${keys}, cost_currency, reported_cost_currency HAVING sum(charges) <> 0
   ) AS by_currency ${isOneRow ? '' : `GROUP BY ${keys}`}`;
+}
+
+/** The sums of the question that have one number each. */
+function singleSums(query: UsageQuery): string[] {
+  const columns = columnsOf(query);
+  return SUM_COLUMNS.filter((name) => columns.has(name));
+}
+
+/** The costs and the reported costs of each pair of currencies, as far as the question needs them. */
+function amountsOf(query: UsageQuery): string {
+  const columns = columnsOf(query);
+  const pairs = [
+    ['cost_currency', 'cost_nanos'],
+    ['reported_cost_currency', 'reported_cost_nanos'],
+  ] as const;
+  if (!pairs.some(([, nanos]) => columns.has(nanos))) return `'[]'::jsonb`;
+  const items = pairs.map(([currency, nanos]) =>
+    columns.has(nanos) ? `${currency}, ${nanos}::text` : `'', NULL`,
+  );
+  return `coalesce(jsonb_agg(jsonb_build_array(${items.join(', ')})), '[]')`;
 }
 
 /** Rows of a filled answer, at most. */
@@ -117,7 +138,7 @@ export const FILLED_ROWS_MAX = 1_000_000;
  * Every window of every group that has a charge in one of them. More groups than `:groupsMax` are an error; each row has
  * both numbers.
  */
-function filled({ dimensions }: Grouping): string {
+function filled(query: UsageQuery, { dimensions }: Grouping): string {
   const names = dimensions.map(({ name }) => name);
   const keys = ['win', ...names].join(', ');
   const distinct = names.length === 0 ? '1' : `DISTINCT ${names.join(', ')}`;
@@ -125,7 +146,7 @@ function filled({ dimensions }: Grouping): string {
   return `groups AS MATERIALIZED (
   SELECT ${distinct} FROM ${from} LIMIT :groupsMax::int + 1
 ), filled AS (
-  SELECT ${keys}, coalesce(total.measure, 0) AS measure, ${SUM_COLUMNS.join(', ')}, coalesce(total.amounts, '[]') AS amounts,
+  SELECT ${keys}, coalesce(total.measure, 0) AS measure, ${singleSums(query).join(', ')}, coalesce(total.amounts, '[]') AS amounts,
     (SELECT count(*) FROM groups)::int AS groups, :groupsMax::int AS groups_max
   FROM generate_series(1, :windows::int) AS win CROSS JOIN groups LEFT JOIN total USING (${keys})
 )`;

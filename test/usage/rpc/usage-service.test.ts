@@ -99,6 +99,22 @@ test('pages are the rows of one answer, whatever is recorded meanwhile, and a st
   });
 });
 
+test('a row has only the sums that the read mask names, its charges, and what it is ordered by', async () => {
+  const question: PartialQuery = {
+    filter: { ...RANGE },
+    groupBy: [Dimension.USAGE_DIMENSION_MODEL],
+    orderBy: Order.USAGE_ORDER_PROMPT_TOKENS,
+  };
+  const [whole] = (await queryUsage(client, question)).rows;
+  const [row] = (await queryUsage(client, { ...question, readMask: ['completion_tokens', 'costs'] })).rows;
+  expect(whole?.totalTokens).toBeGreaterThan(0n);
+  expect(whole?.unpricedCharges).toBe(whole?.charges);
+  expect(row).toEqual({ ...whole, totalTokens: 0n, unpricedCharges: 0n });
+  const unknown = await errorOf(queryUsage(client, { ...question, readMask: ['group', 'cost'] }));
+  expect(unknown).toMatchObject({ code: 'INVALID_ARGUMENT' });
+  expect(unknown.message).toContain('read_mask may name charges');
+});
+
 test('a page token is bound to its question', async () => {
   const question: PartialQuery = { filter: { ...RANGE }, groupBy: [Dimension.USAGE_DIMENSION_USER_PROFILE] };
   const { nextPageToken: pageToken } = await queryUsage(client, question, { pageSize: 1 });

@@ -175,6 +175,18 @@ const filter: fc.Arbitrary<ChargeFilter> = fc.record({
 /** A whole range for windows; without them, it may have no start and no end. */
 const range = fc.tuple(moment, moment, fc.nat({ max: 3 }), fc.nat({ max: 3 }));
 
+const SUM_FIELDS = [
+  'charges',
+  'unpriced_charges',
+  'prompt_tokens',
+  'completion_tokens',
+  'total_tokens',
+  'token_details',
+  'quantities',
+  'costs',
+  'reported_costs',
+];
+
 /** A question, with how many pages it is read in and as of which part of the journal. */
 export interface Question {
   readonly query: UsageQuery;
@@ -198,6 +210,7 @@ export const question: fc.Arbitrary<Question> = fc
     orderBy: fc.constantFrom(...Object.values(ORDER)),
     currencyCode: fc.constantFrom('USD', 'EUR'),
     fill: fc.boolean(),
+    readMask: fc.oneof(fc.constant([]), fc.subarray(SUM_FIELDS)),
     pages: fc.integer({ min: 1, max: 4 }),
     asOf: fc.constantFrom(1, 1, 0, 0.3, 0.6, 0.9),
   })

@@ -33,6 +33,7 @@ export const EVERYTHING: UsageQuery = {
   orderBy: 1,
   currencyCode: '',
   fill: false,
+  readMask: [],
   asOfSequence: undefined,
 };
 

@@ -109,6 +109,21 @@ const TOKENS: Readonly<Record<string, (charge: Charge) => bigint | undefined>> =
 };
 const KINDS = new Map<Column, number>([...QUANTITY_COLUMNS].map(([kind, column]) => [column, kind]));
 
+const ORDERED_FIELDS: Readonly<Record<number, string>> = {
+  [ORDER.totalTokens]: 'total_tokens',
+  [ORDER.promptTokens]: 'prompt_tokens',
+  [ORDER.completionTokens]: 'completion_tokens',
+  [ORDER.cost]: 'costs',
+  [ORDER.reportedCost]: 'reported_costs',
+  [ORDER.unpricedCharges]: 'unpriced_charges',
+};
+
+/** The field of a row that shows the sum of this column. */
+function fieldOf(name: Column): string {
+  if (KINDS.has(name)) return 'quantities';
+  return /^(charges|unpriced_charges|(prompt|completion|total)_tokens)$/.test(name) ? name : 'token_details';
+}
+
 /** The sums of one group in one window. */
 class Row {
   readonly #window: number;
@@ -133,7 +148,7 @@ class Row {
     if (reportedCost !== undefined) addTo(this.#reportedCosts, reportedCost.currencyCode, reportedCost.nanos);
   }
 
-  answer({ orderBy, currencyCode }: UsageQuery): UsageRow {
+  answer({ orderBy, currencyCode, readMask }: UsageQuery): UsageRow {
     const measures: Readonly<Record<number, bigint>> = {
       [ORDER.charges]: this.#sums.charges,
       [ORDER.totalTokens]: this.#sums.total_tokens,
@@ -143,13 +158,17 @@ class Row {
       [ORDER.reportedCost]: this.#reportedCosts.get(currencyCode) ?? 0n,
       [ORDER.unpricedCharges]: this.#sums.unpriced_charges,
     };
+    const ordered = ORDERED_FIELDS[orderBy];
+    const isShown = (field: string): boolean =>
+      readMask.length === 0 || field === 'charges' || field === ordered || readMask.includes(field);
+    const sums = SUM_COLUMNS.map((name) => [name, isShown(fieldOf(name)) ? this.#sums[name] : 0n]);
     return {
       window: this.#window,
       group: this.#group,
       measure: measures[orderBy] ?? 0n,
-      sums: this.#sums,
-      costs: new Map([...this.#costs].sort()),
-      reportedCosts: new Map([...this.#reportedCosts].sort()),
+      sums: Object.fromEntries(sums) as Record<Column, bigint>,
+      costs: new Map(isShown('costs') ? [...this.#costs].sort() : []),
+      reportedCosts: new Map(isShown('reported_costs') ? [...this.#reportedCosts].sort() : []),
     };
   }
 }
