@@ -67,21 +67,21 @@ function openBooks(gate: () => Promise<unknown> = () => Promise.resolve()) {
 
 test('the versions of the tenants that were not asked about for longest are dropped, and loaded again', async () => {
   const loads: string[] = [];
-  const books = new PriceBooks(store.database.em, (of) => loads.push(of), 3);
-  const get = async (of: string): Promise<number> => {
-    const { version } = await books.get(of);
+  const books = new PriceBooks(store.database.em, (name) => loads.push(name), 3);
+  const get = async (name: string): Promise<number> => {
+    const { version } = await books.get(name);
     // The rest of a load runs after its callers.
     await Promise.resolve();
     return version;
   };
   const [first, second, third] = [`${tenant}-1`, `${tenant}-2`, `${tenant}-3`];
-  for (const of of [first, second, third]) {
-    tenant = of;
-    await store.owner.em.execute('INSERT INTO tenant_lock VALUES (?)', [of]);
-    await store.owner.em.execute('INSERT INTO journal_head VALUES (?, 0, 0)', [of]);
+  for (const name of [first, second, third]) {
+    tenant = name;
+    await store.owner.em.execute('INSERT INTO tenant_lock VALUES (?)', [name]);
+    await store.owner.em.execute('INSERT INTO journal_head VALUES (?, 0, 0)', [name]);
     await add('a');
   }
-  for (const of of [first, second, third, first]) expect(await get(of)).toBe(1);
+  for (const name of [first, second, third, first]) expect(await get(name)).toBe(1);
   expect(loads).toEqual([first, second, third]);
   tenant = third;
   await add('b');
