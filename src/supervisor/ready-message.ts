@@ -60,12 +60,12 @@ export function writeReadyMessage(logger: Logger, at: ReadyService): void {
 /** They make the first key of the operator, which the other commands use. */
 function keyCommands({ config, external: { serviceFile } }: ReadyService): string[] {
   if (!config.credentials.required) return [];
-  const database =
-    serviceFile === undefined
-      ? '--database-url "$DATABASE_URL"'
-      : `--data-dir ${quoted(dirname(serviceFile))}`;
+  const bootstrap = 'npx charge key bootstrap --file operator.key';
   return [
-    `npx charge key bootstrap ${database} --file operator.key  # only once`,
+    // Not --database-url: other users of the machine can read the arguments of a command.
+    serviceFile === undefined
+      ? `DATABASE_URL="$DATABASE_URL" ${bootstrap}  # only once`
+      : `${bootstrap} --data-dir ${quoted(dirname(serviceFile))}  # only once`,
     'export CHARGE_API_KEY=$(cat operator.key)',
   ];
 }

@@ -1,6 +1,7 @@
 /** A service with two logins of PostgreSQL: one owns the tables, the other may only do what the service does. */
 
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 
@@ -8,6 +9,7 @@ import { migrate } from '../../src/database/migrate.ts';
 import { SERVICE_ROLE } from '../../src/database/service-role.ts';
 import { createTestDatabase, query, type TestDatabase } from '../support/database.ts';
 import { startTool } from '../support/tools.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { create, Services } from './support.ts';
 import { readPage } from './support/docs-page.ts';
 
@@ -94,6 +96,29 @@ test('the owner migrates, and the login of the service records charges and can c
   const warnings = service.lines.filter(({ level }) => level >= 40).map(({ msg }) => msg);
   expect(warnings.join('\n')).not.toMatch(/owns the tables|keep tenants apart/);
   expect(JSON.stringify(service.lines) + service.stderr).not.toContain('password-of');
+}, 60_000);
+
+test('the printed command makes the first key with the login of the service, and no argument has its password', async () => {
+  const variables = {
+    DATABASE_URL: serviceUrl,
+    MIGRATION_DATABASE_URL: ownerUrl,
+    AUTHENTICATION: 'required',
+  };
+  const service = services.start({ ...variables, NATS_URL });
+  await service.ready();
+  const printed = await waitFor('the commands to type next', () =>
+    service.lines
+      .flatMap((line) => (line['commands'] ?? []) as string[])
+      .find((command) => command.includes('key bootstrap')),
+  );
+  const file = join(services.dataDir, 'operator.key');
+  const script = `export DATABASE_URL='${serviceUrl}'
+    npx() { shift; echo "$*"; '${process.execPath}' src/cli/charge.js "$@"; }
+    ${printed.replace('operator.key', file)}`;
+  const made = await startTool('sh', ['-c', script]).ended;
+  expect(made).toMatchObject({ status: 0, stdout: expect.stringContaining('key bootstrap') as unknown });
+  expect(made.stdout).not.toContain('password-of');
+  expect(await readFile(file, 'utf8')).toMatch(/^chg_/);
 }, 60_000);
 
 test('without MIGRATION_DATABASE_URL, a login that may not migrate is told what to do', async () => {
